@@ -1,0 +1,117 @@
+package dev.filigree;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Locale;
+
+/**
+ * Element types of tensors. Values lie in memory little-endian and may be unaligned; a bool is one
+ * byte, 0 or 1.
+ */
+public enum DType {
+  F32(4, true),
+  F16(2, true),
+  BF16(2, true),
+  I8(1, false),
+  U8(1, false),
+  I32(4, false),
+  I64(8, false),
+  BOOL(1, false);
+
+  /** Layouts of little-endian, possibly unaligned values: files align nothing. */
+  public static final ValueLayout.OfFloat FLOAT =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  public static final ValueLayout.OfShort SHORT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  public static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  public static final ValueLayout.OfLong LONG =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  public static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+
+  private final int bytes;
+  private final boolean floating;
+
+  DType(int bytes, boolean floating) {
+    this.bytes = bytes;
+    this.floating = floating;
+  }
+
+  /** Bytes of one element. */
+  public int bytes() {
+    return bytes;
+  }
+
+  /** Whether the type is one of the floating-point types. */
+  public boolean isFloating() {
+    return floating;
+  }
+
+  /** Whether the type is an integer type; a bool is not. */
+  public boolean isInteger() {
+    return !floating && this != BOOL;
+  }
+
+  /** The element at a byte offset as a double: exact for every type but i64 beyond 2^53. */
+  public double readDouble(MemorySegment data, long offset) {
+    return switch (this) {
+      case F32 -> data.get(FLOAT, offset);
+      case F16 -> Float.float16ToFloat(data.get(SHORT, offset));
+      case BF16 -> Float.intBitsToFloat(data.get(SHORT, offset) << 16);
+      default -> readLong(data, offset);
+    };
+  }
+
+  /** The element at a byte offset as a long; a float type is truncated as a Java cast does. */
+  public long readLong(MemorySegment data, long offset) {
+    return switch (this) {
+      case I64 -> data.get(LONG, offset);
+      case I32 -> data.get(INT, offset);
+      case I8 -> data.get(BYTE, offset);
+      case U8, BOOL -> data.get(BYTE, offset) & 0xff;
+      default -> (long) readDouble(data, offset);
+    };
+  }
+
+  /**
+   * Stores a value rounded to the type; an integer type takes it as a Java cast from double does.
+   */
+  public void writeDouble(MemorySegment data, long offset, double value) {
+    switch (this) {
+      case F32 -> data.set(FLOAT, offset, (float) value);
+      case F16 -> data.set(SHORT, offset, Float.floatToFloat16((float) value));
+      case BF16 -> data.set(SHORT, offset, toBfloat16((float) value));
+      default -> writeLong(data, offset, (long) value);
+    }
+  }
+
+  /**
+   * Stores the low bits of an integer, as two's complement wraps; a bool stores whether it is 0.
+   */
+  public void writeLong(MemorySegment data, long offset, long value) {
+    switch (this) {
+      case I64 -> data.set(LONG, offset, value);
+      case I32 -> data.set(INT, offset, (int) value);
+      case I8, U8 -> data.set(BYTE, offset, (byte) value);
+      case BOOL -> data.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
+      default -> writeDouble(data, offset, value);
+    }
+  }
+
+  /** The bits of the bfloat16 nearest to a float, ties to even; a NaN stays a NaN. */
+  public static short toBfloat16(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    if (Float.isNaN(value)) {
+      return (short) (bits >>> 16 | 0x40);
+    }
+    int rounding = 0x7fff + (bits >>> 16 & 1);
+    return (short) (bits + rounding >>> 16);
+  }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,294 @@
+package dev.filigree;
+
+import dev.filigree.format.MappedFile;
+import dev.filigree.format.container.Container;
+import dev.filigree.format.container.ContainerWriter;
+import dev.filigree.format.onnx.ExternalData;
+import dev.filigree.format.onnx.OnnxReader;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.pass.Passes;
+import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.fused.Embedding;
+import dev.filigree.kernel.fused.Linear;
+import dev.filigree.weights.Dense;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A network read from a file. Its weights stay in the mapped file until a session lays them out for
+ * a device. Immutable and safe to share; the file stays mapped until the model and all its sessions
+ * are closed.
+ */
+public final class Model implements AutoCloseable {
+  /** Name of the document that holds a tokenizer in Hugging Face's format. */
+  public static final String TOKENIZER = "tokenizer.json";
+
+  private final Path path;
+  private final Arena arena;
+  private final MemorySegment onnx;
+  private final Graph original;
+  private final Graph graph;
+  private final Map<String, MemorySegment> documents;
+  private final Map<String, String> metadata;
+  private int holders = 1;
+  private boolean closed;
+
+  private Model(
+      Path path,
+      Arena arena,
+      MemorySegment onnx,
+      Graph original,
+      Map<String, MemorySegment> documents,
+      Map<String, String> metadata) {
+    this.path = path;
+    this.arena = arena;
+    this.onnx = onnx;
+    this.original = original;
+    this.graph = Passes.standard(original);
+    this.documents = Map.copyOf(documents);
+    this.metadata = Map.copyOf(metadata);
+  }
+
+  /**
+   * Opens a model: an ONNX file ({@code .onnx}) or a compressed model ({@code .filigree}).
+   *
+   * @throws FormatException if the file is missing or damaged
+   * @throws UnsupportedException if it uses something Filigree does not support
+   * @throws GraphException if its graph contradicts itself
+   */
+  public static Model open(Path path) {
+    Arena arena = Arena.ofShared();
+    try {
+      String name = path.getFileName() == null ? "" : path.getFileName().toString();
+      if (name.endsWith(".filigree") || name.endsWith(".safetensors")) {
+        Container container = Container.map(path, arena);
+        return new Model(
+            path,
+            arena,
+            container.onnx(),
+            container.graph(),
+            container.documents(),
+            container.metadata());
+      }
+      if (!name.endsWith(".onnx")) {
+        throw new UnsupportedException(
+            path + " is no model file Filigree knows", "pass a .onnx or .filigree file");
+      }
+      MemorySegment onnx = MappedFile.map(path, arena);
+      Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
+      return new Model(path, arena, onnx, original, documentsBeside(path, arena), Map.of());
+    } catch (RuntimeException | Error failed) {
+      arena.close();
+      throw failed;
+    }
+  }
+
+  /**
+   * The tokenizer beside an ONNX file: {@code NAME-tokenizer.json} of that model or {@code
+   * tokenizer.json}.
+   */
+  private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
+    String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
+    for (String name : List.of(stem + "-" + TOKENIZER, TOKENIZER)) {
+      Path file = onnx.resolveSibling(name);
+      if (Files.isRegularFile(file)) {
+        return Map.of(TOKENIZER, MappedFile.map(file, arena));
+      }
+    }
+    return Map.of();
+  }
+
+  /** File name without its ending. */
+  public String name() {
+    String file = path.getFileName().toString();
+    int dot = file.lastIndexOf('.');
+    return dot > 0 ? file.substring(0, dot) : file;
+  }
+
+  /** The file it was read from. */
+  public Path path() {
+    return path;
+  }
+
+  /** The inputs it takes. */
+  public List<ValueInfo> inputs() {
+    return graph.inputs();
+  }
+
+  /** The outputs it makes. */
+  public List<ValueInfo> outputs() {
+    return graph.outputs();
+  }
+
+  /** The graph as it is planned, after constant folding and fusions. */
+  public Graph graph() {
+    return graph;
+  }
+
+  /** Documents that came with the model, by name: {@value #TOKENIZER} and others. */
+  public Map<String, MemorySegment> documents() {
+    return documents;
+  }
+
+  /** What the file says of itself, for example the recipe it was compressed with. */
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  /** Weight matrices in the order of the graph, each once. */
+  public List<WeightMatrix> matrices() {
+    List<WeightMatrix> matrices = new ArrayList<>();
+    Set<String> constants = new HashSet<>();
+    Set<String> names = new HashSet<>();
+    for (Node node : graph.nodes()) {
+      if (node.isFused(Linear.TYPE) && constants.add(Linear.source(node))) {
+        Weights weights = weights(node.inputs().get(Linear.WEIGHTS));
+        matrices.add(
+            new WeightMatrix(
+                unique(node.name(), names),
+                WeightMatrix.Use.LINEAR,
+                Linear.source(node),
+                Linear.isTransposed(node),
+                weights));
+      } else if (node.isFused(Embedding.TYPE)) {
+        for (int t = 0; t < Embedding.tables(node); t++) {
+          String table = node.inputs().get(2 * t);
+          if (constants.add(table)) {
+            matrices.add(
+                new WeightMatrix(
+                    unique(table.replaceFirst("\\.weight$", ""), names),
+                    WeightMatrix.Use.TABLE,
+                    table,
+                    false,
+                    weights(table)));
+          }
+        }
+      }
+    }
+    return matrices;
+  }
+
+  private static String unique(String wanted, Set<String> taken) {
+    String name = wanted;
+    for (int i = 2; !taken.add(name); i++) {
+      name = wanted + "_" + i;
+    }
+    return name;
+  }
+
+  private Weights weights(String constant) {
+    return switch (graph.constants().get(constant)) {
+      case Constant.Compressed(Weights weights, boolean transposed) -> weights;
+      case Constant other -> new Dense(other.toTensor());
+    };
+  }
+
+  /** Bytes of all constants in their forms. */
+  public long weightBytes() {
+    return original.constants().values().stream().mapToLong(Constant::bytes).sum();
+  }
+
+  /** Constants of the file by name, before any pass. */
+  public Map<String, Constant> constants() {
+    return original.constants();
+  }
+
+  /**
+   * The largest extent a symbolic axis may have, found by trying: a text model's position table
+   * limits its sequences.
+   *
+   * @param symbol of an axis of the inputs, for example {@code sequence_length}
+   * @param limit where the search ends
+   */
+  public int longest(String symbol, int limit) {
+    int fits = 0;
+    int exceeds = limit + 1;
+    while (exceeds - fits > 1) {
+      int middle = fits + (exceeds - fits) / 2;
+      if (canTake(symbol, middle)) {
+        fits = middle;
+      } else {
+        exceeds = middle;
+      }
+    }
+    return fits;
+  }
+
+  private boolean canTake(String symbol, int extent) {
+    Map<String, Shape> shapes = new HashMap<>();
+    for (ValueInfo input : graph.inputs()) {
+      long[] extents =
+          input.dims().stream()
+              .mapToLong(
+                  dim -> dim.isKnown() ? dim.value() : dim.toString().equals(symbol) ? extent : 1)
+              .toArray();
+      shapes.put(input.name(), Shape.of(extents));
+    }
+    try {
+      ShapeInference.infer(graph, shapes, Operators::find);
+      return true;
+    } catch (GraphException tooLong) {
+      return false;
+    }
+  }
+
+  /**
+   * A writer of a {@code .filigree} file with all of this model; the caller replaces weights before
+   * it writes.
+   */
+  public ContainerWriter writer() {
+    ContainerWriter writer = new ContainerWriter(path.toString(), onnx, original);
+    documents.forEach(writer::document);
+    return writer;
+  }
+
+  /**
+   * Makes the model ready to run.
+   *
+   * @throws DeviceException if the device or the kernels the options ask for are not there
+   * @throws IllegalStateException if the model was closed
+   */
+  public Session session(SessionOptions options) {
+    synchronized (this) {
+      if (closed) {
+        throw new IllegalStateException("model '" + name() + "' was closed");
+      }
+      holders++;
+    }
+    try {
+      return new Session(this, options);
+    } catch (RuntimeException | Error failed) {
+      release();
+      throw failed;
+    }
+  }
+
+  /** A session ended. */
+  synchronized void release() {
+    if (--holders == 0) {
+      arena.close();
+    }
+  }
+
+  /** Unmaps the file once the last session is closed. May be called again. */
+  @Override
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      release();
+    }
+  }
+}

@@ -1,0 +1,86 @@
+package dev.filigree.format;
+
+import dev.filigree.OutputException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Files that appear whole or not at all: written beside their place, flushed to the disk, then
+ * renamed.
+ */
+public final class AtomicFile {
+  private AtomicFile() {}
+
+  /** Writes the contents. */
+  @FunctionalInterface
+  public interface Content {
+    void writeTo(FileChannel channel) throws IOException;
+  }
+
+  /**
+   * Writes a file, replacing one that is there.
+   *
+   * @throws OutputException if that fails; nothing is left behind and an older file is unchanged
+   */
+  public static void write(Path file, Content content) {
+    Path target = file.toAbsolutePath();
+    if (Files.isDirectory(target)) {
+      throw new OutputException(file + " is a folder", "name a file inside it");
+    }
+    Path temporary = null;
+    try {
+      temporary = Files.createTempFile(target.getParent(), "." + target.getFileName(), ".part");
+      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+        content.writeTo(channel);
+        channel.force(true);
+      }
+      Files.move(
+          temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      temporary = null;
+    } catch (IOException failed) {
+      throw failure(file, failed);
+    } finally {
+      delete(temporary);
+    }
+  }
+
+  private static OutputException failure(Path file, IOException failed) {
+    return switch (failed) {
+      case NoSuchFileException missing ->
+          new OutputException(
+              file + " cannot be written: its folder does not exist",
+              "create the folder first",
+              failed);
+      case AccessDeniedException denied ->
+          new OutputException(
+              file + " cannot be written: permission denied", "choose another folder", failed);
+      case FileSystemException system ->
+          new OutputException(
+              file + " cannot be written: " + system.getReason(),
+              "choose another folder or free space",
+              failed);
+      default ->
+          new OutputException(
+              file + " cannot be written: " + failed.getMessage(),
+              "check the disk's space and permissions",
+              failed);
+    };
+  }
+
+  private static void delete(Path temporary) {
+    if (temporary != null) {
+      try {
+        Files.deleteIfExists(temporary);
+      } catch (IOException stillThere) {
+        // the first failure is being reported; the name says that the rest is a part
+      }
+    }
+  }
+}

@@ -1,0 +1,269 @@
+package dev.filigree.format.onnx;
+
+import dev.filigree.DType;
+import dev.filigree.FormatException;
+import dev.filigree.UnsupportedException;
+import dev.filigree.format.MappedFile;
+import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.OnnxTypes;
+import dev.filigree.graph.ValueInfo;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Reads ONNX models of the operator sets 7 to 18 (onnx.proto of ONNX 1.13). Weights stay in the
+ * file; only the nodes are taken into objects. Nothing in the file is trusted.
+ */
+public final class OnnxReader {
+  private static final int OLDEST_OPSET = 7;
+  private static final int NEWEST_OPSET = 18;
+
+  private final String source;
+  private final ExternalData outside;
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<String, Constant> constants = new LinkedHashMap<>();
+  private final List<ValueInfo> inputs = new ArrayList<>();
+  private final List<ValueInfo> outputs = new ArrayList<>();
+  private String name = "";
+
+  private OnnxReader(String source, ExternalData outside) {
+    this.source = source;
+    this.outside = outside;
+  }
+
+  /**
+   * Maps and reads a file; data files are looked for beside it.
+   *
+   * @param arena decides how long the mapped weights live
+   * @throws FormatException if the file is damaged
+   * @throws UnsupportedException if it is well-formed but beyond what Filigree reads
+   */
+  public static Graph read(Path file, Arena arena) {
+    return read(file.toString(), MappedFile.map(file, arena), ExternalData.beside(file, arena));
+  }
+
+  /**
+   * Reads a model from memory, which must live as long as the graph.
+   *
+   * @param source named in messages
+   * @param outside finds data the model keeps elsewhere
+   */
+  public static Graph read(String source, MemorySegment data, ExternalData outside) {
+    return new OnnxReader(source, outside).model(ProtoReader.of(source, data));
+  }
+
+  /** Finds no external data: for models that must be complete. */
+  public static ExternalData complete(String source) {
+    return (initializer, dtype, shape, entries) -> {
+      throw new FormatException(
+          source + " keeps the initializer '" + initializer + "' outside the model",
+          "pass a model that holds all its data");
+    };
+  }
+
+  private Graph model(ProtoReader message) {
+    ProtoReader graph = null;
+    long opset = 0;
+    while (message.next()) {
+      switch (message.field()) {
+        case 7 -> graph = message.message();
+        case 8 -> opset = Math.max(opset, opset(message.message()));
+        default -> message.skip();
+      }
+    }
+    if (graph == null) {
+      throw new FormatException(source + " holds no graph", "pass an ONNX model");
+    }
+    if (opset < OLDEST_OPSET || opset > NEWEST_OPSET) {
+      throw new UnsupportedException(
+          source + " uses version " + opset + " of the ONNX operator set",
+          "export it for a version from " + OLDEST_OPSET + " to " + NEWEST_OPSET);
+    }
+    graph(graph);
+    inputs.removeIf(input -> constants.containsKey(input.name()));
+    return new Graph(name, (int) opset, inputs, outputs, nodes, constants).sorted();
+  }
+
+  /** The version of ONNX's own operator set; 0 for another domain's. */
+  private static long opset(ProtoReader message) {
+    String domain = "";
+    long version = 0;
+    while (message.next()) {
+      switch (message.field()) {
+        case 1 -> domain = message.text();
+        case 2 -> version = message.number();
+        default -> message.skip();
+      }
+    }
+    return domain.isEmpty() || domain.equals("ai.onnx") ? version : 0;
+  }
+
+  private void graph(ProtoReader message) {
+    while (message.next()) {
+      switch (message.field()) {
+        case 1 -> nodes.add(node(message.message()));
+        case 2 -> name = message.text();
+        case 5 -> initializer(message.message());
+        case 11 -> inputs.add(valueInfo(message.message()));
+        case 12 -> outputs.add(valueInfo(message.message()));
+        case 15 ->
+            throw new UnsupportedException(
+                source + " holds sparse initializers", "export it with dense initializers");
+        default -> message.skip();
+      }
+    }
+  }
+
+  private void initializer(ProtoReader message) {
+    TensorReader.Named tensor = TensorReader.read(source, message, outside);
+    if (constants.put(tensor.name(), tensor.constant()) != null) {
+      throw new FormatException(
+          source + " has two initializers named '" + tensor.name() + "'", "export it again");
+    }
+  }
+
+  private Node node(ProtoReader message) {
+    List<String> reads = new ArrayList<>();
+    List<String> makes = new ArrayList<>();
+    Map<String, Attribute> attributes = new HashMap<>();
+    String nodeName = "";
+    String type = "";
+    String domain = "";
+    while (message.next()) {
+      switch (message.field()) {
+        case 1 -> reads.add(message.text());
+        case 2 -> makes.add(message.text());
+        case 3 -> nodeName = message.text();
+        case 4 -> type = message.text();
+        case 5 -> attribute(message.message(), attributes);
+        case 7 -> domain = message.text();
+        default -> message.skip();
+      }
+    }
+    if (makes.isEmpty() || type.isEmpty()) {
+      throw message.damaged("has a node without an operator or output");
+    }
+    if (nodeName.isEmpty()) {
+      nodeName = makes.getFirst();
+    }
+    return new Node(
+        nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
+  }
+
+  private void attribute(ProtoReader message, Map<String, Attribute> attributes) {
+    String key = "";
+    Attribute value = null;
+    List<Long> numbers = new ArrayList<>();
+    List<Float> reals = new ArrayList<>();
+    List<String> texts = new ArrayList<>();
+    long type = 0;
+    while (message.next()) {
+      switch (message.field()) {
+        case 1 -> key = message.text();
+        case 2 -> value = new Attribute.Real(message.real());
+        case 3 -> value = new Attribute.Int(message.number());
+        case 4 -> value = new Attribute.Text(message.text());
+        case 5 -> {
+          Constant tensor = TensorReader.read(source, message.message(), outside).constant();
+          value = new Attribute.Array(tensor.toTensor());
+        }
+        case 7 -> message.reals(reals::add);
+        case 8 -> message.numbers(numbers::add);
+        case 9 -> texts.add(message.text());
+        case 20 -> type = message.number();
+        default -> message.skip();
+      }
+    }
+    // lists may be empty, so that only the declared type tells them from an absent attribute
+    if (!numbers.isEmpty() || type == 7) {
+      value = new Attribute.Ints(numbers);
+    } else if (!reals.isEmpty() || type == 6) {
+      value = new Attribute.Reals(reals);
+    } else if (!texts.isEmpty() || type == 8) {
+      value = new Attribute.Texts(texts);
+    }
+    if (value != null) {
+      attributes.put(key, value);
+    }
+  }
+
+  private ValueInfo valueInfo(ProtoReader message) {
+    String valueName = "";
+    DType dtype = null;
+    List<Dim> dims = null;
+    while (message.next()) {
+      switch (message.field()) {
+        case 1 -> valueName = message.text();
+        case 2 -> {
+          ProtoReader types = message.message();
+          while (types.next()) {
+            if (types.field() != 1) {
+              throw new UnsupportedException(
+                  source + ": '" + valueName + "' is no tensor", "use a model of tensors");
+            }
+            String owner = valueName;
+            ProtoReader tensor = types.message();
+            while (tensor.next()) {
+              switch (tensor.field()) {
+                case 1 ->
+                    dtype =
+                        OnnxTypes.dtype(
+                            tensor.number(),
+                            named ->
+                                new UnsupportedException(
+                                    source + ": '" + owner + "' has the type " + named,
+                                    "export the model with another type"));
+                case 2 -> dims = dims(valueName, tensor.message());
+                default -> tensor.skip();
+              }
+            }
+          }
+        }
+        default -> message.skip();
+      }
+    }
+    if (dtype == null) {
+      throw new FormatException(
+          source + " declares '" + valueName + "' without a type", "export the model again");
+    }
+    return new ValueInfo(valueName, dtype, dims);
+  }
+
+  private static List<Dim> dims(String owner, ProtoReader message) {
+    List<Dim> dims = new ArrayList<>();
+    while (message.next()) {
+      if (message.field() != 1) {
+        message.skip();
+        continue;
+      }
+      // an axis without a name of its own is a symbol of this value alone
+      Dim dim = Dim.symbol(owner + ":" + dims.size());
+      ProtoReader extent = message.message();
+      while (extent.next()) {
+        switch (extent.field()) {
+          case 1 -> {
+            long value = extent.number();
+            dim = value < 0 ? dim : Dim.of(value);
+          }
+          case 2 -> {
+            String symbol = extent.text();
+            dim = symbol.isEmpty() ? dim : Dim.symbol(symbol);
+          }
+          default -> extent.skip();
+        }
+      }
+      dims.add(dim);
+    }
+    return dims;
+  }
+}

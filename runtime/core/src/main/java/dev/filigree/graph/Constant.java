@@ -1,0 +1,69 @@
+package dev.filigree.graph;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.weights.Weights;
+
+/**
+ * A value that does not depend on the inputs: a plain tensor, or weights in a compressed form.
+ * Immutable.
+ */
+public sealed interface Constant {
+  /** A plain tensor. */
+  record Plain(Tensor tensor) implements Constant {
+    @Override
+    public ValueType type() {
+      return ValueType.of(tensor);
+    }
+
+    @Override
+    public Tensor toTensor() {
+      return tensor;
+    }
+
+    @Override
+    public long bytes() {
+      return tensor.bytes();
+    }
+  }
+
+  /**
+   * Compressed weights that stand for an f32 matrix.
+   *
+   * @param weights logical {@code [out, in]}
+   * @param transposed whether the graph sees {@code [in, out]}, as ONNX's MatMul wants it
+   */
+  record Compressed(Weights weights, boolean transposed) implements Constant {
+    @Override
+    public ValueType type() {
+      return ValueType.of(DType.F32, shape());
+    }
+
+    private Shape shape() {
+      return transposed
+          ? Shape.of(weights.columns(), weights.rows())
+          : Shape.of(weights.rows(), weights.columns());
+    }
+
+    @Override
+    public Tensor toTensor() {
+      Tensor logical = Tensor.of(weights.unpack(), weights.rows(), weights.columns());
+      return transposed ? logical.permute(1, 0).contiguous() : logical;
+    }
+
+    @Override
+    public long bytes() {
+      return weights.bytes();
+    }
+  }
+
+  /** Type, extents and, for a small integer tensor, content. */
+  ValueType type();
+
+  /** The value as a plain tensor, unpacked if need be. */
+  Tensor toTensor();
+
+  /** Bytes it takes in its form. */
+  long bytes();
+}

@@ -1,0 +1,39 @@
+package dev.filigree.graph;
+
+import java.util.List;
+import java.util.Optional;
+
+/** Tells the types of a node's outputs from those of its inputs. */
+public interface ShapeRule {
+  /**
+   * The types of the outputs, as many as the node names.
+   *
+   * @throws dev.filigree.GraphException if the inputs do not fit
+   * @throws dev.filigree.UnsupportedException if a type or attribute is not supported
+   * @throws DataDependentException if the types follow from data
+   */
+  List<ValueType> infer(Node node, Inputs inputs);
+
+  /** What is known of a node's inputs. */
+  interface Inputs {
+    /** Version of ONNX's operator set. */
+    int opset();
+
+    /** Type of an input, or nothing if the input is absent. */
+    Optional<ValueType> type(int i);
+
+    /** Type of an input that must be there. */
+    ValueType required(int i);
+  }
+
+  /** Finds the rule of an operator. */
+  @FunctionalInterface
+  interface Lookup {
+    /**
+     * The rule of a node's operator.
+     *
+     * @throws dev.filigree.UnsupportedException if the operator is not known
+     */
+    ShapeRule find(Node node);
+  }
+}

@@ -1,0 +1,103 @@
+package dev.filigree.graph;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What is known of a value before it is computed: type, extents, and for the small integer tensors
+ * that carry shapes also the elements.
+ *
+ * @param dtype element type
+ * @param dims extents, outermost first
+ * @param content the elements in row-major order where they are known, else null
+ */
+public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
+  /** Elements up to which contents are followed; shapes are far smaller. */
+  private static final int MAX_CONTENT = 64;
+
+  public ValueType {
+    dims = List.copyOf(dims);
+    content = content == null || content.size() > MAX_CONTENT ? null : List.copyOf(content);
+  }
+
+  public static ValueType of(DType dtype, List<Dim> dims) {
+    return new ValueType(dtype, dims, null);
+  }
+
+  public static ValueType of(DType dtype, Shape shape) {
+    return of(dtype, dims(shape));
+  }
+
+  /** The type of a tensor, with its content if it is a small integer one. */
+  public static ValueType of(Tensor tensor) {
+    List<Dim> content = null;
+    if (tensor.dtype().isInteger() && tensor.elements() <= MAX_CONTENT) {
+      content = new ArrayList<>();
+      for (long element : tensor.toLongs()) {
+        content.add(Dim.of(element));
+      }
+    }
+    return new ValueType(tensor.dtype(), dims(tensor.shape()), content);
+  }
+
+  /** A one-dimensional i64 tensor with this content. */
+  public static ValueType vector(List<Dim> content) {
+    return new ValueType(DType.I64, List.of(Dim.of(content.size())), content);
+  }
+
+  /** A shape's extents as dims. */
+  public static List<Dim> dims(Shape shape) {
+    List<Dim> dims = new ArrayList<>();
+    for (long extent : shape.extents()) {
+      dims.add(Dim.of(extent));
+    }
+    return dims;
+  }
+
+  public int rank() {
+    return dims.size();
+  }
+
+  /** Extent of an axis; -1 is the last. */
+  public Dim dim(int axis) {
+    return dims.get(axis < 0 ? axis + dims.size() : axis);
+  }
+
+  /** Whether every extent is known. */
+  public boolean isConcrete() {
+    return dims.stream().allMatch(Dim::isKnown);
+  }
+
+  /** Whether every element is known. */
+  public boolean hasKnownContent() {
+    return content != null && content.stream().allMatch(Dim::isKnown);
+  }
+
+  /** The shape, when every extent is known. */
+  public Shape shape() {
+    return Shape.of(dims.stream().mapToLong(Dim::value).toArray());
+  }
+
+  /** The tensor, when every extent and element is known. */
+  public Tensor tensor() {
+    Tensor tensor = Tensor.zeros(dtype, shape());
+    for (int i = 0; i < content.size(); i++) {
+      tensor.setLong(i, content.get(i).value());
+    }
+    return tensor;
+  }
+
+  /** The same type with other extents. */
+  public ValueType withDims(List<Dim> other) {
+    return new ValueType(dtype, other, content);
+  }
+
+  /** For example {@code f32[batch, seq, 384]}. */
+  @Override
+  public String toString() {
+    return dtype + dims.toString();
+  }
+}

@@ -1,0 +1,182 @@
+package dev.filigree.graph.pass;
+
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.fused.Attention;
+import dev.filigree.kernel.math.Softmax;
+import dev.filigree.kernel.shape.Transpose;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Recognises multi-head attention written out, from the heads' split to their join:
+ *
+ * <pre>
+ *   q -&gt; Reshape [b,s,h,d] -&gt; Transpose [b,h,s,d] -+
+ *   k -&gt; Reshape [b,s,h,d] -&gt; Transpose [b,h,d,s] -+-&gt; MatMul -&gt; (Div|Mul scale) -&gt; (Add mask) -&gt; Softmax -+
+ *   v -&gt; Reshape [b,s,h,d] -&gt; Transpose [b,h,s,d] -----------------------------------------------------------+
+ *     -&gt; MatMul -&gt; Transpose [b,s,h,d] -&gt; Reshape [b,s,h*d]
+ * </pre>
+ *
+ * The scale may also be applied to q, to k, or half to each.
+ */
+final class FuseAttention implements Pass {
+  @Override
+  public Graph apply(Graph graph) {
+    return GraphView.rewrite(graph, FuseAttention::fuse);
+  }
+
+  /** One operand: the value before its heads were split, its factor, its heads. */
+  private record Operand(String value, double scale, Dim heads, Dim width) {}
+
+  private static Optional<Node> fuse(Node last, GraphView view) {
+    if (!last.is("Reshape")) {
+      return Optional.empty();
+    }
+    Optional<Node> context =
+        view.producer(last.inputs().getFirst(), "Transpose")
+            .filter(node -> isOrder(node, 0, 2, 1, 3))
+            .flatMap(node -> view.producer(node.inputs().getFirst(), "MatMul"));
+    Optional<Node> softmax =
+        context
+            .flatMap(node -> view.producer(node.inputs().getFirst(), "Softmax"))
+            .filter(node -> Softmax.axis(node, view.opset(), 4) == 3);
+    if (softmax.isEmpty()) {
+      return Optional.empty();
+    }
+    String scores = softmax.get().inputs().getFirst();
+    String mask = "";
+    Optional<Node> masked = view.producer(scores, "Add");
+    if (masked.isPresent()) {
+      Optional<String> unmasked =
+          masked.get().inputs().stream().filter(in -> isScores(in, view)).findFirst();
+      if (unmasked.isEmpty()) {
+        return Optional.empty();
+      }
+      scores = unmasked.get();
+      mask = GraphView.other(masked.get(), scores).orElse("");
+    }
+    double scale = 1;
+    Optional<Scaled> scaled = scaled(scores, view);
+    if (scaled.isPresent()) {
+      scores = scaled.get().value;
+      scale = scaled.get().factor;
+    }
+    Optional<Node> product = view.producer(scores, "MatMul");
+    if (product.isEmpty()) {
+      return Optional.empty();
+    }
+    Optional<Operand> q = operand(product.get().inputs().get(0), false, view);
+    Optional<Operand> k = operand(product.get().inputs().get(1), true, view);
+    Optional<Operand> v = operand(context.get().inputs().get(1), false, view);
+    return q.isPresent() && k.isPresent() && v.isPresent()
+        ? join(last, q.get(), k.get(), v.get(), scale, mask, view)
+        : Optional.empty();
+  }
+
+  private static Optional<Node> join(
+      Node last, Operand q, Operand k, Operand v, double scale, String mask, GraphView view) {
+    boolean sameHeads =
+        q.heads.equals(k.heads)
+            && k.heads.equals(v.heads)
+            && q.width.equals(k.width)
+            && k.width.equals(v.width)
+            && v.scale == 1;
+    boolean joined =
+        view.type(last.output())
+            .flatMap(out -> view.type(q.value).filter(in -> in.dims().equals(out.dims())))
+            .isPresent();
+    if (!sameHeads || !joined) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        Attention.node(
+            last.name(),
+            List.of(q.value, k.value, v.value, mask),
+            last.output(),
+            (int) q.heads.value(),
+            (float) (scale * q.scale * k.scale)));
+  }
+
+  private static boolean isScores(String value, GraphView view) {
+    return view.producer(value, "MatMul").isPresent() || scaled(value, view).isPresent();
+  }
+
+  private record Scaled(String value, double factor) {}
+
+  /** A value that is another one times a constant number. */
+  private static Optional<Scaled> scaled(String value, GraphView view) {
+    Optional<Node> div = view.producer(value, "Div");
+    if (div.isPresent()) {
+      return view.scalar(div.get().inputs().get(1))
+          .map(divisor -> new Scaled(div.get().inputs().get(0), 1 / divisor));
+    }
+    return view.producer(value, "Mul").stream()
+        .flatMap(
+            mul ->
+                mul.inputs().stream()
+                    .flatMap(
+                        factor ->
+                            view.scalar(factor).stream()
+                                .flatMap(
+                                    number ->
+                                        GraphView.other(mul, factor).stream()
+                                            .map(rest -> new Scaled(rest, number)))))
+        .findFirst();
+  }
+
+  private static Optional<Operand> operand(String value, boolean key, GraphView view) {
+    Optional<Scaled> scaled = scaled(value, view);
+    double scale = scaled.map(Scaled::factor).orElse(1.0);
+    Optional<Node> transpose = view.producer(scaled.map(Scaled::value).orElse(value), "Transpose");
+    if (transpose.isEmpty()) {
+      return Optional.empty();
+    }
+    Node split = transpose.get();
+    if (key && isOrder(split, 0, 1, 3, 2)) {
+      // the key's last two axes are exchanged in a step of its own, with or without a scale between
+      String inner = split.inputs().getFirst();
+      Optional<Scaled> innerScale = scaled(inner, view);
+      scale *= innerScale.map(Scaled::factor).orElse(1.0);
+      Optional<Node> first =
+          view.producer(innerScale.map(Scaled::value).orElse(inner), "Transpose")
+              .filter(node -> isOrder(node, 0, 2, 1, 3));
+      if (first.isEmpty()) {
+        return Optional.empty();
+      }
+      split = first.get();
+    } else if (!(key ? isOrder(split, 0, 2, 3, 1) : isOrder(split, 0, 2, 1, 3))) {
+      return Optional.empty();
+    }
+    double factor = scale;
+    return view.producer(split.inputs().getFirst(), "Reshape")
+        .flatMap(reshape -> heads(reshape, factor, view));
+  }
+
+  /** A reshape that splits the last axis in heads. */
+  private static Optional<Operand> heads(Node reshape, double scale, GraphView view) {
+    String value = reshape.inputs().getFirst();
+    Optional<ValueType> before = view.type(value).filter(type -> type.rank() == 3);
+    Optional<ValueType> after = view.type(reshape.output()).filter(type -> type.rank() == 4);
+    if (before.isEmpty() || after.isEmpty()) {
+      return Optional.empty();
+    }
+    Dim heads = after.get().dim(2);
+    Dim width = after.get().dim(3);
+    boolean splits =
+        heads.isKnown()
+            && width.isKnown()
+            && heads.times(width).equals(before.get().dim(2))
+            && after.get().dim(0).equals(before.get().dim(0))
+            && after.get().dim(1).equals(before.get().dim(1));
+    return splits ? Optional.of(new Operand(value, scale, heads, width)) : Optional.empty();
+  }
+
+  private static boolean isOrder(Node transpose, int... order) {
+    return transpose.intsAttribute("perm").filter(perm -> perm.size() == 4).isPresent()
+        && Arrays.equals(Transpose.order(transpose, 4), order);
+  }
+}

@@ -1,0 +1,133 @@
+package dev.filigree.graph.pass;
+
+import dev.filigree.Tensor;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Operators;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A graph while a fusion rewrites it: who makes and reads each value, what is constant, what types
+ * are known.
+ */
+final class GraphView {
+  private final Graph graph;
+  private final Map<String, Node> producers;
+  private final Map<String, List<Node>> consumers;
+  private final Map<String, ValueType> types;
+  private final Map<String, Constant> constants;
+
+  GraphView(Graph graph) {
+    this.graph = graph;
+    this.producers = new HashMap<>(graph.producers());
+    this.consumers = graph.consumers();
+    this.types = ShapeInference.infer(graph, Operators::find);
+    this.constants = new LinkedHashMap<>(graph.constants());
+  }
+
+  /**
+   * Replaces each node the fusion recognises as the last of a pattern. The other nodes of the
+   * pattern go, unless something else reads them.
+   */
+  static Graph rewrite(Graph graph, Fusion fusion) {
+    GraphView view = new GraphView(graph);
+    List<Node> nodes = new ArrayList<>();
+    for (Node node : graph.nodes()) {
+      Node result = fusion.fuse(node, view).orElse(node);
+      for (String output : result.outputs()) {
+        view.producers.put(output, result);
+      }
+      nodes.add(result);
+    }
+    return new RemoveDeadCode().apply(graph.with(nodes, view.constants));
+  }
+
+  /** Recognises a pattern by its last node. */
+  @FunctionalInterface
+  interface Fusion {
+    /** The node to put in the place of the pattern's last one, with the same output. */
+    Optional<Node> fuse(Node last, GraphView view);
+  }
+
+  int opset() {
+    return graph.opset();
+  }
+
+  /** The node that makes a value, as rewritten so far. */
+  Optional<Node> producer(String value) {
+    return Optional.ofNullable(producers.get(value));
+  }
+
+  /** The node that makes a value, if it is ONNX's operator of that type. */
+  Optional<Node> producer(String value, String type) {
+    return producer(value).filter(node -> node.is(type));
+  }
+
+  /** Whether one node alone reads a value, once, and it is no output of the graph. */
+  boolean isReadOnce(String value) {
+    return consumers.getOrDefault(value, List.of()).size() == 1 && !graph.isOutput(value);
+  }
+
+  Optional<ValueType> type(String value) {
+    return Optional.ofNullable(types.get(value));
+  }
+
+  Optional<Constant> constant(String value) {
+    return Optional.ofNullable(constants.get(value));
+  }
+
+  /** A constant held as a plain tensor. */
+  Optional<Tensor> tensor(String value) {
+    return constants.get(value) instanceof Constant.Plain(Tensor tensor)
+        ? Optional.of(tensor)
+        : Optional.empty();
+  }
+
+  /** The one number of a constant with a single element. */
+  Optional<Double> scalar(String value) {
+    return tensor(value)
+        .filter(tensor -> tensor.elements() == 1 && tensor.dtype().isFloating())
+        .map(tensor -> tensor.getDouble(0));
+  }
+
+  /** Whether a value is a constant whose single number is close to another. */
+  boolean isScalar(String value, double number) {
+    return scalar(value)
+        .filter(scalar -> Math.abs(scalar - number) <= 1e-4 * Math.abs(number))
+        .isPresent();
+  }
+
+  /** Adds a constant under a name that is free, made from the wanted one. */
+  String addConstant(String wanted, Constant constant) {
+    String name = wanted;
+    for (int i = 2; constants.containsKey(name) || types.containsKey(name); i++) {
+      name = wanted + "_" + i;
+    }
+    constants.put(name, constant);
+    return name;
+  }
+
+  /**
+   * Of a node with two inputs: the one that is not the given value; nothing if the value is not
+   * read just once.
+   */
+  static Optional<String> other(Node node, String value) {
+    if (node.inputs().size() != 2) {
+      return Optional.empty();
+    }
+    String left = node.inputs().get(0);
+    String right = node.inputs().get(1);
+    if (left.equals(value) == right.equals(value)) {
+      return Optional.empty();
+    }
+    return Optional.of(left.equals(value) ? right : left);
+  }
+}

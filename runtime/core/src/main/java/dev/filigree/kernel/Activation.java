@@ -1,0 +1,38 @@
+package dev.filigree.kernel;
+
+import dev.filigree.kernel.math.Unary;
+import java.util.Locale;
+import java.util.function.DoubleUnaryOperator;
+
+/** Functions that a linear layer can apply to its result. */
+public enum Activation {
+  NONE(x -> x),
+  RELU(x -> Math.max(x, 0)),
+  /** {@code x * P(X <= x)} by the error function. */
+  GELU(Unary::gelu),
+  /** The approximation of GELU by tanh. */
+  GELU_TANH(x -> 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)))),
+  TANH(Math::tanh),
+  SIGMOID(Unary::sigmoid);
+
+  private final DoubleUnaryOperator function;
+
+  Activation(DoubleUnaryOperator function) {
+    this.function = function;
+  }
+
+  /** The function in double precision: the twin of every faster form. */
+  public double apply(double x) {
+    return function.applyAsDouble(x);
+  }
+
+  /** The text that names it in a node's attribute. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The activation a text names. */
+  public static Activation of(String label) {
+    return valueOf(label.toUpperCase(Locale.ROOT));
+  }
+}

@@ -1,0 +1,94 @@
+package dev.filigree.kernel;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import java.util.Arrays;
+
+/**
+ * Walks the indices of a shape in row-major order and keeps, for several operands, the element each
+ * index stands for. Allocates when made and never when walked.
+ */
+public final class Strided {
+  private final long[] extents;
+  private final long[][] strides;
+  private final long[] starts;
+  private final long[] index;
+  private final long[] offsets;
+  private final long elements;
+
+  /**
+   * @param shape indices to walk
+   * @param strides elements to step along each axis, for each operand
+   * @param starts element of index 0, for each operand
+   */
+  public Strided(Shape shape, long[][] strides, long[] starts) {
+    this.extents = shape.extents();
+    this.strides = strides;
+    this.starts = starts;
+    this.index = new long[extents.length];
+    this.offsets = new long[strides.length];
+    this.elements = shape.elements();
+  }
+
+  /** Operands that broadcast to a shape. */
+  public static Strided broadcast(Shape shape, Tensor... operands) {
+    long[][] strides = new long[operands.length][];
+    for (int i = 0; i < operands.length; i++) {
+      strides[i] = Broadcast.strides(operands[i].shape(), shape);
+    }
+    return new Strided(shape, strides, new long[operands.length]);
+  }
+
+  /** What is done at each index. */
+  @FunctionalInterface
+  public interface Body {
+    /**
+     * @param i position of the index in row-major order
+     * @param offsets the element of each operand; valid during the call
+     */
+    void at(long i, long[] offsets);
+  }
+
+  /** Visits every index. */
+  public void forEach(Body body) {
+    Arrays.fill(index, 0);
+    System.arraycopy(starts, 0, offsets, 0, starts.length);
+    for (long i = 0; i < elements; i++) {
+      body.at(i, offsets);
+      for (int axis = index.length - 1; axis >= 0; axis--) {
+        if (++index[axis] < extents[axis]) {
+          for (int o = 0; o < offsets.length; o++) {
+            offsets[o] += strides[o][axis];
+          }
+          break;
+        }
+        index[axis] = 0;
+        for (int o = 0; o < offsets.length; o++) {
+          offsets[o] -= strides[o][axis] * (extents[axis] - 1);
+        }
+      }
+    }
+  }
+
+  /** A kernel that copies elements of one operand, wherever they lie, into a contiguous tensor. */
+  public static Kernel copy(Tensor from, long[] strides, long start, Tensor to) {
+    Strided walk = new Strided(to.shape(), new long[][] {strides}, new long[] {start});
+    int bytes = to.dtype().bytes();
+    Body body =
+        switch (bytes) {
+          case 4 ->
+              (i, offsets) ->
+                  to.data().set(DType.INT, i * 4, from.data().get(DType.INT, offsets[0] * 4));
+          case 8 ->
+              (i, offsets) ->
+                  to.data().set(DType.LONG, i * 8, from.data().get(DType.LONG, offsets[0] * 8));
+          case 2 ->
+              (i, offsets) ->
+                  to.data().set(DType.SHORT, i * 2, from.data().get(DType.SHORT, offsets[0] * 2));
+          default ->
+              (i, offsets) -> to.data().set(DType.BYTE, i, from.data().get(DType.BYTE, offsets[0]));
+        };
+    return () -> walk.forEach(body);
+  }
+}

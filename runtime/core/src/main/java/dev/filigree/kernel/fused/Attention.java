@@ -1,0 +1,133 @@
+package dev.filigree.kernel.fused;
+
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Scaled dot-product attention over several heads: {@code softmax(q k^T * scale + mask) v} for each
+ * head.
+ *
+ * <p>Inputs: q {@code [batch, queries, heads * width]}, k and v {@code [batch, keys, heads *
+ * width]}, optional additive mask that broadcasts to {@code [batch, heads, queries, keys]}. The
+ * heads lie beside each other in the last axis, so that nothing is transposed before or after.
+ * Output: {@code [batch, queries, heads * width]}.
+ */
+public final class Attention implements Operator {
+  /** Operator type. */
+  public static final String TYPE = "Attention";
+
+  /** Position of the mask among the inputs. */
+  public static final int MASK = 3;
+
+  private static final String HEADS = "heads";
+  private static final String SCALE = "scale";
+
+  /** Attention as a node; an empty mask name means none. */
+  public static Node node(String name, List<String> inputs, String output, int heads, float scale) {
+    return new Node(
+        name,
+        Node.FUSED,
+        TYPE,
+        inputs,
+        List.of(output),
+        Map.of(HEADS, new Attribute.Int(heads), SCALE, new Attribute.Real(scale)));
+  }
+
+  /** Number of heads. */
+  public static int heads(Node node) {
+    return Math.toIntExact(node.intAttribute(HEADS, 1));
+  }
+
+  /** Factor of the scores. */
+  public static float scale(Node node) {
+    return node.floatAttribute(SCALE, 1);
+  }
+
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType q = inputs.required(0);
+    ValueType k = inputs.required(1);
+    ValueType v = inputs.required(2);
+    if (q.rank() != 3 || k.rank() != 3 || !k.dims().equals(v.dims())) {
+      throw node.problem(
+          "attends from " + q + " to " + k + " and " + v,
+          "pass [batch, tokens, features] three times");
+    }
+    inputs
+        .type(MASK)
+        .ifPresent(
+            mask -> {
+              List<Dim> scores = List.of(q.dim(0), Dim.of(heads(node)), q.dim(1), k.dim(1));
+              Broadcast.dims(node, List.of(ValueType.of(q.dtype(), scores), mask));
+            });
+    return List.of(ValueType.of(q.dtype(), q.dims()));
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Tensor q = binding.input(0);
+    Tensor k = binding.input(1);
+    Tensor v = binding.input(2);
+    Tensor mask = binding.has(MASK) ? binding.input(MASK) : null;
+    Tensor y = binding.output();
+    int heads = heads(binding.node());
+    double scale = scale(binding.node());
+    int batch = (int) q.shape().extent(0);
+    int queries = (int) q.shape().extent(1);
+    int keys = (int) k.shape().extent(1);
+    int features = (int) q.shape().extent(2);
+    int width = features / heads;
+    long[] steps = new long[4];
+    if (mask != null) {
+      steps = Broadcast.strides(mask.shape(), Shape.of(batch, heads, queries, keys));
+    }
+    long[] step = steps;
+    double[] scores = new double[keys];
+    return () -> {
+      for (int b = 0; b < batch; b++) {
+        for (int h = 0; h < heads; h++) {
+          for (int i = 0; i < queries; i++) {
+            long query = ((long) b * queries + i) * features + (long) h * width;
+            double max = Double.NEGATIVE_INFINITY;
+            for (int j = 0; j < keys; j++) {
+              long key = ((long) b * keys + j) * features + (long) h * width;
+              double score = 0;
+              for (int d = 0; d < width; d++) {
+                score += q.getDouble(query + d) * k.getDouble(key + d);
+              }
+              score *= scale;
+              if (mask != null) {
+                score += mask.getDouble(b * step[0] + h * step[1] + i * step[2] + j * step[3]);
+              }
+              scores[j] = score;
+              max = Math.max(max, score);
+            }
+            double sum = 0;
+            for (int j = 0; j < keys; j++) {
+              scores[j] = Math.exp(scores[j] - max);
+              sum += scores[j];
+            }
+            for (int d = 0; d < width; d++) {
+              double context = 0;
+              for (int j = 0; j < keys; j++) {
+                long value = ((long) b * keys + j) * features + (long) h * width;
+                context += scores[j] * v.getDouble(value + d);
+              }
+              y.setDouble(query + d, context / sum);
+            }
+          }
+        }
+      }
+    };
+  }
+}

@@ -1,0 +1,66 @@
+package dev.filigree.kernel.math;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.OnnxTypes;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import java.util.List;
+
+/**
+ * Conversion between types. Floats become integers by truncation; where the specification leaves
+ * the result open (out of range, NaN) they saturate and NaN becomes 0. Integers wrap. Anything but
+ * zero is true.
+ */
+public final class Cast implements Operator {
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType from = inputs.required(0);
+    DType to =
+        OnnxTypes.dtype(
+            node.intAttribute("to", 0),
+            type -> node.unsupported("casts to " + type, "use a supported type"));
+    boolean keepsContent = to.isInteger() && from.dtype().isInteger() && to.bytes() >= 4;
+    return List.of(new ValueType(to, from.dims(), keepsContent ? from.content() : null));
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Tensor x = binding.input(0);
+    Tensor y = binding.output();
+    long n = y.elements();
+    DType to = y.dtype();
+    if (to.isFloating()) {
+      return () -> {
+        for (long i = 0; i < n; i++) {
+          y.setDouble(i, x.getDouble(i));
+        }
+      };
+    }
+    if (!x.dtype().isFloating()) {
+      return () -> {
+        for (long i = 0; i < n; i++) {
+          y.setLong(i, x.getLong(i));
+        }
+      };
+    }
+    return () -> {
+      for (long i = 0; i < n; i++) {
+        y.setLong(i, saturate(x.getDouble(i), to));
+      }
+    };
+  }
+
+  private static long saturate(double value, DType to) {
+    return switch (to) {
+      case BOOL -> value != 0 ? 1 : 0;
+      case I8 -> Math.clamp((long) value, Byte.MIN_VALUE, Byte.MAX_VALUE);
+      case U8 -> Math.clamp((long) value, 0, 255);
+      case I32 -> (int) value;
+      default -> (long) value;
+    };
+  }
+}

@@ -1,0 +1,118 @@
+package dev.filigree.kernel.math;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import dev.filigree.kernel.Strided;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Comparisons of two broadcast tensors, and logic on two bool tensors; the result is bool. */
+public enum Compare implements Operator {
+  EQUAL {
+    @Override
+    boolean holds(double a, double b) {
+      return a == b;
+    }
+  },
+  LESS {
+    @Override
+    boolean holds(double a, double b) {
+      return a < b;
+    }
+  },
+  LESS_OR_EQUAL {
+    @Override
+    boolean holds(double a, double b) {
+      return a <= b;
+    }
+  },
+  GREATER {
+    @Override
+    boolean holds(double a, double b) {
+      return a > b;
+    }
+  },
+  GREATER_OR_EQUAL {
+    @Override
+    boolean holds(double a, double b) {
+      return a >= b;
+    }
+  },
+  AND {
+    @Override
+    boolean holds(double a, double b) {
+      return a != 0 && b != 0;
+    }
+  },
+  OR {
+    @Override
+    boolean holds(double a, double b) {
+      return a != 0 || b != 0;
+    }
+  };
+
+  /**
+   * Whether the comparison holds; for i64 it sees the difference's sign and 0, so that large values
+   * stay exact.
+   */
+  abstract boolean holds(double a, double b);
+
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType left = inputs.required(0);
+    ValueType right = inputs.required(1);
+    boolean fits =
+        switch (this) {
+          case AND, OR -> left.dtype() == DType.BOOL;
+          case EQUAL -> true;
+          default -> left.dtype() != DType.BOOL;
+        };
+    if (!fits || left.dtype() != right.dtype()) {
+      throw node.problem(
+          "compares " + left + " with " + right,
+          "both must have one type: bool for logic, numbers for an order");
+    }
+    List<Dim> dims = Broadcast.dims(node, List.of(left, right));
+    List<Dim> content = null;
+    if (left.hasKnownContent() && right.hasKnownContent() && dims.size() <= 1) {
+      content = new ArrayList<>();
+      long size = dims.isEmpty() ? 1 : dims.getFirst().value();
+      for (int i = 0; i < size; i++) {
+        long l = left.content().get(left.content().size() == 1 ? 0 : i).value();
+        long r = right.content().get(right.content().size() == 1 ? 0 : i).value();
+        content.add(Dim.of(holds(Long.compare(l, r), 0) ? 1 : 0));
+      }
+    }
+    return List.of(new ValueType(DType.BOOL, dims, content));
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Tensor a = binding.input(0);
+    Tensor b = binding.input(1);
+    Tensor y = binding.output();
+    DType from = a.dtype();
+    int bytes = from.bytes();
+    Strided walk = Strided.broadcast(y.shape(), a, b);
+    Strided.Body body =
+        from == DType.I64
+            ? (i, at) -> {
+              long l = from.readLong(a.data(), at[0] * bytes);
+              long r = from.readLong(b.data(), at[1] * bytes);
+              y.data().set(DType.BYTE, i, (byte) (holds(Long.compare(l, r), 0) ? 1 : 0));
+            }
+            : (i, at) -> {
+              double l = from.readDouble(a.data(), at[0] * bytes);
+              double r = from.readDouble(b.data(), at[1] * bytes);
+              y.data().set(DType.BYTE, i, (byte) (holds(l, r) ? 1 : 0));
+            };
+    return () -> walk.forEach(body);
+  }
+}

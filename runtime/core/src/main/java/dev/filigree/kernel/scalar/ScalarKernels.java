@@ -1,0 +1,245 @@
+package dev.filigree.kernel.scalar;
+
+import dev.filigree.DType;
+import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.quant.DynamicQuantizeLinear;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.Panels;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * Kernels in plain Java: the twin every fast kernel is tested against, and what serves where no
+ * other can. Sums are in double, except those of linear layers, which are in float along the
+ * inputs.
+ */
+public final class ScalarKernels implements Kernels {
+  /** Operations a nanosecond, measured on one core of a server; only ranks kernels of this set. */
+  static final double MULTIPLY_ADDS_PER_NANO = 1.0;
+
+  private final int lanes;
+
+  /** Kernels without padding. */
+  public ScalarKernels() {
+    this(1);
+  }
+
+  /** Kernels over panels as another set has them, to compare with it. */
+  public ScalarKernels(int lanes) {
+    this.lanes = lanes;
+  }
+
+  @Override
+  public String name() {
+    return "scalar";
+  }
+
+  @Override
+  public int lanes() {
+    return lanes;
+  }
+
+  @Override
+  public List<LinearOption> linear(Weights weights) {
+    return weights.density() < 1
+        ? List.of(new ScalarLinear.Option(weights, true), new ScalarLinear.Option(weights, false))
+        : List.of(new ScalarLinear.Option(weights, false));
+  }
+
+  static float get(MemorySegment memory, long offset) {
+    return memory.get(DType.FLOAT, offset);
+  }
+
+  static void set(MemorySegment memory, long offset, double value) {
+    memory.set(DType.FLOAT, offset, (float) value);
+  }
+
+  @Override
+  public void start(
+      MemorySegment memory, long y, int width, int from, int to, float[] bias, long residual) {
+    for (int row = from; row < to; row++) {
+      for (int t = 0; t < width; t++) {
+        long at = ((long) row * width + t) * Float.BYTES;
+        float value = bias == null ? 0 : bias[row];
+        set(memory, y + at, residual < 0 ? value : value + get(memory, residual + at));
+      }
+    }
+  }
+
+  @Override
+  public void activate(Activation activation, MemorySegment memory, long x, long count) {
+    for (long i = 0; i < count; i++) {
+      long at = x + i * Float.BYTES;
+      set(memory, at, activation.apply(get(memory, at)));
+    }
+  }
+
+  @Override
+  public void add(MemorySegment memory, long a, long b, long y, long count) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      set(memory, y + i, get(memory, a + i) + get(memory, b + i));
+    }
+  }
+
+  @Override
+  public void layerNormalization(
+      MemorySegment memory,
+      long x,
+      long y,
+      int width,
+      int features,
+      float[] scale,
+      float[] bias,
+      float epsilon) {
+    long step = (long) width * Float.BYTES;
+    for (int t = 0; t < width; t++) {
+      long column = (long) t * Float.BYTES;
+      double sum = 0;
+      for (int f = 0; f < features; f++) {
+        sum += get(memory, x + column + f * step);
+      }
+      double mean = sum / features;
+      double squares = 0;
+      for (int f = 0; f < features; f++) {
+        double d = get(memory, x + column + f * step) - mean;
+        squares += d * d;
+      }
+      double inverse = 1 / Math.sqrt(squares / features + epsilon);
+      for (int f = 0; f < features; f++) {
+        double normal = (get(memory, x + column + f * step) - mean) * inverse * scale[f];
+        set(memory, y + column + f * step, bias == null ? normal : normal + bias[f]);
+      }
+    }
+  }
+
+  @Override
+  public void softmax(MemorySegment memory, long x, long y, int count) {
+    double max = Double.NEGATIVE_INFINITY;
+    for (int i = 0; i < count; i++) {
+      max = Math.max(max, get(memory, x + (long) i * Float.BYTES));
+    }
+    double sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += Math.exp(get(memory, x + (long) i * Float.BYTES) - max);
+    }
+    for (int i = 0; i < count; i++) {
+      long at = (long) i * Float.BYTES;
+      set(memory, y + at, Math.exp(get(memory, x + at) - max) / sum);
+    }
+  }
+
+  @Override
+  public int attentionScratch(AttentionCall call) {
+    return call.keys();
+  }
+
+  @Override
+  public long attentionBytes(AttentionCall call) {
+    return 0;
+  }
+
+  @Override
+  public void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
+    for (int i = 0; i < call.queries(); i++) {
+      int query = batch * call.queries() + i;
+      double max = Double.NEGATIVE_INFINITY;
+      for (int j = 0; j < call.keys(); j++) {
+        int key = batch * call.keys() + j;
+        double score = 0;
+        for (int d = 0; d < call.width(); d++) {
+          int feature = head * call.width() + d;
+          score +=
+              (double) at(call, call.queryPanels(), call.q(), query, feature)
+                  * at(call, call.keyPanels(), call.k(), key, feature);
+        }
+        score *= call.scale();
+        if (call.mask() >= 0) {
+          score += call.maskAt(batch, head, i, j);
+        }
+        heap[j] = (float) score;
+        max = Math.max(max, heap[j]);
+      }
+      double sum = 0;
+      for (int j = 0; j < call.keys(); j++) {
+        heap[j] = (float) Math.exp(heap[j] - max);
+        sum += heap[j];
+      }
+      for (int d = 0; d < call.width(); d++) {
+        int feature = head * call.width() + d;
+        double context = 0;
+        for (int j = 0; j < call.keys(); j++) {
+          context +=
+              (double) heap[j]
+                  * at(call, call.keyPanels(), call.v(), batch * call.keys() + j, feature);
+        }
+        set(
+            call.memory(),
+            place(call, call.queryPanels(), call.y(), query, feature),
+            context / sum);
+      }
+    }
+  }
+
+  private static float at(AttentionCall call, Panels panels, long matrix, int token, int feature) {
+    return get(call.memory(), place(call, panels, matrix, token, feature));
+  }
+
+  private static long place(
+      AttentionCall call, Panels panels, long matrix, int token, int feature) {
+    int panel = panels.of(token);
+    return matrix
+        + panels.offset(panel, call.features())
+        + ((long) feature * panels.width(panel) + token - panels.start(panel)) * Float.BYTES;
+  }
+
+  @Override
+  public void range(MemorySegment memory, long x, long count, float[] range) {
+    for (long i = 0; i < count; i++) {
+      float value = get(memory, x + i * Float.BYTES);
+      range[0] = Math.min(range[0], value);
+      range[1] = Math.max(range[1], value);
+    }
+  }
+
+  @Override
+  public void roundToLevels(
+      MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      int code = DynamicQuantizeLinear.code(get(memory, x + i), scale, zeroPoint);
+      set(memory, y + i, (code - zeroPoint) * scale);
+    }
+  }
+
+  @Override
+  public void toPanel(
+      MemorySegment memory, long rows, long panel, int width, int used, int features) {
+    for (int f = 0; f < features; f++) {
+      for (int t = 0; t < width; t++) {
+        float value = t < used ? get(memory, rows + ((long) t * features + f) * Float.BYTES) : 0;
+        set(memory, panel + ((long) f * width + t) * Float.BYTES, value);
+      }
+    }
+  }
+
+  @Override
+  public void fromPanel(
+      MemorySegment memory,
+      long panel,
+      int width,
+      int used,
+      int features,
+      MemorySegment target,
+      long rows) {
+    for (int t = 0; t < used; t++) {
+      for (int f = 0; f < features; f++) {
+        set(
+            target,
+            rows + ((long) t * features + f) * Float.BYTES,
+            get(memory, panel + ((long) f * width + t) * Float.BYTES));
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+package dev.filigree.kernel.shape;
+
+import dev.filigree.Tensor;
+import dev.filigree.graph.DataDependentException;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import dev.filigree.kernel.Strided;
+import java.util.List;
+
+/** Repeats a tensor as broadcasting against a given shape would. */
+public final class Expand implements Operator {
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType x = inputs.required(0);
+    ValueType shape = inputs.required(1);
+    if (shape.content() == null) {
+      throw new DataDependentException(node, "shape");
+    }
+    ValueType target = ValueType.of(x.dtype(), shape.content());
+    return List.of(ValueType.of(x.dtype(), Broadcast.dims(node, List.of(x, target))));
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Tensor x = binding.input(0);
+    Tensor y = binding.output();
+    return Strided.copy(x, Broadcast.strides(x.shape(), y.shape()), 0, y);
+  }
+}

@@ -1,0 +1,63 @@
+package dev.filigree.kernel.shape;
+
+import dev.filigree.Tensor;
+import dev.filigree.graph.DataDependentException;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The numbers from a start up to but not including a limit, by a step. */
+public final class Range implements Operator {
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType start = inputs.required(0);
+    ValueType limit = inputs.required(1);
+    ValueType delta = inputs.required(2);
+    if (!start.dtype().isInteger()
+        || start.content() == null
+        || limit.content() == null
+        || !delta.hasKnownContent()) {
+      throw new DataDependentException(node, "length");
+    }
+    Dim from = start.content().getFirst();
+    Dim to = limit.content().getFirst();
+    Dim step = delta.content().getFirst();
+    if (step.is(0)) {
+      throw node.problem("counts by 0", "use another step");
+    }
+    if (!from.isKnown() || !to.isKnown()) {
+      Dim span = to.minus(from);
+      return List.of(
+          ValueType.of(
+              start.dtype(),
+              List.of(step.is(1) ? span : Dim.symbol("(" + span + " / " + step + ")"))));
+    }
+    long count = Math.max(0, Math.ceilDiv(to.value() - from.value(), step.value()));
+    List<Dim> content = null;
+    if (count <= 64) {
+      content = new ArrayList<>();
+      for (long i = 0; i < count; i++) {
+        content.add(Dim.of(from.value() + i * step.value()));
+      }
+    }
+    return List.of(new ValueType(start.dtype(), List.of(Dim.of(count)), content));
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Tensor start = binding.input(0);
+    Tensor delta = binding.input(2);
+    Tensor y = binding.output();
+    long n = y.elements();
+    return () -> {
+      for (long i = 0; i < n; i++) {
+        y.setLong(i, start.getLong(0) + i * delta.getLong(0));
+      }
+    };
+  }
+}

@@ -1,0 +1,49 @@
+package dev.filigree.plan;
+
+/**
+ * A piece of the activation arena: how large, from which step to which step it is needed, and where
+ * it was put.
+ */
+final class Buffer {
+  private final long bytes;
+  private int first;
+  private int last;
+  private long offset = -1;
+
+  /**
+   * A buffer not placed yet.
+   *
+   * @param first step that writes it
+   */
+  Buffer(long bytes, int first) {
+    this.bytes = bytes;
+    this.first = first;
+    this.last = first;
+  }
+
+  long bytes() {
+    return bytes;
+  }
+
+  /** Keeps the buffer until a step has run. */
+  void needUntil(int step) {
+    last = Math.max(last, step);
+  }
+
+  /** Keeps the buffer from before the first step. */
+  void needFromStart() {
+    first = -1;
+  }
+
+  boolean overlaps(Buffer other) {
+    return first <= other.last && other.first <= last;
+  }
+
+  void placeAt(long where) {
+    offset = where;
+  }
+
+  long offset() {
+    return offset;
+  }
+}

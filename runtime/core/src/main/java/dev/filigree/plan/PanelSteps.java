@@ -1,0 +1,178 @@
+package dev.filigree.plan;
+
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.Panels;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Function;
+
+/** The steps of a plan that run one kernel over panels or over stretches of values. */
+final class PanelSteps {
+  /** Values of one item of elementwise work: a share of the second cache. */
+  private static final long STRETCH = 1 << 14;
+
+  private PanelSteps() {}
+
+  /** Normalises every token. */
+  record LayerNormalization(
+      Kernels kernels, Slot x, Slot y, float[] scale, float[] bias, float epsilon) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      Panels panels = x.panels();
+      int features = x.features();
+      WorkerPool.Body body =
+          (p, worker) -> {
+            long panel = panels.offset(p, features);
+            kernels.layerNormalization(
+                memory,
+                x.offset() + panel,
+                y.offset() + panel,
+                panels.width(p),
+                features,
+                scale,
+                bias,
+                epsilon);
+          };
+      return pool -> pool.forEach(panels.count(), body);
+    }
+  }
+
+  /**
+   * Attention, divided by sequences and heads.
+   *
+   * @param operands makes the call once the memory is known
+   * @param scratchFloats of one worker
+   * @param scratchBytes of one worker
+   */
+  record Attention(
+      Kernels kernels,
+      Function<MemorySegment, AttentionCall> operands,
+      int batch,
+      int heads,
+      int scratchFloats,
+      long scratchBytes)
+      implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      AttentionCall call = operands.apply(workspace.memory());
+      WorkerPool.Body body =
+          (item, worker) ->
+              kernels.attend(
+                  call,
+                  item / heads,
+                  item % heads,
+                  workspace.floats(worker),
+                  workspace.scratch(worker));
+      return pool -> pool.forEach(batch * heads, body);
+    }
+  }
+
+  /** Adds two values of the same shape and layout. */
+  record Add(Kernels kernels, Slot a, Slot b, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      return stretches(
+          y.length(),
+          (at, count) ->
+              kernels.add(memory, a.offset() + at, b.offset() + at, y.offset() + at, count));
+    }
+  }
+
+  /** Applies a function to every element. */
+  record Activate(Kernels kernels, Activation activation, Slot x, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      return stretches(
+          y.length(),
+          (at, count) -> {
+            MemorySegment.copy(
+                memory, x.offset() + at, memory, y.offset() + at, count * Float.BYTES);
+            kernels.activate(activation, memory, y.offset() + at, count);
+          });
+    }
+  }
+
+  /** Softmax over the last axis of a row-major value. */
+  record Softmax(Kernels kernels, Slot x, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      int count = x.features();
+      long rows = count == 0 ? 0 : x.length() / count;
+      long rowsPerItem = Math.max(1, STRETCH / Math.max(1, count));
+      int items = Math.toIntExact((rows + rowsPerItem - 1) / rowsPerItem);
+      WorkerPool.Body body =
+          (item, worker) -> {
+            long end = Math.min(rows, (item + 1) * rowsPerItem);
+            for (long row = item * rowsPerItem; row < end; row++) {
+              long at = row * count * Float.BYTES;
+              kernels.softmax(memory, x.offset() + at, y.offset() + at, count);
+            }
+          };
+      return pool -> pool.forEach(items, body);
+    }
+  }
+
+  /** Puts a row-major value in panels. */
+  record ToPanels(Kernels kernels, Slot x, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      Panels panels = y.panels();
+      int features = y.features();
+      WorkerPool.Body body =
+          (p, worker) ->
+              kernels.toPanel(
+                  memory,
+                  x.offset() + panels.offset(p, features),
+                  y.offset() + panels.offset(p, features),
+                  panels.width(p),
+                  panels.used(p),
+                  features);
+      return pool -> pool.forEach(panels.count(), body);
+    }
+  }
+
+  /** Puts a value in panels in row-major order. */
+  record ToRows(Kernels kernels, Slot x, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      WorkerPool.Body body = (p, worker) -> toRows(kernels, x, p, memory, memory, y.offset());
+      return pool -> pool.forEach(x.panels().count(), body);
+    }
+  }
+
+  /** Moves one panel of a value into row-major memory. */
+  static void toRows(
+      Kernels kernels, Slot x, int panel, MemorySegment memory, MemorySegment target, long rows) {
+    Panels panels = x.panels();
+    int features = x.features();
+    kernels.fromPanel(
+        memory,
+        x.offset() + panels.offset(panel, features),
+        panels.width(panel),
+        panels.used(panel),
+        features,
+        target,
+        rows + panels.offset(panel, features));
+  }
+
+  /** Works on a stretch of values. */
+  @FunctionalInterface
+  private interface Stretch {
+    void run(long byteOffset, long count);
+  }
+
+  private static BoundStep stretches(long length, Stretch stretch) {
+    int items = Math.toIntExact((length + STRETCH - 1) / STRETCH);
+    WorkerPool.Body body =
+        (item, worker) ->
+            stretch.run(item * STRETCH * Float.BYTES, Math.min(STRETCH, length - item * STRETCH));
+    return pool -> pool.forEach(items, body);
+  }
+}

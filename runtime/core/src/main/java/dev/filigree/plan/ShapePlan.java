@@ -1,0 +1,87 @@
+package dev.filigree.plan;
+
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.ValueInfo;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** The plan for one set of input shapes and the workspaces made for it. Thread-safe. */
+final class ShapePlan {
+  /** The one used longest ago first. */
+  static final Comparator<ShapePlan> BY_LAST_USE = Comparator.comparingLong(plan -> plan.lastUse);
+
+  private final Map<String, Shape> shapes;
+  private final Shape[] inOrder;
+  private final Optional<Plan> plan;
+  private final ArrayDeque<Workspace> idle = new ArrayDeque<>();
+  private volatile long lastUse = System.nanoTime();
+  private boolean retired;
+
+  /**
+   * A plan with its shapes.
+   *
+   * @param plan nothing if only the interpreter can run the graph
+   */
+  ShapePlan(List<ValueInfo> inputs, Map<String, Shape> shapes, Optional<Plan> plan) {
+    this.shapes = Map.copyOf(shapes);
+    this.inOrder = inputs.stream().map(input -> shapes.get(input.name())).toArray(Shape[]::new);
+    this.plan = plan;
+  }
+
+  Optional<Plan> plan() {
+    return plan;
+  }
+
+  boolean isFor(Map<String, Shape> others) {
+    return shapes.equals(others);
+  }
+
+  /** Whether inputs have the shapes of this plan; allocates nothing. */
+  boolean fits(List<ValueInfo> inputs, Map<String, Tensor> tensors) {
+    for (int i = 0; i < inOrder.length; i++) {
+      if (!inOrder[i].equals(tensors.get(inputs.get(i).name()).shape())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** A workspace for one run, made if none is idle. */
+  Workspace take(int workers) {
+    lastUse = System.nanoTime();
+    synchronized (this) {
+      Workspace workspace = idle.poll();
+      if (workspace != null) {
+        return workspace;
+      }
+    }
+    return plan.orElseThrow().workspace(workers);
+  }
+
+  /** Gives a workspace back. */
+  void give(Workspace workspace) {
+    synchronized (this) {
+      if (!retired) {
+        idle.push(workspace);
+        return;
+      }
+    }
+    workspace.close();
+  }
+
+  /** Frees the workspaces, those in use when they come back. */
+  void retire() {
+    List<Workspace> free;
+    synchronized (this) {
+      retired = true;
+      free = new ArrayList<>(idle);
+      idle.clear();
+    }
+    free.forEach(Workspace::close);
+  }
+}

@@ -1,0 +1,42 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.spi.Panels;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Where a plan keeps a value.
+ *
+ * @param dtype element type
+ * @param shape as the graph sees it
+ * @param layout how it lies there
+ * @param panels its panels, null in row-major order
+ * @param buffer the memory, shared by values that are views of each other
+ */
+record Slot(DType dtype, Shape shape, Layout layout, Panels panels, Buffer buffer) {
+  long offset() {
+    return buffer.offset();
+  }
+
+  /** Extent of the last axis; 1 for a scalar. */
+  int features() {
+    return shape.rank() == 0 ? 1 : (int) shape.extent(-1);
+  }
+
+  /** Elements that lie one after the other, padding included. */
+  long length() {
+    return panels == null ? shape.elements() : panels.bytes(features()) / Float.BYTES;
+  }
+
+  /** The value in a workspace's memory; only in row-major order. */
+  Tensor tensor(MemorySegment memory) {
+    return Tensor.of(dtype, shape, memory.asSlice(offset(), Tensor.byteSize(dtype, shape)));
+  }
+
+  /** The same memory under another shape. */
+  Slot as(Shape other) {
+    return new Slot(dtype, other, layout, panels, buffer);
+  }
+}

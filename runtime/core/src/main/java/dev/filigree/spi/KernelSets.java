@@ -1,0 +1,74 @@
+package dev.filigree.spi;
+
+import dev.filigree.DeviceException;
+import dev.filigree.kernel.scalar.ScalarKernels;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.ServiceLoader;
+
+/** Finds the sets of CPU kernels that are installed and chooses one. */
+public final class KernelSets {
+  /** Name of the set that is always there. */
+  public static final String SCALAR = "scalar";
+
+  private KernelSets() {}
+
+  /**
+   * A set that is installed.
+   *
+   * @param name of its provider
+   * @param probe whether it can run here
+   */
+  public record Installed(String name, KernelProvider.Probe probe) {}
+
+  private static List<KernelProvider> providers() {
+    List<KernelProvider> providers = new ArrayList<>();
+    ServiceLoader.load(KernelProvider.class, KernelSets.class.getClassLoader())
+        .forEach(providers::add);
+    providers.sort(Comparator.comparingInt(KernelProvider::rank).reversed());
+    return providers;
+  }
+
+  /** All installed sets, the preferred first and the scalar one last. */
+  public static List<Installed> installed() {
+    List<Installed> sets = new ArrayList<>();
+    for (KernelProvider provider : providers()) {
+      sets.add(new Installed(provider.name(), provider.probe()));
+    }
+    sets.add(new Installed(SCALAR, new KernelProvider.Probe.Ready("plain Java")));
+    return sets;
+  }
+
+  /**
+   * Opens a set.
+   *
+   * @param name of the wanted one, or empty for the best that can run
+   * @throws DeviceException if the wanted one is not installed or cannot run
+   */
+  public static Kernels open(String name) {
+    if (name.equals(SCALAR)) {
+      return new ScalarKernels();
+    }
+    for (KernelProvider provider : providers()) {
+      if (name.isEmpty() || name.equals(provider.name())) {
+        switch (provider.probe()) {
+          case KernelProvider.Probe.Ready ready -> {
+            return provider.open();
+          }
+          case KernelProvider.Probe.Missing(String why, String fix) -> {
+            if (!name.isEmpty()) {
+              throw new DeviceException("the " + name + " kernels cannot run: " + why, fix);
+            }
+          }
+        }
+      }
+    }
+    if (!name.isEmpty()) {
+      throw new DeviceException(
+          "no kernels named '" + name + "' are installed",
+          "use one of " + installed().stream().map(Installed::name).toList());
+    }
+    return new ScalarKernels();
+  }
+}

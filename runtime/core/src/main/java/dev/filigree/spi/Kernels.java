@@ -1,0 +1,119 @@
+package dev.filigree.spi;
+
+import dev.filigree.kernel.Activation;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * A set of CPU kernels over f32 panels. Offsets are in bytes and 64-byte aligned unless a kernel
+ * says otherwise; a panel's width is a multiple of {@link #lanes()} or 1. Implementations keep no
+ * state and are safe to use from many threads; none allocates.
+ */
+public interface Kernels {
+  /** Name for reports, for example {@code vector 512-bit}. */
+  String name();
+
+  /** f32 lanes of a vector: a power of two up to 64. */
+  int lanes();
+
+  /**
+   * Ways to run a linear layer, the one to take without a measurement first. One of them multiplies
+   * densely, so that sparsity never has to lose.
+   */
+  List<LinearOption> linear(Weights weights);
+
+  /**
+   * Starts rows of a panel of a linear layer's output: {@code y[o] = bias[o] + residual[o]}.
+   *
+   * @param y offset of the panel
+   * @param width tokens of the panel
+   * @param from first row
+   * @param to row after the last
+   * @param bias one value for each row, or null
+   * @param residual offset of a panel of the same form, or -1
+   */
+  void start(
+      MemorySegment memory, long y, int width, int from, int to, float[] bias, long residual);
+
+  /**
+   * Applies a function to consecutive values in place; any number of them, at any 4-byte aligned
+   * offset.
+   */
+  void activate(Activation activation, MemorySegment memory, long x, long count);
+
+  /** Adds consecutive values: {@code y = a + b}; offsets are 4-byte aligned, y may be a or b. */
+  void add(MemorySegment memory, long a, long b, long y, long count);
+
+  /**
+   * Normalises each token of a panel over its features.
+   *
+   * @param x offset of the panel
+   * @param y offset of the result, may be x
+   * @param bias may be null
+   */
+  void layerNormalization(
+      MemorySegment memory,
+      long x,
+      long y,
+      int width,
+      int features,
+      float[] scale,
+      float[] bias,
+      float epsilon);
+
+  /** Softmax of one row of consecutive values; offsets are 4-byte aligned, y may be x. */
+  void softmax(MemorySegment memory, long x, long y, int count);
+
+  /** Floats of heap scratch that {@link #attend} needs. */
+  int attentionScratch(AttentionCall call);
+
+  /** Bytes of 64-byte aligned scratch that {@link #attend} needs off the heap. */
+  long attentionBytes(AttentionCall call);
+
+  /**
+   * Attention of one head of one sequence.
+   *
+   * @param heap scratch of this thread
+   * @param scratch offset in the call's memory of this thread's scratch
+   */
+  void attend(AttentionCall call, int batch, int head, float[] heap, long scratch);
+
+  /**
+   * Range of consecutive values, 0 included.
+   *
+   * @param range receives the least in 0 and the greatest in 1, if they go beyond what stands there
+   */
+  void range(MemorySegment memory, long x, long count, float[] range);
+
+  /**
+   * Rounds consecutive values to the levels of an 8-bit quantisation: {@code y = (clamp(rint(x /
+   * scale) + zeroPoint, 0, 255) - zeroPoint) * scale}.
+   */
+  void roundToLevels(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
+
+  /**
+   * Moves rows of a row-major matrix into a panel.
+   *
+   * @param rows offset of the first row, 4-byte aligned
+   * @param panel offset of the panel; padding becomes 0
+   * @param width tokens of the panel
+   * @param used rows to move
+   * @param features of a row
+   */
+  void toPanel(MemorySegment memory, long rows, long panel, int width, int used, int features);
+
+  /**
+   * Moves a panel into rows of a row-major matrix that may lie in other memory.
+   *
+   * @param rows offset of the first row in {@code target}
+   */
+  void fromPanel(
+      MemorySegment memory,
+      long panel,
+      int width,
+      int used,
+      int features,
+      MemorySegment target,
+      long rows);
+}
