@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * Files that appear whole or not at all: written beside their place, flushed to the disk, then
@@ -34,10 +35,12 @@ public final class AtomicFile {
     if (Files.isDirectory(target)) {
       throw new OutputException(file + " is a folder", "name a file inside it");
     }
-    Path temporary = null;
+    // a name of its own, so that two that write the same file do not write into each other's
+    String suffix = Long.toHexString(ThreadLocalRandom.current().nextLong());
+    Path temporary = target.resolveSibling("." + target.getFileName() + "." + suffix + ".part");
     try {
-      temporary = Files.createTempFile(target.getParent(), "." + target.getFileName(), ".part");
-      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+      try (FileChannel channel =
+          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         content.writeTo(channel);
         channel.force(true);
       }

@@ -1,0 +1,38 @@
+package dev.filigree.kernels.vector;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The vectors of this machine and the memory they read. Kernels address memory by number through
+ * one segment that spans all of it: its bounds are constants to the compiler, and the offsets were
+ * checked when the operands were laid out.
+ */
+final class Lanes {
+  static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+  static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
+  static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
+
+  /** f32 lanes. */
+  static final int COUNT = F.length();
+
+  /** Bytes of a vector. */
+  static final int BYTES = COUNT * Float.BYTES;
+
+  /** Whether there are 32 vector registers, enough for a tile of 16 accumulators. */
+  static final boolean MANY_REGISTERS = COUNT == 16;
+
+  /** All memory. */
+  @SuppressWarnings("restricted")
+  static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
+  private Lanes() {}
+
+  /** Bits of a vector. */
+  static int bits() {
+    return F.vectorBitSize();
+  }
+}

@@ -1,0 +1,217 @@
+package dev.filigree.kernels.vector;
+
+import dev.filigree.DType;
+import dev.filigree.WeightsException;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Codebook;
+import dev.filigree.weights.Dense;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Quantized;
+import dev.filigree.weights.Weights;
+
+/**
+ * Weights in the order of {@link DenseKernel}'s tiles, as floats or in an encoding that is decoded
+ * when used.
+ */
+interface TileSource {
+  /** All weights as floats, or null if they are encoded. */
+  float[] floats();
+
+  /** Bytes the packed weights take. */
+  long bytes();
+
+  /**
+   * Decodes a stretch of a tile.
+   *
+   * @param tile four outputs
+   * @param k first feature
+   * @param features how many
+   * @param into receives {@code [features][4]} from {@code at} on
+   */
+  void decode(int tile, int k, int features, float[] into, int at);
+
+  /** Lays weights out, keeping their encoding where it is narrower than a float. */
+  static TileSource of(Weights weights) {
+    return switch (weights) {
+      case Quantized quantized -> QuantizedTiles.pack(quantized);
+      case Codebook codebook -> CodebookTiles.pack(codebook);
+      case Dense dense when dense.tensor().dtype() != DType.F32 -> HalfTiles.pack(dense);
+      default -> FloatTiles.pack(weights);
+    };
+  }
+
+  /** Weights of a padded number of rows, checked to fit an array. */
+  static int size(int rows, int columns) {
+    long size = (long) tiles(rows) * DenseTiles.OUTPUTS * columns;
+    if (size > Integer.MAX_VALUE - 8) {
+      throw new WeightsException(
+          "a matrix of " + rows + " x " + columns + " has more weights than a Java array holds",
+          "split the layer, or use a narrower format on the GPU");
+    }
+    return (int) size;
+  }
+
+  /** Tiles that hold a number of rows. */
+  static int tiles(int rows) {
+    return (rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS;
+  }
+
+  /** Floats as they are. */
+  record FloatTiles(float[] floats) implements TileSource {
+    static FloatTiles pack(Weights weights) {
+      int columns = weights.columns();
+      float[] packed = new float[TileSource.size(weights.rows(), columns)];
+      float[] row = new float[columns];
+      for (int r = 0; r < weights.rows(); r++) {
+        weights.unpackRow(r, row, 0);
+        int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
+        for (int k = 0; k < columns; k++) {
+          packed[at + k * DenseTiles.OUTPUTS] = row[k];
+        }
+      }
+      return new FloatTiles(packed);
+    }
+
+    @Override
+    public long bytes() {
+      return (long) floats.length * Float.BYTES;
+    }
+
+    @Override
+    public void decode(int tile, int k, int features, float[] into, int at) {
+      throw new IllegalStateException("floats need no decoding");
+    }
+  }
+
+  /** f16 or bf16, converted by loops that the compiler turns into vector conversions. */
+  record HalfTiles(short[] halves, DType dtype, int columns) implements TileSource {
+    static HalfTiles pack(Dense dense) {
+      int columns = dense.columns();
+      DType dtype = dense.tensor().dtype();
+      short[] packed = new short[TileSource.size(dense.rows(), columns)];
+      float[] row = new float[columns];
+      for (int r = 0; r < dense.rows(); r++) {
+        dense.unpackRow(r, row, 0);
+        int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
+        for (int k = 0; k < columns; k++) {
+          packed[at + k * DenseTiles.OUTPUTS] =
+              dtype == DType.F16 ? Float.floatToFloat16(row[k]) : DType.toBfloat16(row[k]);
+        }
+      }
+      return new HalfTiles(packed, dtype, columns);
+    }
+
+    @Override
+    public float[] floats() {
+      return null;
+    }
+
+    @Override
+    public long bytes() {
+      return (long) halves.length * Short.BYTES;
+    }
+
+    @Override
+    public void decode(int tile, int k, int features, float[] into, int at) {
+      int from = (tile * columns + k) * DenseTiles.OUTPUTS;
+      int count = features * DenseTiles.OUTPUTS;
+      if (dtype == DType.F16) {
+        for (int i = 0; i < count; i++) {
+          into[at + i] = Float.float16ToFloat(halves[from + i]);
+        }
+      } else {
+        for (int i = 0; i < count; i++) {
+          into[at + i] = Float.intBitsToFloat(halves[from + i] << 16);
+        }
+      }
+    }
+  }
+
+  /** 8-bit integers; zero point and scale of each of a tile's four rows are applied on decoding. */
+  record QuantizedTiles(byte[] codes, float[] scales, float[] offsets, boolean signed, int columns)
+      implements TileSource {
+    static QuantizedTiles pack(Quantized weights) {
+      IntegerValues values = weights.values();
+      int rows = weights.rows();
+      int columns = weights.columns();
+      byte[] packed = new byte[TileSource.size(rows, columns)];
+      float[] scales = new float[rows];
+      float[] offsets = new float[rows];
+      for (int r = 0; r < rows; r++) {
+        scales[r] = values.scale(r);
+        offsets[r] = -values.zeroPoint(r) * values.scale(r);
+        int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
+        for (int k = 0; k < columns; k++) {
+          packed[at + k * DenseTiles.OUTPUTS] =
+              values.codes().get(DType.BYTE, r * weights.rowStride() + k * weights.columnStride());
+        }
+      }
+      return new QuantizedTiles(
+          packed,
+          Decoding.patterns(scales, tiles(rows)),
+          Decoding.patterns(offsets, tiles(rows)),
+          values.dtype() == DType.I8,
+          columns);
+    }
+
+    @Override
+    public float[] floats() {
+      return null;
+    }
+
+    @Override
+    public long bytes() {
+      return codes.length + 8L * scales.length;
+    }
+
+    @Override
+    public void decode(int tile, int k, int features, float[] into, int at) {
+      int from = (tile * columns + k) * DenseTiles.OUTPUTS;
+      Decoding.integers(
+          codes, from, features * DenseTiles.OUTPUTS, signed, scales, offsets, tile, into, at);
+    }
+  }
+
+  /** Codes of up to 8 bits, one a byte, into one codebook or one for each row. */
+  record CodebookTiles(byte[] codes, float[] centroids, int size, boolean perRow, int columns)
+      implements TileSource {
+    static CodebookTiles pack(Codebook weights) {
+      CodeValues values = weights.values();
+      int rows = weights.rows();
+      int columns = weights.columns();
+      byte[] packed = new byte[TileSource.size(rows, columns)];
+      int books = values.perRow() ? tiles(rows) * DenseTiles.OUTPUTS : 1;
+      float[] centroids = new float[books * values.size()];
+      for (int book = 0; book < (values.perRow() ? rows : 1); book++) {
+        for (int c = 0; c < values.size(); c++) {
+          centroids[book * values.size() + c] = values.centroid(book, c);
+        }
+      }
+      for (int r = 0; r < rows; r++) {
+        int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
+        for (int k = 0; k < columns; k++) {
+          packed[at + k * DenseTiles.OUTPUTS] = (byte) values.code((long) r * columns + k);
+        }
+      }
+      return new CodebookTiles(packed, centroids, values.size(), values.perRow(), columns);
+    }
+
+    @Override
+    public float[] floats() {
+      return null;
+    }
+
+    @Override
+    public long bytes() {
+      return codes.length + 4L * centroids.length;
+    }
+
+    @Override
+    public void decode(int tile, int k, int features, float[] into, int at) {
+      int from = (tile * columns + k) * DenseTiles.OUTPUTS;
+      int book = perRow ? tile * DenseTiles.OUTPUTS * size : 0;
+      Decoding.codes(
+          codes, from, features * DenseTiles.OUTPUTS, centroids, book, perRow ? size : 0, into, at);
+    }
+  }
+}

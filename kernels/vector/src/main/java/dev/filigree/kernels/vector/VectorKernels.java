@@ -1,0 +1,124 @@
+package dev.filigree.kernels.vector;
+
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearOption;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** The set of Vector API kernels. */
+final class VectorKernels implements Kernels {
+  @Override
+  public String name() {
+    return "vector " + Lanes.bits() + "-bit";
+  }
+
+  @Override
+  public int lanes() {
+    return Lanes.COUNT;
+  }
+
+  @Override
+  public List<LinearOption> linear(Weights weights) {
+    LinearOption dense = new VectorOption(weights, false);
+    return weights.density() < 1 ? List.of(new VectorOption(weights, true), dense) : List.of(dense);
+  }
+
+  @Override
+  public void start(
+      MemorySegment memory, long y, int width, int from, int to, float[] bias, long residual) {
+    long base = memory.address();
+    Vertical.start(base + y, width, from, to, bias, residual < 0 ? 0 : base + residual);
+  }
+
+  @Override
+  public void activate(Activation activation, MemorySegment memory, long x, long count) {
+    long address = memory.address() + x;
+    switch (activation) {
+      case NONE -> {}
+      case RELU -> Elementwise.relu(address, count);
+      case GELU -> Elementwise.gelu(address, count);
+      case GELU_TANH -> Elementwise.geluTanh(address, count);
+      case TANH -> Elementwise.tanh(address, count);
+      case SIGMOID -> Elementwise.sigmoid(address, count);
+    }
+  }
+
+  @Override
+  public void add(MemorySegment memory, long a, long b, long y, long count) {
+    long base = memory.address();
+    Elementwise.add(base + a, base + b, base + y, count);
+  }
+
+  @Override
+  public void layerNormalization(
+      MemorySegment memory,
+      long x,
+      long y,
+      int width,
+      int features,
+      float[] scale,
+      float[] bias,
+      float epsilon) {
+    long base = memory.address();
+    if (width == 1) {
+      Horizontal.layerNormalization(base + x, base + y, features, scale, bias, epsilon);
+    } else {
+      Vertical.layerNormalization(base + x, base + y, width, features, scale, bias, epsilon);
+    }
+  }
+
+  @Override
+  public void softmax(MemorySegment memory, long x, long y, int count) {
+    long base = memory.address();
+    Horizontal.softmax(base + x, base + y, count);
+  }
+
+  @Override
+  public int attentionScratch(AttentionCall call) {
+    return AttentionKernel.floats(call);
+  }
+
+  @Override
+  public long attentionBytes(AttentionCall call) {
+    return AttentionKernel.bytes(call);
+  }
+
+  @Override
+  public void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
+    AttentionKernel.attend(call, batch, head, heap, call.memory().address() + scratch);
+  }
+
+  @Override
+  public void range(MemorySegment memory, long x, long count, float[] range) {
+    Elementwise.range(memory.address() + x, count, range);
+  }
+
+  @Override
+  public void roundToLevels(
+      MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
+    long base = memory.address();
+    Elementwise.roundToLevels(base + x, base + y, count, scale, zeroPoint);
+  }
+
+  @Override
+  public void toPanel(
+      MemorySegment memory, long rows, long panel, int width, int used, int features) {
+    long base = memory.address();
+    Transposition.toPanel(base + rows, base + panel, width, used, features);
+  }
+
+  @Override
+  public void fromPanel(
+      MemorySegment memory,
+      long panel,
+      int width,
+      int used,
+      int features,
+      MemorySegment target,
+      long rows) {
+    Transposition.fromPanel(memory.address() + panel, width, used, features, target, rows);
+  }
+}

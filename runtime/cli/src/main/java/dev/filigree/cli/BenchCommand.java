@@ -1,0 +1,265 @@
+package dev.filigree.cli;
+
+import dev.filigree.Device;
+import dev.filigree.Model;
+import dev.filigree.Session;
+import dev.filigree.Tensor;
+import dev.filigree.compress.Recipe;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Measures latency and throughput. */
+@Command(
+    name = "bench",
+    description = {
+      "Measure latency and throughput over batch sizes, lengths and threads.",
+      "With --recipe the dense model runs in alternation and is the baseline."
+    },
+    mixinStandardHelpOptions = true)
+final class BenchCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(paramLabel = "MODEL", description = "A .onnx or .filigree file, or 'minilm'.")
+  private String name;
+
+  @Option(
+      names = "--device",
+      defaultValue = "auto",
+      converter = Common.DeviceConverter.class,
+      description = "auto, cpu, cuda, cuda:N or simulated (default: auto).")
+  private Device device;
+
+  @Option(
+      names = "--threads",
+      split = ",",
+      paramLabel = "N",
+      description = "Numbers of threads (default: all processors).")
+  private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
+
+  @Option(names = "--batch", split = ",", paramLabel = "N", description = "Batch sizes (1).")
+  private List<Integer> batches = List.of(1);
+
+  @Option(names = "--length", split = ",", paramLabel = "N", description = "Lengths (128).")
+  private List<Integer> lengths = List.of(128);
+
+  @Option(
+      names = "--shape",
+      paramLabel = "NAME=AxB",
+      description = "Shape of an input; repeatable.")
+  private Map<String, String> shapes = Map.of();
+
+  @Option(
+      names = "--runs",
+      paramLabel = "N",
+      description = "Counted runs of each configuration (default: 50, fewer if they are slow).")
+  private int runs = 50;
+
+  @Option(
+      names = "--seconds",
+      paramLabel = "S",
+      description = "Time for each configuration, after which no more runs start (default: 10).")
+  private double seconds = 10;
+
+  @Option(
+      names = "--recipe",
+      split = ",",
+      paramLabel = "R",
+      converter = Common.RecipeConverter.class,
+      description = "Recipes to measure beside the dense model, in alternation with it.")
+  private List<Recipe> recipes = List.of();
+
+  @Mixin private Common.Format format;
+
+  /** One model under measurement. */
+  private record Contender(String recipe, Session session, Map<String, Tensor> inputs) {}
+
+  private record Result(
+      String recipe,
+      String device,
+      int batch,
+      int length,
+      int threads,
+      int runs,
+      double p50,
+      double p95,
+      double p99,
+      double throughput,
+      double ratio) {}
+
+  @Override
+  public Integer call() {
+    if (runs < 1 || seconds <= 0) {
+      throw new UsageException("--runs and --seconds must be positive");
+    }
+    List<Result> results = new ArrayList<>();
+    try (ProgressBars progress = new ProgressBars()) {
+      Path file = Models.file(name, progress);
+      for (int thread : threads) {
+        measure(file, thread, results, progress);
+      }
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (format.json) {
+      json(out, results);
+    } else {
+      print(out, results);
+    }
+    return Main.DONE;
+  }
+
+  private void measure(Path file, int thread, List<Result> results, ProgressBars progress) {
+    List<Recipe> all = new ArrayList<>(List.of(Recipe.named("dense")));
+    recipes.stream().filter(recipe -> !recipe.isEmpty()).forEach(all::add);
+    List<Model> models = new ArrayList<>();
+    List<Session> sessions = new ArrayList<>();
+    try {
+      for (Recipe recipe : all) {
+        Path compressed =
+            recipe.isEmpty() ? file : Models.compressed(file, recipe, thread, progress);
+        Common.Target target = new Common.Target();
+        target.device = device;
+        target.threads = thread;
+        models.add(Model.open(compressed));
+        sessions.add(models.getLast().session(target.options()));
+      }
+      for (int batch : batches) {
+        for (int length : lengths) {
+          List<Contender> contenders = new ArrayList<>();
+          for (int i = 0; i < all.size(); i++) {
+            Map<String, Tensor> inputs = SampleInputs.of(models.get(i), batch, length, shapes);
+            sessions.get(i).warmUp(inputs, progress);
+            contenders.add(new Contender(all.get(i).name(), sessions.get(i), inputs));
+          }
+          results.addAll(compare(contenders, batch, length, thread, progress));
+        }
+      }
+    } finally {
+      sessions.forEach(Session::close);
+      models.forEach(Model::close);
+    }
+  }
+
+  /**
+   * Runs the contenders in alternation, forwards and backwards, so that drift of the machine hits
+   * all alike.
+   */
+  private List<Result> compare(
+      List<Contender> contenders, int batch, int length, int thread, ProgressBars progress) {
+    List<Map<String, Tensor>> outputs = new ArrayList<>();
+    for (Contender contender : contenders) {
+      outputs.add(contender.session.run(contender.inputs));
+    }
+    double[][] millis = new double[contenders.size()][runs];
+    long start = System.nanoTime();
+    int counted = 0;
+    while (counted < runs && (counted < 3 || (System.nanoTime() - start) / 1e9 < seconds)) {
+      for (int i = 0; i < contenders.size(); i++) {
+        int turn = counted % 2 == 0 ? i : contenders.size() - 1 - i;
+        Contender contender = contenders.get(turn);
+        long before = System.nanoTime();
+        contender.session.run(contender.inputs, outputs.get(turn));
+        millis[turn][counted] = (System.nanoTime() - before) / 1e6;
+      }
+      counted++;
+      progress.at("measuring " + batch + " x " + length, counted, runs);
+    }
+    List<Result> results = new ArrayList<>();
+    for (int i = 0; i < contenders.size(); i++) {
+      double[] ratios = new double[counted];
+      for (int run = 0; run < counted; run++) {
+        ratios[run] = millis[0][run] / millis[i][run];
+      }
+      double[] sorted = Arrays.copyOf(millis[i], counted);
+      Arrays.sort(sorted);
+      Arrays.sort(ratios);
+      results.add(
+          new Result(
+              contenders.get(i).recipe,
+              contenders.get(i).session.device().toString(),
+              batch,
+              length,
+              thread,
+              counted,
+              percentile(sorted, 50),
+              percentile(sorted, 95),
+              percentile(sorted, 99),
+              batch * 1e3 / percentile(sorted, 50),
+              percentile(ratios, 50)));
+    }
+    return results;
+  }
+
+  /** The nearest-rank percentile. */
+  private static double percentile(double[] sorted, int percent) {
+    return sorted[Math.max(0, (int) Math.ceil(percent / 100.0 * sorted.length) - 1)];
+  }
+
+  private static void json(PrintWriter out, List<Result> results) {
+    ObjectNode document = Output.JSON.createObjectNode();
+    Machine.describe(document.putObject("machine"));
+    ArrayNode list = document.putArray("results");
+    for (Result result : results) {
+      list.addObject()
+          .put("runtime", "filigree")
+          .put("recipe", result.recipe)
+          .put("device", result.device)
+          .put("batch", result.batch)
+          .put("length", result.length)
+          .put("threads", result.threads)
+          .put("runs", result.runs)
+          .put("p50Millis", result.p50)
+          .put("p95Millis", result.p95)
+          .put("p99Millis", result.p99)
+          .put("throughputPerSecond", result.throughput)
+          .put("ratioToBaseline", result.ratio);
+    }
+    Output.json(out, document);
+  }
+
+  private static void print(PrintWriter out, List<Result> results) {
+    out.println(Machine.summary());
+    out.println();
+    Output.Table table =
+        new Output.Table(
+            "recipe",
+            ">batch",
+            ">length",
+            ">threads",
+            ">runs",
+            ">p50",
+            ">p95",
+            ">p99",
+            ">per s",
+            ">times dense");
+    for (Result result : results) {
+      table.row(
+          result.recipe,
+          Integer.toString(result.batch),
+          Integer.toString(result.length),
+          Integer.toString(result.threads),
+          Integer.toString(result.runs),
+          Output.format("%.2f ms", result.p50),
+          Output.format("%.2f ms", result.p95),
+          Output.format("%.2f ms", result.p99),
+          Output.format("%.1f", result.throughput),
+          Output.format("%.2fx", result.ratio));
+    }
+    table.print(out);
+    out.println();
+    out.println(
+        "times dense: median of paired ratios, dense time over own time, run in alternation");
+  }
+}

@@ -1,0 +1,123 @@
+package dev.filigree.cli;
+
+import dev.filigree.Model;
+import dev.filigree.compress.Compression;
+import dev.filigree.compress.Compressor;
+import dev.filigree.weights.Weights;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Writes a compressed model. */
+@Command(
+    name = "compress",
+    description = "Apply a recipe, write a compressed model, print what it cost and saved.",
+    mixinStandardHelpOptions = true)
+final class CompressCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+  @Mixin private Common.Target target;
+  @Mixin private Common.Compressed compressed;
+  @Mixin private Common.Format format;
+
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "FILE",
+      description = "The file to write (default: MODEL-RECIPE.filigree in this folder).")
+  private Path output;
+
+  @Override
+  public Integer call() throws IOException {
+    long start = System.nanoTime();
+    try (ProgressBars progress = new ProgressBars()) {
+      Path input = Models.file(target.model, progress);
+      try (Model model = Model.open(input)) {
+        Path file = output == null ? defaultOutput(model) : output;
+        if (!file.toString().endsWith(".filigree")) {
+          throw new UsageException("--output " + file + " must end in .filigree");
+        }
+        Compression compression =
+            Compressor.compress(model, compressed.recipe, target.workers(), progress);
+        compression.write(file);
+        progress.finish();
+        double millis = (System.nanoTime() - start) / 1e6;
+        report(compression, input, file, millis);
+      }
+    }
+    return Main.DONE;
+  }
+
+  private Path defaultOutput(Model model) {
+    return Path.of(model.name() + "-" + Models.fileName(compressed.recipe) + ".filigree");
+  }
+
+  private void report(Compression compression, Path input, Path file, double millis)
+      throws IOException {
+    PrintWriter out = spec.commandLine().getOut();
+    long before = Files.size(input);
+    long after = Files.size(file);
+    if (format.json) {
+      ObjectNode document =
+          Output.JSON
+              .createObjectNode()
+              .put("input", input.toString())
+              .put("output", file.toString())
+              .put("recipe", compression.recipe().name())
+              .put("bytesBefore", before)
+              .put("bytesAfter", after)
+              .put("bitsPerWeight", compression.bitsPerWeight());
+      ArrayNode layers = document.putArray("layers");
+      for (Compression.Layer layer : compression.layers()) {
+        Weights weights = layer.weights();
+        layers
+            .addObject()
+            .put("name", layer.matrix().name())
+            .put("rows", weights.rows())
+            .put("columns", weights.columns())
+            .put("format", weights.format())
+            .put("density", weights.density())
+            .put("bitsPerWeight", weights.bitsPerWeight())
+            .put("weightError", layer.weightError())
+            // needs activations, which a recipe without calibration has not seen
+            .putNull("outputError");
+      }
+      document.put("elapsedMillis", millis);
+      Output.json(out, document);
+      return;
+    }
+    Output.Table table =
+        new Output.Table("layer", "shape", "format", ">kept", ">bits/weight", ">weight error");
+    for (Compression.Layer layer : compression.layers()) {
+      Weights weights = layer.weights();
+      table.row(
+          layer.matrix().name(),
+          weights.rows() + " x " + weights.columns(),
+          weights.format(),
+          Output.format("%.0f %%", 100 * weights.density()),
+          Output.format("%.2f", weights.bitsPerWeight()),
+          layer.changed() ? Output.format("%.4f", layer.weightError()) : "");
+    }
+    table.print(out);
+    out.println();
+    out.println(
+        file
+            + ": "
+            + Output.bytes(after)
+            + ", "
+            + Output.format("%.0f %%", 100.0 * after / before)
+            + " of "
+            + Output.bytes(before)
+            + "; "
+            + Output.format("%.2f", compression.bitsPerWeight())
+            + " bits per weight; "
+            + Output.format("%.1f s", millis / 1e3));
+  }
+}

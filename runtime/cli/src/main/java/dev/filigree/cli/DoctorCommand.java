@@ -1,0 +1,145 @@
+package dev.filigree.cli;
+
+import dev.filigree.spi.KernelProvider;
+import dev.filigree.spi.KernelSets;
+import java.io.PrintWriter;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Tells what is there, what is missing, and what would mend it. */
+@Command(
+    name = "doctor",
+    description = "Show devices, kernels and libraries, found and missing with the fix.",
+    mixinStandardHelpOptions = true)
+final class DoctorCommand implements Callable<Integer> {
+  private static final String NO_CUDA = "this build has no CUDA runtime";
+
+  @Spec private CommandSpec spec;
+  @Mixin private Common.Format format;
+
+  private record Library(String name, boolean found, String path) {}
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    List<KernelSets.Installed> sets = KernelSets.installed();
+    KernelSets.Installed vector =
+        sets.stream().filter(set -> set.name().equals("vector")).findFirst().orElse(null);
+    if (format.json) {
+      json(out, vector);
+    } else {
+      print(out, sets);
+    }
+    return Main.DONE;
+  }
+
+  private static void json(PrintWriter out, KernelSets.Installed vector) {
+    ObjectNode document = Output.JSON.createObjectNode().put("java", Machine.java());
+    ObjectNode kernels = document.putObject("vector");
+    switch (vector == null ? null : vector.probe()) {
+      case null ->
+          kernels
+              .put("bits", 0)
+              .put("ready", false)
+              .put("why", "the jar filigree-kernels-vector is not installed");
+      case KernelProvider.Probe.Ready(String detail) ->
+          kernels.put("bits", bits(detail)).put("ready", true).put("why", detail + " vectors");
+      case KernelProvider.Probe.Missing(String why, String fix) ->
+          kernels.put("bits", 0).put("ready", false).put("why", why).put("fix", fix);
+    }
+    document.put("kernels", KernelSets.open("").name());
+    document.put("jit", jit());
+    ArrayNode devices = document.putArray("devices");
+    devices
+        .addObject()
+        .put("name", "cpu")
+        .put("kind", "cpu")
+        .put("ready", true)
+        .put("why", Machine.processor())
+        .put("fix", "");
+    devices
+        .addObject()
+        .put("name", "cuda")
+        .put("kind", "cuda")
+        .put("ready", false)
+        .put("why", NO_CUDA)
+        .put("fix", "use the device cpu");
+    ArrayNode libraries = document.putArray("libraries");
+    for (Library library : libraries()) {
+      libraries
+          .addObject()
+          .put("name", library.name)
+          .put("found", library.found)
+          .put("path", library.path);
+    }
+    document.put("cache", Cache.folder().toString());
+    Output.json(out, document);
+  }
+
+  private static int bits(String detail) {
+    return Integer.parseInt(detail.substring(0, detail.indexOf('-')));
+  }
+
+  private static String jit() {
+    return System.getProperty("java.vm.info", "unknown");
+  }
+
+  private static void print(PrintWriter out, List<KernelSets.Installed> sets) {
+    out.println("java      " + Machine.java() + " (" + jit() + ")");
+    out.println(
+        "cpu       "
+            + Machine.processor()
+            + ", "
+            + Runtime.getRuntime().availableProcessors()
+            + " processors");
+    String chosen = KernelSets.open("").name();
+    for (KernelSets.Installed set : sets) {
+      String state =
+          switch (set.probe()) {
+            case KernelProvider.Probe.Ready(String detail) ->
+                "ready, " + detail + (chosen.startsWith(set.name()) ? "  <- in use" : "");
+            case KernelProvider.Probe.Missing(String why, String fix) ->
+                "not used: " + why + "; " + fix;
+          };
+      out.println("kernels   " + set.name() + ": " + state);
+    }
+    out.println("cuda      not used: " + NO_CUDA);
+    for (Library library : libraries()) {
+      out.println(
+          "library   "
+              + library.name
+              + ": "
+              + (library.found ? library.path : "missing; " + library.path));
+    }
+    Path cache = Cache.folder();
+    out.println("cache     " + cache + (Files.isDirectory(cache) ? "" : " (not made yet)"));
+  }
+
+  /** The libraries the command can do without or that may be missing on a class path. */
+  private static List<Library> libraries() {
+    List<Library> libraries = new ArrayList<>();
+    libraries.add(
+        library("tokenizers", "ai/djl/huggingface/tokenizers/HuggingFaceTokenizer.class"));
+    libraries.add(library("bundled model minilm", "all-minilm-l6-v2.onnx"));
+    return libraries;
+  }
+
+  private static Library library(String name, String resource) {
+    URL url = DoctorCommand.class.getClassLoader().getResource(resource);
+    if (url == null) {
+      return new Library(name, false, "start the command by its launcher");
+    }
+    String place = url.toString().replaceFirst("^jar:file:", "").replaceFirst("!.*$", "");
+    return new Library(name, true, place);
+  }
+}

@@ -1,0 +1,134 @@
+package dev.filigree.cli;
+
+import dev.filigree.Model;
+import dev.filigree.Session;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.plan.LayerPlan;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Shows the plan of a model. */
+@Command(
+    name = "explain",
+    description = "Show which kernel runs each layer, why, and predicted and measured times.",
+    mixinStandardHelpOptions = true)
+final class ExplainCommand implements Callable<Integer> {
+  private static final int REASON_WIDTH = 70;
+
+  @Spec private CommandSpec spec;
+  @Mixin private Common.Target target;
+  @Mixin private Common.Compressed compressed;
+  @Mixin private Common.Format format;
+
+  @Option(names = "--batch", paramLabel = "N", description = "Batch size (default: 1).")
+  private int batch = 1;
+
+  @Option(names = "--length", paramLabel = "N", description = "Sequence length (default: 128).")
+  private int length = 128;
+
+  @Option(
+      names = "--shape",
+      paramLabel = "NAME=AxB",
+      description = "Shape of an input; repeatable.")
+  private Map<String, String> shapes = Map.of();
+
+  @Option(names = "--no-measure", description = "Predict only, run nothing.")
+  private boolean noMeasure;
+
+  @Override
+  public Integer call() {
+    List<LayerPlan> layers;
+    try (ProgressBars progress = new ProgressBars()) {
+      Path file = Models.file(target.model, progress);
+      if (!compressed.recipe.isEmpty()) {
+        file = Models.compressed(file, compressed.recipe, target.workers(), progress);
+      }
+      try (Model model = Model.open(file);
+          Session session = model.session(target.options())) {
+        Map<String, Tensor> inputs = SampleInputs.of(model, batch, length, shapes);
+        if (!noMeasure) {
+          session.warmUp(inputs, progress);
+        }
+        Map<String, Shape> extents = new HashMap<>();
+        inputs.forEach((name, tensor) -> extents.put(name, tensor.shape()));
+        layers = session.plan(extents);
+      }
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (format.json) {
+      json(out, layers);
+    } else {
+      print(out, layers);
+    }
+    return Main.DONE;
+  }
+
+  private static void json(PrintWriter out, List<LayerPlan> layers) {
+    ObjectNode document = Output.JSON.createObjectNode();
+    ArrayNode list = document.putArray("layers");
+    for (LayerPlan layer : layers) {
+      ObjectNode entry =
+          list.addObject()
+              .put("name", layer.name())
+              .put("operator", layer.operator())
+              .put("format", layer.format())
+              .put("kernel", layer.kernel())
+              .put("reason", layer.reason())
+              .put("bytes", layer.bytes());
+      ArrayNode candidates = entry.putArray("candidates");
+      for (LayerPlan.Candidate candidate : layer.candidates()) {
+        ObjectNode option =
+            candidates
+                .addObject()
+                .put("kernel", candidate.kernel())
+                .put("predictedMicros", candidate.predictedMicros());
+        if (Double.isNaN(candidate.measuredMicros())) {
+          option.putNull("measuredMicros");
+        } else {
+          option.put("measuredMicros", candidate.measuredMicros());
+        }
+      }
+    }
+    Output.json(out, document);
+  }
+
+  private static void print(PrintWriter out, List<LayerPlan> layers) {
+    Output.Table table =
+        new Output.Table("layer", "operator", "format", "kernel", ">predicted", ">measured", "why");
+    for (LayerPlan layer : layers) {
+      double predicted = Double.NaN;
+      double measured = Double.NaN;
+      for (LayerPlan.Candidate candidate : layer.candidates()) {
+        if (candidate.kernel().equals(layer.kernel())) {
+          predicted = candidate.predictedMicros();
+          measured = candidate.measuredMicros();
+        }
+      }
+      table.row(
+          layer.name(),
+          layer.operator(),
+          layer.format(),
+          layer.kernel(),
+          micros(predicted),
+          micros(measured),
+          Output.cut(layer.reason(), REASON_WIDTH));
+    }
+    table.print(out);
+  }
+
+  private static String micros(double micros) {
+    return Double.isNaN(micros) ? "" : Output.format("%.0f µs", micros);
+  }
+}

@@ -1,0 +1,147 @@
+package dev.filigree.cli;
+
+import dev.filigree.FormatException;
+import dev.filigree.Model;
+import dev.filigree.Progress;
+import dev.filigree.compress.Compressor;
+import dev.filigree.compress.Recipe;
+import dev.filigree.compress.RecipeJson;
+import dev.filigree.format.AtomicFile;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URL;
+import java.net.URLConnection;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Finds the model a command line names: a path, or a bundled model; compressed by a recipe if one
+ * is asked for.
+ */
+final class Models {
+  /**
+   * Bundled models: name on the command line, and their files on the class path, the model first.
+   */
+  private static final Map<String, List<String>> BUNDLED =
+      Map.of("minilm", List.of("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json"));
+
+  private Models() {}
+
+  /** The file of a model: where it lies, or where a bundled one was unpacked. */
+  static Path file(String name, Progress progress) {
+    List<String> files = BUNDLED.get(name);
+    if (files == null) {
+      Path path = Path.of(name);
+      if (!Files.exists(path)) {
+        throw new FormatException(
+            name + " does not exist",
+            "pass the path of a .onnx or .filigree file, or a bundled model: "
+                + String.join(", ", BUNDLED.keySet()));
+      }
+      return path;
+    }
+    Path folder = Cache.folder("models");
+    for (String file : files) {
+      unpack(file, folder.resolve(file), progress);
+    }
+    return folder.resolve(files.getFirst());
+  }
+
+  /**
+   * Copies a resource to a file unless it is there already; a file that is there is whole, since it
+   * was renamed.
+   */
+  private static void unpack(String resource, Path file, Progress progress) {
+    URL url = Models.class.getResource("/" + resource);
+    if (url == null) {
+      throw new FormatException(
+          "the bundled model file " + resource + " is not on the class path",
+          "start the command by its launcher, or pass the path of a model");
+    }
+    try {
+      URLConnection connection = url.openConnection();
+      long size = connection.getContentLengthLong();
+      if (Files.exists(file) && Files.size(file) == size) {
+        connection.getInputStream().close();
+        return;
+      }
+      try (InputStream in = connection.getInputStream()) {
+        AtomicFile.write(file, channel -> copy(in, channel, size, resource, progress));
+      }
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    }
+  }
+
+  private static void copy(
+      InputStream in, FileChannel out, long size, String name, Progress progress)
+      throws IOException {
+    byte[] buffer = new byte[1 << 20];
+    long done = 0;
+    for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+      ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, read);
+      while (bytes.hasRemaining()) {
+        out.write(bytes);
+      }
+      done += read;
+      progress.at("unpacking " + name, done, size);
+    }
+  }
+
+  /** The recipe a command line names: a built-in one or a file. */
+  static Recipe recipe(String name) {
+    return name.endsWith(".json") ? RecipeJson.read(Path.of(name)) : Recipe.named(name);
+  }
+
+  /**
+   * The file of a model compressed by a recipe. It is made once and kept in the cache, under a key
+   * of the model's path, size and time of change, and the recipe.
+   */
+  static Path compressed(Path model, Recipe recipe, int threads, Progress progress) {
+    Path file = Cache.folder("compressed").resolve(key(model, recipe) + ".filigree");
+    if (!Files.exists(file)) {
+      try (Model opened = Model.open(model)) {
+        Compressor.compress(opened, recipe, threads, progress).write(file);
+      }
+    }
+    return file;
+  }
+
+  private static String key(Path model, Recipe recipe) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      Path absolute = model.toRealPath();
+      for (String part :
+          List.of(
+              Version.number(),
+              absolute.toString(),
+              Long.toString(Files.size(absolute)),
+              Files.getLastModifiedTime(absolute).toString(),
+              RecipeJson.write(recipe))) {
+        digest.update(part.getBytes(StandardCharsets.UTF_8));
+        digest.update((byte) 0);
+      }
+      String hash = HexFormat.of().formatHex(digest.digest(), 0, 12);
+      String name = absolute.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+      return name + "-" + fileName(recipe) + "-" + hash;
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    } catch (NoSuchAlgorithmException everyJvmHasIt) {
+      throw new IllegalStateException(everyJvmHasIt);
+    }
+  }
+
+  /** A recipe's name as part of a file name. */
+  static String fileName(Recipe recipe) {
+    return recipe.name().replaceAll("[^A-Za-z0-9._-]", "-");
+  }
+}

@@ -1,0 +1,86 @@
+package dev.filigree.cli;
+
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** How results are printed: tables for people, one JSON document for programs. */
+final class Output {
+  static final ObjectMapper JSON = JsonMapper.builder().build();
+
+  private Output() {}
+
+  /** Prints one JSON document. */
+  static void json(PrintWriter out, ObjectNode document) {
+    out.println(document);
+    out.flush();
+  }
+
+  /** A number of bytes for people. */
+  static String bytes(long bytes) {
+    if (bytes < 1000) {
+      return bytes + " B";
+    }
+    if (bytes < 1_000_000) {
+      return format("%.1f kB", bytes / 1e3);
+    }
+    return bytes < 1_000_000_000 ? format("%.1f MB", bytes / 1e6) : format("%.2f GB", bytes / 1e9);
+  }
+
+  /** Formats without the user's locale, so that numbers look the same everywhere. */
+  static String format(String pattern, Object... arguments) {
+    return String.format(Locale.ROOT, pattern, arguments);
+  }
+
+  /** A text cut to a width. */
+  static String cut(String text, int width) {
+    String line = text.replaceAll("\\s+", " ").strip();
+    return line.length() <= width ? line : line.substring(0, width - 1) + "…";
+  }
+
+  /** Rows of cells in aligned columns. */
+  static final class Table {
+    private final List<String[]> rows = new ArrayList<>();
+    private final boolean[] right;
+
+    /**
+     * A table.
+     *
+     * @param header of each column; one that starts with '&gt;' aligns its column to the right
+     */
+    Table(String... header) {
+      right = new boolean[header.length];
+      String[] names = new String[header.length];
+      for (int c = 0; c < header.length; c++) {
+        right[c] = header[c].startsWith(">");
+        names[c] = right[c] ? header[c].substring(1) : header[c];
+      }
+      rows.add(names);
+    }
+
+    void row(String... cells) {
+      rows.add(cells);
+    }
+
+    void print(PrintWriter out) {
+      int[] widths = new int[right.length];
+      for (String[] row : rows) {
+        for (int c = 0; c < widths.length; c++) {
+          widths[c] = Math.max(widths[c], row[c].length());
+        }
+      }
+      for (String[] row : rows) {
+        StringBuilder line = new StringBuilder();
+        for (int c = 0; c < widths.length; c++) {
+          String space = " ".repeat(widths[c] - row[c].length());
+          line.append(c == 0 ? "" : "  ").append(right[c] ? space + row[c] : row[c] + space);
+        }
+        out.println(line.toString().stripTrailing());
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+package dev.filigree.cli;
+
+import dev.filigree.DType;
+import dev.filigree.Model;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.ValueInfo;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Inputs made up for measuring: of two symbolic axes the first is the batch and the second the
+ * length; masks are ones, ids small numbers that every vocabulary has, floats random between -1 and
+ * 1. The same each time.
+ */
+final class SampleInputs {
+  private static final long SEED = 1;
+  private static final int IDS = 1000;
+
+  private SampleInputs() {}
+
+  static Map<String, Tensor> of(Model model, int batch, int length, Map<String, String> shapes) {
+    SplittableRandom random = new SplittableRandom(SEED);
+    Map<String, Tensor> inputs = new LinkedHashMap<>();
+    for (ValueInfo input : model.inputs()) {
+      Tensor tensor = Tensor.zeros(input.dtype(), shape(input, batch, length, shapes));
+      for (long i = 0; i < tensor.elements(); i++) {
+        if (input.dtype().isFloating()) {
+          tensor.setDouble(i, random.nextDouble(-1, 1));
+        } else if (input.dtype() == DType.BOOL || input.name().contains("mask")) {
+          tensor.setLong(i, 1);
+        } else if (input.name().endsWith("ids") && !input.name().contains("type")) {
+          tensor.setLong(i, random.nextInt(IDS));
+        }
+      }
+      inputs.put(input.name(), tensor);
+    }
+    return inputs;
+  }
+
+  private static Shape shape(ValueInfo input, int batch, int length, Map<String, String> shapes) {
+    String given = shapes.get(input.name());
+    if (given != null) {
+      if (!given.matches("\\d{1,9}(x\\d{1,9})*")) {
+        throw new UsageException("--shape " + input.name() + "=" + given + " is not like 1x3x48");
+      }
+      return Shape.of(Arrays.stream(given.split("x")).mapToLong(Long::parseLong).toArray());
+    }
+    if (input.dims() == null) {
+      throw new UsageException(
+          "the model does not declare the shape of "
+              + input.name()
+              + "; pass --shape "
+              + input.name()
+              + "=AxB");
+    }
+    long[] extents = new long[input.dims().size()];
+    int symbols = 0;
+    for (int axis = 0; axis < extents.length; axis++) {
+      Dim dim = input.dims().get(axis);
+      extents[axis] = dim.isKnown() ? dim.value() : symbols++ == 0 && axis == 0 ? batch : length;
+    }
+    return Shape.of(extents);
+  }
+}

@@ -1,0 +1,81 @@
+package dev.filigree.compress;
+
+import dev.filigree.DType;
+import dev.filigree.InputException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What is done to a model's weights, step by step. Immutable.
+ *
+ * @param name for reports
+ * @param stages in the order they are applied
+ */
+public record Recipe(String name, List<Stage> stages) {
+  private static final Pattern UNSTRUCTURED = Pattern.compile("unstructured-(\\d{2})");
+
+  /** Recipes without a parameter in their name. */
+  private static final Map<String, List<Stage>> BUILT_IN = builtIn();
+
+  public Recipe {
+    stages = List.copyOf(stages);
+  }
+
+  private static Map<String, List<Stage>> builtIn() {
+    Stage sparse =
+        new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR);
+    Stage int8 = new Stage.Quantize(8, Targets.LINEAR);
+    Stage int8Tables = new Stage.Quantize(8, Targets.EMBEDDING);
+    Stage codebook = new Stage.Share(4, true, Targets.LINEAR);
+    Stage half = new Stage.Convert(DType.F16, Targets.LINEAR);
+    Stage halfTables = new Stage.Convert(DType.F16, Targets.EMBEDDING);
+    Map<String, List<Stage>> recipes = new LinkedHashMap<>();
+    recipes.put("dense", List.of());
+    recipes.put("fp16", List.of(half, halfTables));
+    recipes.put("int8", List.of(int8, int8Tables));
+    recipes.put("2:4", List.of(sparse));
+    recipes.put("2:4-fp16", List.of(sparse, half, halfTables));
+    recipes.put("2:4-int8", List.of(sparse, int8, int8Tables));
+    recipes.put("codebook-4bit", List.of(codebook, int8Tables));
+    recipes.put("2:4-codebook-4bit", List.of(sparse, codebook, int8Tables));
+    return recipes;
+  }
+
+  /** Names of the built-in recipes; {@code unstructured-NN} stands for any whole percentage. */
+  public static List<String> names() {
+    List<String> names = new ArrayList<>(BUILT_IN.keySet());
+    names.add("unstructured-NN");
+    return names;
+  }
+
+  /**
+   * A built-in recipe.
+   *
+   * @throws InputException if there is none of that name
+   */
+  public static Recipe named(String name) {
+    List<Stage> stages = BUILT_IN.get(name);
+    if (stages != null) {
+      return new Recipe(name, stages);
+    }
+    Matcher unstructured = UNSTRUCTURED.matcher(name);
+    if (unstructured.matches()) {
+      Structure structure =
+          new Structure.Unstructured(Integer.parseInt(unstructured.group(1)) / 100.0);
+      return new Recipe(
+          name, List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LINEAR)));
+    }
+    throw new InputException(
+        "there is no recipe '" + name + "'",
+        "use one of " + String.join(", ", names()) + ", or a recipe file");
+  }
+
+  /** Whether the recipe leaves every weight as it is. */
+  public boolean isEmpty() {
+    return stages.isEmpty();
+  }
+}

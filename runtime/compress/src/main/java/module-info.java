@@ -1,0 +1,7 @@
+/** Compresses models: pruning, weight sharing, quantisation, recipes. */
+module dev.filigree.compress {
+  requires transitive dev.filigree.core;
+  requires tools.jackson.databind;
+
+  exports dev.filigree.compress;
+}
