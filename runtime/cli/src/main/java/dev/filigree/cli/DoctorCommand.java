@@ -36,14 +36,15 @@ final class DoctorCommand implements Callable<Integer> {
     KernelSets.Installed vector =
         sets.stream().filter(set -> set.name().equals("vector")).findFirst().orElse(null);
     if (format.json) {
-      json(out, vector);
+      json(out, sets, vector);
     } else {
       print(out, sets);
     }
     return Main.DONE;
   }
 
-  private static void json(PrintWriter out, KernelSets.Installed vector) {
+  private static void json(
+      PrintWriter out, List<KernelSets.Installed> sets, KernelSets.Installed vector) {
     ObjectNode document = Output.JSON.createObjectNode().put("java", Machine.java());
     ObjectNode kernels = document.putObject("vector");
     switch (vector == null ? null : vector.probe()) {
@@ -57,7 +58,7 @@ final class DoctorCommand implements Callable<Integer> {
       case KernelProvider.Probe.Missing(String why, String fix) ->
           kernels.put("bits", 0).put("ready", false).put("why", why).put("fix", fix);
     }
-    document.put("kernels", KernelSets.open("").name());
+    document.put("kernels", chosen(sets));
     document.put("jit", jit());
     ArrayNode devices = document.putArray("devices");
     devices
@@ -90,6 +91,15 @@ final class DoctorCommand implements Callable<Integer> {
     return Integer.parseInt(detail.substring(0, detail.indexOf('-')));
   }
 
+  /** The first set that can run is the one that serves. */
+  private static String chosen(List<KernelSets.Installed> sets) {
+    return sets.stream()
+        .filter(set -> set.probe() instanceof KernelProvider.Probe.Ready)
+        .findFirst()
+        .orElseThrow()
+        .name();
+  }
+
   private static String jit() {
     return System.getProperty("java.vm.info", "unknown");
   }
@@ -102,12 +112,12 @@ final class DoctorCommand implements Callable<Integer> {
             + ", "
             + Runtime.getRuntime().availableProcessors()
             + " processors");
-    String chosen = KernelSets.open("").name();
+    String chosen = chosen(sets);
     for (KernelSets.Installed set : sets) {
       String state =
           switch (set.probe()) {
             case KernelProvider.Probe.Ready(String detail) ->
-                "ready, " + detail + (chosen.startsWith(set.name()) ? "  <- in use" : "");
+                "ready, " + detail + (chosen.equals(set.name()) ? "  <- in use" : "");
             case KernelProvider.Probe.Missing(String why, String fix) ->
                 "not used: " + why + "; " + fix;
           };

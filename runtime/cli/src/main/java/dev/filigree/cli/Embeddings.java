@@ -2,6 +2,7 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.Progress;
+import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.text.EncoderOptions;
@@ -34,55 +35,105 @@ record Embeddings(
     String device,
     String kernels,
     int threads) {
-  /** Time spent on repeating a call to learn its latency. */
+  /** Time spent on repeating the call of one model to learn its latency. */
   private static final double REPEAT_MILLIS = 1_000;
 
-  static Embeddings of(
-      Path file,
-      SessionOptions session,
-      EncoderOptions options,
-      List<String> texts,
-      Progress progress) {
-    try (Model model = Model.open(file);
-        SentenceEncoder encoder = SentenceEncoder.open(model, session, options)) {
-      long start = System.nanoTime();
-      float[][] vectors = encoder.embed(texts, progress);
-      double elapsed = (System.nanoTime() - start) / 1e6;
-      return new Embeddings(
-          vectors,
-          elapsed,
-          latency(encoder, texts),
-          Files.size(file),
-          model.weightBytes(),
-          encoder.session().device().toString(),
-          encoder.session().kernels(),
-          session.threads());
-    } catch (IOException failed) {
-      throw new UncheckedIOException(failed);
+  /** Calls that a latency needs at least. */
+  private static final int MIN_ROUNDS = 4;
+
+  /** A model's encoder while it is used. */
+  private record Running(Path file, Model model, SentenceEncoder encoder) implements AutoCloseable {
+    static Running open(Path file, SessionOptions session, EncoderOptions options) {
+      Model model = Model.open(file);
+      try {
+        return new Running(file, model, SentenceEncoder.open(model, session, options));
+      } catch (RuntimeException | Error failed) {
+        model.close();
+        throw failed;
+      }
+    }
+
+    @Override
+    public void close() {
+      encoder.close();
+      model.close();
     }
   }
 
   /**
-   * Repeats the call for a second; the first half lets the JIT compiler settle, the median of the
-   * second counts.
+   * Embeds texts with several models.
+   *
+   * @param files of the models
+   * @return one result for each model
    */
-  private static double latency(SentenceEncoder encoder, List<String> texts) {
-    List<Double> millis = new ArrayList<>();
+  static List<Embeddings> of(
+      List<Path> files,
+      SessionOptions session,
+      EncoderOptions options,
+      List<String> texts,
+      Progress progress) {
+    List<Running> running = new ArrayList<>();
+    try {
+      List<float[][]> vectors = new ArrayList<>();
+      List<Double> elapsed = new ArrayList<>();
+      for (Path file : files) {
+        running.add(Running.open(file, session, options));
+        long start = System.nanoTime();
+        vectors.add(running.getLast().encoder.embed(texts, progress));
+        elapsed.add((System.nanoTime() - start) / 1e6);
+      }
+      double[] latencies = latencies(running, texts);
+      List<Embeddings> results = new ArrayList<>();
+      for (int i = 0; i < files.size(); i++) {
+        Session opened = running.get(i).encoder.session();
+        results.add(
+            new Embeddings(
+                vectors.get(i),
+                elapsed.get(i),
+                latencies[i],
+                Files.size(files.get(i)),
+                running.get(i).model.weightBytes(),
+                opened.device().toString(),
+                opened.kernels(),
+                session.threads()));
+      }
+      return results;
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    } finally {
+      running.forEach(Running::close);
+    }
+  }
+
+  /**
+   * Repeats the call with all models in alternation, so that the JIT compiler and other users of
+   * the machine hit all alike. The first half of the calls lets the compiler settle, the median of
+   * the second counts.
+   */
+  private static double[] latencies(List<Running> running, List<String> texts) {
+    List<double[]> rounds = new ArrayList<>();
     long start = System.nanoTime();
-    while ((System.nanoTime() - start) / 1e6 < REPEAT_MILLIS) {
-      long before = System.nanoTime();
-      encoder.embed(texts);
-      millis.add((System.nanoTime() - before) / 1e6);
+    while ((System.nanoTime() - start) / 1e6 < REPEAT_MILLIS * running.size()) {
+      double[] round = new double[running.size()];
+      for (int i = 0; i < round.length; i++) {
+        long before = System.nanoTime();
+        running.get(i).encoder.embed(texts);
+        round[i] = (System.nanoTime() - before) / 1e6;
+      }
+      rounds.add(round);
     }
-    if (millis.size() < 4) {
-      return Double.NaN;
+    double[] latencies = new double[running.size()];
+    for (int i = 0; i < latencies.length; i++) {
+      int model = i;
+      double[] settled =
+          rounds.stream()
+              .skip(rounds.size() / 2)
+              .mapToDouble(round -> round[model])
+              .sorted()
+              .toArray();
+      latencies[i] = rounds.size() < MIN_ROUNDS ? Double.NaN : settled[settled.length / 2];
     }
-    double[] settled =
-        millis.subList(millis.size() / 2, millis.size()).stream()
-            .mapToDouble(Double::doubleValue)
-            .sorted()
-            .toArray();
-    return settled[settled.length / 2];
+    return latencies;
   }
 
   /** The vectors as a matrix. */

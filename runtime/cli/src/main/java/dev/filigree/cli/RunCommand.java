@@ -88,12 +88,13 @@ final class RunCommand implements Callable<Integer> {
   private void texts(List<String> all, ProgressBars progress) {
     Path file = Models.file(target.model, progress);
     Recipe recipe = compressed.recipe;
-    Embeddings dense = null;
+    List<Path> files = new ArrayList<>(List.of(file));
     if (!recipe.isEmpty()) {
-      dense = Embeddings.of(file, target.options(), encoding(), all, progress);
-      file = Models.compressed(file, recipe, target.workers(), progress);
+      files.add(Models.compressed(file, recipe, target.workers(), progress));
     }
-    Embeddings result = Embeddings.of(file, target.options(), encoding(), all, progress);
+    List<Embeddings> results = Embeddings.of(files, target.options(), encoding(), all, progress);
+    Embeddings result = results.getLast();
+    Embeddings dense = results.size() > 1 ? results.getFirst() : null;
     progress.finish();
     PrintWriter out = spec.commandLine().getOut();
     if (format.json) {

@@ -1,9 +1,11 @@
 package dev.filigree.kernels.vector;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import javax.management.JMException;
 import javax.management.ObjectName;
 
@@ -18,14 +20,7 @@ final class CompilerHints {
   /** Set by whoever passes the directives on the command line. */
   private static final String ALREADY = "dev.filigree.compilerDirectives";
 
-  private static final String DIRECTIVES =
-      """
-      [{
-        match: ["dev/filigree/kernels/vector/*.*"],
-        c1: { Exclude: true },
-        c2: { BackgroundCompilation: false }
-      }]
-      """;
+  private static final String DIRECTIVES = "compiler-directives.json";
 
   private static final System.Logger LOG = System.getLogger("dev.filigree");
 
@@ -40,9 +35,9 @@ final class CompilerHints {
     }
     installed = true;
     Path file = null;
-    try {
+    try (InputStream directives = CompilerHints.class.getResourceAsStream(DIRECTIVES)) {
       file = Files.createTempFile("filigree-directives", ".json");
-      Files.writeString(file, DIRECTIVES);
+      Files.copy(directives, file, StandardCopyOption.REPLACE_EXISTING);
       ManagementFactory.getPlatformMBeanServer()
           .invoke(
               new ObjectName("com.sun.management:type=DiagnosticCommand"),

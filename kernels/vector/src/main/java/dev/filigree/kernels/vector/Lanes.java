@@ -29,6 +29,14 @@ final class Lanes {
   @SuppressWarnings("restricted")
   static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
+  /**
+   * All bits an address may have. An address that was masked with it cannot be negative or too
+   * large, which the compiler can tell, so that the bounds check of every load from {@link #ALL}
+   * costs one operation for a row instead of a comparison for a vector: a quarter of the time of a
+   * dense tile.
+   */
+  static final long ADDRESS = (1L << 56) - 1;
+
   private Lanes() {}
 
   /** Bits of a vector. */

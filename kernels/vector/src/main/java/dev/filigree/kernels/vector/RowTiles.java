@@ -1,5 +1,6 @@
 package dev.filigree.kernels.vector;
 
+import static dev.filigree.kernels.vector.Lanes.ADDRESS;
 import static dev.filigree.kernels.vector.Lanes.ALL;
 import static dev.filigree.kernels.vector.Lanes.BYTES;
 import static dev.filigree.kernels.vector.Lanes.F;
@@ -106,8 +107,8 @@ final class RowTiles {
     FloatVector b6 = a0;
     FloatVector b7 = a0;
     for (int i = 0; i < both; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
-      long s = r + second;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
+      long s = r + second & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       FloatVector q = FloatVector.broadcast(F, w[at + 1]);
       FloatVector v = FloatVector.fromMemorySegment(F, ALL, r, ORDER);
@@ -138,8 +139,8 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < either; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
-      long s = r + second;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
+      long s = r + second & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
@@ -149,8 +150,8 @@ final class RowTiles {
       a5 = p.fma(FloatVector.fromMemorySegment(F, ALL, s + BYTES, ORDER), a5);
       a6 = p.fma(FloatVector.fromMemorySegment(F, ALL, s + 2 * BYTES, ORDER), a6);
       a7 = p.fma(FloatVector.fromMemorySegment(F, ALL, s + 3 * BYTES, ORDER), a7);
-      r = x + (rows[row + 1] & 0xff) * ldx;
-      s = r + second;
+      r = x + (rows[row + 1] & 0xff) * ldx & ADDRESS;
+      s = r + second & ADDRESS;
       p = FloatVector.broadcast(F, w[at + 1]);
       b0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), b0);
       b1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), b1);
@@ -164,8 +165,8 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < rest; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
-      long s = r + second;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
+      long s = r + second & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
@@ -232,7 +233,7 @@ final class RowTiles {
     FloatVector b2 = a0;
     FloatVector b3 = a0;
     for (int i = 0; i < both; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       FloatVector q = FloatVector.broadcast(F, w[at + 1]);
       FloatVector v = FloatVector.fromMemorySegment(F, ALL, r, ORDER);
@@ -251,13 +252,13 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < either; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
       a2 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + 2 * BYTES, ORDER), a2);
       a3 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + 3 * BYTES, ORDER), a3);
-      r = x + (rows[row + 1] & 0xff) * ldx;
+      r = x + (rows[row + 1] & 0xff) * ldx & ADDRESS;
       p = FloatVector.broadcast(F, w[at + 1]);
       b0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), b0);
       b1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), b1);
@@ -267,7 +268,7 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < rest; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
@@ -310,7 +311,7 @@ final class RowTiles {
     FloatVector b0 = a0;
     FloatVector b1 = a0;
     for (int i = 0; i < both; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       FloatVector q = FloatVector.broadcast(F, w[at + 1]);
       FloatVector v = FloatVector.fromMemorySegment(F, ALL, r, ORDER);
@@ -323,11 +324,11 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < either; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
-      r = x + (rows[row + 1] & 0xff) * ldx;
+      r = x + (rows[row + 1] & 0xff) * ldx & ADDRESS;
       p = FloatVector.broadcast(F, w[at + 1]);
       b0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), b0);
       b1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), b1);
@@ -335,7 +336,7 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < rest; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       a1 = p.fma(FloatVector.fromMemorySegment(F, ALL, r + BYTES, ORDER), a1);
@@ -366,7 +367,7 @@ final class RowTiles {
     FloatVector a0 = FloatVector.zero(F);
     FloatVector b0 = a0;
     for (int i = 0; i < both; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       FloatVector q = FloatVector.broadcast(F, w[at + 1]);
       FloatVector v = FloatVector.fromMemorySegment(F, ALL, r, ORDER);
@@ -376,17 +377,17 @@ final class RowTiles {
       at += 2;
     }
     for (int i = 0; i < either; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
-      r = x + (rows[row + 1] & 0xff) * ldx;
+      r = x + (rows[row + 1] & 0xff) * ldx & ADDRESS;
       p = FloatVector.broadcast(F, w[at + 1]);
       b0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), b0);
       row += 2;
       at += 2;
     }
     for (int i = 0; i < rest; i++) {
-      long r = x + (rows[row] & 0xff) * ldx;
+      long r = x + (rows[row] & 0xff) * ldx & ADDRESS;
       FloatVector p = FloatVector.broadcast(F, w[at]);
       a0 = p.fma(FloatVector.fromMemorySegment(F, ALL, r, ORDER), a0);
       row++;
