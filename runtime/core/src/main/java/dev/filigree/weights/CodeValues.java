@@ -16,11 +16,8 @@ import java.lang.foreign.MemorySegment;
 public record CodeValues(int bits, long count, MemorySegment codes, MemorySegment centroids)
     implements Values {
   public CodeValues {
-    if (bits != 1 && bits != 2 && bits != 4 && bits != 8) {
-      throw new WeightsException(
-          "codes of " + bits + " bits are not supported", "use 1, 2, 4 or 8 bits");
-    }
-    if (codes.byteSize() != packedBytes(count, bits)) {
+    requireBits(bits);
+    if (count < 0 || codes.byteSize() != packedBytes(count, bits)) {
       throw new WeightsException(
           count + " codes of " + bits + " bits in " + codes.byteSize() + " bytes",
           "store " + packedBytes(count, bits) + " bytes");
@@ -32,19 +29,36 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
     }
   }
 
-  /** Packs codes, one a byte, into a stream. */
+  /**
+   * Packs codes, one a byte, into a stream.
+   *
+   * @throws WeightsException if a code does not fit the bits
+   */
   public static CodeValues of(int bits, byte[] codes, float[] centroids) {
+    requireBits(bits);
     byte[] packed = new byte[Math.toIntExact(packedBytes(codes.length, bits))];
     int perByte = 8 / bits;
     for (int i = 0; i < codes.length; i++) {
+      if ((codes[i] & 0xff) >>> bits != 0) {
+        throw new WeightsException(
+            "code " + (codes[i] & 0xff) + " at position " + i + " does not fit " + bits + " bits",
+            "use codes from 0 to " + ((1 << bits) - 1));
+      }
       packed[i / perByte] |= (byte) ((codes[i] & 0xff) << i % perByte * bits);
     }
     return new CodeValues(
         bits, codes.length, MemorySegment.ofArray(packed), MemorySegment.ofArray(centroids));
   }
 
+  private static void requireBits(int bits) {
+    if (bits != 1 && bits != 2 && bits != 4 && bits != 8) {
+      throw new WeightsException(
+          "codes of " + bits + " bits are not supported", "use 1, 2, 4 or 8 bits");
+    }
+  }
+
   private static long packedBytes(long count, int bits) {
-    return (count * bits + 7) / 8;
+    return Math.ceilDiv(count, 8 / bits);
   }
 
   /** Centroids of one codebook. */
@@ -94,6 +108,20 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
       throw new WeightsException(
           "layer " + layer + " has " + codebooks + " codebooks for " + rows + " rows",
           "store one codebook, or one for each row");
+    }
+    for (long i = 0; i < codebooks * size(); i++) {
+      float centroid = centroids.get(DType.FLOAT, i * 4);
+      if (!Float.isFinite(centroid)) {
+        throw new WeightsException(
+            "layer " + layer + " has the centroid " + centroid + " in codebook " + i / size(),
+            "share the layer's weights again from finite ones");
+      }
+    }
+    long inLastByte = count % (8 / bits) * bits;
+    if (inLastByte != 0
+        && (codes.get(DType.BYTE, codes.byteSize() - 1) & 0xff) >>> inLastByte != 0) {
+      throw new WeightsException(
+          "the codes of layer " + layer + " set bits behind the last one", "clear them");
     }
   }
 }

@@ -18,8 +18,12 @@ public record Dense(Tensor tensor) implements Weights {
           "dense weights " + tensor + " are not a floating-point matrix",
           "pass f32, f16 or bf16 [out, in]");
     }
-    Math.toIntExact(tensor.shape().extent(0));
-    Math.toIntExact(tensor.shape().extent(1));
+    if (tensor.shape().extent(0) > Integer.MAX_VALUE
+        || tensor.shape().extent(1) > Integer.MAX_VALUE) {
+      throw new WeightsException(
+          "dense weights " + tensor + " are larger than a matrix can be",
+          "use at most " + Integer.MAX_VALUE + " rows and columns");
+    }
   }
 
   /** Weights over an array {@code [rows, columns]}, which is shared and not copied. */

@@ -22,6 +22,11 @@ import java.lang.foreign.MemorySegment;
  */
 public record Mask(int rows, int columns, MemorySegment bits) {
   public Mask {
+    if (rows < 0 || columns < 0) {
+      throw new WeightsException(
+          "a mask of " + rows + " x " + columns + " has a negative extent",
+          "pass the extents of the weights");
+    }
     if (bits.byteSize() != (long) rows * bytesPerRow(columns)) {
       throw new WeightsException(
           "a mask of "
@@ -64,7 +69,7 @@ public record Mask(int rows, int columns, MemorySegment bits) {
   }
 
   static int bytesPerRow(int columns) {
-    return (columns + 7) / 8;
+    return Math.ceilDiv(columns, 8);
   }
 
   /** Bytes of one row. */
@@ -85,7 +90,7 @@ public record Mask(int rows, int columns, MemorySegment bits) {
 
   /**
    * The mask of the four columns of a group, column {@code 4 * group} in bit 0; columns beyond the
-   * last read as 0.
+   * last read as 0, since a valid mask sets no bits there.
    */
   public int group(int row, int group) {
     return bits.get(DType.BYTE, (long) row * bytesPerRow() + group / 2) >>> group % 2 * 4 & 0xf;
@@ -108,6 +113,34 @@ public record Mask(int rows, int columns, MemorySegment bits) {
       kept += keptInRow(row);
     }
     return kept;
+  }
+
+  /** Refuses a mask that is not one of a matrix of this size. */
+  void requireSize(int rows, int columns, String remedy) {
+    if (this.rows != rows || this.columns != columns) {
+      throw new WeightsException(
+          "the mask is "
+              + this.rows
+              + " x "
+              + this.columns
+              + " instead of "
+              + rows
+              + " x "
+              + columns,
+          remedy);
+    }
+  }
+
+  /**
+   * Refuses a mask that keeps columns beyond the last one: counts of kept weights would be wrong.
+   *
+   * @param owner named in the message
+   */
+  void requireNoStrayBits(String owner) {
+    if (hasStrayBits()) {
+      throw new WeightsException(
+          "the mask of " + owner + " sets bits beyond its last column", "clear them");
+    }
   }
 
   /** Whether bits beyond the last column are set in some row, which no writer does. */

@@ -61,7 +61,7 @@ public final class Metadata24 {
   public static int mask(int nibble) {
     int first = nibble & 3;
     int second = nibble >> 2 & 3;
-    if (first >= second) {
+    if (first >= second || nibble >>> 4 != 0) {
       throw new WeightsException(
           "metadata nibble 0x" + Integer.toHexString(nibble) + " is illegal",
           "use one of 4, 8, 9, C, D, E");

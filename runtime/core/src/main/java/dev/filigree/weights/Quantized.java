@@ -21,6 +21,21 @@ public record Quantized(
           values.count() + " values for " + rows + " x " + columns + " weights",
           "store one value for each weight");
     }
+    boolean rowMajor = rowStride == columns && columnStride == 1;
+    boolean columnMajor = rowStride == 1 && columnStride == rows;
+    if (!rowMajor && !columnMajor) {
+      throw new WeightsException(
+          "strides of "
+              + rowStride
+              + " and "
+              + columnStride
+              + " do not visit each of "
+              + rows
+              + " x "
+              + columns
+              + " weights once",
+          "store one value for each weight, by rows or by columns");
+    }
   }
 
   /** Weights stored row-major {@code [out, in]}. */

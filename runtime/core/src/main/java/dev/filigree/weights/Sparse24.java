@@ -31,19 +31,7 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
 
   public Sparse24 {
     int groups = groups(columns);
-    if (mask.rows() != rows || mask.columns() != groups * GROUP) {
-      throw new WeightsException(
-          "the mask covers "
-              + mask.rows()
-              + " x "
-              + mask.columns()
-              + " of "
-              + rows
-              + " x "
-              + columns
-              + " weights",
-          "pad the columns to a multiple of " + GROUP);
-    }
+    mask.requireSize(rows, groups * GROUP, "pad the columns to a multiple of " + GROUP);
     if (values.count() != (long) rows * groups * KEPT) {
       throw new WeightsException(
           values.count() + " values for " + rows + " rows of " + groups + " groups",
@@ -53,7 +41,7 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
 
   /** Groups that cover a number of columns. */
   public static int groups(int columns) {
-    return (columns + GROUP - 1) / GROUP;
+    return Math.ceilDiv(columns, GROUP);
   }
 
   /** Groups of a row. */
@@ -77,11 +65,13 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
    *
    * @param dense {@code [rows, columns]}
    * @param keep over the same rows and columns, at most two bits set in every group
-   * @throws WeightsException if a group keeps more than two
+   * @throws WeightsException if the mask is of another size or a group keeps more than two
    */
   public static Sparse24 pack(Weights dense, Mask keep, Encoder encoder) {
     int rows = dense.rows();
     int columns = dense.columns();
+    keep.requireSize(rows, columns, "choose the mask from these weights");
+    keep.requireNoStrayBits("the weights to pack");
     int groups = groups(columns);
     Mask mask = Mask.none(rows, groups * GROUP);
     float[] kept = new float[Math.multiplyExact(rows, groups * KEPT)];
@@ -203,10 +193,28 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
         }
       }
     }
-    if (mask.hasStrayBits()) {
-      throw new WeightsException(
-          "the mask of layer " + layer + " sets bits beyond its last column", "clear them");
-    }
+    mask.requireNoStrayBits("layer " + layer);
     values.validate(layer, rows);
+    if (columns % GROUP != 0) {
+      validatePadding(layer);
+    }
+  }
+
+  /** A kernel multiplies what is stored beyond the last column with whatever it finds there. */
+  private void validatePadding(String layer) {
+    float[] last = new float[KEPT];
+    for (int row = 0; row < rows; row++) {
+      int group = groups() - 1;
+      values.decode(row, ((long) row * groups() + group) * KEPT, 1, KEPT, last, 0);
+      int kept = mask.group(row, group);
+      for (int i = 0; i < KEPT; i++, kept &= kept - 1) {
+        boolean beyond = group * GROUP + Integer.numberOfTrailingZeros(kept) >= columns;
+        if (beyond && last[i] != 0) {
+          throw new WeightsException(
+              "layer " + layer + " stores " + last[i] + " beyond its last column in row " + row,
+              "store zeros there");
+        }
+      }
+    }
   }
 }

@@ -19,19 +19,7 @@ import java.lang.foreign.MemorySegment;
 public record SparseCsr(int rows, int columns, Mask mask, MemorySegment rowOffsets, Values values)
     implements Weights {
   public SparseCsr {
-    if (mask.rows() != rows || mask.columns() != columns) {
-      throw new WeightsException(
-          "the mask covers "
-              + mask.rows()
-              + " x "
-              + mask.columns()
-              + " of "
-              + rows
-              + " x "
-              + columns
-              + " weights",
-          "store a mask of the same size");
-    }
+    mask.requireSize(rows, columns, "store a mask of the same size");
     if (rowOffsets.byteSize() != rows * 8L) {
       throw new WeightsException(
           "row offsets of " + rowOffsets.byteSize() + " bytes for " + rows + " rows",
@@ -39,10 +27,19 @@ public record SparseCsr(int rows, int columns, Mask mask, MemorySegment rowOffse
     }
   }
 
-  /** Keeps the masked weights. */
+  /**
+   * Keeps the masked weights.
+   *
+   * @param dense {@code [rows, columns]}
+   * @param mask over the same rows and columns
+   * @param encoder called with all kept values as one row
+   * @throws WeightsException if the mask is of another size
+   */
   public static SparseCsr pack(Weights dense, Mask mask, Sparse24.Encoder encoder) {
     int rows = dense.rows();
     int columns = dense.columns();
+    mask.requireSize(rows, columns, "choose the mask from these weights");
+    mask.requireNoStrayBits("the weights to pack");
     float[] kept = new float[Math.toIntExact(mask.kept())];
     MemorySegment rowOffsets = MemorySegment.ofArray(new long[rows]);
     float[] row = new float[columns];
@@ -97,10 +94,7 @@ public record SparseCsr(int rows, int columns, Mask mask, MemorySegment rowOffse
 
   @Override
   public void validate(String layer) {
-    if (mask.hasStrayBits()) {
-      throw new WeightsException(
-          "the mask of layer " + layer + " sets bits beyond its last column", "clear them");
-    }
+    mask.requireNoStrayBits("layer " + layer);
     long expected = 0;
     for (int row = 0; row < rows; row++) {
       if (rowOffset(row) != expected) {
