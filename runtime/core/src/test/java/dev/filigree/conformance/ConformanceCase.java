@@ -1,0 +1,125 @@
+package dev.filigree.conformance;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
+import dev.filigree.format.onnx.OnnxFiles;
+import dev.filigree.format.onnx.OnnxReader;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.pass.Passes;
+import dev.filigree.kernel.Interpreter;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One model of the suite with its sets of inputs and outputs.
+ *
+ * @param folder holds {@code model.onnx} and the sets
+ */
+record ConformanceCase(Path folder) {
+  /** What became of a case. */
+  sealed interface Outcome {
+    /** Every output of every set is as expected. */
+    record Passed() implements Outcome {}
+
+    /** An output differs, or something but {@link UnsupportedException} was thrown. */
+    record Failed(String why) implements Outcome {}
+
+    /** The model was refused with {@link UnsupportedException}. */
+    record Unsupported(String why) implements Outcome {}
+  }
+
+  /** Name within the suite, for example {@code node/test_abs}. */
+  String name() {
+    return folder.getParent().getFileName() + "/" + folder.getFileName();
+  }
+
+  /** The operator a model of one node is about; larger models stand under one heading. */
+  String operator() {
+    List<String> operators = OnnxFiles.operators(model());
+    return operators.size() == 1 ? operators.getFirst() : "(several nodes)";
+  }
+
+  private Path model() {
+    return folder.resolve("model.onnx");
+  }
+
+  /** Runs every set through the graph as it was read and through the graph after the passes. */
+  Outcome run() {
+    try (Arena arena = Arena.ofConfined()) {
+      Graph graph = OnnxReader.read(model(), arena);
+      Graph optimised = Passes.standard(graph);
+      int sets = 0;
+      for (Path set = set(0); Files.isDirectory(set); set = set(++sets)) {
+        for (Graph each : List.of(graph, optimised)) {
+          String difference = difference(each, set, arena);
+          if (difference != null) {
+            return new Outcome.Failed((each == optimised ? "after passes: " : "") + difference);
+          }
+        }
+      }
+      return sets == 0 ? new Outcome.Failed("has no data") : new Outcome.Passed();
+    } catch (UnsupportedException unsupported) {
+      return new Outcome.Unsupported(unsupported.problem());
+    } catch (RuntimeException broken) {
+      return new Outcome.Failed(broken.toString());
+    }
+  }
+
+  private Path set(int i) {
+    return folder.resolve("test_data_set_" + i);
+  }
+
+  /** How the outputs of a graph differ from those of a set, or null if they do not. */
+  private static String difference(Graph graph, Path set, Arena arena) {
+    Map<String, Tensor> inputs = new LinkedHashMap<>();
+    for (int i = 0; i < graph.inputs().size(); i++) {
+      inputs.put(
+          graph.inputs().get(i).name(), OnnxFiles.tensor(set.resolve("input_" + i + ".pb"), arena));
+    }
+    Map<String, Tensor> outputs = new Interpreter(graph).run(inputs);
+    for (int i = 0; i < graph.outputs().size(); i++) {
+      ValueInfo info = graph.outputs().get(i);
+      Tensor expected = OnnxFiles.tensor(set.resolve("output_" + i + ".pb"), arena);
+      String difference = difference(expected, outputs.get(info.name()));
+      if (difference != null) {
+        return "output '" + info.name() + "' " + difference;
+      }
+    }
+    return null;
+  }
+
+  private static String difference(Tensor expected, Tensor actual) {
+    if (actual.dtype() != expected.dtype() || !actual.shape().equals(expected.shape())) {
+      return "is " + actual + " instead of " + expected;
+    }
+    for (long i = 0; i < expected.elements(); i++) {
+      double want = expected.getDouble(i);
+      double got = actual.getDouble(i);
+      boolean same =
+          expected.dtype().isFloating()
+              ? isNear(want, got, expected.dtype())
+              : expected.getLong(i) == actual.getLong(i);
+      if (!same) {
+        return "has " + got + " instead of " + want + " at element " + i;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * The suite's numbers come from numpy in the type's own precision, sums included; ours are
+   * rounded once at the end. ONNX itself allows a relative error of 1e-3.
+   */
+  private static boolean isNear(double want, double got, DType dtype) {
+    double relative = dtype == DType.F32 ? 1e-5 : 1e-3;
+    return Double.compare(want, got) == 0
+        || want == got
+        || Math.abs(want - got) <= 1e-7 + relative * Math.abs(want);
+  }
+}
