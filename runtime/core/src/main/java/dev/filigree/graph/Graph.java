@@ -46,7 +46,9 @@ public record Graph(
     Map<String, Node> producers = new HashMap<>();
     for (Node node : nodes) {
       for (String output : node.outputs()) {
-        producers.put(output, node);
+        if (!output.isEmpty()) {
+          producers.put(output, node);
+        }
       }
     }
     return producers;
@@ -57,7 +59,9 @@ public record Graph(
     Map<String, List<Node>> consumers = new HashMap<>();
     for (Node node : nodes) {
       for (String input : node.inputs()) {
-        consumers.computeIfAbsent(input, name -> new ArrayList<>()).add(node);
+        if (!input.isEmpty()) {
+          consumers.computeIfAbsent(input, name -> new ArrayList<>()).add(node);
+        }
       }
     }
     return consumers;
@@ -77,6 +81,8 @@ public record Graph(
   public Graph sorted() {
     Set<String> made = new HashSet<>(constants.keySet());
     made.add("");
+    requireDistinct("input", inputs);
+    requireDistinct("output", outputs);
     inputs.forEach(input -> made.add(input.name()));
     Map<String, List<Integer>> readers = new HashMap<>();
     int[] missing = new int[nodes.size()];
@@ -135,5 +141,16 @@ public record Graph(
       }
     }
     return with(ordered, constants);
+  }
+
+  private void requireDistinct(String kind, List<ValueInfo> infos) {
+    Set<String> names = new HashSet<>();
+    for (ValueInfo info : infos) {
+      if (info.name().isEmpty() || !names.add(info.name())) {
+        throw new GraphException(
+            "graph '" + name + "' declares the " + kind + " '" + info.name() + "' twice or unnamed",
+            "give each " + kind + " a name of its own");
+      }
+    }
   }
 }

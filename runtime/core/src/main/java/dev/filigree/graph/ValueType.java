@@ -20,7 +20,31 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
 
   public ValueType {
     dims = List.copyOf(dims);
-    content = content == null || content.size() > MAX_CONTENT ? null : List.copyOf(content);
+    content = content == null || content.size() > MAX_CONTENT ? null : stored(dtype, content);
+  }
+
+  /** Elements as the type stores them: narrower types wrap, a symbol is taken to fit 32 bits. */
+  private static List<Dim> stored(DType dtype, List<Dim> content) {
+    return switch (dtype) {
+      case I64 -> List.copyOf(content);
+      case I32 ->
+          content.stream().map(dim -> dim.isKnown() ? Dim.of((int) dim.value()) : dim).toList();
+      case I8, U8, BOOL -> {
+        if (!content.stream().allMatch(Dim::isKnown)) {
+          yield null;
+        }
+        yield content.stream().map(dim -> Dim.of(narrow(dtype, dim.value()))).toList();
+      }
+      default -> null;
+    };
+  }
+
+  private static long narrow(DType dtype, long value) {
+    return switch (dtype) {
+      case I8 -> (byte) value;
+      case U8 -> value & 0xff;
+      default -> value == 0 ? 0 : 1;
+    };
   }
 
   public static ValueType of(DType dtype, List<Dim> dims) {
@@ -31,10 +55,10 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
     return of(dtype, dims(shape));
   }
 
-  /** The type of a tensor, with its content if it is a small integer one. */
+  /** The type of a tensor, with its content if it is a small one of integers or bools. */
   public static ValueType of(Tensor tensor) {
     List<Dim> content = null;
-    if (tensor.dtype().isInteger() && tensor.elements() <= MAX_CONTENT) {
+    if (!tensor.dtype().isFloating() && tensor.elements() <= MAX_CONTENT) {
       content = new ArrayList<>();
       for (long element : tensor.toLongs()) {
         content.add(Dim.of(element));

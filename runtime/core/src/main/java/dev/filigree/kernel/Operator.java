@@ -8,6 +8,16 @@ import dev.filigree.graph.ShapeRule;
  * tested against. Stateless.
  */
 public interface Operator extends ShapeRule {
+  /** How many of its first inputs a node must have. */
+  default int leastInputs() {
+    return 1;
+  }
+
+  /** How many of its first outputs a node must name. */
+  default int leastOutputs() {
+    return 1;
+  }
+
   /**
    * Prepares the computation over the operands' memory.
    *

@@ -8,6 +8,7 @@ import dev.filigree.format.MappedFile;
 import dev.filigree.graph.Constant;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -65,18 +66,22 @@ public interface ExternalData {
           "export the model again");
     }
     Path folder = model.toAbsolutePath().normalize().getParent();
-    Path file = folder.resolve(location).normalize();
-    if (!file.startsWith(folder)) {
-      throw new FormatException(
-          model
-              + " keeps initializer '"
-              + initializer
-              + "' in '"
-              + location
-              + "', outside its folder",
-          "put the data file beside the model");
+    try {
+      Path file = folder.resolve(location).normalize();
+      if (file.startsWith(folder)) {
+        return file;
+      }
+    } catch (InvalidPathException noPath) {
+      // reported below: such a file cannot lie in the folder either
     }
-    return file;
+    throw new FormatException(
+        model
+            + " keeps initializer '"
+            + initializer
+            + "' in '"
+            + location
+            + "', which names no file in its folder",
+        "put the data file beside the model");
   }
 
   private static long number(Path file, String initializer, String text) {

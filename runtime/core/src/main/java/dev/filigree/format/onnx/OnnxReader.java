@@ -150,11 +150,12 @@ public final class OnnxReader {
         default -> message.skip();
       }
     }
-    if (makes.isEmpty() || type.isEmpty()) {
+    String firstOutput = makes.stream().filter(made -> !made.isEmpty()).findFirst().orElse("");
+    if (firstOutput.isEmpty() || type.isEmpty()) {
       throw message.damaged("has a node without an operator or output");
     }
     if (nodeName.isEmpty()) {
-      nodeName = makes.getFirst();
+      nodeName = firstOutput;
     }
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);

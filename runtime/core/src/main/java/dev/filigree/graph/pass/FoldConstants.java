@@ -12,26 +12,35 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
- * Computes what depends on constants alone. Compressed weights are left as they are, and so is a
- * node whose result is far larger than what it reads, which a small file could otherwise use to
- * fill the memory.
+ * Computes what depends on constants alone. Compressed weights are left as they are, and so is what
+ * would exceed a budget that grows with the constants the model holds: a small file cannot fill the
+ * memory.
  */
 final class FoldConstants implements Pass {
-  /** Elements that a folded result may have beyond those of its inputs. */
-  private static final long MAX_GROWTH = 1 << 16;
+  /** Elements of folded results for each element of the model's own constants: a few stages. */
+  private static final long GROWTH = 8;
+
+  /** Elements of folded results that any model may have. */
+  private static final long FREE = 1 << 20;
 
   @Override
   public Graph apply(Graph graph) {
     Map<String, ValueType> types = ShapeInference.infer(graph, Operators::find);
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
+    long budget = FREE + GROWTH * plainElements(constants);
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
       ValueType known = node.outputs().size() == 1 ? types.get(node.output()) : null;
       if (known != null && known.isConcrete() && known.hasKnownContent()) {
         constants.put(node.output(), new Constant.Plain(known.tensor()));
-      } else if (isFoldable(node, constants, types)) {
+        continue;
+      }
+      OptionalLong made = elements(node, types);
+      if (made.isPresent() && made.getAsLong() <= budget && isConstant(node, constants)) {
+        budget -= made.getAsLong();
         fold(node, graph.opset(), constants);
       } else {
         nodes.add(node);
@@ -40,26 +49,32 @@ final class FoldConstants implements Pass {
     return graph.with(nodes, constants);
   }
 
-  private static boolean isFoldable(
-      Node node, Map<String, Constant> constants, Map<String, ValueType> types) {
-    long read = 0;
-    for (String input : node.inputs()) {
-      if (!input.isEmpty()) {
-        if (!(constants.get(input) instanceof Constant.Plain(Tensor tensor))) {
-          return false;
-        }
-        read += tensor.elements();
+  private static long plainElements(Map<String, Constant> constants) {
+    long elements = 0;
+    for (Constant constant : constants.values()) {
+      if (constant instanceof Constant.Plain(Tensor tensor)) {
+        elements += tensor.elements();
       }
     }
+    return elements;
+  }
+
+  /** Elements of a node's results, if all their extents are known. */
+  private static OptionalLong elements(Node node, Map<String, ValueType> types) {
     long made = 0;
     for (String output : node.outputs()) {
       ValueType type = types.get(output);
       if (type == null || !type.isConcrete()) {
-        return false;
+        return OptionalLong.empty();
       }
       made += type.shape().elements();
     }
-    return made <= read + MAX_GROWTH;
+    return made < 0 ? OptionalLong.empty() : OptionalLong.of(made);
+  }
+
+  private static boolean isConstant(Node node, Map<String, Constant> constants) {
+    return node.inputs().stream()
+        .allMatch(input -> input.isEmpty() || constants.get(input) instanceof Constant.Plain);
   }
 
   private static void fold(Node node, int opset, Map<String, Constant> constants) {

@@ -21,7 +21,8 @@ import java.util.Optional;
  *     -&gt; MatMul -&gt; Transpose [b,s,h,d] -&gt; Reshape [b,s,h*d]
  * </pre>
  *
- * The scale may also be applied to q, to k, or half to each.
+ * The scale may also be applied to q, to k, or half to each. A graph that reads the scores or the
+ * probabilities elsewhere is left alone, since they would be computed twice.
  */
 final class FuseAttention implements Pass {
   @Override
@@ -37,44 +38,45 @@ final class FuseAttention implements Pass {
       return Optional.empty();
     }
     Optional<Node> context =
-        view.producer(last.inputs().getFirst(), "Transpose")
+        inner(last.inputs().getFirst(), "Transpose", view)
             .filter(node -> isOrder(node, 0, 2, 1, 3))
-            .flatMap(node -> view.producer(node.inputs().getFirst(), "MatMul"));
+            .flatMap(node -> inner(node.inputs().getFirst(), "MatMul", view));
     Optional<Node> softmax =
         context
-            .flatMap(node -> view.producer(node.inputs().getFirst(), "Softmax"))
+            .flatMap(node -> inner(node.inputs().getFirst(), "Softmax", view))
             .filter(node -> Softmax.axis(node, view.opset(), 4) == 3);
     if (softmax.isEmpty()) {
       return Optional.empty();
     }
-    String scores = softmax.get().inputs().getFirst();
-    String mask = "";
-    Optional<Node> masked = view.producer(scores, "Add");
-    if (masked.isPresent()) {
-      Optional<String> unmasked =
-          masked.get().inputs().stream().filter(in -> isScores(in, view)).findFirst();
-      if (unmasked.isEmpty()) {
-        return Optional.empty();
-      }
-      scores = unmasked.get();
-      mask = GraphView.other(masked.get(), scores).orElse("");
-    }
-    double scale = 1;
-    Optional<Scaled> scaled = scaled(scores, view);
-    if (scaled.isPresent()) {
-      scores = scaled.get().value;
-      scale = scaled.get().factor;
-    }
-    Optional<Node> product = view.producer(scores, "MatMul");
-    if (product.isEmpty()) {
-      return Optional.empty();
-    }
-    Optional<Operand> q = operand(product.get().inputs().get(0), false, view);
-    Optional<Operand> k = operand(product.get().inputs().get(1), true, view);
     Optional<Operand> v = operand(context.get().inputs().get(1), false, view);
+    String scores = softmax.get().inputs().getFirst();
+    Optional<Node> masked = inner(scores, "Add", view);
+    if (masked.isEmpty()) {
+      return fuse(last, scores, "", v, view);
+    }
+    return masked.get().inputs().stream()
+        .flatMap(
+            unmasked ->
+                GraphView.other(masked.get(), unmasked).stream()
+                    .flatMap(mask -> fuse(last, unmasked, mask, v, view).stream()))
+        .findFirst();
+  }
+
+  private static Optional<Node> fuse(
+      Node last, String scores, String mask, Optional<Operand> v, GraphView view) {
+    Optional<Scaled> scaled = scaled(scores, view).filter(found -> view.isReadOnce(scores));
+    double scale = scaled.map(Scaled::factor).orElse(1.0);
+    Optional<Node> product = inner(scaled.map(Scaled::value).orElse(scores), "MatMul", view);
+    Optional<Operand> q = product.flatMap(node -> operand(node.inputs().get(0), false, view));
+    Optional<Operand> k = product.flatMap(node -> operand(node.inputs().get(1), true, view));
     return q.isPresent() && k.isPresent() && v.isPresent()
         ? join(last, q.get(), k.get(), v.get(), scale, mask, view)
         : Optional.empty();
+  }
+
+  /** The node that makes a value inside the pattern: were it read elsewhere, it would stay. */
+  private static Optional<Node> inner(String value, String type, GraphView view) {
+    return view.producer(value, type).filter(node -> view.isReadOnce(value));
   }
 
   private static Optional<Node> join(
@@ -99,10 +101,6 @@ final class FuseAttention implements Pass {
             last.output(),
             (int) q.heads.value(),
             (float) (scale * q.scale * k.scale)));
-  }
-
-  private static boolean isScores(String value, GraphView view) {
-    return view.producer(value, "MatMul").isPresent() || scaled(value, view).isPresent();
   }
 
   private record Scaled(String value, double factor) {}

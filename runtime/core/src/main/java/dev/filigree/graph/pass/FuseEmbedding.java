@@ -52,9 +52,7 @@ final class FuseEmbedding implements Pass {
         view.constant(table)
             .flatMap(constant -> view.type(table))
             .filter(matrix -> matrix.rank() == 2 && matrix.dtype() == DType.F32);
-    if (type.isEmpty()
-        || gather.intAttribute("axis", 0) != 0
-        || view.constant(indices).isPresent() && view.type(indices).isEmpty()) {
+    if (type.isEmpty() || gather.intAttribute("axis", 0) != 0) {
       return false;
     }
     operands.add(table);

@@ -41,10 +41,11 @@ final class FuseQuantizedLinear implements Pass {
     Optional<Node> matMul = view.producer(cast.inputs().getFirst(), "MatMulInteger");
     Optional<Node> quantize =
         matMul.flatMap(node -> view.producer(node.inputs().getFirst(), "DynamicQuantizeLinear"));
-    boolean ownZeroPoint =
+    boolean matches =
         quantize.isPresent()
+            && view.type(quantize.get().inputs().getFirst()).filter(x -> x.rank() >= 2).isPresent()
             && matMul.get().input(2).equals(Optional.of(quantize.get().outputs().get(2)));
-    if (!ownZeroPoint) {
+    if (!matches) {
       return Optional.empty();
     }
     Optional<Tensor> codes =

@@ -1,5 +1,6 @@
 package dev.filigree.graph.pass;
 
+import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
@@ -34,14 +35,15 @@ final class GraphView {
   }
 
   /**
-   * Replaces each node the fusion recognises as the last of a pattern. The other nodes of the
-   * pattern go, unless something else reads them.
+   * Replaces each node the fusion recognises as the last of a pattern, unless the replacement would
+   * have another type or shape. The other nodes of the pattern go, unless something else reads
+   * them.
    */
   static Graph rewrite(Graph graph, Fusion fusion) {
     GraphView view = new GraphView(graph);
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
-      Node result = fusion.fuse(node, view).orElse(node);
+      Node result = fusion.fuse(node, view).filter(view::keepsType).orElse(node);
       for (String output : result.outputs()) {
         view.producers.put(output, result);
       }
@@ -55,6 +57,23 @@ final class GraphView {
   interface Fusion {
     /** The node to put in the place of the pattern's last one, with the same output. */
     Optional<Node> fuse(Node last, GraphView view);
+  }
+
+  /** Whether a replacement makes what the replaced node made, as far as that is known. */
+  private boolean keepsType(Node replacement) {
+    ValueType expected = types.get(replacement.output());
+    if (expected == null) {
+      return true;
+    }
+    Map<String, ValueType> known = new HashMap<>(types);
+    for (String input : replacement.inputs()) {
+      constant(input).ifPresent(constant -> known.put(input, constant.type()));
+    }
+    ValueType actual =
+        Operators.find(replacement)
+            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), known))
+            .getFirst();
+    return actual.dtype() == expected.dtype() && actual.dims().equals(expected.dims());
   }
 
   int opset() {
@@ -91,28 +110,49 @@ final class GraphView {
         : Optional.empty();
   }
 
-  /** The one number of a constant with a single element. */
+  /** The one number of a floating-point constant with a single element. */
   Optional<Double> scalar(String value) {
-    return tensor(value)
-        .filter(tensor -> tensor.elements() == 1 && tensor.dtype().isFloating())
-        .map(tensor -> tensor.getDouble(0));
+    return tensor(value).filter(GraphView::isScalar).map(tensor -> tensor.getDouble(0));
   }
 
-  /** Whether a value is a constant whose single number is close to another. */
+  private static boolean isScalar(Tensor tensor) {
+    return tensor.elements() == 1 && tensor.dtype().isFloating();
+  }
+
+  /** Whether a value is a constant whose single number is another one rounded. */
   boolean isScalar(String value, double number) {
-    return scalar(value)
-        .filter(scalar -> Math.abs(scalar - number) <= 1e-4 * Math.abs(number))
+    return tensor(value)
+        .filter(GraphView::isScalar)
+        .filter(
+            tensor ->
+                Math.abs(tensor.getDouble(0) - number)
+                    <= tolerance(tensor.dtype()) * Math.abs(number))
         .isPresent();
+  }
+
+  /** Relative error of a number that was rounded to a type; exporters may print six digits. */
+  private static double tolerance(DType dtype) {
+    return switch (dtype) {
+      case F16 -> 0x1p-10;
+      case BF16 -> 0x1p-7;
+      default -> 1e-5;
+    };
   }
 
   /** Adds a constant under a name that is free, made from the wanted one. */
   String addConstant(String wanted, Constant constant) {
     String name = wanted;
-    for (int i = 2; constants.containsKey(name) || types.containsKey(name); i++) {
+    for (int i = 2; isTaken(name); i++) {
       name = wanted + "_" + i;
     }
     constants.put(name, constant);
     return name;
+  }
+
+  private boolean isTaken(String name) {
+    return constants.containsKey(name)
+        || producers.containsKey(name)
+        || graph.inputs().stream().anyMatch(input -> input.name().equals(name));
   }
 
   /**

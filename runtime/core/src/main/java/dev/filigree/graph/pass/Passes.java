@@ -1,6 +1,7 @@
 package dev.filigree.graph.pass;
 
 import dev.filigree.graph.Graph;
+import dev.filigree.kernel.Operators;
 import java.util.List;
 
 /** The passes every model goes through when it is loaded, in their order. */
@@ -22,8 +23,15 @@ public final class Passes {
 
   private Passes() {}
 
-  /** A graph as its file has it, made ready for planning. */
+  /**
+   * A graph as its file has it, made ready for planning.
+   *
+   * @throws dev.filigree.UnsupportedException if a node's operator is not known
+   * @throws dev.filigree.GraphException if nodes contradict each other
+   */
   public static Graph standard(Graph graph) {
+    // the passes rely on every node having the inputs its operator needs
+    graph.nodes().forEach(Operators::find);
     Graph result = graph;
     for (Pass pass : STANDARD) {
       result = pass.apply(result);

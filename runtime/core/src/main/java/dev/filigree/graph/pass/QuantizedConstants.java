@@ -55,7 +55,8 @@ final class QuantizedConstants implements Pass {
         .filter(constant -> isSingle(dequantize, constants))
         .map(
             constant -> {
-              String name = table + "_dequantized";
+              // named after the value it yields: a table may be read under several scales
+              String name = dequantize.output() + "_table";
               constants.put(name, constant);
               return new Node(
                   gather.name(),
@@ -85,6 +86,7 @@ final class QuantizedConstants implements Pass {
     MemorySegment zeroPoints = IntegerValues.SYMMETRIC;
     if (dequantize.input(2).isPresent()) {
       if (!(constants.get(dequantize.input(2).get()) instanceof Constant.Plain(Tensor zeros))
+          || zeros.dtype() != q.dtype()
           || zeros.elements() != scale.elements()) {
         return Optional.empty();
       }

@@ -19,20 +19,29 @@ final class RemoveIdentities implements Pass {
     for (Node node : graph.nodes()) {
       List<String> inputs =
           node.inputs().stream().map(input -> renamed.getOrDefault(input, input)).toList();
-      if (isIdentity(node, consumers) && !graph.isOutput(node.output())) {
-        renamed.put(node.output(), inputs.getFirst());
-      } else {
+      if (!isIdentity(node, graph, consumers)) {
         nodes.add(node.withInputs(inputs));
+      } else if (graph.isOutput(node.output())) {
+        nodes.add(identity(node, inputs.getFirst()));
+      } else {
+        renamed.put(node.output(), inputs.getFirst());
       }
     }
     return graph.with(nodes, graph.constants());
   }
 
-  private static boolean isIdentity(Node node, Map<String, List<Node>> consumers) {
+  private static Node identity(Node node, String input) {
+    return new Node(
+        node.name(), Node.ONNX, "Identity", List.of(input), List.of(node.output()), Map.of());
+  }
+
+  private static boolean isIdentity(Node node, Graph graph, Map<String, List<Node>> consumers) {
     return node.is("Identity")
         // at inference a dropout passes its input on, unless the third input asks for training
         || node.is("Dropout")
-            && node.inputs().size() < 3
-            && (node.outputs().size() == 1 || !consumers.containsKey(node.outputs().get(1)));
+            && node.input(2).isEmpty()
+            && node.outputs().stream()
+                .skip(1)
+                .noneMatch(mask -> consumers.containsKey(mask) || graph.isOutput(mask));
   }
 }

@@ -54,6 +54,11 @@ public final class Attention implements Operator {
   }
 
   @Override
+  public int leastInputs() {
+    return 3;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType q = inputs.required(0);
     ValueType k = inputs.required(1);

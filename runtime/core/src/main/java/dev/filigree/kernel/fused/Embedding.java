@@ -38,6 +38,11 @@ public final class Embedding implements Operator {
   }
 
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     List<ValueType> indices = new ArrayList<>();
     for (int t = 0; t < tables(node); t++) {

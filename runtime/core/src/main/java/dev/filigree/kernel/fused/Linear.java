@@ -96,6 +96,11 @@ public final class Linear implements Operator {
   }
 
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     ValueType weights = inputs.required(WEIGHTS);

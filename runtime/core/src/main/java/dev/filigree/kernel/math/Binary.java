@@ -48,10 +48,10 @@ public final class Binary implements Operator {
   public static final Binary DIV =
       new Binary((a, b) -> a / b, (a, b) -> b == 0 ? 0 : a / b, Binary::quotient);
 
-  public static final Binary MIN =
-      new Binary(Math::min, Math::min, (a, b) -> known(Math::min, a, b));
-  public static final Binary MAX =
-      new Binary(Math::max, Math::max, (a, b) -> known(Math::max, a, b));
+  /** Multiplies what is negative by a slope. */
+  public static final Binary PRELU =
+      new Binary(
+          (x, slope) -> x < 0 ? x * slope : x, (x, slope) -> x < 0 ? x * slope : x, (a, b) -> null);
 
   private static Dim quotient(Dim left, Dim right) {
     if (left.isKnown() && right.isKnown() && !right.is(0)) {
@@ -60,10 +60,9 @@ public final class Binary implements Operator {
     return left.dividedBy(right).orElse(null);
   }
 
-  private static Dim known(LongBinaryOperator operator, Dim left, Dim right) {
-    return left.isKnown() && right.isKnown()
-        ? Dim.of(operator.applyAsLong(left.value(), right.value()))
-        : null;
+  @Override
+  public int leastInputs() {
+    return 2;
   }
 
   @Override

@@ -14,17 +14,25 @@ import java.util.List;
  * Conversion between types. Floats become integers by truncation; where the specification leaves
  * the result open (out of range, NaN) they saturate and NaN becomes 0. Integers wrap. Anything but
  * zero is true.
+ *
+ * @param like whether the type is that of a second input and not an attribute (CastLike)
  */
-public final class Cast implements Operator {
+public record Cast(boolean like) implements Operator {
+  @Override
+  public int leastInputs() {
+    return like ? 2 : 1;
+  }
+
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType from = inputs.required(0);
     DType to =
-        OnnxTypes.dtype(
-            node.intAttribute("to", 0),
-            type -> node.unsupported("casts to " + type, "use a supported type"));
-    boolean keepsContent = to.isInteger() && from.dtype().isInteger() && to.bytes() >= 4;
-    return List.of(new ValueType(to, from.dims(), keepsContent ? from.content() : null));
+        like
+            ? inputs.required(1).dtype()
+            : OnnxTypes.dtype(
+                node.intAttribute("to", 0),
+                type -> node.unsupported("casts to " + type, "use a supported type"));
+    return List.of(new ValueType(to, from.dims(), from.content()));
   }
 
   @Override
@@ -33,6 +41,14 @@ public final class Cast implements Operator {
     Tensor y = binding.output();
     long n = y.elements();
     DType to = y.dtype();
+    if (to == DType.F32 && x.dtype() == DType.I64) {
+      return () -> {
+        for (long i = 0; i < n; i++) {
+          // by way of a double it would be rounded twice
+          y.data().set(DType.FLOAT, i * Float.BYTES, (float) x.getLong(i));
+        }
+      };
+    }
     if (to.isFloating()) {
       return () -> {
         for (long i = 0; i < n; i++) {

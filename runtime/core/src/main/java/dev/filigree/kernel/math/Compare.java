@@ -56,6 +56,12 @@ public enum Compare implements Operator {
     boolean holds(double a, double b) {
       return a != 0 || b != 0;
     }
+  },
+  XOR {
+    @Override
+    boolean holds(double a, double b) {
+      return (a != 0) != (b != 0);
+    }
   };
 
   /**
@@ -65,12 +71,17 @@ public enum Compare implements Operator {
   abstract boolean holds(double a, double b);
 
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType left = inputs.required(0);
     ValueType right = inputs.required(1);
     boolean fits =
         switch (this) {
-          case AND, OR -> left.dtype() == DType.BOOL;
+          case AND, OR, XOR -> left.dtype() == DType.BOOL;
           case EQUAL -> true;
           default -> left.dtype() != DType.BOOL;
         };

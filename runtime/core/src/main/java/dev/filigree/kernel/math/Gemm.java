@@ -17,6 +17,11 @@ import java.util.List;
  */
 public final class Gemm implements Operator {
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType a = inputs.required(0);
     ValueType b = inputs.required(1);

@@ -1,14 +1,17 @@
 package dev.filigree.kernel.math;
 
+import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.OnnxTypes;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Axes;
 import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
+import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,6 +20,14 @@ import java.util.List;
  * shifts (ONNX operator set 17). Mean and variance are computed in double in two passes.
  */
 public final class LayerNormalization implements Operator {
+  /** ONNX's number of f32, the type the moments have by default. */
+  private static final int F32 = OnnxTypes.number(DType.F32);
+
+  @Override
+  public int leastInputs() {
+    return 2;
+  }
+
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
@@ -35,7 +46,10 @@ public final class LayerNormalization implements Operator {
     for (int i = axis; i < x.rank(); i++) {
       statistics.set(i, Dim.ONE);
     }
-    ValueType moments = ValueType.of(x.dtype(), statistics);
+    if (node.intAttribute("stash_type", F32) != F32) {
+      throw node.unsupported("keeps its moments in another type than f32", "leave out stash_type");
+    }
+    ValueType moments = ValueType.of(DType.F32, statistics);
     return List.of(ValueType.of(x.dtype(), x.dims()), moments, moments);
   }
 
@@ -55,34 +69,43 @@ public final class LayerNormalization implements Operator {
       count *= x.shape().extent(i);
     }
     long features = count;
-    long rows = features == 0 ? 0 : x.elements() / features;
-    return () -> {
-      for (long row = 0; row < rows; row++) {
-        long start = row * features;
-        double sum = 0;
-        for (long i = 0; i < features; i++) {
-          sum += x.getDouble(start + i);
-        }
-        double m = sum / features;
-        double squares = 0;
-        for (long i = 0; i < features; i++) {
-          double d = x.getDouble(start + i) - m;
-          squares += d * d;
-        }
-        double r = 1 / Math.sqrt(squares / features + epsilon);
-        for (long i = 0; i < features; i++) {
-          double normal = (x.getDouble(start + i) - m) * r * scale.getDouble(i % scale.elements());
-          y.setDouble(
-              start + i, bias == null ? normal : normal + bias.getDouble(i % bias.elements()));
-        }
-        if (mean != null) {
-          mean.setDouble(row, m);
-        }
-        if (inverse != null) {
-          inverse.setDouble(row, r);
-        }
-      }
-    };
+    double[] moments = new double[2];
+    Strided walk = Strided.broadcast(x.shape(), scale, bias == null ? scale : bias);
+    // indices come in row-major order, so each group of features begins where the last one ended
+    Strided.Body body =
+        (i, at) -> {
+          if (i % features == 0) {
+            moments(x, i, features, epsilon, moments);
+            store(mean, i / features, moments[0]);
+            store(inverse, i / features, moments[1]);
+          }
+          double normal = (x.getDouble(i) - moments[0]) * moments[1] * scale.getDouble(at[0]);
+          y.setDouble(i, bias == null ? normal : normal + bias.getDouble(at[1]));
+        };
+    return () -> walk.forEach(body);
+  }
+
+  /** Mean, and reciprocal of the standard deviation, of the features from an element on. */
+  private static void moments(
+      Tensor x, long start, long features, double epsilon, double[] moments) {
+    double sum = 0;
+    for (long i = 0; i < features; i++) {
+      sum += x.getDouble(start + i);
+    }
+    double mean = sum / features;
+    double squares = 0;
+    for (long i = 0; i < features; i++) {
+      double d = x.getDouble(start + i) - mean;
+      squares += d * d;
+    }
+    moments[0] = mean;
+    moments[1] = 1 / Math.sqrt(squares / features + epsilon);
+  }
+
+  private static void store(Tensor moment, long row, double value) {
+    if (moment != null) {
+      moment.setDouble(row, value);
+    }
   }
 
   private static Tensor output(Binding binding, int i) {

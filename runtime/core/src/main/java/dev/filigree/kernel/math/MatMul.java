@@ -22,6 +22,11 @@ import java.util.List;
  */
 public final class MatMul implements Operator {
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType a = inputs.required(0);
     ValueType b = inputs.required(1);

@@ -17,6 +17,11 @@ import java.util.List;
  */
 public final class Pow implements Operator {
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType base = inputs.required(0);
     ValueType exponent = inputs.required(1);

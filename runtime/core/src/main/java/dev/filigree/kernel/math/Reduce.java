@@ -15,67 +15,105 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.DoubleBinaryOperator;
+import java.util.function.LongBinaryOperator;
 
 /**
- * Reductions over some axes, all of them by default. Accumulation is in double; the reduction of
- * nothing is the function's neutral element.
+ * Reductions over some axes, all of them by default. Floats accumulate in double, integers in long.
+ * The reduction of nothing is the function's neutral element, for the largest of nothing the
+ * smallest number of the type.
  */
 public enum Reduce implements Operator {
-  MEAN(0, 18) {
-    @Override
-    double combine(double sum, double x) {
-      return sum + x;
-    }
-
+  MEAN(18, 0, Double::sum, Long::sum) {
     @Override
     double finish(double sum, long count) {
       return sum / count;
     }
-  },
-  SUM(0, 13) {
-    @Override
-    double combine(double sum, double x) {
-      return sum + x;
-    }
-  },
-  MAX(Double.NEGATIVE_INFINITY, 18) {
-    @Override
-    double combine(double max, double x) {
-      return Math.max(max, x);
-    }
-  },
-  MIN(Double.POSITIVE_INFINITY, 18) {
-    @Override
-    double combine(double min, double x) {
-      return Math.min(min, x);
-    }
-  },
-  PROD(1, 18) {
-    @Override
-    double combine(double product, double x) {
-      return product * x;
-    }
-  };
 
-  private final double neutral;
+    @Override
+    long finish(long sum, long count) {
+      return count == 0 ? 0 : sum / count;
+    }
+  },
+  SUM(13, 0, Double::sum, Long::sum),
+  MAX(18, Double.NEGATIVE_INFINITY, Math::max, Math::max),
+  MIN(18, Double.POSITIVE_INFINITY, Math::min, Math::min),
+  PROD(18, 1, (product, x) -> product * x, (product, x) -> product * x),
+  L1(18, 0, (sum, x) -> sum + Math.abs(x), (sum, x) -> sum + Math.abs(x)),
+  SUM_SQUARE(18, 0, (sum, x) -> sum + x * x, (sum, x) -> sum + x * x),
+  L2(18, 0, (sum, x) -> sum + x * x, null) {
+    @Override
+    double finish(double squares, long count) {
+      return Math.sqrt(squares);
+    }
+  },
+  LOG_SUM(18, 0, Double::sum, null) {
+    @Override
+    double finish(double sum, long count) {
+      return Math.log(sum);
+    }
+  },
+  LOG_SUM_EXP(18, Double.NEGATIVE_INFINITY, Reduce::logAddExp, null);
+
   private final int axesBecameInput;
+  private final double neutral;
+  private final DoubleBinaryOperator floats;
+  private final LongBinaryOperator integers;
 
-  Reduce(double neutral, int axesBecameInput) {
-    this.neutral = neutral;
+  /**
+   * @param axesBecameInput operator set from which the axes are an input
+   * @param integers null if there is no such reduction of integers
+   */
+  Reduce(
+      int axesBecameInput,
+      double neutral,
+      DoubleBinaryOperator floats,
+      LongBinaryOperator integers) {
     this.axesBecameInput = axesBecameInput;
+    this.neutral = neutral;
+    this.floats = floats;
+    this.integers = integers;
   }
 
-  abstract double combine(double accumulated, double x);
+  /** {@code log(exp(a) + exp(b))} without the overflow. */
+  private static double logAddExp(double a, double b) {
+    double max = Math.max(a, b);
+    return Double.isInfinite(max) ? max : max + Math.log1p(Math.exp(Math.min(a, b) - max));
+  }
 
   double finish(double accumulated, long count) {
     return accumulated;
   }
 
+  long finish(long accumulated, long count) {
+    return accumulated;
+  }
+
+  private long neutral(DType dtype) {
+    return switch (this) {
+      case MAX ->
+          switch (dtype) {
+            case I8 -> Byte.MIN_VALUE;
+            case U8 -> 0;
+            case I32 -> Integer.MIN_VALUE;
+            default -> Long.MIN_VALUE;
+          };
+      case MIN ->
+          switch (dtype) {
+            case I8 -> Byte.MAX_VALUE;
+            case U8 -> 255;
+            case I32 -> Integer.MAX_VALUE;
+            default -> Long.MAX_VALUE;
+          };
+      default -> (long) neutral;
+    };
+  }
+
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
-    if (x.dtype() == DType.BOOL) {
-      throw node.unsupported("reduces " + x, "pass numbers");
+    if (x.dtype() == DType.BOOL || x.dtype().isInteger() && integers == null) {
+      throw node.unsupported("reduces " + x, "pass floating-point numbers");
     }
     boolean[] reduced = reduced(node, inputs);
     boolean keep = node.intAttribute("keepdims", 1) != 0;
@@ -126,18 +164,38 @@ public enum Reduce implements Operator {
     Strided kept = walk(keptExtents, keptStrides);
     Strided folded = walk(foldedExtents, foldedStrides);
     long count = foldedExtents.stream().reduce(1L, (a, b) -> a * b);
+    Strided.Body each =
+        x.dtype().isFloating() ? floats(x, y, folded, count) : integers(x, y, folded, count);
+    return () -> kept.forEach(each);
+  }
+
+  private Strided.Body floats(Tensor x, Tensor y, Strided folded, long count) {
     double[] accumulator = new double[1];
     long[] start = new long[1];
     Strided.Body accumulate =
-        (i, at) -> accumulator[0] = combine(accumulator[0], x.getDouble(start[0] + at[0]));
-    Strided.Body each =
-        (i, at) -> {
-          accumulator[0] = neutral;
-          start[0] = at[0];
-          folded.forEach(accumulate);
-          y.setDouble(i, finish(accumulator[0], count));
-        };
-    return () -> kept.forEach(each);
+        (i, at) ->
+            accumulator[0] = floats.applyAsDouble(accumulator[0], x.getDouble(start[0] + at[0]));
+    return (i, at) -> {
+      accumulator[0] = neutral;
+      start[0] = at[0];
+      folded.forEach(accumulate);
+      y.setDouble(i, finish(accumulator[0], count));
+    };
+  }
+
+  private Strided.Body integers(Tensor x, Tensor y, Strided folded, long count) {
+    long[] accumulator = new long[1];
+    long[] start = new long[1];
+    long empty = neutral(x.dtype());
+    Strided.Body accumulate =
+        (i, at) ->
+            accumulator[0] = integers.applyAsLong(accumulator[0], x.getLong(start[0] + at[0]));
+    return (i, at) -> {
+      accumulator[0] = empty;
+      start[0] = at[0];
+      folded.forEach(accumulate);
+      y.setLong(i, finish(accumulator[0], count));
+    };
   }
 
   private static Strided walk(List<Long> extents, List<Long> strides) {

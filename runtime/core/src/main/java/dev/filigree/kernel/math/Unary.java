@@ -9,6 +9,7 @@ import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
+import java.util.function.Function;
 import java.util.function.LongUnaryOperator;
 
 /**
@@ -16,22 +17,27 @@ import java.util.function.LongUnaryOperator;
  * rounded once.
  */
 public final class Unary implements Operator {
-  private final DoubleUnaryOperator floats;
+  private final Function<Node, DoubleUnaryOperator> floats;
   private final LongUnaryOperator integers;
 
-  private Unary(DoubleUnaryOperator floats, LongUnaryOperator integers) {
+  private Unary(Function<Node, DoubleUnaryOperator> floats, LongUnaryOperator integers) {
     this.floats = floats;
     this.integers = integers;
   }
 
   /** An operator on floats. */
   public static Unary floats(DoubleUnaryOperator function) {
+    return new Unary(node -> function, null);
+  }
+
+  /** An operator on floats that a node's attributes shape. */
+  public static Unary shaped(Function<Node, DoubleUnaryOperator> function) {
     return new Unary(function, null);
   }
 
   /** An operator on floats and integers. */
   public static Unary numbers(DoubleUnaryOperator floats, LongUnaryOperator integers) {
-    return new Unary(floats, integers);
+    return new Unary(node -> floats, integers);
   }
 
   @Override
@@ -49,9 +55,10 @@ public final class Unary implements Operator {
     Tensor y = binding.output();
     long n = y.elements();
     if (x.dtype().isFloating()) {
+      DoubleUnaryOperator function = floats.apply(binding.node());
       return () -> {
         for (long i = 0; i < n; i++) {
-          y.setDouble(i, floats.applyAsDouble(x.getDouble(i)));
+          y.setDouble(i, function.applyAsDouble(x.getDouble(i)));
         }
       };
     }
@@ -94,5 +101,16 @@ public final class Unary implements Operator {
   /** The logistic function. */
   public static double sigmoid(double x) {
     return 1 / (1 + Math.exp(-x));
+  }
+
+  /** The inverse of sinh, odd in x. */
+  public static double asinh(double x) {
+    double magnitude = Math.abs(x);
+    return Math.copySign(Math.log(magnitude + Math.sqrt(magnitude * magnitude + 1)), x);
+  }
+
+  /** {@code log(1 + exp(x))} without the overflow. */
+  public static double softplus(double x) {
+    return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
   }
 }

@@ -16,6 +16,11 @@ import java.util.List;
 /** Takes each element from one of two tensors as a bool tensor says; all three broadcast. */
 public final class Where implements Operator {
   @Override
+  public int leastInputs() {
+    return 3;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType condition = inputs.required(0);
     ValueType yes = inputs.required(1);

@@ -15,6 +15,11 @@ import java.util.List;
  */
 public final class DynamicQuantizeLinear implements Operator {
   @Override
+  public int leastOutputs() {
+    return 3;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     if (x.dtype() != DType.F32) {
@@ -39,7 +44,8 @@ public final class DynamicQuantizeLinear implements Operator {
 
   /** The code of a value. */
   public static int code(float x, float scale, int zeroPoint) {
-    return Math.clamp((long) Math.rint(x / scale) + zeroPoint, 0, 255);
+    // in double, or the sum could wrap where a tiny scale makes the quotient infinite
+    return (int) Math.clamp(Math.rint(x / scale) + zeroPoint, 0.0, 255.0);
   }
 
   @Override

@@ -58,6 +58,11 @@ public enum LinearQuantization implements Operator {
   abstract void element(Tensor x, Tensor y, long i, double scale, long zeroPoint);
 
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     ValueType scale = inputs.required(1);
@@ -66,6 +71,10 @@ public enum LinearQuantization implements Operator {
     if (!accepts(x.dtype(), result)) {
       throw node.unsupported(
           "converts " + x + " to " + result, "use f32 beside i8 or u8 with scales of f32");
+    }
+    if (this == DEQUANTIZE && zeroPoint != null && zeroPoint.dtype() != x.dtype()) {
+      throw node.problem(
+          "has zero points " + zeroPoint + " for " + x, "give them the type of the codes");
     }
     if (scale.rank() > 1 || zeroPoint != null && !zeroPoint.dims().equals(scale.dims())) {
       throw node.problem(

@@ -32,6 +32,11 @@ public final class ConstantNode implements Operator {
   }
 
   @Override
+  public int leastInputs() {
+    return 0;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     return List.of(ValueType.of(value(node)));
   }

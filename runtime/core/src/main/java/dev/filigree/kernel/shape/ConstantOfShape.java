@@ -31,6 +31,9 @@ public final class ConstantOfShape implements Operator {
     if (dims == null) {
       throw new DataDependentException(node, "shape");
     }
+    if (dims.stream().anyMatch(dim -> dim.isKnown() && dim.value() < 0)) {
+      throw node.problem("asks for the shape " + dims, "extents are 0 or more");
+    }
     Tensor value = value(node);
     List<Dim> content = null;
     Dim elements = Dim.product(dims);

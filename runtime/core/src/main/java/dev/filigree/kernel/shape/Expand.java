@@ -14,11 +14,19 @@ import java.util.List;
 /** Repeats a tensor as broadcasting against a given shape would. */
 public final class Expand implements Operator {
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     ValueType shape = inputs.required(1);
     if (shape.content() == null) {
       throw new DataDependentException(node, "shape");
+    }
+    if (shape.content().stream().anyMatch(dim -> dim.isKnown() && dim.value() < 0)) {
+      throw node.problem("asks for the shape " + shape.content(), "extents are 0 or more");
     }
     ValueType target = ValueType.of(x.dtype(), shape.content());
     return List.of(ValueType.of(x.dtype(), Broadcast.dims(node, List.of(x, target))));

@@ -20,6 +20,11 @@ import java.util.List;
  */
 public final class Gather implements Operator {
   @Override
+  public int leastInputs() {
+    return 2;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     ValueType indices = inputs.required(1);

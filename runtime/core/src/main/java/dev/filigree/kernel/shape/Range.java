@@ -14,10 +14,24 @@ import java.util.List;
 /** The numbers from a start up to but not including a limit, by a step. */
 public final class Range implements Operator {
   @Override
+  public int leastInputs() {
+    return 3;
+  }
+
+  @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType start = inputs.required(0);
     ValueType limit = inputs.required(1);
     ValueType delta = inputs.required(2);
+    if (start.dtype() != limit.dtype() || start.dtype() != delta.dtype()) {
+      throw node.problem(
+          "counts from " + start + " to " + limit + " by " + delta, "give all three one type");
+    }
+    for (ValueType bound : List.of(start, limit, delta)) {
+      if (bound.isConcrete() && bound.shape().elements() != 1) {
+        throw node.problem("counts with " + bound, "give one number each");
+      }
+    }
     if (!start.dtype().isInteger()
         || start.content() == null
         || limit.content() == null
@@ -37,7 +51,7 @@ public final class Range implements Operator {
               start.dtype(),
               List.of(step.is(1) ? span : Dim.symbol("(" + span + " / " + step + ")"))));
     }
-    long count = Math.max(0, Math.ceilDiv(to.value() - from.value(), step.value()));
+    long count = count(node, from.value(), to.value(), step.value());
     List<Dim> content = null;
     if (count <= 64) {
       content = new ArrayList<>();
@@ -46,6 +60,14 @@ public final class Range implements Operator {
       }
     }
     return List.of(new ValueType(start.dtype(), List.of(Dim.of(count)), content));
+  }
+
+  private static long count(Node node, long from, long to, long step) {
+    try {
+      return Math.max(0, Math.ceilDiv(Math.subtractExact(to, from), step));
+    } catch (ArithmeticException overflow) {
+      throw node.problem("counts from " + from + " to " + to, "use bounds that lie closer");
+    }
   }
 
   @Override

@@ -11,7 +11,9 @@ import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Takes a range of each of some axes. Bounds count from the end when negative and are clamped to
@@ -28,6 +30,9 @@ public final class Slice implements Operator {
     List<Dim> content = x.rank() == 1 ? x.content() : null;
     for (Range range : ranges(node, inputs)) {
       dims.set(range.axis, range.extent);
+      if (!range.extent.isKnown()) {
+        content = null;
+      }
       if (content != null) {
         List<Dim> taken = new ArrayList<>();
         for (long i = 0; i < range.extent.value(); i++) {
@@ -55,8 +60,12 @@ public final class Slice implements Operator {
           "give as many starts, ends, axes and steps, at most one for each axis");
     }
     List<Range> ranges = new ArrayList<>();
+    Set<Integer> sliced = new HashSet<>();
     for (int i = 0; i < starts.size(); i++) {
       int axis = axes == null ? i : Axes.normalise(node, axes.get(i), x.rank());
+      if (!sliced.add(axis)) {
+        throw node.problem("slices axis " + axis + " twice", "name each axis once");
+      }
       long step = steps == null ? 1 : steps.get(i);
       if (step == 0) {
         throw node.problem("slices with step 0", "use a positive or negative step");

@@ -28,6 +28,11 @@ public enum View implements Operator {
 
   RESHAPE {
     @Override
+    public int leastInputs() {
+      return 2;
+    }
+
+    @Override
     List<Dim> dims(Node node, Inputs inputs, ValueType x) {
       ValueType shape = inputs.required(1);
       if (shape.content() == null) {
