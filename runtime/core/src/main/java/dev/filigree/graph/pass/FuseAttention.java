@@ -38,9 +38,9 @@ final class FuseAttention implements Pass {
       return Optional.empty();
     }
     Optional<Node> context =
-        inner(last.inputs().getFirst(), "Transpose", view)
+        view.producer(last.inputs().getFirst(), "Transpose")
             .filter(node -> isOrder(node, 0, 2, 1, 3))
-            .flatMap(node -> inner(node.inputs().getFirst(), "MatMul", view));
+            .flatMap(node -> view.producer(node.inputs().getFirst(), "MatMul"));
     Optional<Node> softmax =
         context
             .flatMap(node -> inner(node.inputs().getFirst(), "Softmax", view))
@@ -74,7 +74,7 @@ final class FuseAttention implements Pass {
         : Optional.empty();
   }
 
-  /** The node that makes a value inside the pattern: were it read elsewhere, it would stay. */
+  /** The node that makes scores or probabilities: were they read elsewhere, it would stay. */
   private static Optional<Node> inner(String value, String type, GraphView view) {
     return view.producer(value, type).filter(node -> view.isReadOnce(value));
   }

@@ -65,13 +65,9 @@ final class GraphView {
     if (expected == null) {
       return true;
     }
-    Map<String, ValueType> known = new HashMap<>(types);
-    for (String input : replacement.inputs()) {
-      constant(input).ifPresent(constant -> known.put(input, constant.type()));
-    }
     ValueType actual =
         Operators.find(replacement)
-            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), known))
+            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), types))
             .getFirst();
     return actual.dtype() == expected.dtype() && actual.dims().equals(expected.dims());
   }
@@ -146,6 +142,7 @@ final class GraphView {
       name = wanted + "_" + i;
     }
     constants.put(name, constant);
+    types.put(name, constant.type());
     return name;
   }
 

@@ -3,13 +3,14 @@ package dev.filigree.graph.pass;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
+import dev.filigree.testing.Samples;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 
 /** What tests of passes ask of graphs. */
 final class Check {
@@ -45,17 +46,9 @@ final class Check {
         });
   }
 
-  /** Normally distributed numbers, always the same. */
+  /** Normally distributed numbers, always the same for a seed. */
   static Tensor random(long seed, long... extents) {
-    Random random = new Random(seed);
-    long elements = 1;
-    for (long extent : extents) {
-      elements *= extent;
-    }
-    float[] values = new float[Math.toIntExact(elements)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return Tensor.of(values, extents);
+    int elements = Math.toIntExact(Shape.of(extents).elements());
+    return Tensor.of(new Samples(seed).normal(elements), extents);
   }
 }

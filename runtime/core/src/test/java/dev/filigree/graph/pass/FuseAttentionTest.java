@@ -150,6 +150,29 @@ final class FuseAttentionTest {
   }
 
   @Test
+  void theJoinMayComputeItsShapeFromTheContext() {
+    Graph graph =
+        operands()
+            .longs("first", 0)
+            .longs("second", 1)
+            .longs("features", FEATURES)
+            .node("MatMul", "masked", "qHeads", "kHeads")
+            .node("Softmax", Map.of("axis", -1), List.of("probabilities"), "masked")
+            .node("MatMul", "context", "probabilities", "vHeads")
+            .node("Transpose", Map.of("perm", List.of(0, 2, 1, 3)), List.of("tokens"), "context")
+            .node("Shape", "shape", "tokens")
+            .node("Gather", "batch", "shape", "first")
+            .node("Gather", "seq", "shape", "second")
+            .node("Concat", Map.of("axis", 0), List.of("target"), "batch", "seq", "features")
+            .node("Reshape", "y", "tokens", "target")
+            .output("y")
+            .build();
+    Graph fused = new FuseAttention().apply(graph);
+    assertEquals(List.of("Attention"), types(fused));
+    assertSameValues(graph, fused, INPUTS, 1e-6f);
+  }
+
+  @Test
   void probabilitiesThatAreReadElsewhereAreLeftAlone() {
     Graph graph =
         finish(operands().node("MatMul", "masked", "qHeads", "kHeads"))
