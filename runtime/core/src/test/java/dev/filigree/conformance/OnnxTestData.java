@@ -14,9 +14,9 @@ import java.util.stream.Stream;
  * where the system property {@value #PROPERTY} says; where neither has it and the user may install
  * packages, the package is installed.
  */
-final class OnnxTestData {
+public final class OnnxTestData {
   /** System property that names the folder {@code data} of the suite. */
-  static final String PROPERTY = "filigree.onnx.testdata";
+  public static final String PROPERTY = "filigree.onnx.testdata";
 
   private static final String PACKAGE = "libonnx-testdata";
   private static final Path PACKAGED = Path.of("/usr/share/libonnx-testdata/data");
@@ -26,7 +26,7 @@ final class OnnxTestData {
   private OnnxTestData() {}
 
   /** The suite's folder, or nothing if it is not there and could not be installed. */
-  static Optional<Path> folder() {
+  public static Optional<Path> folder() {
     String named = System.getProperty(PROPERTY);
     Path folder = named == null ? PACKAGED : Path.of(named);
     if (named == null && !Files.isDirectory(folder) && Files.isWritable(PACKAGE_DATABASE)) {
@@ -36,7 +36,7 @@ final class OnnxTestData {
   }
 
   /** What a reader of the test report can do where the suite is missing. */
-  static String remedy() {
+  public static String remedy() {
     return "ONNX conformance suite not found: install the Debian package "
         + PACKAGE
         + " or name its data folder with -D"
@@ -44,7 +44,7 @@ final class OnnxTestData {
   }
 
   /** The models' folders, in the order of their names. */
-  static List<Path> cases(Path folder) throws IOException {
+  public static List<Path> cases(Path folder) throws IOException {
     try (Stream<Path> groups = Files.walk(folder, 2)) {
       return groups.filter(path -> Files.exists(path.resolve("model.onnx"))).sorted().toList();
     }
