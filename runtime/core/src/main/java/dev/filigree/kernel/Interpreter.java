@@ -1,6 +1,8 @@
 package dev.filigree.kernel;
 
 import dev.filigree.GraphException;
+import dev.filigree.InputException;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Constant;
@@ -100,10 +102,28 @@ public final class Interpreter {
         throw node.unsupported(
             "names " + node.outputs().size() + " outputs", "use the first " + outputs.size());
       }
-      results.add(Tensor.zeros(outputs.get(i).dtype(), outputs.get(i).shape()));
+      results.add(result(node, outputs.get(i)));
     }
     Tensor[] made = results.toArray(Tensor[]::new);
     operator.bind(new Binding(node, opset, operands, made)).run();
     return made;
+  }
+
+  /** A result's memory; a shape that a file made up must not bring the machine down. */
+  private static Tensor result(Node node, ValueType type) {
+    Shape shape;
+    long bytes;
+    try {
+      shape = type.shape();
+      bytes = Tensor.byteSize(type.dtype(), shape);
+    } catch (InputException impossible) {
+      throw node.problem("makes " + type + ", which is no shape", impossible.remedy());
+    }
+    if (bytes > Runtime.getRuntime().maxMemory()) {
+      throw node.problem(
+          "makes " + type + " of " + bytes + " bytes, more than the memory of this JVM",
+          "pass smaller inputs or raise -Xmx");
+    }
+    return Tensor.zeros(type.dtype(), shape);
   }
 }

@@ -9,6 +9,7 @@ import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.math.Activations;
 import dev.filigree.kernel.math.Binary;
 import dev.filigree.kernel.math.Cast;
+import dev.filigree.kernel.math.Clip;
 import dev.filigree.kernel.math.Compare;
 import dev.filigree.kernel.math.Gemm;
 import dev.filigree.kernel.math.LayerNormalization;
@@ -32,6 +33,7 @@ import dev.filigree.kernel.shape.Gather;
 import dev.filigree.kernel.shape.Range;
 import dev.filigree.kernel.shape.ShapeOf;
 import dev.filigree.kernel.shape.Slice;
+import dev.filigree.kernel.shape.Split;
 import dev.filigree.kernel.shape.Transpose;
 import dev.filigree.kernel.shape.View;
 import java.util.Map;
@@ -55,6 +57,7 @@ public final class Operators {
           Map.entry("CastLike", new Cast(true)),
           Map.entry("Ceil", Unary.floats(Math::ceil)),
           Map.entry("Celu", Unary.shaped(Activations::celu)),
+          Map.entry("Clip", new Clip()),
           Map.entry("Concat", new Concat()),
           Map.entry("Constant", new ConstantNode()),
           Map.entry("ConstantOfShape", new ConstantOfShape()),
@@ -124,6 +127,7 @@ public final class Operators {
           Map.entry("Softmax", new Softmax(false)),
           Map.entry("Softplus", Unary.floats(Unary::softplus)),
           Map.entry("Softsign", Unary.floats(x -> x / (1 + Math.abs(x)))),
+          Map.entry("Split", new Split()),
           Map.entry("Sqrt", Unary.floats(Math::sqrt)),
           Map.entry("Squeeze", View.SQUEEZE),
           Map.entry("Sub", Binary.SUB),

@@ -256,6 +256,26 @@ final class ArithmeticTest {
   }
 
   @Test
+  void clipLimitsToBoundsOfEitherForm() {
+    Tensor x = vector(DType.F32, -5, 0, 5, NAN);
+    Tensor low = Tensor.of(new float[] {-1});
+    Tensor high = Tensor.of(new float[] {2});
+    double[] both = {-1, 0, 2, NAN};
+    assertTensor("f32[4]", both, operator("Clip").to(x, low, high));
+    assertTensor("f32[4]", both, operator("Clip", 7, Map.of("min", -1f, "max", 2f)).to(x));
+    assertTensor("f32[4]", new double[] {-5, 0, 2, NAN}, operator("Clip").to(x, null, high));
+    assertTensor(
+        "f32[4]", new double[] {-1, 0, 5, NAN}, operator("Clip", 10, Map.of("min", -1f)).to(x));
+    assertTensor(
+        "i64[2]",
+        new long[] {3, 4},
+        operator("Clip")
+            .to(longs(1, 9), longs(3).reshape(Shape.SCALAR), longs(4).reshape(Shape.SCALAR)));
+    operator("Clip").refuses(GraphException.class, "scalars", x, vector(DType.F32, 1, 2));
+    operator("Clip").refuses(GraphException.class, "scalars", x, longs(1));
+  }
+
+  @Test
   void erfMatchesTablesOfTheFunction() {
     // Abramowitz and Stegun, table 7.1
     assertTensor(

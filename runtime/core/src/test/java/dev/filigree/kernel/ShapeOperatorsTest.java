@@ -199,9 +199,29 @@ final class ShapeOperatorsTest {
   void shapesOfImpossibleSizeAreRefused() {
     operator("ConstantOfShape").refuses(GraphException.class, "0 or more", longs(2, -1));
     operator("Expand").refuses(GraphException.class, "0 or more", vector(DType.F32, 1), longs(-1));
+    operator("ConstantOfShape")
+        .refuses(GraphException.class, "memory of this JVM", longs(1L << 40, 1L << 10));
+    operator("ConstantOfShape")
+        .refuses(GraphException.class, "no shape", longs(1L << 40, 1L << 40));
     operator("Range").refuses(GraphException.class, "closer", longs(MIN), longs(MAX), longs(1));
     operator("Range").refuses(GraphException.class, "by 0", longs(0), longs(1), longs(0));
     operator("Range").refuses(GraphException.class, "one number", longs(), longs(1), longs(1));
+  }
+
+  @Test
+  void splitCutsIntoGivenOrEqualParts() {
+    Tensor x = tensor(DType.U8, new long[] {2, 5}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    Tensor[] y = operator("Split", 13, Map.of("axis", 1)).outputs(3, x, longs(1, 0, 4));
+    assertTensor("u8[2, 1]", new long[] {0, 5}, y[0]);
+    assertEquals("u8[2, 0]", y[1].toString());
+    assertTensor("u8[2, 4]", new long[] {1, 2, 3, 4, 6, 7, 8, 9}, y[2]);
+    y = operator("Split", 18, Map.of("axis", -1)).outputs(2, x);
+    assertTensor("u8[2, 3]", new long[] {0, 1, 2, 5, 6, 7}, y[0]);
+    assertTensor("u8[2, 2]", new long[] {3, 4, 8, 9}, y[1]);
+    y = operator("Split", 11, Map.of("axis", 0, "split", List.of(1, 1))).outputs(2, x);
+    assertTensor("u8[1, 5]", new long[] {5, 6, 7, 8, 9}, y[1]);
+    operator("Split").refuses(GraphException.class, "for 1 outputs", x, longs(1, 1));
+    operator("Split").refuses(GraphException.class, "make the axis", x, longs(3));
   }
 
   @Test
