@@ -76,19 +76,24 @@ public enum DType {
   }
 
   /**
-   * Stores a value rounded to the type; an integer type takes it as a Java cast from double does.
+   * Stores a value rounded to the type, ties to even; an integer type takes it as a Java cast from
+   * double does, and a bool stores whether it is not 0.
    */
   public void writeDouble(MemorySegment data, long offset, double value) {
     switch (this) {
       case F32 -> data.set(FLOAT, offset, (float) value);
-      case F16 -> data.set(SHORT, offset, Float.floatToFloat16((float) value));
-      case BF16 -> data.set(SHORT, offset, toBfloat16((float) value));
-      default -> writeLong(data, offset, (long) value);
+      case F16 -> data.set(SHORT, offset, Float.floatToFloat16(toOdd(value)));
+      case BF16 -> data.set(SHORT, offset, toBfloat16(toOdd(value)));
+      case I64 -> data.set(LONG, offset, (long) value);
+      case I32 -> data.set(INT, offset, (int) value);
+      case I8, U8 -> data.set(BYTE, offset, (byte) value);
+      case BOOL -> data.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
     }
   }
 
   /**
-   * Stores the low bits of an integer, as two's complement wraps; a bool stores whether it is 0.
+   * Stores the low bits of an integer, as two's complement wraps; a bool stores whether it is not
+   * 0.
    */
   public void writeLong(MemorySegment data, long offset, long value) {
     switch (this) {
@@ -98,6 +103,21 @@ public enum DType {
       case BOOL -> data.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
       default -> writeDouble(data, offset, value);
     }
+  }
+
+  /**
+   * A double as a float, rounded to odd: what is not exact gets an odd last bit. A second rounding,
+   * to a type with at least two bits less, then gives what a single one would (S. Boldo, G.
+   * Melquiond: When double rounding is odd, 2005).
+   */
+  private static float toOdd(double value) {
+    float nearest = (float) value;
+    if (nearest == value || Float.isNaN(nearest) || Float.isInfinite(nearest)) {
+      return nearest;
+    }
+    int bits = Float.floatToRawIntBits(nearest);
+    int towardsZero = Math.abs((double) nearest) > Math.abs(value) ? bits - 1 : bits;
+    return Float.intBitsToFloat(towardsZero | 1);
   }
 
   /** The bits of the bfloat16 nearest to a float, ties to even; a NaN stays a NaN. */

@@ -9,6 +9,13 @@ import java.util.Locale;
  * @param index among the devices of a kind
  */
 public record Device(Kind kind, int index) {
+  public Device {
+    if (index < 0) {
+      throw new InputException(
+          "there is no device number " + index, "count the devices of a kind from 0");
+    }
+  }
+
   /** Kinds of devices. */
   public enum Kind {
     /** The fastest device there is, the CPU if there is no other. */

@@ -1,8 +1,10 @@
 package dev.filigree;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * An n-dimensional array over a memory segment: on the heap, off the heap, or in a mapped file. The
@@ -60,7 +62,7 @@ public final class Tensor {
     long bytes = byteSize(dtype, shape);
     if (bytes > Integer.MAX_VALUE - 16) {
       return new Tensor(
-          dtype, shape, shape.strides(), java.lang.foreign.Arena.ofAuto().allocate(bytes, 64));
+          dtype, shape, shape.strides(), Arena.ofAuto().allocate(bytes, dtype.bytes()));
     }
     MemorySegment data =
         switch (dtype) {
@@ -134,8 +136,20 @@ public final class Tensor {
     return true;
   }
 
-  /** The same elements with the axes in another order; a view. */
+  /**
+   * The same elements with the axes in another order; a view.
+   *
+   * @param order for each axis of the view, the axis of this tensor
+   * @throws InputException if it does not name every axis once
+   */
   public Tensor permute(int... order) {
+    int[] sorted = order.clone();
+    Arrays.sort(sorted);
+    if (!Arrays.equals(sorted, IntStream.range(0, shape.rank()).toArray())) {
+      throw new InputException(
+          "axes " + Arrays.toString(order) + " are no order of those of " + this,
+          "name each axis from 0 to " + (shape.rank() - 1) + " once");
+    }
     long[] extents = new long[order.length];
     long[] moved = new long[order.length];
     for (int axis = 0; axis < order.length; axis++) {
