@@ -168,126 +168,55 @@ enum WeightsFormat {
    *     other
    */
   Weights read(SafetensorsFile file, String module, int rows, int columns) {
+    Weights weights;
     try {
-      Weights weights = weights(new Tensors(file, module), rows, columns);
-      if (weights.rows() != rows || weights.columns() != columns) {
-        throw new WeightsException(
-            "layer "
-                + module
-                + " has weights "
-                + weights.rows()
-                + " x "
-                + weights.columns()
-                + " where the graph expects "
-                + rows
-                + " x "
-                + columns,
-            "write graph and weights from the same model");
-      }
-      weights.validate(module);
-      return weights;
+      weights = weights(new LayerTensors(file, module), rows, columns);
     } catch (WeightsException contradiction) {
-      throw new FormatException(
-          file.source() + ": layer " + module + ": " + contradiction.problem(),
-          "write the file again",
-          contradiction);
+      throw damaged(file, "layer " + module + ": " + contradiction.problem(), contradiction);
     }
+    try {
+      weights.validate(module);
+    } catch (WeightsException contradiction) {
+      throw damaged(file, contradiction.problem(), contradiction);
+    }
+    return weights;
   }
 
-  private Weights weights(Tensors tensors, int rows, int columns) {
+  private static FormatException damaged(
+      SafetensorsFile file, String problem, WeightsException cause) {
+    return new FormatException(file.source() + ": " + problem, "write the file again", cause);
+  }
+
+  private Weights weights(LayerTensors tensors, int rows, int columns) {
     return switch (this) {
-      case DENSE -> new Dense(tensors.required("weight").tensor());
-      case QUANTIZED -> {
-        SafetensorsFile.Entry codes = tensors.required("weight");
-        yield new Quantized(rows, columns, tensors.integers(codes));
+      case DENSE -> {
+        Shape shape = Shape.of(rows, columns);
+        FloatValues floats = tensors.floats("weight", shape);
+        yield new Dense(Tensor.of(floats.dtype(), shape, floats.data()));
       }
-      case CODEBOOK -> new Codebook(rows, columns, tensors.codes((long) rows * columns));
+      case QUANTIZED ->
+          new Quantized(rows, columns, tensors.integers("weight", Shape.of(rows, columns)));
+      case CODEBOOK -> {
+        tensors.requireShape("weight_shape", rows, columns);
+        yield new Codebook(rows, columns, tensors.codes((long) rows * columns));
+      }
       case SPARSE24 -> {
+        tensors.requireShape("shape", rows, columns);
         int groups = Sparse24.groups(columns);
-        Mask mask = new Mask(rows, groups * Sparse24.GROUP, tensors.bytes("bitmask"));
-        yield new Sparse24(
-            rows, columns, mask, tensors.values((long) rows * groups * Sparse24.KEPT));
+        Mask mask = tensors.mask(rows, groups * Sparse24.GROUP);
+        Shape kept = Shape.of(rows, (long) groups * Sparse24.KEPT);
+        yield new Sparse24(rows, columns, mask, tensors.sparseValues(kept));
       }
       case UNSTRUCTURED -> {
-        Mask mask = new Mask(rows, columns, tensors.bytes("bitmask"));
+        tensors.requireShape("shape", rows, columns);
+        Mask mask = tensors.mask(rows, columns);
         yield new SparseCsr(
             rows,
             columns,
             mask,
-            tensors.required("row_offsets", SafetensorsType.I64).data(),
-            tensors.values(mask.kept()));
+            tensors.data("row_offsets", SafetensorsType.I64, Shape.of(rows)),
+            tensors.sparseValues(Shape.of(mask.kept())));
       }
     };
-  }
-
-  /** The tensors of one layer. */
-  private record Tensors(SafetensorsFile file, String module) {
-    SafetensorsFile.Entry required(String part) {
-      return file.entry(module + "." + part)
-          .orElseThrow(
-              () ->
-                  new WeightsException(
-                      "its tensor '" + module + "." + part + "' is missing",
-                      "write the file again"));
-    }
-
-    SafetensorsFile.Entry required(String part, SafetensorsType type) {
-      SafetensorsFile.Entry entry = required(part);
-      if (entry.type() != type) {
-        throw new WeightsException(
-            "its tensor '"
-                + entry.name()
-                + "' has the type "
-                + entry.type()
-                + " instead of "
-                + type,
-            "write the file again");
-      }
-      return entry;
-    }
-
-    MemorySegment bytes(String part) {
-      return required(part, SafetensorsType.U8).data();
-    }
-
-    Values values(long count) {
-      if (file.entry(module + ".codes").isPresent()) {
-        return codes(count);
-      }
-      SafetensorsFile.Entry stored = required("compressed");
-      Values values =
-          stored.type().dtype().filter(DType::isFloating).isPresent()
-              ? new FloatValues(stored.type().dtype().get(), stored.data())
-              : integers(stored);
-      if (values.count() != count) {
-        throw new WeightsException(
-            "it stores " + values.count() + " values where its mask keeps " + count,
-            "write the file again");
-      }
-      return values;
-    }
-
-    IntegerValues integers(SafetensorsFile.Entry codes) {
-      MemorySegment zeroPoints =
-          file.entry(module + ".weight_zero_point")
-              .map(SafetensorsFile.Entry::data)
-              .orElse(IntegerValues.SYMMETRIC);
-      return new IntegerValues(
-          codes.tensor().dtype(),
-          codes.data(),
-          required("weight_scale", SafetensorsType.F32).data(),
-          zeroPoints);
-    }
-
-    CodeValues codes(long count) {
-      Tensor codebook = required("codebook", SafetensorsType.F32).tensor();
-      long size = codebook.shape().rank() == 2 ? codebook.shape().extent(1) : 0;
-      if (size != 2 && size != 4 && size != 16 && size != 256) {
-        throw new WeightsException(
-            "its codebook has the shape " + codebook.shape(), "store 2, 4, 16 or 256 centroids");
-      }
-      return new CodeValues(
-          Long.numberOfTrailingZeros(size), count, bytes("codes"), codebook.data());
-    }
   }
 }

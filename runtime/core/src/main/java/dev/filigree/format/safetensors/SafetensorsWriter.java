@@ -1,6 +1,5 @@
 package dev.filigree.format.safetensors;
 
-import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
@@ -28,6 +27,10 @@ import tools.jackson.core.json.JsonFactory;
  */
 public final class SafetensorsWriter {
   private static final int ALIGNMENT = 64;
+
+  /** Bytes written at a time. */
+  private static final int PIECE = 1 << 20;
+
   private static final JsonFactory JSON = new JsonFactory();
 
   private record Item(SafetensorsType type, Shape shape, MemorySegment data) {}
@@ -57,9 +60,20 @@ public final class SafetensorsWriter {
   /**
    * Adds a tensor from its bytes.
    *
-   * @throws InputException if the name is taken
+   * @throws InputException if the name is taken or the size is not that of type and shape
    */
   public SafetensorsWriter add(String name, SafetensorsType type, Shape shape, MemorySegment data) {
+    if (name.equals(SafetensorsFile.METADATA)) {
+      throw new InputException(
+          "a tensor cannot be named '" + name + "', which the format reserves",
+          "rename it in the model");
+    }
+    if (Math.multiplyHigh(shape.elements(), type.bytes()) != 0
+        || shape.elements() * type.bytes() != data.byteSize()) {
+      throw new InputException(
+          "tensor '" + name + "' of type " + type + shape + " has " + data.byteSize() + " bytes",
+          "pass as many as its type and shape take");
+    }
     if (items.put(name, new Item(type, shape, data)) != null) {
       throw new InputException(
           "two tensors are named '" + name + "'", "rename one of them in the model");
@@ -89,8 +103,9 @@ public final class SafetensorsWriter {
           length.putLong(header.length).flip();
           writeAll(channel, length);
           writeAll(channel, ByteBuffer.wrap(header));
+          ByteBuffer piece = ByteBuffer.allocateDirect(PIECE);
           for (Map.Entry<String, Item> entry : ordered) {
-            writeAll(channel, entry.getValue().data);
+            writeAll(channel, entry.getValue().data, piece);
           }
         });
   }
@@ -100,7 +115,7 @@ public final class SafetensorsWriter {
     try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), out)) {
       json.writeStartObject();
       if (!metadata.isEmpty()) {
-        json.writeName("__metadata__").writeStartObject();
+        json.writeName(SafetensorsFile.METADATA).writeStartObject();
         metadata.forEach(json::writeStringProperty);
         json.writeEndObject();
       }
@@ -134,13 +149,15 @@ public final class SafetensorsWriter {
     }
   }
 
-  /** Writes in pieces, since a buffer holds 2 GiB at most. */
-  private static void writeAll(FileChannel channel, MemorySegment data) throws IOException {
-    long piece = 1L << 26;
-    for (long at = 0; at < data.byteSize(); at += piece) {
-      MemorySegment part = data.asSlice(at, Math.min(piece, data.byteSize() - at));
-      // heap segments of other arrays than bytes have no buffer, so a piece is copied
-      writeAll(channel, ByteBuffer.wrap(part.toArray(DType.BYTE)));
+  /**
+   * Writes through a buffer, since a segment over an array of other elements than bytes has none.
+   */
+  private static void writeAll(FileChannel channel, MemorySegment data, ByteBuffer piece)
+      throws IOException {
+    for (long at = 0; at < data.byteSize(); at += piece.capacity()) {
+      long bytes = Math.min(piece.capacity(), data.byteSize() - at);
+      MemorySegment.copy(data, at, MemorySegment.ofBuffer(piece.clear()), 0, bytes);
+      writeAll(channel, piece.limit((int) bytes));
     }
   }
 }

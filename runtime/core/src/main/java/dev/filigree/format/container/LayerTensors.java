@@ -1,0 +1,156 @@
+package dev.filigree.format.container;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.WeightsException;
+import dev.filigree.format.safetensors.SafetensorsFile;
+import dev.filigree.format.safetensors.SafetensorsType;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.FloatValues;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Mask;
+import dev.filigree.weights.Values;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The tensors of one layer of a file, each checked for the type and shape it must have. What is
+ * wrong is thrown as a {@link WeightsException} that names the tensor but not the file.
+ *
+ * @param file that holds them
+ * @param module the layer, which their names begin with
+ */
+record LayerTensors(SafetensorsFile file, String module) {
+  private static final String REMEDY = "write the file again";
+
+  private Optional<SafetensorsFile.Entry> optional(String part) {
+    return file.entry(module + "." + part);
+  }
+
+  private SafetensorsFile.Entry required(String part) {
+    return optional(part)
+        .orElseThrow(
+            () ->
+                new WeightsException(
+                    "its tensor '" + module + "." + part + "' is missing", REMEDY));
+  }
+
+  private SafetensorsFile.Entry required(String part, SafetensorsType type) {
+    SafetensorsFile.Entry entry = required(part);
+    if (entry.type() != type) {
+      throw new WeightsException(
+          "its tensor '" + entry.name() + "' has the type " + entry.type() + " instead of " + type,
+          REMEDY);
+    }
+    return entry;
+  }
+
+  private static void requireShape(SafetensorsFile.Entry entry, Shape shape) {
+    if (!entry.shape().equals(shape)) {
+      throw new WeightsException(
+          "its tensor '"
+              + entry.name()
+              + "' has the shape "
+              + entry.shape()
+              + " where "
+              + shape
+              + " is expected",
+          REMEDY);
+    }
+  }
+
+  /** The bytes of a tensor of a type and shape. */
+  MemorySegment data(String part, SafetensorsType type, Shape shape) {
+    SafetensorsFile.Entry entry = required(part, type);
+    requireShape(entry, shape);
+    return entry.data();
+  }
+
+  /** Requires the tensor that repeats the extents of the dense matrix to agree with the graph. */
+  void requireShape(String part, int rows, int columns) {
+    SafetensorsFile.Entry entry = required(part, SafetensorsType.I64);
+    boolean two = entry.shape().elements() == 2;
+    long[] stored = two ? entry.tensor().toLongs() : new long[0];
+    if (!two || stored[0] != rows || stored[1] != columns) {
+      throw new WeightsException(
+          "its tensor '"
+              + entry.name()
+              + "' says "
+              + Arrays.toString(stored)
+              + " where the graph expects "
+              + Shape.of(rows, columns),
+          "write graph and weights from the same model");
+    }
+  }
+
+  /** The mask of a matrix. */
+  Mask mask(int rows, int columns) {
+    Shape shape = Shape.of(rows, Math.ceilDiv(columns, 8));
+    return new Mask(rows, columns, data("bitmask", SafetensorsType.U8, shape));
+  }
+
+  /** Values of a sparse layer, in whichever encoding the file has them. */
+  Values sparseValues(Shape shape) {
+    return optional("codes").isPresent() ? codes(shape.elements()) : values("compressed", shape);
+  }
+
+  private Values values(String part, Shape shape) {
+    boolean floating = required(part).type().dtype().filter(DType::isFloating).isPresent();
+    return floating ? floats(part, shape) : integers(part, shape);
+  }
+
+  /** Floats. */
+  FloatValues floats(String part, Shape shape) {
+    SafetensorsFile.Entry floats = required(part);
+    DType dtype = requireType(floats, DType.F32, DType.F16, DType.BF16);
+    requireShape(floats, shape);
+    return new FloatValues(dtype, floats.data());
+  }
+
+  /** Integers with their scales. */
+  IntegerValues integers(String part, Shape shape) {
+    SafetensorsFile.Entry codes = required(part);
+    DType dtype = requireType(codes, DType.I8, DType.U8);
+    requireShape(codes, shape);
+    MemorySegment zeroPoints =
+        optional("weight_zero_point").isEmpty()
+            ? IntegerValues.SYMMETRIC
+            : required("weight_zero_point", codes.type()).data();
+    return new IntegerValues(
+        dtype, codes.data(), required("weight_scale", SafetensorsType.F32).data(), zeroPoints);
+  }
+
+  private static DType requireType(SafetensorsFile.Entry entry, DType... choices) {
+    return entry
+        .type()
+        .dtype()
+        .filter(Set.of(choices)::contains)
+        .orElseThrow(
+            () ->
+                new WeightsException(
+                    "its tensor '"
+                        + entry.name()
+                        + "' has the type "
+                        + entry.type()
+                        + " instead of one of "
+                        + Arrays.toString(choices),
+                    REMEDY));
+  }
+
+  /** Codes with their codebooks, whose second axis says how many bits a code has. */
+  CodeValues codes(long count) {
+    SafetensorsFile.Entry codebook = required("codebook", SafetensorsType.F32);
+    long size = codebook.shape().rank() == 2 ? codebook.shape().extent(1) : 0;
+    if (size != 2 && size != 4 && size != 16 && size != 256) {
+      throw new WeightsException(
+          "its codebook has the shape " + codebook.shape(), "store 2, 4, 16 or 256 centroids");
+    }
+    return new CodeValues(
+        Long.numberOfTrailingZeros(size),
+        count,
+        required("codes", SafetensorsType.U8).data(),
+        codebook.data());
+  }
+}
