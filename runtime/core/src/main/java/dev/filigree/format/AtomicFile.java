@@ -2,6 +2,7 @@ package dev.filigree.format;
 
 import dev.filigree.OutputException;
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -26,19 +27,23 @@ public final class AtomicFile {
   }
 
   /**
-   * Writes a file, replacing one that is there.
+   * Writes a file, replacing one that is there. A symbolic link stays, and the file it names is
+   * replaced.
    *
    * @throws OutputException if that fails; nothing is left behind and an older file is unchanged
    */
   public static void write(Path file, Content content) {
-    Path target = file.toAbsolutePath();
-    if (Files.isDirectory(target)) {
+    if (Files.isDirectory(file)) {
       throw new OutputException(file + " is a folder", "name a file inside it");
     }
-    // a name of its own, so that two that write the same file do not write into each other's
-    String suffix = Long.toHexString(ThreadLocalRandom.current().nextLong());
-    Path temporary = target.resolveSibling("." + target.getFileName() + "." + suffix + ".part");
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      // renaming would remove a device for everyone
+      throw new OutputException(file + " is no regular file", "name a new or an ordinary file");
+    }
+    Path temporary = null;
     try {
+      Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+      temporary = beside(target);
       try (FileChannel channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         content.writeTo(channel);
@@ -54,6 +59,12 @@ public final class AtomicFile {
     }
   }
 
+  private static Path beside(Path target) {
+    // a name of its own, so that two that write the same file do not write into each other's
+    String suffix = Long.toHexString(ThreadLocalRandom.current().nextLong());
+    return target.resolveSibling("." + target.getFileName() + "." + suffix + ".part");
+  }
+
   private static OutputException failure(Path file, IOException failed) {
     return switch (failed) {
       case NoSuchFileException missing ->
@@ -64,7 +75,12 @@ public final class AtomicFile {
       case AccessDeniedException denied ->
           new OutputException(
               file + " cannot be written: permission denied", "choose another folder", failed);
-      case FileSystemException system ->
+      case ClosedByInterruptException interrupted ->
+          new OutputException(
+              file + " cannot be written: the thread was interrupted",
+              "write it again",
+              interrupted);
+      case FileSystemException system when system.getReason() != null ->
           new OutputException(
               file + " cannot be written: " + system.getReason(),
               "choose another folder or free space",

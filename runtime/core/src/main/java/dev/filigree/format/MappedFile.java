@@ -6,6 +6,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -32,11 +34,18 @@ public final class MappedFile {
       return channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
     } catch (NoSuchFileException missing) {
       throw new FormatException(file + " does not exist", "check the path", missing);
-    } catch (IOException unreadable) {
-      throw new FormatException(
-          file + " cannot be read (" + unreadable.getMessage() + ")",
-          "check its permissions",
-          unreadable);
+    } catch (AccessDeniedException denied) {
+      throw unreadable(file, "permission denied", denied);
+    } catch (FileSystemException failed) {
+      // the message would name the file twice
+      throw unreadable(file, failed.getReason(), failed);
+    } catch (IOException failed) {
+      throw unreadable(file, failed.getMessage(), failed);
     }
+  }
+
+  private static FormatException unreadable(Path file, String reason, IOException cause) {
+    return new FormatException(
+        file + " cannot be read (" + reason + ")", "check its path and permissions", cause);
   }
 }
