@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.testing.EncodedSamples;
 import dev.filigree.testing.Floats;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;

@@ -1,7 +1,11 @@
-package dev.filigree.weights;
+package dev.filigree.testing;
 
 import dev.filigree.DType;
-import dev.filigree.testing.Samples;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.FloatValues;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Mask;
+import dev.filigree.weights.Sparse24;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -14,14 +18,14 @@ import java.util.List;
  * @param values {@code [rows, columns]}
  * @param encoder of any of these values, or of zero, in its row
  */
-record EncodedSamples(String name, float[] values, Sparse24.Encoder encoder) {
+public record EncodedSamples(String name, float[] values, Sparse24.Encoder encoder) {
   /** The encodings whose scales and codebooks belong to all rows. */
-  static EncodedSamples shared(Samples samples, int rows, int columns) {
+  public static EncodedSamples shared(Samples samples, int rows, int columns) {
     return of(samples, rows, columns, false);
   }
 
   /** All encodings. */
-  static EncodedSamples any(Samples samples, int rows, int columns) {
+  public static EncodedSamples any(Samples samples, int rows, int columns) {
     return of(samples, rows, columns, samples.chance(0.5));
   }
 
@@ -119,7 +123,7 @@ record EncodedSamples(String name, float[] values, Sparse24.Encoder encoder) {
   }
 
   /** What remains of the values under a mask: zeros where nothing is kept. */
-  float[] masked(Mask mask, int columns) {
+  public float[] masked(Mask mask, int columns) {
     float[] masked = new float[values.length];
     for (int i = 0; i < masked.length; i++) {
       masked[i] = mask.kept(i / columns, i % columns) ? values[i] : 0;
