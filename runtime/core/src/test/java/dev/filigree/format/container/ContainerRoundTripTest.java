@@ -31,6 +31,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -256,13 +257,20 @@ class ContainerRoundTripTest {
     Path file = folder.resolve("large.filigree");
     new Containers(layers, transposed, Map.of()).writer().write(file);
     assertEquals(90, Math.round(Files.size(file) / 1e6));
-    long start = System.nanoTime();
-    try (Arena arena = Arena.ofConfined()) {
-      Container container = Container.map(file, arena);
-      long micros = (System.nanoTime() - start) / 1000;
-      assertEquals(38, container.graph().constants().size());
-      // not asserted: the time is the machine's
-      System.out.println("opening a .filigree file of 90 MB took " + micros + " µs");
+    long[] micros = new long[11];
+    for (int i = 0; i < micros.length; i++) {
+      long start = System.nanoTime();
+      try (Arena arena = Arena.ofConfined()) {
+        Container container = Container.map(file, arena);
+        micros[i] = (System.nanoTime() - start) / 1000;
+        assertEquals(38, container.graph().constants().size());
+      }
     }
+    long first = micros[0];
+    Arrays.sort(micros);
+    // not asserted: the time is the machine's
+    System.out.println(
+        "opening a .filigree file of 90 MB took %d µs at first, %d µs in the median"
+            .formatted(first, micros[micros.length / 2]));
   }
 }
