@@ -52,10 +52,20 @@ public final class AtomicFile {
       Files.move(
           temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       temporary = null;
+      flush(target.getParent());
     } catch (IOException failed) {
       throw failure(file, failed);
     } finally {
       delete(temporary);
+    }
+  }
+
+  /** Makes the new name last through a crash, where the system lets a folder be opened. */
+  private static void flush(Path folder) {
+    try (FileChannel names = FileChannel.open(folder, StandardOpenOption.READ)) {
+      names.force(true);
+    } catch (IOException noFolderChannels) {
+      // the file itself is whole and in place; systems that open no folders order names themselves
     }
   }
 
