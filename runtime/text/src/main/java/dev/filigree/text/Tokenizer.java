@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** Turns texts into token ids the way the model was trained with. Thread-safe. */
 final class Tokenizer implements AutoCloseable {
@@ -30,6 +32,11 @@ final class Tokenizer implements AutoCloseable {
   }
 
   private final HuggingFaceTokenizer tokenizer;
+
+  /** Held for reading while the native tokenizer works: it must not be freed under it. */
+  private final ReadWriteLock use = new ReentrantReadWriteLock();
+
+  private boolean closed;
 
   private Tokenizer(HuggingFaceTokenizer tokenizer) {
     this.tokenizer = tokenizer;
@@ -72,18 +79,39 @@ final class Tokenizer implements AutoCloseable {
     }
   }
 
-  /** Tokens of texts, in their order. */
+  /**
+   * Tokens of texts, in their order.
+   *
+   * @throws IllegalStateException if the tokenizer was closed
+   */
   Tokens[] encode(List<String> texts) {
-    Encoding[] encodings = tokenizer.batchEncode(texts);
-    Tokens[] tokens = new Tokens[encodings.length];
-    for (int i = 0; i < tokens.length; i++) {
-      tokens[i] = new Tokens(encodings[i].getIds(), encodings[i].getTypeIds());
+    use.readLock().lock();
+    try {
+      if (closed) {
+        throw new IllegalStateException("the tokenizer was closed");
+      }
+      Encoding[] encodings = tokenizer.batchEncode(texts);
+      Tokens[] tokens = new Tokens[encodings.length];
+      for (int i = 0; i < tokens.length; i++) {
+        tokens[i] = new Tokens(encodings[i].getIds(), encodings[i].getTypeIds());
+      }
+      return tokens;
+    } finally {
+      use.readLock().unlock();
     }
-    return tokens;
   }
 
+  /** Waits for texts that are being read and frees the tokenizer. May be called again. */
   @Override
   public void close() {
-    tokenizer.close();
+    use.writeLock().lock();
+    try {
+      if (!closed) {
+        closed = true;
+        tokenizer.close();
+      }
+    } finally {
+      use.writeLock().unlock();
+    }
   }
 }
