@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -37,7 +38,7 @@ public final class Model implements AutoCloseable {
   public static final String TOKENIZER = "tokenizer.json";
 
   private final Path path;
-  private final Arena arena;
+  private final Runnable unmap;
   private final MemorySegment onnx;
   private final Graph original;
   private final Graph graph;
@@ -48,13 +49,13 @@ public final class Model implements AutoCloseable {
 
   private Model(
       Path path,
-      Arena arena,
+      Runnable unmap,
       MemorySegment onnx,
       Graph original,
       Map<String, MemorySegment> documents,
       Map<String, String> metadata) {
     this.path = path;
-    this.arena = arena;
+    this.unmap = unmap;
     this.onnx = onnx;
     this.original = original;
     this.graph = Passes.standard(original);
@@ -77,7 +78,7 @@ public final class Model implements AutoCloseable {
         Container container = Container.map(path, arena);
         return new Model(
             path,
-            arena,
+            arena::close,
             container.onnx(),
             container.graph(),
             container.documents(),
@@ -89,7 +90,7 @@ public final class Model implements AutoCloseable {
       }
       MemorySegment onnx = MappedFile.map(path, arena);
       Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
-      return new Model(path, arena, onnx, original, documentsBeside(path, arena), Map.of());
+      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), Map.of());
     } catch (RuntimeException | Error failed) {
       arena.close();
       throw failed;
@@ -256,18 +257,45 @@ public final class Model implements AutoCloseable {
   }
 
   /**
+   * This model with other constants in the place of some of its own, without a file. It is closed
+   * on its own; the file stays mapped until both are.
+   *
+   * @param replacements by name, of the type and shape of what they replace
+   * @param notes added to what the file says of itself
+   * @throws InputException if the model has no such constant
+   * @throws IllegalStateException if the model was closed
+   */
+  public Model with(Map<String, Constant> replacements, Map<String, String> notes) {
+    Map<String, Constant> constants = new LinkedHashMap<>(original.constants());
+    replacements.forEach(
+        (constant, replacement) -> {
+          Constant replaced = constants.put(constant, replacement);
+          if (replaced == null || !replaced.type().dims().equals(replacement.type().dims())) {
+            throw new InputException(
+                "constant '" + constant + "' of " + path + " cannot be replaced by " + replacement,
+                replaced == null ? "the model has none of that name" : "it is " + replaced.type());
+          }
+        });
+    Map<String, String> notesOfBoth = new HashMap<>(metadata);
+    notesOfBoth.putAll(notes);
+    hold();
+    try {
+      Graph changed = original.with(original.nodes(), constants);
+      return new Model(path, this::release, onnx, changed, documents, notesOfBoth);
+    } catch (RuntimeException | Error failed) {
+      release();
+      throw failed;
+    }
+  }
+
+  /**
    * Makes the model ready to run.
    *
    * @throws DeviceException if the device or the kernels the options ask for are not there
    * @throws IllegalStateException if the model was closed
    */
   public Session session(SessionOptions options) {
-    synchronized (this) {
-      if (closed) {
-        throw new IllegalStateException("model '" + name() + "' was closed");
-      }
-      holders++;
-    }
+    hold();
     try {
       return new Session(this, options);
     } catch (RuntimeException | Error failed) {
@@ -276,10 +304,17 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** A session ended. */
+  private synchronized void hold() {
+    if (closed) {
+      throw new IllegalStateException("model '" + name() + "' was closed");
+    }
+    holders++;
+  }
+
+  /** A session or a model made of this one ended. */
   synchronized void release() {
     if (--holders == 0) {
-      arena.close();
+      unmap.run();
     }
   }
 

@@ -1,11 +1,8 @@
 package dev.filigree;
 
-import dev.filigree.graph.Dim;
-import dev.filigree.graph.ValueInfo;
 import dev.filigree.plan.GraphRunner;
 import dev.filigree.plan.LayerPlan;
 import dev.filigree.spi.KernelSets;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
@@ -20,6 +17,7 @@ public final class Session implements AutoCloseable {
 
   private final Model model;
   private final SessionOptions options;
+  private final InputCheck check;
   private final GraphRunner runner;
   private final Semaphore permits;
   private final Object state = new Object();
@@ -34,6 +32,7 @@ public final class Session implements AutoCloseable {
           "device " + options.device() + " is not available: this build runs on the CPU only",
           "use the device cpu or auto");
     }
+    this.check = new InputCheck(model.inputs(), model.outputs());
     this.runner =
         new GraphRunner(
             model.graph(), options, KernelSets.open(options.kernels()), "filigree-" + model.name());
@@ -71,6 +70,11 @@ public final class Session implements AutoCloseable {
     return runner.packedBytes();
   }
 
+  /** Bytes of activation memory kept ready for runs of shapes that have been planned. */
+  public long idleBytes() {
+    return runner.idleBytes();
+  }
+
   /**
    * Runs the model.
    *
@@ -80,7 +84,7 @@ public final class Session implements AutoCloseable {
    * @throws IllegalStateException if the session was closed
    */
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    check(inputs);
+    check.inputs(inputs);
     begin();
     try {
       return runner.run(inputs);
@@ -93,12 +97,13 @@ public final class Session implements AutoCloseable {
    * Runs the model into tensors of the caller; allocates nothing once the shapes have been planned.
    *
    * @param inputs by name
-   * @param outputs by name; those left out are not delivered
-   * @throws InputException if an input or output does not fit
+   * @param outputs by name, contiguous; those left out are not delivered
+   * @throws InputException if an input or output is unknown or does not fit
    * @throws IllegalStateException if the session was closed
    */
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    check(inputs);
+    check.inputs(inputs);
+    check.outputs(outputs);
     begin();
     try {
       runner.run(inputs, outputs);
@@ -113,9 +118,11 @@ public final class Session implements AutoCloseable {
    *
    * @param inputs typical ones
    * @param progress hears how far it is
+   * @throws InputException if an input is missing, unknown, or of the wrong type or shape
+   * @throws IllegalStateException if the session was closed
    */
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
-    check(inputs);
+    check.inputs(inputs);
     begin();
     try {
       runner.warmUp(inputs, progress);
@@ -128,8 +135,11 @@ public final class Session implements AutoCloseable {
    * What a run with inputs of some shapes does, layer by layer, and why.
    *
    * @param shapes of all inputs by name
+   * @throws InputException if a shape is missing, unknown or does not fit
+   * @throws IllegalStateException if the session was closed
    */
   public List<LayerPlan> plan(Map<String, Shape> shapes) {
+    check.shapes(shapes);
     begin();
     try {
       return runner.layers(shapes);
@@ -138,6 +148,7 @@ public final class Session implements AutoCloseable {
     }
   }
 
+  /** Waits for its turn, also when interrupted: the interrupt stays for the caller to see. */
   private void begin() {
     permits.acquireUninterruptibly();
     synchronized (state) {
@@ -157,94 +168,16 @@ public final class Session implements AutoCloseable {
     permits.release();
   }
 
-  private void check(Map<String, Tensor> inputs) {
-    List<ValueInfo> declared = model.inputs();
-    for (int i = 0; i < declared.size(); i++) {
-      ValueInfo input = declared.get(i);
-      Tensor tensor = inputs.get(input.name());
-      if (tensor == null) {
-        throw new InputException(
-            "input '" + input.name() + "' is missing",
-            "pass " + declared + "; got " + inputs.keySet());
-      }
-      if (tensor.dtype() != input.dtype() || !fits(input, tensor)) {
-        throw new InputException(
-            "input '" + input.name() + "' is " + tensor, "the model takes " + input);
-      }
-    }
-    if (inputs.size() > declared.size()) {
-      throw new InputException(
-          "the model has no inputs " + unknown(inputs), "it takes " + declared);
-    }
-    if (!symbolsAgree(declared, inputs)) {
-      throw new InputException(
-          "inputs " + inputs + " disagree about an extent of the same name",
-          "the model takes " + declared);
-    }
-  }
-
-  private static boolean fits(ValueInfo input, Tensor tensor) {
-    if (input.dims() == null) {
-      return true;
-    }
-    if (tensor.shape().rank() != input.dims().size()) {
-      return false;
-    }
-    for (int axis = 0; axis < input.dims().size(); axis++) {
-      Dim dim = input.dims().get(axis);
-      if (dim.isKnown() && dim.value() != tensor.shape().extent(axis)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** Whether axes declared with the same symbol have the same extent; allocates nothing. */
-  private static boolean symbolsAgree(List<ValueInfo> declared, Map<String, Tensor> inputs) {
-    for (int i = 1; i < declared.size(); i++) {
-      for (int j = 0; j < i; j++) {
-        if (!symbolsAgree(declared.get(i), declared.get(j), inputs)) {
-          return false;
-        }
-      }
-    }
-    return true;
-  }
-
-  private static boolean symbolsAgree(ValueInfo a, ValueInfo b, Map<String, Tensor> inputs) {
-    if (a.dims() == null || b.dims() == null) {
-      return true;
-    }
-    for (int i = 0; i < a.dims().size(); i++) {
-      for (int j = 0; j < b.dims().size(); j++) {
-        Dim dim = a.dims().get(i);
-        if (!dim.isKnown()
-            && dim.equals(b.dims().get(j))
-            && inputs.get(a.name()).shape().extent(i) != inputs.get(b.name()).shape().extent(j)) {
-          return false;
-        }
-      }
-    }
-    return true;
-  }
-
-  private List<String> unknown(Map<String, Tensor> inputs) {
-    Map<String, Tensor> rest = new HashMap<>(inputs);
-    model.inputs().forEach(input -> rest.remove(input.name()));
-    return List.copyOf(rest.keySet());
-  }
-
   /**
    * Waits for the runs that go on and frees everything; later runs are refused. May be called
    * again.
    */
   @Override
   public void close() {
+    boolean first;
     boolean interrupted = false;
     synchronized (state) {
-      if (closed) {
-        return;
-      }
+      first = !closed;
       closed = true;
       while (running > 0) {
         try {
@@ -254,8 +187,10 @@ public final class Session implements AutoCloseable {
         }
       }
     }
-    runner.close();
-    model.release();
+    if (first) {
+      runner.close();
+      model.release();
+    }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }

@@ -8,7 +8,8 @@ package dev.filigree;
  * @param threads that work on one run, the caller included
  * @param concurrentRuns runs that may go on at the same time; further callers wait
  * @param shapes sets of input shapes whose plans are kept; the one used longest ago goes first
- * @param activationBytes bytes one run's activations may take
+ * @param activationBytes bytes one run's activations may take; as many at most are kept ready
+ *     between runs, over all shapes
  * @param kernels name of the kernel set to use, or empty for the best there is
  */
 public record SessionOptions(

@@ -3,9 +3,12 @@ package dev.filigree.compress;
 import dev.filigree.Model;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.container.ContainerWriter;
+import dev.filigree.graph.Constant;
 import dev.filigree.weights.Weights;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A compressed model, in memory.
@@ -34,13 +37,37 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
 
   /** Bits stored per weight over all matrices. */
   public double bitsPerWeight() {
-    double bits = 0;
     double weights = 0;
     for (Layer layer : layers) {
-      bits += 8.0 * layer.weights.bytes();
       weights += (double) layer.weights.rows() * layer.weights.columns();
     }
-    return weights == 0 ? 0 : bits / weights;
+    return weights == 0 ? 0 : 8.0 * bytesAfter() / weights;
+  }
+
+  /**
+   * The compressed model, ready to run without a file. It is closed on its own; the file of the
+   * original stays mapped until both are.
+   */
+  public Model toModel() {
+    Map<String, Constant> replacements = new LinkedHashMap<>();
+    for (Layer layer : layers) {
+      if (layer.changed) {
+        replacements.put(
+            layer.matrix.constant(),
+            new Constant.Compressed(layer.weights, layer.matrix.transposed()));
+      }
+    }
+    return model.with(replacements, Map.of(RECIPE, RecipeJson.write(recipe)));
+  }
+
+  /** Bytes of all matrices before. */
+  public long bytesBefore() {
+    return layers.stream().mapToLong(layer -> layer.matrix.weights().bytes()).sum();
+  }
+
+  /** Bytes of all matrices as they are now. */
+  public long bytesAfter() {
+    return layers.stream().mapToLong(layer -> layer.weights.bytes()).sum();
   }
 
   /**

@@ -48,6 +48,9 @@ public final class Compressor {
    * @throws WeightsException if a layer has weights that cannot be compressed
    */
   public static Compression compress(Model model, Recipe recipe, int threads, Progress progress) {
+    if (threads < 1) {
+      throw new InputException("option threads is " + threads, "choose 1 or more");
+    }
     return new Compressor(model, recipe).run(threads, progress);
   }
 
@@ -62,20 +65,30 @@ public final class Compressor {
       for (Work item : work) {
         results.add(pool.submit(() -> compress(item)));
       }
-      for (Future<Compression.Layer> result : results) {
-        layers.add(result.get());
-        progress.at("compressing", layers.size(), work.size());
+      try {
+        for (Future<Compression.Layer> result : results) {
+          layers.add(result.get());
+          progress.at("compressing", layers.size(), work.size());
+        }
+      } catch (ExecutionException failed) {
+        throw unwrapped(failed.getCause());
+      } catch (InterruptedException interrupt) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException("compression of " + model.path() + " was interrupted");
+      } finally {
+        // of what has not started nothing is needed any more
+        pool.shutdownNow();
       }
-    } catch (ExecutionException failed) {
-      if (failed.getCause() instanceof RuntimeException cause) {
-        throw cause;
-      }
-      throw new IllegalStateException(failed.getCause());
-    } catch (InterruptedException interrupt) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException("compression of " + model.path() + " was interrupted");
     }
     return new Compression(model, recipe, layers);
+  }
+
+  private static RuntimeException unwrapped(Throwable cause) {
+    return switch (cause) {
+      case RuntimeException exception -> exception;
+      case Error error -> throw error;
+      default -> new IllegalStateException(cause);
+    };
   }
 
   private List<Work> plan() {

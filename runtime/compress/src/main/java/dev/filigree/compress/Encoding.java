@@ -49,8 +49,9 @@ public sealed interface Encoding {
         for (int i = row * perRow; i < (row + 1) * perRow; i++) {
           max = Math.max(max, Math.abs(values[i]));
         }
-        // a row of zeros keeps a scale that can be divided by
-        scales[row] = max == 0 ? Math.ulp(1f) : max / HALF_RANGE;
+        float scale = max / HALF_RANGE;
+        // a row of zeros, or of weights next to nothing, keeps a scale that can be divided by
+        scales[row] = scale == 0 ? Math.ulp(1f) : scale;
         for (int i = row * perRow; i < (row + 1) * perRow; i++) {
           codes[i] = (byte) Math.clamp(Math.rint(values[i] / scales[row]), -128, 127);
         }

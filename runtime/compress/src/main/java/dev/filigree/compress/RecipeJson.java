@@ -71,7 +71,8 @@ public final class RecipeJson {
           malformed);
     }
     keys(source, root, Set.of("version", "name", "stages"));
-    if (root.path("version").asInt(0) != 1 || !root.path("stages").isArray()) {
+    JsonNode version = root.path("version");
+    if (!version.isInt() || version.asInt() != 1 || !root.path("stages").isArray()) {
       throw new FormatException(
           source + " has no \"version\": 1 or no list of \"stages\"", "write both");
     }
@@ -79,7 +80,7 @@ public final class RecipeJson {
     for (JsonNode stage : root.get("stages")) {
       stages.add(stage(source + ", stage " + (stages.size() + 1), stage));
     }
-    return new Recipe(root.path("name").asString(source), stages);
+    return new Recipe(text(source, root, "name", source), stages);
   }
 
   private static Stage stage(String place, JsonNode node) {
@@ -154,6 +155,10 @@ public final class RecipeJson {
     JsonNode list = body.get(key);
     if (list == null) {
       return null;
+    }
+    if (!list.isArray()) {
+      throw new FormatException(
+          place + " has a \"" + key + "\" that is no list", "write [\"...\"]");
     }
     List<String> texts = new ArrayList<>();
     for (JsonNode entry : list) {

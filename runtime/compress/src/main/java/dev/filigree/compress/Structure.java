@@ -63,7 +63,8 @@ public sealed interface Structure {
   }
 
   /**
-   * Prunes a fraction of all weights of a layer, wherever they are.
+   * Prunes a fraction of all weights of a layer, wherever they are: the nearest whole number of
+   * them. Of equal scores the lower index stays.
    *
    * @param sparsity weights that go, from 0 to 1
    */
@@ -78,7 +79,7 @@ public sealed interface Structure {
 
     @Override
     public Mask choose(float[] scores, int rows, int columns) {
-      int pruned = (int) (scores.length * sparsity);
+      int pruned = (int) Math.round(scores.length * sparsity);
       float[] sorted = scores.clone();
       Arrays.sort(sorted);
       float threshold = pruned == 0 ? Float.NEGATIVE_INFINITY : sorted[pruned - 1];

@@ -11,6 +11,7 @@ import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -74,7 +75,9 @@ public final class GraphRunner implements AutoCloseable {
       return;
     }
     Plan plan = shapes.plan().get();
-    for (Plan.Output output : plan.outputs()) {
+    // by index, here and below: an iterator would be garbage of every run
+    for (int i = 0; i < plan.outputs().size(); i++) {
+      Plan.Output output = plan.outputs().get(i);
       Tensor target = outputs.get(output.info().name());
       if (target != null) {
         check(output, target);
@@ -85,6 +88,27 @@ public final class GraphRunner implements AutoCloseable {
       plan.run(workspace, pool, graph.inputs(), inputs, outputs);
     } finally {
       shapes.give(workspace);
+      if (idleBytes() > options.activationBytes()) {
+        freeIdle();
+      }
+    }
+  }
+
+  /** Bytes of memory kept ready for runs to come. */
+  public long idleBytes() {
+    long bytes = 0;
+    for (ShapePlan plan : plans) {
+      bytes += plan.idleBytes();
+    }
+    return bytes;
+  }
+
+  /** Frees memory of the shapes used longest ago until the rest is within the session's limit. */
+  private synchronized void freeIdle() {
+    ShapePlan[] byLastUse = plans.clone();
+    Arrays.sort(byLastUse, ShapePlan.BY_LAST_USE);
+    for (int i = 0; i < byLastUse.length && idleBytes() > options.activationBytes(); i++) {
+      byLastUse[i].freeIdle();
     }
   }
 
@@ -176,7 +200,11 @@ public final class GraphRunner implements AutoCloseable {
 
   private ShapePlan plan(Map<String, Tensor> inputs) {
     ShapePlan found = find(inputs);
-    return found != null ? found : planFor(shapes(inputs));
+    if (found == null) {
+      found = planFor(shapes(inputs));
+    }
+    found.touch();
+    return found;
   }
 
   private ShapePlan find(Map<String, Tensor> inputs) {

@@ -20,6 +20,7 @@ final class ShapePlan {
   private final Optional<Plan> plan;
   private final ArrayDeque<Workspace> idle = new ArrayDeque<>();
   private volatile long lastUse = System.nanoTime();
+  private volatile long idleBytes;
   private boolean retired;
 
   /**
@@ -51,12 +52,22 @@ final class ShapePlan {
     return true;
   }
 
+  /** Notes that the plan is in use. */
+  void touch() {
+    lastUse = System.nanoTime();
+  }
+
+  /** Bytes of the workspaces that wait for a run. */
+  long idleBytes() {
+    return idleBytes;
+  }
+
   /** A workspace for one run, made if none is idle. */
   Workspace take(int workers) {
-    lastUse = System.nanoTime();
     synchronized (this) {
       Workspace workspace = idle.poll();
       if (workspace != null) {
+        idleBytes -= workspace.bytes();
         return workspace;
       }
     }
@@ -68,20 +79,29 @@ final class ShapePlan {
     synchronized (this) {
       if (!retired) {
         idle.push(workspace);
+        idleBytes += workspace.bytes();
         return;
       }
     }
     workspace.close();
   }
 
-  /** Frees the workspaces, those in use when they come back. */
-  void retire() {
+  /** Frees the workspaces that wait for a run. */
+  void freeIdle() {
     List<Workspace> free;
     synchronized (this) {
-      retired = true;
       free = new ArrayList<>(idle);
       idle.clear();
+      idleBytes = 0;
     }
     free.forEach(Workspace::close);
+  }
+
+  /** Frees the workspaces, those in use when they come back. */
+  void retire() {
+    synchronized (this) {
+      retired = true;
+    }
+    freeIdle();
   }
 }

@@ -31,6 +31,9 @@ public final class WorkerPool implements AutoCloseable {
    */
   private static final int SPINS = 2_000;
 
+  /** Numbers of jobs start again at 0 after this many. */
+  private static final long JOBS = 1L << Integer.SIZE;
+
   private final Thread[] threads;
   private final ReentrantLock owner = new ReentrantLock();
 
@@ -96,7 +99,7 @@ public final class WorkerPool implements AutoCloseable {
       done.set(0);
       failure.set(null);
       caller = Thread.currentThread();
-      long job = previous + 2;
+      long job = (previous + 2) % JOBS;
       ticket.set(job << 32);
       for (int i = 0; i < Math.min(threads.length, count - 1); i++) {
         LockSupport.unpark(threads[i]);

@@ -1,0 +1,172 @@
+package dev.filigree.compress;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.DType;
+import dev.filigree.FiligreeException;
+import dev.filigree.FormatException;
+import dev.filigree.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RecipeTest {
+  /** Every name that can be asked for. */
+  static List<String> names() {
+    return List.of(
+        "dense",
+        "fp16",
+        "int8",
+        "2:4",
+        "2:4-fp16",
+        "2:4-int8",
+        "codebook-4bit",
+        "2:4-codebook-4bit",
+        "unstructured-50",
+        "unstructured-90");
+  }
+
+  @Test
+  void everyNameThatIsListedExists() {
+    for (String name : Recipe.names()) {
+      String known = name.replace("NN", "75");
+      assertEquals(known, Recipe.named(known).name());
+    }
+    assertEquals(9, Recipe.names().size());
+  }
+
+  @Test
+  void aNameSaysStructureAndEncoding() {
+    assertTrue(Recipe.named("dense").isEmpty());
+    assertEquals(
+        List.of(
+            new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR),
+            new Stage.Quantize(8, Targets.LINEAR),
+            new Stage.Quantize(8, Targets.EMBEDDING)),
+        Recipe.named("2:4-int8").stages());
+    assertEquals(
+        List.of(
+            new Stage.Prune(
+                Stage.Score.MAGNITUDE, new Structure.Unstructured(0.7), Targets.LINEAR)),
+        Recipe.named("unstructured-70").stages());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"2:5", "int 8", "INT8", "", "unstructured-7", "unstructured-100"})
+  void anUnknownNameIsRefusedWithTheListOfAll(String name) {
+    InputException refused = assertThrows(InputException.class, () -> Recipe.named(name));
+    assertEquals("there is no recipe '" + name + "'", refused.problem());
+    assertEquals(
+        "use one of dense, fp16, int8, 2:4, 2:4-fp16, 2:4-int8, codebook-4bit,"
+            + " 2:4-codebook-4bit, unstructured-NN, or a recipe file",
+        refused.remedy());
+  }
+
+  @Test
+  void everyRecipeSurvivesBeingWrittenAndRead() {
+    for (String name : names()) {
+      Recipe recipe = Recipe.named(name);
+      assertEquals(recipe, RecipeJson.parse("test", RecipeJson.write(recipe)));
+    }
+    Recipe own =
+        new Recipe(
+            "my \"own\" \u00fc",
+            List.of(
+                new Stage.Share(
+                    2, false, new Targets(List.of("re:.*query", "fc1"), List.of("re:layer\\.0.*"))),
+                new Stage.Convert(DType.BF16, Targets.EMBEDDING)));
+    assertEquals(own, RecipeJson.parse("test", RecipeJson.write(own)));
+  }
+
+  @Test
+  void whatARecipeFileLeavesOutHasADefault() {
+    Recipe recipe =
+        RecipeJson.parse(
+            "r.json",
+            """
+            {"version": 1, "stages": [{"prune": {}}, {"share": {}}, {"convert": {}},
+              {"quantize": {}}, {"prune": {"mask_structure": "unstructured", "sparsity": 0.8}}]}
+            """);
+    assertEquals(
+        new Recipe(
+            "r.json",
+            List.of(
+                new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR),
+                new Stage.Share(4, true, Targets.LINEAR),
+                new Stage.Convert(DType.F16, Targets.LINEAR),
+                new Stage.Quantize(8, Targets.LINEAR),
+                new Stage.Prune(
+                    Stage.Score.MAGNITUDE, new Structure.Unstructured(0.8), Targets.LINEAR))),
+        recipe);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '~',
+      value = {
+        "{                                     | r is no valid JSON",
+        "{} {}                                 | r is no valid JSON",
+        "{\"version\": 1, \"version\": 1}      | r is no valid JSON",
+        "[]                                    | r is no JSON object",
+        "{\"version\": 2, \"stages\": []}      | r has no \"version\": 1",
+        "{\"version\": \"1\", \"stages\": []}  | r has no \"version\": 1",
+        "{\"version\": 1}                      | r has no \"version\": 1 or no list",
+        "{\"version\": 1, \"stages\": {}}      | r has no \"version\": 1 or no list",
+        "{\"version\": 1, \"stage\": []}       | r has the unknown key \"stage\"; known are name",
+        "{\"version\": 1, \"name\": 3, \"stages\": []} | r has a \"name\" that is no text",
+      })
+  void aFileThatIsNoRecipeIsRefusedWithTheReason(String json, String message) {
+    FormatException refused =
+        assertThrows(FormatException.class, () -> RecipeJson.parse("r", json));
+    assertTrue(refused.getMessage().startsWith(message), refused.getMessage());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '~',
+      value = {
+        "3                                 | r, stage 1 is no object with one key",
+        "{\"prune\": {}, \"share\": {}}    | r, stage 1 is no object with one key",
+        "{\"prune\": 1}                    | r, stage 1 is no JSON object",
+        "{\"shave\": {}}                   | r, stage 1 has the unknown kind 'shave'; use prune,",
+        "{\"prune\": {\"sparsty\": 0.5}}   | r, stage 1 has the unknown key \"sparsty\"",
+        "{\"prune\": {\"method\": \"obs\"}} | r, stage 1: the pruning method 'obs' is not",
+        "{\"prune\": {\"sparsity\": \"a\"}} | r, stage 1 has a \"sparsity\" that is no number",
+        "{\"prune\": {\"mask_structure\": \"1:4\"}} | mask_structure '1:4' is not supported yet",
+        "{\"quantize\": {\"bits\": 4}}     | quantisation to 4 bits is not supported yet",
+        "{\"quantize\": {\"bits\": 8.5}}   | r, stage 1 has a \"bits\" that is no whole number",
+        "{\"quantize\": {\"strategy\": \"group\"}} | r, stage 1: the strategy 'group' is not",
+        "{\"share\": {\"bits\": 3}}        | codes of 3 bits are not supported",
+        "{\"share\": {\"granularity\": \"cell\"}} | r, stage 1: the granularity 'cell' is not",
+        "{\"convert\": {\"dtype\": \"i8\"}} | r, stage 1 converts to 'i8'",
+        "{\"prune\": {\"targets\": \"Linear\"}} | r, stage 1 has a \"targets\" that is no list",
+        "{\"prune\": {\"targets\": [1]}}   | r, stage 1 has a \"targets\" that is no text",
+        "{\"prune\": {\"ignore\": [\"re:(\"]}} | target 're:(' is no regular expression",
+      })
+  void aStageThatIsNotUnderstoodIsRefusedWithTheReason(String stage, String message) {
+    FiligreeException refused =
+        assertThrows(
+            FiligreeException.class,
+            () -> RecipeJson.parse("r", "{\"version\": 1, \"stages\": [" + stage + "]}"));
+    assertTrue(refused.getMessage().startsWith(message), refused.getMessage());
+  }
+
+  @Test
+  void aRecipeFileIsReadAndAMissingOneRefusedByName(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("recipe.json");
+    FormatException missing = assertThrows(FormatException.class, () -> RecipeJson.read(file));
+    assertTrue(missing.problem().startsWith("recipe " + file + " cannot be read"));
+    Files.writeString(file, RecipeJson.write(Recipe.named("2:4")));
+    assertEquals(Recipe.named("2:4"), RecipeJson.read(file));
+  }
+}

@@ -1,0 +1,131 @@
+package dev.filigree.compress;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.InputException;
+import dev.filigree.testing.Samples;
+import dev.filigree.testing.Seeded;
+import dev.filigree.weights.Mask;
+import org.junit.jupiter.api.Test;
+
+class StructureTest {
+  private static String row(Mask mask, int row) {
+    StringBuilder text = new StringBuilder();
+    for (int column = 0; column < mask.columns(); column++) {
+      text.append(mask.kept(row, column) ? '1' : '0');
+    }
+    return text.toString();
+  }
+
+  private static String twoOfFour(float... scores) {
+    return row(new Structure.TwoOfFour().choose(scores, 1, scores.length), 0);
+  }
+
+  @Test
+  void theTwoLargestOfFourStay() {
+    assertEquals("0101", twoOfFour(1, 4, 2, 3));
+    assertEquals("1010", twoOfFour(9, 0, 8, 7));
+    assertEquals("10010110", twoOfFour(5, 1, 2, 3, 0, 7, 7.5f, 6));
+  }
+
+  @Test
+  void ofEqualScoresTheLowestIndexStays() {
+    assertEquals("1100", twoOfFour(0, 0, 0, 0));
+    assertEquals("1100", twoOfFour(3, 3, 3, 3));
+    assertEquals("0110", twoOfFour(1, 2, 2, 2));
+    assertEquals("1001", twoOfFour(1, 1, 1, 2));
+    assertEquals("1010", twoOfFour(2, 1, 2, 1));
+  }
+
+  @Test
+  void aLastGroupThatIsNotFullKeepsItsTwoLargest() {
+    assertEquals("00111", twoOfFour(1, 2, 3, 4, 0));
+    assertEquals("0011011", twoOfFour(1, 2, 3, 4, 1, 5, 6));
+    assertEquals("11", twoOfFour(1, 2));
+  }
+
+  @Seeded(100)
+  void everyGroupKeepsTwoAndNoneThatIsLessThanOneThatGoes(Samples samples) {
+    int rows = samples.between(1, 6);
+    int columns = 4 * samples.between(1, 10);
+    float[] scores = samples.normal(rows * columns);
+    Mask mask = new Structure.TwoOfFour().choose(scores, rows, columns);
+    for (int start = 0; start < scores.length; start += 4) {
+      int kept = 0;
+      float least = Float.POSITIVE_INFINITY;
+      float most = Float.NEGATIVE_INFINITY;
+      for (int i = start; i < start + 4; i++) {
+        if (mask.kept(i / columns, i % columns)) {
+          kept++;
+          least = Math.min(least, scores[i]);
+        } else {
+          most = Math.max(most, scores[i]);
+        }
+      }
+      assertEquals(2, kept);
+      assertTrue(least >= most);
+    }
+  }
+
+  @Seeded(200)
+  void anUnstructuredLayerLosesTheNearestNumberToTheFractionAskedFor(Samples samples) {
+    int rows = samples.between(1, 9);
+    int columns = samples.between(1, 40);
+    int percent = samples.between(1, 99);
+    float[] scores = new float[rows * columns];
+    for (int i = 0; i < scores.length; i++) {
+      // few values, so that the threshold falls among equals
+      scores[i] = samples.between(0, 5);
+    }
+    Mask mask = new Structure.Unstructured(percent / 100.0).choose(scores, rows, columns);
+    assertEquals(scores.length * percent / 100.0, scores.length - mask.kept(), 0.5 + 1e-9);
+    float least = Float.POSITIVE_INFINITY;
+    float most = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < scores.length; i++) {
+      if (mask.kept(i / columns, i % columns)) {
+        least = Math.min(least, scores[i]);
+      } else {
+        most = Math.max(most, scores[i]);
+      }
+    }
+    assertTrue(least >= most, "keeps " + least + " and prunes " + most);
+    boolean goneBefore = false;
+    for (int i = 0; i < scores.length; i++) {
+      if (scores[i] == most) {
+        boolean kept = mask.kept(i / columns, i % columns);
+        assertFalse(kept && goneBefore, "of equal scores a later one stays");
+        goneBefore |= !kept;
+      }
+    }
+  }
+
+  @Test
+  void aFractionIsNotLostToBinaryRounding() {
+    // 0.29 * 100 is 28.999999999999996
+    assertEquals(71, new Structure.Unstructured(0.29).choose(new float[100], 10, 10).kept());
+  }
+
+  @Test
+  void structuresHaveNamesAndLimits() {
+    assertEquals(new Structure.TwoOfFour(), Structure.of("2:4", null));
+    assertEquals(new Structure.TwoOfFour(), Structure.of("2:4", 0.5));
+    assertEquals(new Structure.Unstructured(0.8), Structure.of("unstructured", 0.8));
+    assertRefused("2:4", 0.7, "mask_structure 2:4 has a sparsity of one half, not 0.7");
+    assertRefused("4:8", null, "mask_structure '4:8' is not supported yet");
+    assertRefused("blocks", null, "mask_structure 'blocks' is not supported");
+    assertRefused("unstructured", null, "mask_structure unstructured needs a sparsity");
+    for (double nothing : new double[] {0, 1, -0.5, 2, Double.NaN}) {
+      assertRefused(
+          "unstructured", nothing, "a sparsity of " + nothing + " prunes nothing or everything");
+    }
+  }
+
+  private static void assertRefused(String label, Double sparsity, String problem) {
+    InputException refused =
+        assertThrows(InputException.class, () -> Structure.of(label, sparsity));
+    assertEquals(problem, refused.problem());
+  }
+}

@@ -1,0 +1,151 @@
+package dev.filigree;
+
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.ValueInfo;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * Holds what a caller passes against what a model declares. Allocates nothing where all is well.
+ */
+final class InputCheck {
+  private final List<ValueInfo> inputs;
+  private final List<ValueInfo> outputs;
+
+  InputCheck(List<ValueInfo> inputs, List<ValueInfo> outputs) {
+    this.inputs = inputs;
+    this.outputs = outputs;
+  }
+
+  /**
+   * Checks the inputs of a run.
+   *
+   * @throws InputException if one is missing, unknown, or of the wrong type or shape
+   */
+  void inputs(Map<String, Tensor> tensors) {
+    for (int i = 0; i < inputs.size(); i++) {
+      ValueInfo input = inputs.get(i);
+      Tensor tensor = tensors.get(input.name());
+      if (tensor == null) {
+        throw missing(input, tensors.keySet());
+      }
+      if (tensor.dtype() != input.dtype() || !fits(input, tensor.shape())) {
+        throw new InputException(
+            "input '" + input.name() + "' is " + tensor, "the model takes " + input);
+      }
+    }
+    if (tensors.size() > inputs.size()) {
+      throw unknown("input", inputs, tensors.keySet());
+    }
+    for (int i = 0; i < inputs.size(); i++) {
+      for (int j = 0; j <= i; j++) {
+        ValueInfo a = inputs.get(j);
+        ValueInfo b = inputs.get(i);
+        agree(a, tensors.get(a.name()).shape(), b, tensors.get(b.name()).shape());
+      }
+    }
+  }
+
+  /**
+   * Checks the shapes of all inputs.
+   *
+   * @throws InputException if one is missing, unknown or does not fit
+   */
+  void shapes(Map<String, Shape> shapes) {
+    for (ValueInfo input : inputs) {
+      Shape shape = shapes.get(input.name());
+      if (shape == null) {
+        throw missing(input, shapes.keySet());
+      }
+      if (!fits(input, shape)) {
+        throw new InputException(
+            "input '" + input.name() + "' has the shape " + shape, "the model takes " + input);
+      }
+    }
+    if (shapes.size() > inputs.size()) {
+      throw unknown("input", inputs, shapes.keySet());
+    }
+    for (ValueInfo later : inputs) {
+      for (ValueInfo earlier : inputs.subList(0, inputs.indexOf(later) + 1)) {
+        agree(earlier, shapes.get(earlier.name()), later, shapes.get(later.name()));
+      }
+    }
+  }
+
+  /**
+   * Checks the names of outputs a caller wants delivered.
+   *
+   * @throws InputException if the model has none of a name
+   */
+  void outputs(Map<String, Tensor> tensors) {
+    int known = 0;
+    for (int i = 0; i < outputs.size(); i++) {
+      known += tensors.containsKey(outputs.get(i).name()) ? 1 : 0;
+    }
+    if (tensors.size() > known) {
+      throw unknown("output", outputs, tensors.keySet());
+    }
+  }
+
+  private InputException missing(ValueInfo input, Set<String> passed) {
+    return new InputException(
+        "input '" + input.name() + "' is missing; got " + new TreeSet<>(passed),
+        "the model takes " + inputs);
+  }
+
+  private static InputException unknown(String what, List<ValueInfo> declared, Set<String> passed) {
+    Set<String> rest = new TreeSet<>(passed);
+    declared.forEach(value -> rest.remove(value.name()));
+    return new InputException(
+        "the model has no " + what + " named " + String.join(", ", rest),
+        "its " + what + "s are " + declared);
+  }
+
+  private static boolean fits(ValueInfo input, Shape shape) {
+    if (input.dims() == null) {
+      return true;
+    }
+    if (shape.rank() != input.dims().size()) {
+      return false;
+    }
+    for (int axis = 0; axis < shape.rank(); axis++) {
+      Dim dim = input.dims().get(axis);
+      if (dim.isKnown() && dim.value() != shape.extent(axis)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Axes declared with the same symbol must have the same extent. */
+  private static void agree(ValueInfo a, Shape shapeOfA, ValueInfo b, Shape shapeOfB) {
+    if (a.dims() == null || b.dims() == null) {
+      return;
+    }
+    for (int i = 0; i < a.dims().size(); i++) {
+      Dim dim = a.dims().get(i);
+      for (int j = 0; j < b.dims().size(); j++) {
+        if (!dim.isKnown()
+            && dim.equals(b.dims().get(j))
+            && shapeOfA.extent(i) != shapeOfB.extent(j)) {
+          throw new InputException(
+              "inputs "
+                  + a.name()
+                  + shapeOfA
+                  + " and "
+                  + b.name()
+                  + shapeOfB
+                  + " disagree about '"
+                  + dim
+                  + "': "
+                  + shapeOfA.extent(i)
+                  + " and "
+                  + shapeOfB.extent(j),
+              "the model takes " + a + " and " + b);
+        }
+      }
+    }
+  }
+}

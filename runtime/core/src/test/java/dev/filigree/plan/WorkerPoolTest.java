@@ -1,0 +1,140 @@
+package dev.filigree.plan;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class WorkerPoolTest {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 8})
+  void everyItemIsDoneOnceByAWorkerOfThePool(int size) {
+    try (WorkerPool pool = new WorkerPool(size, "test")) {
+      assertEquals(size, pool.size());
+      for (int job = 0; job < 2_000; job++) {
+        int count = job % 17;
+        AtomicIntegerArray done = new AtomicIntegerArray(count);
+        pool.forEach(
+            count,
+            (item, worker) -> {
+              assertTrue(worker >= 0 && worker < size);
+              done.incrementAndGet(item);
+            });
+        for (int item = 0; item < count; item++) {
+          assertEquals(1, done.get(item), "item " + item + " of job " + job);
+        }
+      }
+    }
+  }
+
+  @Test
+  void twoThreadsNeverHaveTheSameWorkerInOneJob() {
+    try (WorkerPool pool = new WorkerPool(3, "test")) {
+      for (int job = 0; job < 300; job++) {
+        Thread[] byWorker = new Thread[3];
+        pool.forEach(
+            12,
+            (item, worker) -> {
+              synchronized (byWorker) {
+                if (byWorker[worker] == null) {
+                  byWorker[worker] = Thread.currentThread();
+                }
+                assertSame(byWorker[worker], Thread.currentThread());
+              }
+            });
+      }
+    }
+  }
+
+  @Test
+  void callersThatComeTogetherAllGetTheirWorkDone() throws InterruptedException {
+    try (WorkerPool pool = new WorkerPool(2, "test")) {
+      AtomicInteger done = new AtomicInteger();
+      List<Thread> callers = new ArrayList<>();
+      for (int c = 0; c < 8; c++) {
+        Thread.Builder builder = c % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual();
+        callers.add(
+            builder.start(
+                () -> {
+                  for (int job = 0; job < 200; job++) {
+                    AtomicInteger own = new AtomicInteger();
+                    pool.forEach(5, (item, worker) -> own.addAndGet(item + 1));
+                    done.addAndGet(own.get());
+                  }
+                }));
+      }
+      for (Thread caller : callers) {
+        caller.join();
+      }
+      assertEquals(8 * 200 * 15, done.get());
+    }
+  }
+
+  @Test
+  void whatAnItemThrowsReachesTheCallerAndThePoolGoesOn() {
+    try (WorkerPool pool = new WorkerPool(2, "test")) {
+      for (int failing = 0; failing < 6; failing++) {
+        int bad = failing;
+        IllegalStateException thrown =
+            assertThrows(
+                IllegalStateException.class,
+                () ->
+                    pool.forEach(
+                        6,
+                        (item, worker) -> {
+                          if (item == bad) {
+                            throw new IllegalStateException("item " + item);
+                          }
+                        }));
+        assertEquals("item " + bad, thrown.getMessage());
+        AtomicInteger done = new AtomicInteger();
+        pool.forEach(6, (item, worker) -> done.incrementAndGet());
+        assertEquals(6, done.get());
+      }
+    }
+  }
+
+  @Test
+  void anInterruptedCallerFinishesAndStaysInterrupted() {
+    try (WorkerPool pool = new WorkerPool(2, "test")) {
+      Thread.currentThread().interrupt();
+      AtomicInteger done = new AtomicInteger();
+      pool.forEach(100, (item, worker) -> done.incrementAndGet());
+      assertEquals(100, done.get());
+      assertTrue(Thread.interrupted());
+    }
+  }
+
+  @Test
+  void closingEndsTheThreads() {
+    List<Thread> seen = new ArrayList<>();
+    WorkerPool pool = new WorkerPool(2, "closing-test");
+    for (int job = 0; job < 100 && seen.isEmpty(); job++) {
+      pool.forEach(
+          8,
+          (item, worker) -> {
+            if (worker == 1) {
+              synchronized (seen) {
+                seen.add(Thread.currentThread());
+              }
+            } else {
+              Thread.yield();
+            }
+          });
+    }
+    pool.close();
+    pool.close();
+    assertFalse(seen.isEmpty(), "the second thread never worked");
+    assertEquals("closing-test-worker-1", seen.getFirst().getName());
+    assertFalse(seen.getFirst().isAlive());
+  }
+}

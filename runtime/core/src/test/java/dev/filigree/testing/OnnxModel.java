@@ -1,0 +1,125 @@
+package dev.filigree.testing;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.graph.OnnxTypes;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Writes small ONNX files, field by field. */
+public final class OnnxModel {
+  private final Message graph = new Message().text(2, "test");
+  private final int opset;
+  private int nodes;
+
+  /** A model of a version of the operator set. */
+  public OnnxModel(int opset) {
+    this.opset = opset;
+  }
+
+  /** Adds an input; an extent is a whole number or a symbol. */
+  public OnnxModel input(String name, DType dtype, String... extents) {
+    graph.message(11, value(name, dtype, extents));
+    return this;
+  }
+
+  /** Adds an output; an extent is a whole number or a symbol. */
+  public OnnxModel output(String name, DType dtype, String... extents) {
+    graph.message(12, value(name, dtype, extents));
+    return this;
+  }
+
+  /** Adds a contiguous constant. */
+  public OnnxModel initializer(String name, Tensor tensor) {
+    Message message = new Message();
+    for (long extent : tensor.shape().extents()) {
+      message.number(1, extent);
+    }
+    graph.message(
+        5,
+        message
+            .number(2, OnnxTypes.number(tensor.dtype()))
+            .text(8, name)
+            .bytes(9, tensor.data().toArray(DType.BYTE)));
+    return this;
+  }
+
+  /** Adds an operation with one output and no attributes. */
+  public OnnxModel node(String type, String output, String... inputs) {
+    Message message = new Message();
+    for (String input : inputs) {
+      message.text(1, input);
+    }
+    graph.message(1, message.text(2, output).text(3, type + "_" + nodes++).text(4, type));
+    return this;
+  }
+
+  /** Writes the file. */
+  public Path write(Path file) {
+    byte[] model =
+        new Message()
+            .number(1, 8)
+            .message(7, graph)
+            .message(8, new Message().number(2, opset))
+            .toBytes();
+    try {
+      return Files.write(file, model);
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    }
+  }
+
+  private static Message value(String name, DType dtype, String... extents) {
+    Message shape = new Message();
+    for (String extent : extents) {
+      boolean known = Character.isDigit(extent.charAt(0));
+      shape.message(
+          1,
+          known ? new Message().number(1, Long.parseLong(extent)) : new Message().text(2, extent));
+    }
+    Message tensor = new Message().number(1, OnnxTypes.number(dtype)).message(2, shape);
+    return new Message().text(1, name).message(2, new Message().message(1, tensor));
+  }
+
+  /** A message in the Protocol Buffers wire format. */
+  private static final class Message {
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+
+    Message number(int field, long value) {
+      varint((long) field << 3);
+      varint(value);
+      return this;
+    }
+
+    Message text(int field, String value) {
+      return bytes(field, value.getBytes(StandardCharsets.UTF_8));
+    }
+
+    Message message(int field, Message message) {
+      return bytes(field, message.toBytes());
+    }
+
+    Message bytes(int field, byte[] value) {
+      varint((long) field << 3 | 2);
+      varint(value.length);
+      out.writeBytes(value);
+      return this;
+    }
+
+    byte[] toBytes() {
+      return out.toByteArray();
+    }
+
+    private void varint(long value) {
+      long rest = value;
+      for (; (rest & ~0x7fL) != 0; rest >>>= 7) {
+        out.write((int) (rest & 0x7f | 0x80));
+      }
+      out.write((int) rest);
+    }
+  }
+}
