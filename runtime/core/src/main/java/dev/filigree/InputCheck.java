@@ -2,6 +2,8 @@ package dev.filigree;
 
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.ValueInfo;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,10 +15,12 @@ import java.util.TreeSet;
 final class InputCheck {
   private final List<ValueInfo> inputs;
   private final List<ValueInfo> outputs;
+  private final List<Shared> shared;
 
   InputCheck(List<ValueInfo> inputs, List<ValueInfo> outputs) {
     this.inputs = inputs;
     this.outputs = outputs;
+    this.shared = shared(inputs);
   }
 
   /**
@@ -39,12 +43,9 @@ final class InputCheck {
     if (tensors.size() > inputs.size()) {
       throw unknown("input", inputs, tensors.keySet());
     }
-    for (int i = 0; i < inputs.size(); i++) {
-      for (int j = 0; j <= i; j++) {
-        ValueInfo a = inputs.get(j);
-        ValueInfo b = inputs.get(i);
-        agree(a, tensors.get(a.name()).shape(), b, tensors.get(b.name()).shape());
-      }
+    for (int i = 0; i < shared.size(); i++) {
+      Shared pair = shared.get(i);
+      pair.check(tensors.get(pair.a.name()).shape(), tensors.get(pair.b.name()).shape());
     }
   }
 
@@ -67,11 +68,7 @@ final class InputCheck {
     if (shapes.size() > inputs.size()) {
       throw unknown("input", inputs, shapes.keySet());
     }
-    for (ValueInfo later : inputs) {
-      for (ValueInfo earlier : inputs.subList(0, inputs.indexOf(later) + 1)) {
-        agree(earlier, shapes.get(earlier.name()), later, shapes.get(later.name()));
-      }
-    }
+    shared.forEach(pair -> pair.check(shapes.get(pair.a.name()), shapes.get(pair.b.name())));
   }
 
   /**
@@ -119,33 +116,43 @@ final class InputCheck {
     return true;
   }
 
-  /** Axes declared with the same symbol must have the same extent. */
-  private static void agree(ValueInfo a, Shape shapeOfA, ValueInfo b, Shape shapeOfB) {
-    if (a.dims() == null || b.dims() == null) {
-      return;
+  /** Two axes that are declared with the same symbol, so that their extents must agree. */
+  private record Shared(ValueInfo a, int axisOfA, ValueInfo b, int axisOfB) {
+    void check(Shape shapeOfA, Shape shapeOfB) {
+      if (shapeOfA.extent(axisOfA) != shapeOfB.extent(axisOfB)) {
+        throw new InputException(
+            "inputs "
+                + a.name()
+                + shapeOfA
+                + " and "
+                + b.name()
+                + shapeOfB
+                + " disagree about '"
+                + a.dims().get(axisOfA)
+                + "': "
+                + shapeOfA.extent(axisOfA)
+                + " and "
+                + shapeOfB.extent(axisOfB),
+            "the model takes " + a + " and " + b);
+      }
     }
-    for (int i = 0; i < a.dims().size(); i++) {
-      Dim dim = a.dims().get(i);
-      for (int j = 0; j < b.dims().size(); j++) {
-        if (!dim.isKnown()
-            && dim.equals(b.dims().get(j))
-            && shapeOfA.extent(i) != shapeOfB.extent(j)) {
-          throw new InputException(
-              "inputs "
-                  + a.name()
-                  + shapeOfA
-                  + " and "
-                  + b.name()
-                  + shapeOfB
-                  + " disagree about '"
-                  + dim
-                  + "': "
-                  + shapeOfA.extent(i)
-                  + " and "
-                  + shapeOfB.extent(j),
-              "the model takes " + a + " and " + b);
+  }
+
+  /** Each axis with a symbol, paired with the next one that has the same. */
+  private static List<Shared> shared(List<ValueInfo> inputs) {
+    List<Shared> pairs = new ArrayList<>();
+    Map<Dim, Shared> last = new HashMap<>();
+    for (ValueInfo input : inputs) {
+      for (int axis = 0; input.dims() != null && axis < input.dims().size(); axis++) {
+        Dim dim = input.dims().get(axis);
+        if (!dim.isKnown()) {
+          Shared before = last.put(dim, new Shared(null, 0, input, axis));
+          if (before != null) {
+            pairs.add(new Shared(before.b, before.axisOfB, input, axis));
+          }
         }
       }
     }
+    return pairs;
   }
 }
