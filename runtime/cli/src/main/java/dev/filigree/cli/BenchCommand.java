@@ -3,6 +3,7 @@ package dev.filigree.cli;
 import dev.filigree.Device;
 import dev.filigree.Model;
 import dev.filigree.Session;
+import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.compress.Recipe;
 import java.io.PrintWriter;
@@ -16,7 +17,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -28,15 +28,21 @@ import tools.jackson.databind.node.ObjectNode;
       "Measure latency and throughput over batch sizes, lengths and threads.",
       "With --recipe the dense model runs in alternation and is the baseline."
     },
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  filigree bench minilm --recipe 2:4,2:4-int8 --length 16,128",
+      "  filigree bench model.onnx --shape x=1x3x224x224 --threads 1,2 --json"
+    })
 final class BenchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Parameters(paramLabel = "MODEL", description = "A .onnx or .filigree file, or 'minilm'.")
-  private String name;
+  @Mixin private Common.Source source;
 
   @Option(
       names = "--device",
+      paramLabel = "D",
       defaultValue = "auto",
       converter = Common.DeviceConverter.class,
       description = "auto, cpu, cuda, cuda:N or simulated (default: auto).")
@@ -48,6 +54,12 @@ final class BenchCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "Numbers of threads (default: all processors).")
   private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
+
+  @Option(
+      names = "--kernels",
+      paramLabel = "SET",
+      description = "Kernel set: vector or scalar (default: the best that can run).")
+  private String kernels = "";
 
   @Option(names = "--batch", split = ",", paramLabel = "N", description = "Batch sizes (1).")
   private List<Integer> batches = List.of(1);
@@ -101,14 +113,17 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (runs < 1 || seconds <= 0) {
-      throw new UsageException("--runs and --seconds must be positive");
-    }
+    Common.checkPositive("--runs", runs);
+    Common.checkPositive("--seconds", seconds);
+    batches.forEach(batch -> Common.checkPositive("--batch", batch));
+    lengths.forEach(length -> Common.checkPositive("--length", length));
+    List<SessionOptions> options =
+        threads.stream().map(number -> Common.sessionOptions(device, number, kernels)).toList();
     List<Result> results = new ArrayList<>();
     try (ProgressBars progress = new ProgressBars()) {
-      Path file = Models.file(name, progress);
-      for (int thread : threads) {
-        measure(file, thread, results, progress);
+      Path file = Models.file(source.model, progress);
+      for (SessionOptions each : options) {
+        measure(file, each, results, progress);
       }
     }
     PrintWriter out = spec.commandLine().getOut();
@@ -120,20 +135,17 @@ final class BenchCommand implements Callable<Integer> {
     return Main.DONE;
   }
 
-  private void measure(Path file, int thread, List<Result> results, ProgressBars progress) {
+  private void measure(
+      Path file, SessionOptions options, List<Result> results, ProgressBars progress) {
+    int thread = options.threads();
     List<Recipe> all = new ArrayList<>(List.of(Recipe.named("dense")));
     recipes.stream().filter(recipe -> !recipe.isEmpty()).forEach(all::add);
     List<Model> models = new ArrayList<>();
     List<Session> sessions = new ArrayList<>();
     try {
       for (Recipe recipe : all) {
-        Path compressed =
-            recipe.isEmpty() ? file : Models.compressed(file, recipe, thread, progress);
-        Common.Target target = new Common.Target();
-        target.device = device;
-        target.threads = thread;
-        models.add(Model.open(compressed));
-        sessions.add(models.getLast().session(target.options()));
+        models.add(Model.open(Models.compressed(file, recipe, thread, progress)));
+        sessions.add(models.getLast().session(options));
       }
       for (int batch : batches) {
         for (int length : lengths) {

@@ -1,10 +1,12 @@
 package dev.filigree.cli;
 
 import dev.filigree.Device;
+import dev.filigree.FormatException;
 import dev.filigree.InputException;
 import dev.filigree.SessionOptions;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.RecipeJson;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -15,19 +17,23 @@ import picocli.CommandLine.TypeConversionException;
 final class Common {
   private Common() {}
 
-  /** The model, and where it runs. */
-  static final class Target {
+  /** The model. */
+  static final class Source {
     @Parameters(
         paramLabel = "MODEL",
         description = "A .onnx or .filigree file, or the bundled model 'minilm'.")
     String model;
+  }
 
+  /** Where a model runs. */
+  static final class Runtime {
     @Option(
         names = "--device",
+        paramLabel = "D",
         defaultValue = "auto",
         converter = DeviceConverter.class,
         description = "auto, cpu, cuda, cuda:N or simulated (default: auto).")
-    Device device;
+    Device device = Device.auto();
 
     @Option(
         names = "--threads",
@@ -43,17 +49,17 @@ final class Common {
 
     /** Session options as the command line has them. */
     SessionOptions options() {
-      try {
-        SessionOptions options = SessionOptions.defaults().withDevice(device).withKernels(kernels);
-        return threads == null ? options : options.withThreads(threads);
-      } catch (InputException wrong) {
-        throw new UsageException(wrong.getMessage());
-      }
+      return sessionOptions(device, threads, kernels);
     }
+  }
 
-    /** Threads for work outside a session. */
-    int workers() {
-      return options().threads();
+  /** Session options; {@code threads} is null for all processors. */
+  static SessionOptions sessionOptions(Device device, Integer threads, String kernels) {
+    try {
+      SessionOptions options = SessionOptions.defaults().withDevice(device).withKernels(kernels);
+      return threads == null ? options : options.withThreads(threads);
+    } catch (InputException wrong) {
+      throw new UsageException("--" + wrong.getMessage().replaceFirst("^option ", ""));
     }
   }
 
@@ -65,8 +71,8 @@ final class Common {
         defaultValue = "dense",
         converter = RecipeConverter.class,
         description = {
-          "dense, fp16, int8, 2:4, 2:4-fp16, 2:4-int8, unstructured-NN, codebook-4bit,",
-          "2:4-codebook-4bit, or a recipe file (.json). Default: dense."
+          "A recipe file (.json), or one of dense, fp16, int8, 2:4, 2:4-fp16, 2:4-int8,",
+          "unstructured-NN, codebook-4bit, 2:4-codebook-4bit (default: dense)."
         })
     Recipe recipe;
   }
@@ -75,6 +81,42 @@ final class Common {
   static final class Format {
     @Option(names = "--json", description = "Print one JSON document instead of text.")
     boolean json;
+  }
+
+  /** Refuses a file that could not be written, before any work is done for it. */
+  static void checkWritable(String option, Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file)) {
+      throw new UsageException(option + " " + file + " is a folder; name a file inside it");
+    }
+    if (folder != null) {
+      checkFolder(option, folder);
+    }
+  }
+
+  /** Refuses a folder nothing could be written into. */
+  static void checkFolder(String option, Path folder) {
+    if (!Files.exists(folder)) {
+      throw new UsageException(option + ": the folder " + folder + " does not exist; create it");
+    }
+    if (!Files.isDirectory(folder)) {
+      throw new UsageException(option + ": " + folder + " is no folder; name another");
+    }
+    if (!Files.isWritable(folder)) {
+      throw new UsageException(
+          option + ": the folder " + folder + " cannot be written; name another");
+    }
+  }
+
+  /** Refuses a number that is not positive. */
+  static void checkPositive(String option, double value) {
+    if (!(value > 0)) {
+      throw new UsageException(
+          option
+              + " is "
+              + Output.format("%s", value).replaceFirst("\\.0$", "")
+              + "; choose a positive number");
+    }
   }
 
   /** Reads a device. */
@@ -95,7 +137,7 @@ final class Common {
     public Recipe convert(String value) {
       try {
         return value.endsWith(".json") ? RecipeJson.read(Path.of(value)) : Recipe.named(value);
-      } catch (InputException wrong) {
+      } catch (InputException | FormatException wrong) {
         throw new TypeConversionException(wrong.getMessage());
       }
     }

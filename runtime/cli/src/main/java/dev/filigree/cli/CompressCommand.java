@@ -1,6 +1,8 @@
 package dev.filigree.cli;
 
+import dev.filigree.Device;
 import dev.filigree.Model;
+import dev.filigree.SessionOptions;
 import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
 import dev.filigree.weights.Weights;
@@ -21,10 +23,17 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "compress",
     description = "Apply a recipe, write a compressed model, print what it cost and saved.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  filigree compress minilm --recipe 2:4 -o minilm-2of4.filigree",
+      "  filigree compress model.onnx --recipe recipe.json --json"
+    })
 final class CompressCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
-  @Mixin private Common.Target target;
+  @Mixin private Common.Source source;
+  @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Format format;
 
@@ -36,16 +45,19 @@ final class CompressCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    SessionOptions options = runtime.options();
+    checkDevice();
+    if (output != null) {
+      check(output);
+    }
     long start = System.nanoTime();
     try (ProgressBars progress = new ProgressBars()) {
-      Path input = Models.file(target.model, progress);
+      Path input = Models.file(source.model, progress);
       try (Model model = Model.open(input)) {
         Path file = output == null ? defaultOutput(model) : output;
-        if (!file.toString().endsWith(".filigree")) {
-          throw new UsageException("--output " + file + " must end in .filigree");
-        }
+        check(file);
         Compression compression =
-            Compressor.compress(model, compressed.recipe, target.workers(), progress);
+            Compressor.compress(model, compressed.recipe, options.threads(), progress);
         compression.write(file);
         progress.finish();
         double millis = (System.nanoTime() - start) / 1e6;
@@ -53,6 +65,21 @@ final class CompressCommand implements Callable<Integer> {
       }
     }
     return Main.DONE;
+  }
+
+  private void checkDevice() {
+    Device.Kind kind = runtime.device.kind();
+    if (kind != Device.Kind.AUTO && kind != Device.Kind.CPU) {
+      throw new UsageException(
+          "--device " + runtime.device + ": models are compressed on the CPU; use auto or cpu");
+    }
+  }
+
+  private static void check(Path file) {
+    if (!file.toString().endsWith(".filigree")) {
+      throw new UsageException("--output " + file + " must end in .filigree");
+    }
+    Common.checkWritable("--output", file);
   }
 
   private Path defaultOutput(Model model) {

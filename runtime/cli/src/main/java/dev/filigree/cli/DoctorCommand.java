@@ -20,7 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "doctor",
     description = "Show devices, kernels and libraries, found and missing with the fix.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true)
 final class DoctorCommand implements Callable<Integer> {
   private static final String NO_CUDA = "this build has no CUDA runtime";
 

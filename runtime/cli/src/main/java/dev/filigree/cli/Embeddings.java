@@ -17,6 +17,7 @@ import java.util.List;
 /**
  * Texts embedded by a model, and what it took.
  *
+ * @param recipe the model was compressed with
  * @param vectors one for each text, of length 1
  * @param elapsedMillis of the first call, which plans and compiles
  * @param latencyMillis median of later calls; NaN where one call takes too long to repeat it
@@ -27,6 +28,7 @@ import java.util.List;
  * @param threads it ran on
  */
 record Embeddings(
+    String recipe,
     float[][] vectors,
     double elapsedMillis,
     double latencyMillis,
@@ -82,12 +84,13 @@ record Embeddings(
         vectors.add(running.getLast().encoder.embed(texts, progress));
         elapsed.add((System.nanoTime() - start) / 1e6);
       }
-      double[] latencies = latencies(running, texts);
+      double[] latencies = latencies(running, texts, progress);
       List<Embeddings> results = new ArrayList<>();
       for (int i = 0; i < files.size(); i++) {
         Session opened = running.get(i).encoder.session();
         results.add(
             new Embeddings(
+                Models.recipe(running.get(i).model),
                 vectors.get(i),
                 elapsed.get(i),
                 latencies[i],
@@ -110,10 +113,12 @@ record Embeddings(
    * the machine hit all alike. The first half of the calls lets the compiler settle, the median of
    * the second counts.
    */
-  private static double[] latencies(List<Running> running, List<String> texts) {
+  private static double[] latencies(List<Running> running, List<String> texts, Progress progress) {
     List<double[]> rounds = new ArrayList<>();
+    double limit = REPEAT_MILLIS * running.size();
     long start = System.nanoTime();
-    while ((System.nanoTime() - start) / 1e6 < REPEAT_MILLIS * running.size()) {
+    for (double spent = 0; spent < limit; spent = (System.nanoTime() - start) / 1e6) {
+      progress.at("measuring latency (ms)", (long) spent, (long) limit);
       double[] round = new double[running.size()];
       for (int i = 0; i < round.length; i++) {
         long before = System.nanoTime();

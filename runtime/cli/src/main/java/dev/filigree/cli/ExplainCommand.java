@@ -2,6 +2,7 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.Session;
+import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.plan.LayerPlan;
@@ -23,12 +24,18 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "explain",
     description = "Show which kernel runs each layer, why, and predicted and measured times.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  filigree explain minilm --recipe 2:4",
+      "  filigree explain minilm --batch 8 --length 64 --no-measure",
+      "  filigree explain model.onnx --shape x=1x3x224x224"
+    })
 final class ExplainCommand implements Callable<Integer> {
-  private static final int REASON_WIDTH = 70;
-
   @Spec private CommandSpec spec;
-  @Mixin private Common.Target target;
+  @Mixin private Common.Source source;
+  @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Format format;
 
@@ -49,14 +56,16 @@ final class ExplainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    SessionOptions options = runtime.options();
+    Common.checkPositive("--batch", batch);
+    Common.checkPositive("--length", length);
     List<LayerPlan> layers;
     try (ProgressBars progress = new ProgressBars()) {
-      Path file = Models.file(target.model, progress);
-      if (!compressed.recipe.isEmpty()) {
-        file = Models.compressed(file, compressed.recipe, target.workers(), progress);
-      }
+      Path file =
+          Models.compressed(
+              Models.file(source.model, progress), compressed.recipe, options.threads(), progress);
       try (Model model = Model.open(file);
-          Session session = model.session(target.options())) {
+          Session session = model.session(options)) {
         Map<String, Tensor> inputs = SampleInputs.of(model, batch, length, shapes);
         if (!noMeasure) {
           session.warmUp(inputs, progress);
@@ -123,7 +132,7 @@ final class ExplainCommand implements Callable<Integer> {
           layer.kernel(),
           micros(predicted),
           micros(measured),
-          Output.cut(layer.reason(), REASON_WIDTH));
+          layer.reason());
     }
     table.print(out);
   }

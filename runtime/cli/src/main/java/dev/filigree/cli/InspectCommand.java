@@ -8,15 +8,16 @@ import dev.filigree.weights.Pattern24;
 import dev.filigree.weights.Weights;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -26,13 +27,14 @@ import tools.jackson.databind.node.ObjectNode;
     name = "inspect",
     description =
         "List tensors, shapes, formats, sparsity and bytes; tell whether they follow 2:4.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {"  filigree inspect minilm", "  filigree inspect minilm-2of4.filigree --json"})
 final class InspectCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Parameters(paramLabel = "MODEL", description = "A .onnx or .filigree file, or 'minilm'.")
-  private String name;
-
+  @Mixin private Common.Source source;
   @Mixin private Common.Format format;
 
   /** A constant of the model as it is listed. */
@@ -49,7 +51,7 @@ final class InspectCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     try (ProgressBars progress = new ProgressBars()) {
-      Path file = Models.file(name, progress);
+      Path file = Models.file(source.model, progress);
       try (Model model = Model.open(file)) {
         Map<String, WeightMatrix> matrices = new HashMap<>();
         for (WeightMatrix matrix : model.matrices()) {
@@ -72,7 +74,7 @@ final class InspectCommand implements Callable<Integer> {
       long[] extents = {weights.rows(), weights.columns()};
       return new Line(
           matrix.name(),
-          weights.rows() + " x " + weights.columns(),
+          extents(extents),
           extents,
           "f32",
           weights.format(),
@@ -83,13 +85,19 @@ final class InspectCommand implements Callable<Integer> {
     Tensor tensor = constant.toTensor();
     return new Line(
         constantName,
-        tensor.shape().toString(),
+        extents(tensor.shape().extents()),
         tensor.shape().extents(),
         tensor.dtype().toString(),
         "plain",
         constant.bytes(),
         1,
         Optional.empty());
+  }
+
+  private static String extents(long[] extents) {
+    return extents.length == 0
+        ? "scalar"
+        : Arrays.stream(extents).mapToObj(Long::toString).collect(Collectors.joining(" x "));
   }
 
   private static void json(
@@ -120,9 +128,9 @@ final class InspectCommand implements Callable<Integer> {
 
   private static void print(
       PrintWriter out, Model model, Map<String, WeightMatrix> matrices, ProgressBars progress) {
-    out.println("inputs   " + model.inputs());
-    out.println("outputs  " + model.outputs());
-    model.metadata().forEach((key, value) -> out.println(key + "  " + value));
+    model.inputs().forEach(input -> out.println("input   " + input));
+    model.outputs().forEach(output -> out.println("output  " + output));
+    out.println("recipe  " + Models.recipe(model));
     out.println();
     Output.Table table =
         new Output.Table("tensor", "shape", "type", "format", ">bytes", ">not zero", "2:4");

@@ -1,23 +1,39 @@
 package dev.filigree.cli;
 
-import java.util.logging.Level;
-import java.util.logging.Logger;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.logging.LogManager;
 
-/** What the command lets the libraries say. */
-final class Logging {
-  // held on to, since loggers that nobody holds lose their level
-  private static final Logger OWN = Logger.getLogger("dev.filigree");
+/**
+ * What the command lets the libraries say: only what went wrong, since it reports in its own words.
+ * Java makes one when something logs first, so that commands that log nothing need not load the
+ * logging classes.
+ */
+public final class Logging {
+  private static final String CLASS = "java.util.logging.config.class";
+  private static final String FILE = "java.util.logging.config.file";
 
   /**
    * DJL looks for a GPU although only its tokenizer is used, and warns if a driver does not fit.
    */
-  private static final Logger DJL = Logger.getLogger("ai.djl");
+  private static final String LEVELS =
+      """
+      handlers = java.util.logging.ConsoleHandler
+      .level = WARNING
+      ai.djl.level = SEVERE
+      """;
 
-  private Logging() {}
+  /** For the log manager. */
+  public Logging() throws IOException {
+    LogManager.getLogManager()
+        .readConfiguration(new ByteArrayInputStream(LEVELS.getBytes(StandardCharsets.UTF_8)));
+  }
 
-  /** Lets only what went wrong through: the command reports in its own words. */
+  /** Makes the libraries quiet, unless the user configured logging. */
   static void quiet() {
-    OWN.setLevel(Level.WARNING);
-    DJL.setLevel(Level.SEVERE);
+    if (System.getProperty(CLASS) == null && System.getProperty(FILE) == null) {
+      System.setProperty(CLASS, Logging.class.getName());
+    }
   }
 }

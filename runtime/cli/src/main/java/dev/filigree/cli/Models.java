@@ -3,19 +3,20 @@ package dev.filigree.cli;
 import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.Progress;
+import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.RecipeJson;
 import dev.filigree.format.AtomicFile;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.net.URL;
 import java.net.URLConnection;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -34,26 +35,36 @@ final class Models {
   private static final Map<String, List<String>> BUNDLED =
       Map.of("minilm", List.of("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json"));
 
+  private static final long MEGABYTE = 1_000_000;
+
   private Models() {}
 
   /** The file of a model: where it lies, or where a bundled one was unpacked. */
   static Path file(String name, Progress progress) {
     List<String> files = BUNDLED.get(name);
     if (files == null) {
-      Path path = Path.of(name);
-      if (!Files.exists(path)) {
-        throw new FormatException(
-            name + " does not exist",
-            "pass the path of a .onnx or .filigree file, or a bundled model: "
-                + String.join(", ", BUNDLED.keySet()));
-      }
-      return path;
+      return existing(name);
     }
     Path folder = Cache.folder("models");
     for (String file : files) {
       unpack(file, folder.resolve(file), progress);
     }
     return folder.resolve(files.getFirst());
+  }
+
+  private static Path existing(String name) {
+    String remedy =
+        "pass the path of a .onnx or .filigree file, or a bundled model: "
+            + String.join(", ", BUNDLED.keySet());
+    try {
+      Path path = Path.of(name);
+      if (name.isEmpty() || !Files.exists(path)) {
+        throw new FormatException("the model '" + name + "' does not exist", remedy);
+      }
+      return path;
+    } catch (InvalidPathException wrong) {
+      throw new FormatException("the model '" + name + "' is no path", remedy, wrong);
+    }
   }
 
   /**
@@ -78,7 +89,10 @@ final class Models {
         AtomicFile.write(file, channel -> copy(in, channel, size, resource, progress));
       }
     } catch (IOException failed) {
-      throw new UncheckedIOException(failed);
+      throw new FormatException(
+          "the bundled model file " + url + " cannot be read (" + failed.getMessage() + ")",
+          "build or install the command again",
+          failed);
     }
   }
 
@@ -93,20 +107,19 @@ final class Models {
         out.write(bytes);
       }
       done += read;
-      progress.at("unpacking " + name, done, size);
+      progress.at("unpacking " + name + " (MB)", done / MEGABYTE, size / MEGABYTE);
     }
   }
 
-  /** The recipe a command line names: a built-in one or a file. */
-  static Recipe recipe(String name) {
-    return name.endsWith(".json") ? RecipeJson.read(Path.of(name)) : Recipe.named(name);
-  }
-
   /**
-   * The file of a model compressed by a recipe. It is made once and kept in the cache, under a key
-   * of the model's path, size and time of change, and the recipe.
+   * The file of a model compressed by a recipe; the model itself if the recipe leaves it as it is.
+   * It is made once and kept in the cache, under a key of the model's path, size and time of
+   * change, and the recipe.
    */
   static Path compressed(Path model, Recipe recipe, int threads, Progress progress) {
+    if (recipe.isEmpty()) {
+      return model;
+    }
     Path file = Cache.folder("compressed").resolve(key(model, recipe) + ".filigree");
     if (!Files.exists(file)) {
       try (Model opened = Model.open(model)) {
@@ -134,10 +147,19 @@ final class Models {
       String name = absolute.getFileName().toString().replaceFirst("\\.[^.]*$", "");
       return name + "-" + fileName(recipe) + "-" + hash;
     } catch (IOException failed) {
-      throw new UncheckedIOException(failed);
+      throw new FormatException(
+          model + " cannot be read (" + failed.getMessage() + ")", "check its permissions", failed);
     } catch (NoSuchAlgorithmException everyJvmHasIt) {
       throw new IllegalStateException(everyJvmHasIt);
     }
+  }
+
+  /** Name of the recipe a model was compressed with. */
+  static String recipe(Model model) {
+    String recipe = model.metadata().get(Compression.RECIPE);
+    return recipe == null
+        ? Recipe.named("dense").name()
+        : RecipeJson.parse("the recipe in " + model.path(), recipe).name();
   }
 
   /** A recipe's name as part of a file name. */

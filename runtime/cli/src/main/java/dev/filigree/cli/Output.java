@@ -2,6 +2,7 @@ package dev.filigree.cli;
 
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.ObjectMapper;
@@ -39,11 +40,28 @@ final class Output {
   /** A text cut to a width. */
   static String cut(String text, int width) {
     String line = text.replaceAll("\\s+", " ").strip();
-    return line.length() <= width ? line : line.substring(0, width - 1) + "…";
+    return line.length() <= width ? line : line.substring(0, Math.max(0, width - 1)) + "…";
   }
 
-  /** Rows of cells in aligned columns. */
+  /** A text cut in its middle, for names whose ends tell them apart. */
+  static String cutMiddle(String name, int width) {
+    if (name.length() <= width) {
+      return name;
+    }
+    int tail = width / 2;
+    return name.substring(0, width - tail - 1) + "…" + name.substring(name.length() - tail);
+  }
+
+  /**
+   * Rows of cells in aligned columns. On a terminal that is too narrow the widest columns are cut:
+   * names in their middle, the last column at its end.
+   */
   static final class Table {
+    /** What a column keeps at least. */
+    private static final int MIN_WIDTH = 10;
+
+    private static final String GAP = "  ";
+
     private final List<String[]> rows = new ArrayList<>();
     private final boolean[] right;
 
@@ -67,20 +85,46 @@ final class Output {
     }
 
     void print(PrintWriter out) {
+      print(out, Terminal.columns());
+    }
+
+    /** Prints lines of at most {@code columns} characters, if the table can be made so narrow. */
+    void print(PrintWriter out, int columns) {
+      int[] widths = widths(columns);
+      for (String[] row : rows) {
+        StringBuilder line = new StringBuilder();
+        for (int c = 0; c < widths.length; c++) {
+          String cell =
+              c == widths.length - 1 ? cut(row[c], widths[c]) : cutMiddle(row[c], widths[c]);
+          String space = " ".repeat(widths[c] - cell.length());
+          line.append(c == 0 ? "" : GAP).append(right[c] ? space + cell : cell + space);
+        }
+        out.println(line.toString().stripTrailing());
+      }
+    }
+
+    private int[] widths(int columns) {
       int[] widths = new int[right.length];
       for (String[] row : rows) {
         for (int c = 0; c < widths.length; c++) {
           widths[c] = Math.max(widths[c], row[c].length());
         }
       }
-      for (String[] row : rows) {
-        StringBuilder line = new StringBuilder();
+      long excess = Arrays.stream(widths).sum() + GAP.length() * (widths.length - 1L) - columns;
+      while (excess > 0) {
+        int widest = -1;
         for (int c = 0; c < widths.length; c++) {
-          String space = " ".repeat(widths[c] - row[c].length());
-          line.append(c == 0 ? "" : "  ").append(right[c] ? space + row[c] : row[c] + space);
+          if (!right[c] && widths[c] > MIN_WIDTH && (widest < 0 || widths[c] >= widths[widest])) {
+            widest = c;
+          }
         }
-        out.println(line.toString().stripTrailing());
+        if (widest < 0) {
+          break;
+        }
+        widths[widest]--;
+        excess--;
       }
+      return widths;
     }
   }
 }

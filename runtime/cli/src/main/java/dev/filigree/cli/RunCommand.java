@@ -2,12 +2,14 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.Session;
+import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
-import dev.filigree.compress.Recipe;
 import dev.filigree.text.EncoderOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,10 +28,18 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "run",
     description = "Run a model on texts or tensors, print or save the outputs.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  filigree run minilm --text \"A man is eating food.\" --text \"A man is eating bread.\"",
+      "  filigree run minilm --recipe 2:4 --text-file sentences.txt --json",
+      "  filigree run model.onnx --input x=x.npy --output-dir out"
+    })
 final class RunCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
-  @Mixin private Common.Target target;
+  @Mixin private Common.Source source;
+  @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Format format;
 
@@ -55,55 +65,83 @@ final class RunCommand implements Callable<Integer> {
   private Path outputFolder;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() {
+    SessionOptions options = runtime.options();
     List<String> all = texts();
     if (all.isEmpty() == inputs.isEmpty()) {
       throw new UsageException(
           "run takes either texts (--text, --text-file) or tensors (--input NAME=FILE.npy)");
     }
+    if (outputFolder != null) {
+      Common.checkFolder("--output-dir", outputFolder);
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    inputs.forEach((name, path) -> tensors.put(name, Npy.read(path)));
     try (ProgressBars progress = new ProgressBars()) {
+      Path file = Models.file(source.model, progress);
+      Path compressedFile = Models.compressed(file, compressed.recipe, options.threads(), progress);
       if (all.isEmpty()) {
-        tensors(progress);
+        tensors(compressedFile, options, tensors);
       } else {
-        texts(all, progress);
+        texts(file, compressedFile, options, all, progress);
       }
     }
     return Main.DONE;
   }
 
-  private List<String> texts() throws IOException {
+  private List<String> texts() {
     List<String> all = new ArrayList<>(texts);
-    if (textFile != null) {
-      if (!Files.isReadable(textFile)) {
-        throw new UsageException("--text-file " + textFile + " cannot be read");
+    for (int i = 0; i < all.size(); i++) {
+      if (all.get(i).isBlank()) {
+        throw new UsageException("--text number " + (i + 1) + " is empty; pass a text");
       }
-      Files.readAllLines(textFile).stream().filter(line -> !line.isBlank()).forEach(all::add);
+    }
+    if (textFile != null) {
+      lines(textFile).stream().filter(line -> !line.isBlank()).forEach(all::add);
       if (all.isEmpty()) {
-        throw new UsageException("--text-file " + textFile + " holds no text");
+        throw new UsageException("--text-file " + textFile + " holds no text; write one a line");
       }
     }
     return all;
   }
 
-  private void texts(List<String> all, ProgressBars progress) {
-    Path file = Models.file(target.model, progress);
-    Recipe recipe = compressed.recipe;
-    List<Path> files = new ArrayList<>(List.of(file));
-    if (!recipe.isEmpty()) {
-      files.add(Models.compressed(file, recipe, target.workers(), progress));
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file);
+    } catch (NoSuchFileException missing) {
+      throw new UsageException("--text-file " + file + " does not exist; check the path");
+    } catch (CharacterCodingException foreign) {
+      throw new UsageException("--text-file " + file + " is not UTF-8; convert it");
+    } catch (IOException unreadable) {
+      throw new UsageException(
+          "--text-file "
+              + file
+              + " cannot be read ("
+              + unreadable.getMessage()
+              + "); pass a text file");
     }
-    List<Embeddings> results = Embeddings.of(files, target.options(), encoding(), all, progress);
+  }
+
+  private void texts(
+      Path file,
+      Path compressedFile,
+      SessionOptions options,
+      List<String> all,
+      ProgressBars progress) {
+    boolean isCompressed = !compressedFile.equals(file);
+    List<Path> files = isCompressed ? List.of(file, compressedFile) : List.of(file);
+    List<Embeddings> results = Embeddings.of(files, options, encoding(), all, progress);
     Embeddings result = results.getLast();
-    Embeddings dense = results.size() > 1 ? results.getFirst() : null;
+    Embeddings dense = isCompressed ? results.getFirst() : null;
+    if (outputFolder != null) {
+      Npy.write(outputFolder.resolve("embeddings.npy"), result.tensor());
+    }
     progress.finish();
     PrintWriter out = spec.commandLine().getOut();
     if (format.json) {
-      Output.json(out, TextReport.json(target.model, recipe, all, result, dense));
+      Output.json(out, TextReport.json(source.model, all, result, dense));
     } else {
-      TextReport.print(out, target.model, recipe, all, result, dense);
-    }
-    if (outputFolder != null) {
-      Npy.write(folder().resolve("embeddings.npy"), result.tensor());
+      TextReport.print(out, source.model, all, result, dense);
     }
   }
 
@@ -111,37 +149,23 @@ final class RunCommand implements Callable<Integer> {
     return truncate ? EncoderOptions.DEFAULTS.withTruncation() : EncoderOptions.DEFAULTS;
   }
 
-  private void tensors(ProgressBars progress) {
-    Path file = Models.file(target.model, progress);
-    if (!compressed.recipe.isEmpty()) {
-      file = Models.compressed(file, compressed.recipe, target.workers(), progress);
-    }
-    Map<String, Tensor> tensors = new LinkedHashMap<>();
-    inputs.forEach((name, path) -> tensors.put(name, Npy.read(path)));
+  private void tensors(Path file, SessionOptions options, Map<String, Tensor> tensors) {
     try (Model model = Model.open(file);
-        Session session = model.session(target.options())) {
+        Session session = model.session(options)) {
       long start = System.nanoTime();
       Map<String, Tensor> outputs = session.run(tensors);
       double millis = (System.nanoTime() - start) / 1e6;
       Map<String, Path> files = new LinkedHashMap<>();
       if (outputFolder != null) {
-        Path folder = folder();
         outputs.forEach(
             (name, tensor) -> {
-              Path path = folder.resolve(name.replaceAll("[^A-Za-z0-9._-]", "_") + ".npy");
+              Path path = outputFolder.resolve(name.replaceAll("[^A-Za-z0-9._-]", "_") + ".npy");
               Npy.write(path, tensor);
               files.put(name, path);
             });
       }
       report(outputs, files, millis);
     }
-  }
-
-  private Path folder() {
-    if (!Files.isDirectory(outputFolder)) {
-      throw new UsageException("--output-dir " + outputFolder + " is no folder");
-    }
-    return outputFolder;
   }
 
   private void report(Map<String, Tensor> outputs, Map<String, Path> files, double millis) {

@@ -1,6 +1,5 @@
 package dev.filigree.cli;
 
-import dev.filigree.compress.Recipe;
 import dev.filigree.text.SentenceEncoder;
 import java.io.PrintWriter;
 import java.util.List;
@@ -23,14 +22,13 @@ final class TextReport {
   private TextReport() {}
 
   /** As JSON; {@code dense} is null if the model was not compressed. */
-  static ObjectNode json(
-      String model, Recipe recipe, List<String> texts, Embeddings result, Embeddings dense) {
+  static ObjectNode json(String model, List<String> texts, Embeddings result, Embeddings dense) {
     ObjectNode document =
         Output.JSON
             .createObjectNode()
             .put("model", model)
             .put("device", result.device())
-            .put("recipe", recipe.name());
+            .put("recipe", result.recipe());
     texts.forEach(document.putArray("inputs")::add);
     vectors(document, result);
     if (texts.size() <= MAX_TABLE) {
@@ -97,16 +95,11 @@ final class TextReport {
 
   /** As text; {@code dense} is null if the model was not compressed. */
   static void print(
-      PrintWriter out,
-      String model,
-      Recipe recipe,
-      List<String> texts,
-      Embeddings result,
-      Embeddings dense) {
+      PrintWriter out, String model, List<String> texts, Embeddings result, Embeddings dense) {
     out.println(
         model
             + ", "
-            + recipe.name()
+            + result.recipe()
             + ", on "
             + result.device()
             + " ("
@@ -139,7 +132,7 @@ final class TextReport {
         "1",
         "1");
     table.row(
-        recipe.name(),
+        result.recipe(),
         Output.bytes(result.fileBytes()),
         Output.bytes(result.weightBytes()),
         latency(result),
