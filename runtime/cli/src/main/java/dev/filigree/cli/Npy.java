@@ -2,16 +2,17 @@ package dev.filigree.cli;
 
 import dev.filigree.DType;
 import dev.filigree.FormatException;
+import dev.filigree.InputException;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.format.AtomicFile;
-import java.io.IOException;
+import dev.filigree.format.MappedFile;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
@@ -19,6 +20,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Tensors in NumPy's .npy format, versions 1 to 3: magic, length of the header, a Python
@@ -29,6 +31,16 @@ final class Npy {
 
   /** The header and the data behind it start at multiples of this. */
   private static final int ALIGNMENT = 64;
+
+  /** Bytes before the header in version 1, and in later ones. */
+  private static final int SHORT_START = 10;
+
+  private static final int LONG_START = 12;
+
+  /** NumPy itself refuses to parse longer ones. */
+  private static final int MAX_HEADER = 10_000;
+
+  private static final String REMEDY = "write it again with numpy.save";
 
   private static final Pattern DESCRIPTOR = Pattern.compile("'descr'\\s*:\\s*'([^']*)'");
   private static final Pattern FORTRAN = Pattern.compile("'fortran_order'\\s*:\\s*(True|False)");
@@ -49,80 +61,97 @@ final class Npy {
   /**
    * Reads a file.
    *
+   * @return a row-major tensor on the heap
    * @throws FormatException if it is missing or damaged
-   * @throws UnsupportedException if its type or order is not supported
+   * @throws UnsupportedException if its version or type is not supported
    */
   static Tensor read(Path file) {
-    byte[] bytes;
-    try {
-      bytes = Files.readAllBytes(file);
-    } catch (IOException unreadable) {
-      throw new FormatException(
-          file + " cannot be read (" + unreadable.getMessage() + ")",
-          "pass the path of a .npy file",
-          unreadable);
+    try (Arena arena = Arena.ofConfined()) {
+      return parse(file, MappedFile.map(file, arena));
     }
-    if (bytes.length < 12 || !Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
-      throw new FormatException(file + " is no .npy file", "write it with numpy.save");
+  }
+
+  private static Tensor parse(Path file, MemorySegment bytes) {
+    byte[] start = bytes.asSlice(0, Math.min(bytes.byteSize(), LONG_START)).toArray(DType.BYTE);
+    if (start.length < LONG_START
+        || !Arrays.equals(start, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
+      throw new FormatException(file + " is no .npy file", REMEDY);
     }
-    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    boolean longHeader = bytes[6] >= 2;
-    long length = longHeader ? buffer.getInt(8) & 0xffffffffL : buffer.getShort(8) & 0xffff;
-    int start = longHeader ? 12 : 10;
-    if (length > bytes.length - start) {
-      throw new FormatException(
-          file + " claims a header of " + length + " bytes", "write it with numpy.save");
-    }
-    String header = new String(bytes, start, (int) length, StandardCharsets.ISO_8859_1);
-    DType dtype = type(file, field(file, DESCRIPTOR, header));
-    if (field(file, FORTRAN, header).equals("True")) {
+    int version = start[MAGIC.length];
+    if (version < 1 || version > 3) {
       throw new UnsupportedException(
-          file + " is stored column by column", "save numpy.ascontiguousarray(array)");
+          file + " is of version " + version + " of the .npy format", REMEDY);
     }
-    Shape shape = shape(file, field(file, SHAPE, header));
-    MemorySegment data = MemorySegment.ofArray(bytes).asSlice(start + length);
+    ByteBuffer buffer = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN);
+    long length = version > 1 ? buffer.getInt(8) & 0xffffffffL : buffer.getShort(8) & 0xffff;
+    int from = version > 1 ? LONG_START : SHORT_START;
+    if (length > Math.min(MAX_HEADER, bytes.byteSize() - from)) {
+      throw new FormatException(file + " claims a header of " + length + " bytes", REMEDY);
+    }
+    String header =
+        new String(bytes.asSlice(from, length).toArray(DType.BYTE), StandardCharsets.ISO_8859_1);
+    DType dtype = type(file, field(file, DESCRIPTOR, header));
+    boolean byColumns = field(file, FORTRAN, header).equals("True");
+    Shape shape = shape(file, dtype, field(file, SHAPE, header));
+    MemorySegment data = bytes.asSlice(from + length);
     if (data.byteSize() != Tensor.byteSize(dtype, shape)) {
       throw new FormatException(
-          file + " holds " + data.byteSize() + " bytes for " + dtype + shape,
-          "write it again with numpy.save");
+          file + " holds " + data.byteSize() + " bytes for " + dtype + shape, REMEDY);
     }
     // a heap copy of its own type: kernels read arrays of one kind faster
-    Tensor tensor = Tensor.zeros(dtype, shape);
+    Tensor tensor = Tensor.zeros(dtype, byColumns ? reversed(shape) : shape);
     tensor.data().copyFrom(data);
-    return tensor;
+    return byColumns ? tensor.permute(backwards(shape.rank())).contiguous() : tensor;
+  }
+
+  /** An array stored column by column is its transpose stored row by row. */
+  private static Shape reversed(Shape shape) {
+    return Shape.of(Arrays.stream(backwards(shape.rank())).mapToLong(shape::extent).toArray());
+  }
+
+  private static int[] backwards(int rank) {
+    return IntStream.range(0, rank).map(axis -> rank - 1 - axis).toArray();
   }
 
   private static String field(Path file, Pattern pattern, String header) {
     Matcher matcher = pattern.matcher(header);
     if (!matcher.find()) {
       throw new FormatException(
-          file + " has the header " + Output.cut(header, 80), "write it with numpy.save");
+          file + " has the header " + Output.cut(printable(header), 80), REMEDY);
     }
     return matcher.group(1);
+  }
+
+  /** What can be shown on a terminal. */
+  private static String printable(String header) {
+    return header.replaceAll("[^ -~]", "?");
   }
 
   private static DType type(Path file, String descriptor) {
     DType dtype = TYPES.get(descriptor);
     if (dtype == null) {
       throw new UnsupportedException(
-          file + " has elements of type '" + descriptor + "'",
+          file + " has elements of type '" + printable(descriptor) + "'",
           "convert it to one of "
               + TYPES.keySet().stream().sorted().collect(Collectors.joining(", ")));
     }
     return dtype;
   }
 
-  private static Shape shape(Path file, String extents) {
+  private static Shape shape(Path file, DType dtype, String extents) {
     try {
-      return Shape.of(
-          Arrays.stream(extents.split(","))
-              .map(String::strip)
-              .filter(extent -> !extent.isEmpty())
-              .mapToLong(Long::parseLong)
-              .toArray());
-    } catch (NumberFormatException tooLarge) {
+      Shape shape =
+          Shape.of(
+              Arrays.stream(extents.split(","))
+                  .map(String::strip)
+                  .filter(extent -> !extent.isEmpty())
+                  .mapToLong(Long::parseLong)
+                  .toArray());
+      Tensor.byteSize(dtype, shape);
+      return shape;
+    } catch (NumberFormatException | InputException impossible) {
       throw new FormatException(
-          file + " has the shape (" + extents + ")", "write it with numpy.save", tooLarge);
+          file + " has the shape (" + Output.cut(extents, 80) + ")", REMEDY, impossible);
     }
   }
 
@@ -144,8 +173,9 @@ final class Npy {
     String header =
         "{'descr': '" + descriptor.get() + "', 'fortran_order': False, 'shape': (" + shape + "), }";
     int length = header.length() + 1;
-    int padding = (ALIGNMENT - (10 + length) % ALIGNMENT) % ALIGNMENT;
-    ByteBuffer head = ByteBuffer.allocate(10 + length + padding).order(ByteOrder.LITTLE_ENDIAN);
+    int padding = (ALIGNMENT - (SHORT_START + length) % ALIGNMENT) % ALIGNMENT;
+    ByteBuffer head =
+        ByteBuffer.allocate(SHORT_START + length + padding).order(ByteOrder.LITTLE_ENDIAN);
     head.put(MAGIC).put((byte) 1).put((byte) 0).putShort((short) (length + padding));
     head.put((header + " ".repeat(padding) + "\n").getBytes(StandardCharsets.ISO_8859_1)).flip();
     byte[] data = tensor.contiguous().data().toArray(DType.BYTE);

@@ -25,7 +25,7 @@ public final class MappedFile {
    */
   public static MemorySegment map(Path file, Arena arena) {
     if (Files.isDirectory(file)) {
-      throw new FormatException(file + " is a folder", "name a model file inside it");
+      throw new FormatException(file + " is a folder", "name a file inside it");
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       if (channel.size() == 0) {
