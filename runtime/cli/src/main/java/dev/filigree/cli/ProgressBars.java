@@ -52,16 +52,9 @@ final class ProgressBars implements Progress, AutoCloseable {
       terminal.flush();
     }
 
+    /** The line is cleared by who closes the bar, which does not always get here. */
     @Override
-    public void clear() {
-      terminal.print(CLEAR);
-    }
-
-    @Override
-    public void close() {
-      terminal.print(CLEAR);
-      terminal.flush();
-    }
+    public void close() {}
   }
 
   @Override
@@ -98,6 +91,8 @@ final class ProgressBars implements Progress, AutoCloseable {
     if (bar != null) {
       bar.close();
       bar = null;
+      terminal.print(CLEAR);
+      terminal.flush();
     }
     task = "";
   }

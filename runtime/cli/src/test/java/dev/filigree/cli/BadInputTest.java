@@ -1,0 +1,235 @@
+package dev.filigree.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is wrong is refused with a message, and leaves nothing behind. */
+class BadInputTest {
+  @TempDir Path folder;
+  private Path model;
+
+  @BeforeEach
+  void aModel() throws IOException {
+    model = TinyOnnx.write(folder.resolve("tiny.onnx"));
+  }
+
+  private List<String> files() {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    }
+  }
+
+  /** Runs a command that must fail, with every part in its message and no file more than before. */
+  private void refuses(int code, List<?> parts, Object... arguments) {
+    List<String> before = files();
+    Cli.Result result = Cli.run(arguments).failsWith(code);
+    for (Object part : parts) {
+      assertTrue(result.err().contains(part.toString()), "no '" + part + "' in " + result.err());
+    }
+    assertEquals(before, files());
+  }
+
+  private Path npy(String name, long... extents) {
+    Path file = folder.resolve(name);
+    long elements = Arrays.stream(extents).reduce(1, (a, b) -> a * b);
+    Npy.write(file, Tensor.of(new float[(int) elements], extents));
+    return file;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"inspect", "explain", "compress", "bench"})
+  void everyCommandRefusesWhatIsNoModel(String command) throws IOException {
+    refuses(1, List.of("nothing.onnx", "does not exist", "minilm"), command, "nothing.onnx");
+    Path empty = Files.createFile(folder.resolve("empty.onnx"));
+    refuses(1, List.of(empty, "empty"), command, empty);
+    Path directory = Files.createDirectory(folder.resolve("folder.onnx"));
+    refuses(1, List.of(directory, "folder"), command, directory);
+    Path text = Files.writeString(folder.resolve("model.txt"), "text");
+    refuses(1, List.of(text, ".onnx"), command, text);
+  }
+
+  @Test
+  void truncatedModelsAreRefusedWhereverTheyEnd() throws IOException {
+    byte[] bytes = Files.readAllBytes(model);
+    Path file = folder.resolve("truncated.onnx");
+    for (int length = 1; length < bytes.length; length += 7) {
+      Files.write(file, Arrays.copyOf(bytes, length));
+      refuses(1, List.of(file), "inspect", file);
+    }
+  }
+
+  @Test
+  void randomBytesAreRefused() throws IOException {
+    Random random = new Random(1);
+    for (String ending : List.of(".onnx", ".filigree", ".safetensors")) {
+      for (int i = 0; i < 50; i++) {
+        byte[] bytes = new byte[1 + random.nextInt(400)];
+        random.nextBytes(bytes);
+        Path file = Files.write(folder.resolve("random" + ending), bytes);
+        refuses(1, List.of(file), "inspect", file);
+      }
+    }
+  }
+
+  @Test
+  void containersWithLyingHeadersAreRefused() throws IOException {
+    Path good = folder.resolve("good.filigree");
+    assertEquals(0, Cli.run("compress", model, "--recipe", "2:4", "-o", good).code());
+    byte[] bytes = Files.readAllBytes(good);
+    int header = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+    Path bad = folder.resolve("bad.filigree");
+    for (long length : new long[] {0, header - 1, header + 8, bytes.length, Long.MAX_VALUE, -1}) {
+      byte[] changed = bytes.clone();
+      ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN).putLong(0, length);
+      Files.write(bad, changed);
+      refuses(1, List.of(bad), "inspect", bad);
+    }
+    Files.write(bad, Arrays.copyOf(bytes, bytes.length - 1));
+    refuses(1, List.of(bad), "inspect", bad);
+    Files.write(bad, Arrays.copyOf(bytes, bytes.length + 1));
+    refuses(1, List.of(bad), "inspect", bad);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "run      | --threads 0      | --threads",
+        "run      | --threads -3     | --threads",
+        "run      | --threads x      | --threads",
+        "run      | --device tpu     | 'tpu' is no device",
+        "run      | --recipe half    | there is no recipe 'half'",
+        "run      | --recipe no.json | no.json",
+        "run      | --frobnicate     | --frobnicate",
+        "compress | --threads 0      | --threads",
+        "compress | --recipe 3:4     | there is no recipe '3:4'",
+        "compress | --device cuda    | --device cuda:0",
+        "explain  | --batch 0        | --batch is 0",
+        "explain  | --length -1      | --length is -1",
+        "explain  | --shape x=1:2    | --shape",
+        "bench    | --runs 0         | --runs is 0",
+        "bench    | --seconds 0      | --seconds is 0",
+        "bench    | --batch 1,0      | --batch is 0",
+        "bench    | --threads 1,0    | --threads",
+      })
+  void wrongOptionsAreNamedBeforeAnyWorkIsDone(String command, String options, String message) {
+    Object[] arguments =
+        Stream.concat(Stream.of(command, model), Arrays.stream(options.split(" "))).toArray();
+    refuses(2, List.of(message), arguments);
+  }
+
+  @Test
+  void missingDevicesSayWhyAndWhatHelps() {
+    Path x = npy("x.npy", 1, 8);
+    for (String device : List.of("cuda", "cuda:3", "simulated")) {
+      refuses(
+          1,
+          List.of(device, "CPU only", "use the device cpu"),
+          List.of("run", model, "--input", "x=" + x, "--device", device).toArray());
+    }
+    refuses(
+        1,
+        List.of("no kernels named 'magic'", "scalar"),
+        "run",
+        model,
+        "--input",
+        "x=" + x,
+        "--kernels",
+        "magic");
+  }
+
+  @Test
+  void wrongInputsAreNamedWithWhatTheModelTakes() throws IOException {
+    Path x = npy("x.npy", 2, 8);
+    refuses(2, List.of("--text", "--input"), "run", model);
+    refuses(1, List.of("'x' is missing"), "run", model, "--input", "z=" + x);
+    refuses(1, List.of("no inputs", "z"), "run", model, "--input", "x=" + x, "--input", "z=" + x);
+    Path wide = npy("wide.npy", 2, 9);
+    refuses(1, List.of("'x'", "[2, 9]", "8"), "run", model, "--input", "x=" + wide);
+    Path flat = npy("flat.npy", 8);
+    refuses(1, List.of("'x'", "[8]"), "run", model, "--input", "x=" + flat);
+    Path ids = folder.resolve("ids.npy");
+    Npy.write(ids, Tensor.of(new long[16], 2, 8));
+    refuses(1, List.of("'x'", "i64", "f32"), "run", model, "--input", "x=" + ids);
+    Path broken = Files.writeString(folder.resolve("broken.npy"), "no array, but some text");
+    refuses(1, List.of(broken, "numpy.save"), "run", model, "--input", "x=" + broken);
+    refuses(1, List.of("gone.npy"), "run", model, "--input", "x=gone.npy");
+    refuses(2, List.of("--input"), "run", model, "--input", "x");
+  }
+
+  @Test
+  void aModelOfTensorsTakesNoTexts() {
+    refuses(1, List.of(model, "is no text encoder", "--input"), "run", model, "--text", "a");
+  }
+
+  @Test
+  void wrongTextsAreNamed() throws IOException {
+    refuses(2, List.of("--text number 2", "empty"), "run", "minilm", "--text", "a", "--text", " ");
+    refuses(2, List.of("gone.txt", "does not exist"), "run", "minilm", "--text-file", "gone.txt");
+    refuses(2, List.of(folder, "cannot be read"), "run", "minilm", "--text-file", folder);
+    Path blank = Files.writeString(folder.resolve("blank.txt"), "\n  \n");
+    refuses(2, List.of(blank, "holds no text"), "run", "minilm", "--text-file", blank);
+    Path latin = Files.write(folder.resolve("latin.txt"), new byte[] {'a', (byte) 0xe4, 'b'});
+    refuses(2, List.of(latin, "UTF-8"), "run", "minilm", "--text-file", latin);
+    String endless = "word ".repeat(600);
+    refuses(
+        1,
+        List.of("text 2 has", "512", "--truncate"),
+        "run",
+        "minilm",
+        "--text",
+        "a",
+        "--text",
+        endless);
+  }
+
+  @Test
+  void outputsThatCannotBeWrittenAreRefusedBeforeTheWork() throws IOException {
+    Path x = npy("x.npy", 1, 8);
+    Path file = Files.writeString(folder.resolve("file"), "text");
+    for (Path bad : List.of(folder.resolve("gone/deep"), file)) {
+      refuses(2, List.of(bad), "run", model, "--input", "x=" + x, "--output-dir", bad);
+      refuses(2, List.of(bad), "compress", model, "-o", bad.resolve("out.filigree"));
+    }
+    Path directory = Files.createDirectory(folder.resolve("folder.filigree"));
+    refuses(2, List.of(directory, "folder"), "compress", model, "-o", directory);
+    refuses(2, List.of("out.onnx", ".filigree"), "compress", model, "-o", "out.onnx");
+  }
+
+  @Test
+  void aFailedCompressionLeavesTheOlderFile() throws IOException {
+    Path out = folder.resolve("out.filigree");
+    assertEquals(0, Cli.run("compress", model, "-o", out).code());
+    byte[] before = Files.readAllBytes(out);
+    Path recipe =
+        Files.writeString(
+            folder.resolve("r.json"),
+            "{\"version\":1,\"name\":\"r\",\"stages\":[{\"prune\":{\"method\":\"luck\"}}]}");
+    refuses(2, List.of(recipe), "compress", model, "--recipe", recipe, "-o", out);
+    Path broken = Files.writeString(folder.resolve("b.onnx"), "broken");
+    refuses(1, List.of(broken), "compress", broken, "-o", out);
+    assertArrayEquals(before, Files.readAllBytes(out));
+  }
+}
