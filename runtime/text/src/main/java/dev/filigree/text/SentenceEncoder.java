@@ -46,6 +46,17 @@ public final class SentenceEncoder implements AutoCloseable {
   }
 
   /**
+   * Opens an encoder on the fastest device with all processors.
+   *
+   * @param model a text encoder with its tokenizer; stays the caller's to close
+   * @throws UnsupportedException if the model is no text encoder
+   * @throws dev.filigree.FormatException if it has no tokenizer
+   */
+  public static SentenceEncoder open(Model model) {
+    return open(model, SessionOptions.defaults(), EncoderOptions.DEFAULTS);
+  }
+
+  /**
    * Opens an encoder.
    *
    * @param model a text encoder with its tokenizer

@@ -1,0 +1,173 @@
+package dev.filigree.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.tools.JavaCompiler;
+import javax.tools.StandardJavaFileManager;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Test;
+
+/** The library inside somebody else's program, on the class path and on the module path. */
+class EmbeddingIT {
+  private static final String VECTOR_MODULE = "--add-modules=jdk.incubator.vector";
+  private static final String NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED";
+
+  private static final String PROGRAM =
+      """
+      package user;
+
+      import dev.filigree.Model;
+      import dev.filigree.SessionOptions;
+      import dev.filigree.text.EncoderOptions;
+      import dev.filigree.text.SentenceEncoder;
+      import java.nio.file.Path;
+      import java.util.List;
+
+      public final class Program {
+        public static void main(String[] arguments) {
+          SessionOptions options = SessionOptions.defaults().withThreads(1);
+          try (Model model = Model.open(Path.of(arguments[0]));
+              SentenceEncoder encoder =
+                  SentenceEncoder.open(model, options, EncoderOptions.DEFAULTS)) {
+            float[][] vectors =
+                encoder.embed(
+                    List.of("A man is eating food.", "A man is eating a piece of bread."));
+            System.out.printf(
+                "%.4f %s%n",
+                SentenceEncoder.cosine(vectors[0], vectors[1]), encoder.session().kernels());
+          }
+        }
+      }
+      """;
+
+  private static final String MODULE =
+      """
+      module user {
+        requires dev.filigree.core;
+        requires dev.filigree.text;
+      }
+      """;
+
+  /** The first block of Java in the README. */
+  private static final Pattern EXAMPLE = Pattern.compile("(?ms)^```java\\R(.*?)^```");
+
+  private static final Pattern CLASS = Pattern.compile("(?m)^(?:public )?(?:final )?class (\\w+)");
+
+  private final Product product = Product.get();
+
+  private String jars(String... names) {
+    return product.jars().stream()
+        .filter(
+            jar ->
+                names.length == 0
+                    || Stream.of(names).anyMatch(jar.getFileName().toString()::startsWith))
+        .map(Path::toString)
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  private static Path compile(Path folder, List<String> options, Path... sources)
+      throws IOException {
+    Path classes = Files.createDirectories(folder.resolve("classes"));
+    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    StringWriter messages = new StringWriter();
+    try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
+      List<String> all = new ArrayList<>(List.of("-d", classes.toString()));
+      all.addAll(options);
+      boolean compiled =
+          compiler
+              .getTask(messages, files, null, all, null, files.getJavaFileObjects(sources))
+              .call();
+      assertTrue(compiled, messages.toString());
+    }
+    return classes;
+  }
+
+  @Test
+  void onTheClassPathItRunsWithAndWithoutVectors() throws IOException {
+    Path folder = product.folder("class path");
+    Path source = Files.writeString(folder.resolve("Program.java"), PROGRAM);
+    Path classes = compile(folder, List.of("-cp", jars("filigree-")), source);
+    String classPath = classes + File.pathSeparator + jars();
+    String model = product.model().toString();
+    String scalar =
+        product
+            .java(List.of(NATIVE_ACCESS, "-cp", classPath, "user.Program", model))
+            .succeeds()
+            .out();
+    assertEquals("0.7553 scalar", scalar.strip());
+    String vector =
+        product
+            .java(List.of(VECTOR_MODULE, NATIVE_ACCESS, "-cp", classPath, "user.Program", model))
+            .succeeds()
+            .out();
+    assertTrue(vector.matches("0\\.7553 vector \\d+-bit\\R"), vector);
+  }
+
+  @Test
+  void onTheModulePathItFindsItsVectorKernelsByItself() throws IOException {
+    Path folder = product.folder("module path");
+    Path source = Files.writeString(folder.resolve("Program.java"), PROGRAM);
+    Path descriptor = Files.writeString(folder.resolve("module-info.java"), MODULE);
+    String modules =
+        jars(
+            "filigree-core",
+            "filigree-text",
+            "filigree-kernels",
+            "jackson-core",
+            "tokenizers",
+            "api-",
+            "jna",
+            "gson",
+            "slf4j-api",
+            "commons-compress",
+            "commons-io",
+            "commons-codec",
+            "error_prone");
+    Path classes = compile(folder, List.of("--module-path", modules), source, descriptor);
+    String out =
+        product
+            .java(
+                List.of(
+                    "--module-path",
+                    classes + File.pathSeparator + modules,
+                    "-m",
+                    "user/user.Program",
+                    product.model().toString()))
+            .succeeds()
+            .out();
+    assertTrue(out.matches("0\\.7553 vector \\d+-bit\\R"), out);
+  }
+
+  @Test
+  void theExampleOfTheReadmeCompilesAndRuns() throws IOException {
+    Matcher example = EXAMPLE.matcher(Files.readString(product.home().resolve("README.md")));
+    assertTrue(example.find(), "README.md has no block of Java");
+    Matcher name = CLASS.matcher(example.group(1));
+    assertTrue(name.find(), "the example declares no class");
+    Path folder = product.folder("readme");
+    Path source = Files.writeString(folder.resolve(name.group(1) + ".java"), example.group(1));
+    Path classes = compile(folder, List.of("-cp", jars("filigree-")), source);
+    Program.Result result =
+        product.java(
+            List.of(
+                VECTOR_MODULE,
+                NATIVE_ACCESS,
+                "-cp",
+                classes + File.pathSeparator + jars(),
+                name.group(1),
+                product.model().toString()));
+    assertTrue(result.succeeds().out().contains("0.7553"), result.out());
+  }
+}

@@ -1,0 +1,133 @@
+package dev.filigree.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A process under test. */
+final class Program {
+  private static final long LIMIT_SECONDS = 300;
+
+  private static final ObjectMapper ONE_DOCUMENT =
+      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  private final List<String> command;
+  private final Process process;
+  private final Path out;
+  private final Path err;
+
+  private Program(List<String> command, Process process, Path out, Path err) {
+    this.command = command;
+    this.process = process;
+    this.out = out;
+    this.err = err;
+  }
+
+  /** What a process did. */
+  record Result(List<String> command, int code, String out, String err) {
+    Result succeeds() {
+      assertEquals(0, code, () -> command + "\n" + out + err);
+      assertNoTrace();
+      return this;
+    }
+
+    /** Checks for a message with these parts on standard error and nothing on standard output. */
+    Result failsWith(int expected, String... parts) {
+      assertEquals(expected, code, () -> command + "\n" + out + err);
+      assertEquals("", out);
+      assertNoTrace();
+      for (String part : parts) {
+        assertTrue(err.contains(part), () -> "no '" + part + "' in " + err);
+      }
+      return this;
+    }
+
+    private void assertNoTrace() {
+      assertFalse(err.contains("\tat ") || err.contains("Exception"), err);
+      assertFalse(err.contains("internal error"), err);
+    }
+
+    /** Standard output, which must be one JSON document and nothing else. */
+    JsonNode json() {
+      succeeds();
+      return ONE_DOCUMENT.readTree(out);
+    }
+  }
+
+  /**
+   * Starts a process whose output goes to files.
+   *
+   * @param environment what differs from this process's
+   */
+  static Program start(Path folder, Map<String, String> environment, List<String> command) {
+    try {
+      Path out = Files.createTempFile("filigree-it", ".out");
+      Path err = Files.createTempFile("filigree-it", ".err");
+      ProcessBuilder builder =
+          new ProcessBuilder(command)
+              .directory(folder.toFile())
+              .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+              .redirectOutput(out.toFile())
+              .redirectError(err.toFile());
+      // Maven's launcher passes these on, and a build inside a test must not take them over
+      builder.environment().keySet().removeIf(name -> name.startsWith("MAVEN_"));
+      builder.environment().putAll(environment);
+      return new Program(command, builder.start(), out, err);
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    }
+  }
+
+  Process process() {
+    return process;
+  }
+
+  Result await() {
+    try {
+      if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+        kill();
+        throw new AssertionError(command + " did not end; it said " + Files.readString(err));
+      }
+      Result result =
+          new Result(command, process.exitValue(), Files.readString(out), Files.readString(err));
+      Files.delete(out);
+      Files.delete(err);
+      return result;
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    } catch (InterruptedException interrupt) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(interrupt);
+    }
+  }
+
+  /** Ends it and all it started the hard way, as {@code kill -9} does. */
+  void kill() {
+    try (Stream<ProcessHandle> children = process.descendants()) {
+      List<ProcessHandle> all = children.toList();
+      process.destroyForcibly();
+      all.forEach(ProcessHandle::destroyForcibly);
+      process.waitFor(10, TimeUnit.SECONDS);
+      for (ProcessHandle child : all) {
+        child.onExit().get(10, TimeUnit.SECONDS);
+      }
+    } catch (InterruptedException
+        | java.util.concurrent.ExecutionException
+        | java.util.concurrent.TimeoutException failed) {
+      throw new IllegalStateException(failed);
+    }
+  }
+}
