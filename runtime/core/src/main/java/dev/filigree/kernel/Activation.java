@@ -11,7 +11,7 @@ public enum Activation {
   /** {@code x * P(X <= x)} by the error function. */
   GELU(Unary::gelu),
   /** The approximation of GELU by tanh. */
-  GELU_TANH(x -> 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)))),
+  GELU_TANH(Activation::geluTanh),
   TANH(Math::tanh),
   SIGMOID(Unary::sigmoid);
 
@@ -24,6 +24,12 @@ public enum Activation {
   /** The function in double precision: the twin of every faster form. */
   public double apply(double x) {
     return function.applyAsDouble(x);
+  }
+
+  private static double geluTanh(double x) {
+    double tanh = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x));
+    // minus infinity times (1 - 1) would be NaN
+    return x == Double.NEGATIVE_INFINITY ? 0 : 0.5 * x * (1 + tanh);
   }
 
   /** The text that names it in a node's attribute. */

@@ -88,7 +88,7 @@ public interface Kernels {
 
   /**
    * Rounds consecutive values to the levels of an 8-bit quantisation: {@code y = (clamp(rint(x /
-   * scale) + zeroPoint, 0, 255) - zeroPoint) * scale}.
+   * scale) + zeroPoint, 0, 255) - zeroPoint) * scale}; NaN stays NaN.
    */
   void roundToLevels(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
 

@@ -41,12 +41,13 @@ final class Decoding {
   }
 
   /**
-   * Decodes integers: {@code code * scale + offset} of the output's row.
+   * Decodes integers: {@code (code - zeroPoint) * scale} of the output's row, rounded once, so that
+   * the code of the zero point is 0 exactly.
    *
    * @param from first code
    * @param count a multiple of 4
    * @param scales from {@link #patterns}
-   * @param offsets from {@link #patterns}
+   * @param zeroPoints from {@link #patterns}
    */
   static void integers(
       byte[] codes,
@@ -54,7 +55,7 @@ final class Decoding {
       int count,
       boolean signed,
       float[] scales,
-      float[] offsets,
+      float[] zeroPoints,
       int tile,
       float[] into,
       int at) {
@@ -62,21 +63,22 @@ final class Decoding {
     int pattern = tile * PATTERN;
     if (COUNT >= 8) {
       FloatVector scale = FloatVector.fromArray(F, scales, pattern);
-      FloatVector offset = FloatVector.fromArray(F, offsets, pattern);
+      FloatVector zeroPoint = FloatVector.fromArray(F, zeroPoints, pattern);
       VectorOperators.Conversion<Byte, Integer> widen =
           signed ? VectorOperators.B2I : VectorOperators.ZERO_EXTEND_B2I;
       for (; i + COUNT <= count; i += COUNT) {
         IntVector wide =
             (IntVector) ByteVector.fromArray(B, codes, from + i).convertShape(widen, Lanes.I, 0);
         ((FloatVector) wide.convertShape(VectorOperators.I2F, F, 0))
-            .fma(scale, offset)
+            .sub(zeroPoint)
+            .mul(scale)
             .intoArray(into, at + i);
       }
     }
     int mask = signed ? -1 : 0xff;
     for (; i < count; i++) {
       int r = pattern + i % OUTPUTS;
-      into[at + i] = Math.fma((float) (codes[from + i] & mask), scales[r], offsets[r]);
+      into[at + i] = ((codes[from + i] & mask) - zeroPoints[r]) * scales[r];
     }
   }
 

@@ -40,6 +40,16 @@ interface TileSource {
     };
   }
 
+  /** Bytes a weight takes in the layout of {@link #of}. */
+  static int bytesPerWeight(Weights weights) {
+    return switch (weights) {
+      case Quantized quantized -> Byte.BYTES;
+      case Codebook codebook -> Byte.BYTES;
+      case Dense dense -> dense.tensor().dtype().bytes();
+      default -> Float.BYTES;
+    };
+  }
+
   /** Weights of a padded number of rows, checked to fit an array. */
   static int size(int rows, int columns) {
     long size = (long) tiles(rows) * DenseTiles.OUTPUTS * columns;
@@ -128,7 +138,7 @@ interface TileSource {
   }
 
   /** 8-bit integers; zero point and scale of each of a tile's four rows are applied on decoding. */
-  record QuantizedTiles(byte[] codes, float[] scales, float[] offsets, boolean signed, int columns)
+  record QuantizedTiles(byte[] codes, float[] scales, float[] zeroPoints, boolean signed, int columns)
       implements TileSource {
     static QuantizedTiles pack(Quantized weights) {
       IntegerValues values = weights.values();
@@ -136,10 +146,10 @@ interface TileSource {
       int columns = weights.columns();
       byte[] packed = new byte[TileSource.size(rows, columns)];
       float[] scales = new float[rows];
-      float[] offsets = new float[rows];
+      float[] zeroPoints = new float[rows];
       for (int r = 0; r < rows; r++) {
         scales[r] = values.scale(r);
-        offsets[r] = -values.zeroPoint(r) * values.scale(r);
+        zeroPoints[r] = values.zeroPoint(r);
         int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
         for (int k = 0; k < columns; k++) {
           packed[at + k * DenseTiles.OUTPUTS] =
@@ -149,7 +159,7 @@ interface TileSource {
       return new QuantizedTiles(
           packed,
           Decoding.patterns(scales, tiles(rows)),
-          Decoding.patterns(offsets, tiles(rows)),
+          Decoding.patterns(zeroPoints, tiles(rows)),
           values.dtype() == DType.I8,
           columns);
     }
@@ -168,7 +178,7 @@ interface TileSource {
     public void decode(int tile, int k, int features, float[] into, int at) {
       int from = (tile * columns + k) * DenseTiles.OUTPUTS;
       Decoding.integers(
-          codes, from, features * DenseTiles.OUTPUTS, signed, scales, offsets, tile, into, at);
+          codes, from, features * DenseTiles.OUTPUTS, signed, scales, zeroPoints, tile, into, at);
     }
   }
 

@@ -2,7 +2,6 @@ package dev.filigree.kernels.vector;
 
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
-import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
 import java.util.Locale;
 
@@ -31,7 +30,7 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
   }
 
   private boolean isDecoded() {
-    return !(weights instanceof Dense) && weights.density() == 1;
+    return TileSource.bytesPerWeight(weights) < Float.BYTES;
   }
 
   @Override
@@ -50,7 +49,7 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
     double all = (double) weights.rows() * weights.columns();
     double multiplyAdds = (rows ? weights.stored() : all) * tokens;
     double rate = (rows ? KEPT_PER_LANE : DENSE_PER_LANE) * Lanes.COUNT;
-    double bytes = rows ? 5.0 * weights.stored() : isDecoded() ? all : 4 * all;
+    double bytes = rows ? 5.0 * weights.stored() : TileSource.bytesPerWeight(weights) * all;
     return tokens == 1 ? bytes / BANDWIDTH : Math.max(multiplyAdds / rate, bytes / BANDWIDTH);
   }
 

@@ -42,10 +42,11 @@ public final class DynamicQuantizeLinear implements Operator {
     return Math.clamp((long) Math.rint(-Math.min(min, 0) / scale), 0, 255);
   }
 
-  /** The code of a value. */
+  /** The code of a value; NaN gets the code of 0. */
   public static int code(float x, float scale, int zeroPoint) {
-    // in double, or the sum could wrap where a tiny scale makes the quotient infinite
-    return (int) Math.clamp(Math.rint(x / scale) + zeroPoint, 0.0, 255.0);
+    // saturated as an int first: an infinite quotient must not wrap around when the zero point is
+    // added
+    return Math.clamp((long) (int) Math.rint(x / scale) + zeroPoint, 0, 255);
   }
 
   @Override

@@ -20,26 +20,15 @@ public final class ScalarKernels implements Kernels {
   /** Operations a nanosecond, measured on one core of a server; only ranks kernels of this set. */
   static final double MULTIPLY_ADDS_PER_NANO = 1.0;
 
-  private final int lanes;
-
-  /** Kernels without padding. */
-  public ScalarKernels() {
-    this(1);
-  }
-
-  /** Kernels over panels as another set has them, to compare with it. */
-  public ScalarKernels(int lanes) {
-    this.lanes = lanes;
-  }
-
   @Override
   public String name() {
     return "scalar";
   }
 
+  /** One: its panels need no padding. The kernels take panels of any other set as well. */
   @Override
   public int lanes() {
-    return lanes;
+    return 1;
   }
 
   @Override
@@ -208,8 +197,9 @@ public final class ScalarKernels implements Kernels {
   public void roundToLevels(
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
-      int code = DynamicQuantizeLinear.code(get(memory, x + i), scale, zeroPoint);
-      set(memory, y + i, (code - zeroPoint) * scale);
+      float value = get(memory, x + i);
+      int code = DynamicQuantizeLinear.code(value, scale, zeroPoint);
+      set(memory, y + i, Float.isNaN(value) ? value : (code - zeroPoint) * scale);
     }
   }
 

@@ -1,0 +1,191 @@
+package dev.filigree.kernels.vector;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.filigree.DType;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.Panels;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+final class AttentionTest {
+  private static final int[] LENGTHS = {1, 2, 3, 7, 9, 16, 17, 33, 64, 65, 130};
+  private static final int[] FEW_LENGTHS = {1, 7, 33, 65};
+
+  private final Kernels vector = Legs.vector();
+  private final Kernels scalar = Legs.scalar();
+
+  /** Which of batch, head, query and key an additive mask tells apart. */
+  private record MaskForm(boolean batch, boolean head, boolean query, boolean key) {}
+
+  /**
+   * An attention and its operands.
+   *
+   * @param masked what is added to masked scores
+   */
+  private final class Attention {
+    final Operands operands = new Operands();
+    final int batch;
+    final int heads;
+    final int width;
+    final int queries;
+    final int keys;
+    final Panels queryPanels;
+    final Panels keyPanels;
+    final float[] valueMatrix;
+    final long q;
+    final long k;
+    final long v;
+    final long y;
+    long mask = -1;
+    final long[] steps = new long[4];
+
+    Attention(int batch, int heads, int width, int queries, int keys, SplittableRandom random) {
+      this.batch = batch;
+      this.heads = heads;
+      this.width = width;
+      this.queries = queries;
+      this.keys = keys;
+      queryPanels = Panels.of(batch * queries, vector.lanes());
+      keyPanels = Panels.of(batch * keys, vector.lanes());
+      q = operands.place(padded(queryPanels, Legs.normal(random, floats(queryPanels))));
+      k = operands.place(padded(keyPanels, Legs.normal(random, floats(keyPanels))));
+      valueMatrix = padded(keyPanels, Legs.normal(random, floats(keyPanels)));
+      v = operands.place(valueMatrix);
+      y = operands.place(new float[floats(queryPanels)]);
+    }
+
+    private int floats(Panels panels) {
+      return (int) (panels.bytes(heads * width) / Float.BYTES);
+    }
+
+    /** Makes the padding NaN, which must reach nothing. */
+    private float[] padded(Panels panels, float[] values) {
+      for (int p = 0; p < panels.count(); p++) {
+        int start = (int) (panels.offset(p, heads * width) / Float.BYTES);
+        for (int f = 0; f < heads * width; f++) {
+          int row = start + f * panels.width(p);
+          Arrays.fill(values, row + panels.used(p), row + panels.width(p), Float.NaN);
+        }
+      }
+      return values;
+    }
+
+    void mask(MaskForm form, float masked, SplittableRandom random) {
+      int[] extents = {
+        form.batch ? batch : 1, form.head ? heads : 1, form.query ? queries : 1, form.key ? keys : 1
+      };
+      long step = 1;
+      for (int axis = 3; axis >= 0; axis--) {
+        steps[axis] = extents[axis] == 1 ? 0 : step;
+        step *= extents[axis];
+      }
+      mask =
+          operands.place(
+              Legs.floats((int) step, i -> i % extents[3] > 0 && random.nextBoolean() ? masked : 0));
+    }
+
+    AttentionCall call(MemorySegment memory) {
+      return new AttentionCall(
+          memory, queryPanels, keyPanels, q, k, v, y, mask, steps, heads, width, queries, keys,
+          (float) (1 / Math.sqrt(width)));
+    }
+
+    float[] run(Kernels kernels) {
+      return operands.run(
+          kernels,
+          y,
+          (unused, memory) -> {
+            // scratch lies in the call's memory, so a copy with room at its end is what runs
+            AttentionCall sizes = call(memory);
+            long scratch = (memory.byteSize() + 63) / 64 * 64;
+            long bytes = kernels.attentionBytes(sizes);
+            MemorySegment larger =
+                java.lang.foreign.Arena.ofAuto().allocate(scratch + bytes + 64, 64);
+            larger.copyFrom(memory);
+            larger.set(DType.INT, scratch + bytes, 77);
+            AttentionCall call = call(larger);
+            float[] heap = new float[kernels.attentionScratch(call) + 1];
+            Arrays.fill(heap, Float.NaN);
+            for (int b = batch - 1; b >= 0; b--) {
+              for (int head = heads - 1; head >= 0; head--) {
+                kernels.attend(call, b, head, heap, scratch);
+              }
+            }
+            assertEquals(77, larger.get(DType.INT, scratch + bytes), "end of the scratch");
+            memory.copyFrom(larger.asSlice(0, memory.byteSize()));
+          });
+    }
+
+    void check(String what) {
+      float[] expected = run(scalar);
+      double[] errors = new double[expected.length];
+      Arrays.fill(errors, 1e-5);
+      Operands.assertClose(
+          what + ": " + batch + " sequences, " + heads + " heads of " + width + ", " + queries
+              + " queries, " + keys + " keys",
+          expected,
+          run(vector),
+          errors);
+    }
+  }
+
+  @Test
+  void selfAttentionFollowsItsTwinAtEveryLength() {
+    SplittableRandom random = Legs.random("self-attention");
+    for (int length : Legs.few() ? FEW_LENGTHS : LENGTHS) {
+      for (int width : new int[] {1, 3, 32}) {
+        for (int batch : new int[] {1, 3}) {
+          new Attention(batch, 2, width, length, length, random).check("no mask");
+        }
+      }
+    }
+  }
+
+  @Test
+  void queriesAndKeysMayDifferInNumber() {
+    SplittableRandom random = Legs.random("cross-attention");
+    for (int[] lengths : new int[][] {{1, 70}, {70, 1}, {5, 66}, {66, 5}, {64, 63}}) {
+      new Attention(2, 3, 5, lengths[0], lengths[1], random).check("no mask");
+    }
+  }
+
+  @Test
+  void aMaskMayTellAnyAxesApart() {
+    SplittableRandom random = Legs.random("masks");
+    for (int axes = 0; axes < 16; axes++) {
+      MaskForm form =
+          new MaskForm((axes & 1) != 0, (axes & 2) != 0, (axes & 4) != 0, (axes & 8) != 0);
+      for (float masked : new float[] {Float.NEGATIVE_INFINITY, -Float.MAX_VALUE, -10000, 0.5f}) {
+        for (int length : new int[] {3, 18, 67}) {
+          Attention attention = new Attention(2, 2, 4, length, length, random);
+          attention.mask(form, masked, random);
+          attention.check(form + " of " + masked);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aMaskedKeyHasNoInfluence() {
+    SplittableRandom random = Legs.random("masked key");
+    Attention attention = new Attention(1, 1, 2, 5, 3, random);
+    // a mask that leaves only the first key
+    attention.steps[3] = 1;
+    attention.mask =
+        attention.operands.place(
+            new float[] {0, Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY});
+    float[] y = attention.run(vector);
+    int queryWidth = attention.queryPanels.width(0);
+    int keyWidth = attention.keyPanels.width(0);
+    for (int feature = 0; feature < 2; feature++) {
+      for (int query = 0; query < 5; query++) {
+        assertEquals(
+            attention.valueMatrix[feature * keyWidth], y[feature * queryWidth + query], 1e-6f);
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+package dev.filigree.kernels.vector;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Kernels;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+final class ElementwiseTest {
+  private final Kernels vector = Legs.vector();
+  private final Kernels scalar = Legs.scalar();
+
+  private static final float[] SPECIAL = {
+    0, -0f, Float.MIN_VALUE, -Float.MIN_VALUE, Float.MAX_VALUE, -Float.MAX_VALUE,
+    Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN
+  };
+
+  /** Values of ordinary size with every special one among them. */
+  private static float[] mixed(SplittableRandom random, int count) {
+    float[] values = Legs.normal(random, count);
+    for (int i = 0; i < count; i += 5) {
+      values[i] = SPECIAL[random.nextInt(SPECIAL.length)];
+    }
+    return values;
+  }
+
+  @Test
+  void activationsWriteEachValueAndNoOther() {
+    SplittableRandom random = Legs.random("activations");
+    for (Activation activation : Activation.values()) {
+      for (int count : Legs.counts()) {
+        for (int shift = 0; shift < 3; shift++) {
+          Operands operands = new Operands();
+          float[] values = mixed(random, count);
+          long x = operands.place(values, shift);
+          Operands.Action action =
+              (kernels, memory) -> kernels.activate(activation, memory, x, count);
+          double[] errors = new double[count];
+          for (int i = 0; i < count; i++) {
+            errors[i] = 4e-7 * Math.max(1, Math.abs(values[i]));
+          }
+          Operands.assertClose(
+              activation + " of " + count,
+              operands.run(scalar, x, action),
+              operands.run(vector, x, action),
+              errors);
+        }
+      }
+    }
+  }
+
+  @Test
+  void sumsAreExact() {
+    SplittableRandom random = Legs.random("sums");
+    for (int count : Legs.counts()) {
+      for (int shift = 0; shift < 3; shift++) {
+        Operands operands = new Operands();
+        long a = operands.place(mixed(random, count), shift);
+        long b = operands.place(mixed(random, count), 1);
+        long y = operands.place(new float[count], 2);
+        compareExactly(operands, y, (kernels, memory) -> kernels.add(memory, a, b, y, count));
+        compareExactly(operands, a, (kernels, memory) -> kernels.add(memory, a, b, a, count));
+        compareExactly(operands, b, (kernels, memory) -> kernels.add(memory, a, b, b, count));
+        compareExactly(operands, a, (kernels, memory) -> kernels.add(memory, a, a, a, count));
+      }
+    }
+  }
+
+  private void compareExactly(Operands operands, long output, Operands.Action action) {
+    Operands.assertSame(
+        "output at " + output,
+        operands.run(scalar, output, action),
+        operands.run(vector, output, action));
+  }
+
+  @Test
+  void rangesAreExactAndGrowWhatStandsThere() {
+    SplittableRandom random = Legs.random("ranges");
+    for (int count : Legs.counts()) {
+      for (float[] start : new float[][] {{0, 0}, {-0.5f, 0.5f}, {-100, 100}}) {
+        float[] plain = Legs.normal(random, count);
+        float[] infinite = plain.clone();
+        float[] undefined = plain.clone();
+        if (count > 0) {
+          infinite[count - 1] = Float.NEGATIVE_INFINITY;
+          undefined[count / 2] = Float.NaN;
+        }
+        for (float[] values : new float[][] {plain, infinite, undefined}) {
+          Operands operands = new Operands();
+          long x = operands.place(values, 1);
+          float[] expected = start.clone();
+          float[] actual = start.clone();
+          operands.run(scalar, x, (kernels, memory) -> kernels.range(memory, x, count, expected));
+          operands.run(vector, x, (kernels, memory) -> kernels.range(memory, x, count, actual));
+          assertArrayEquals(expected, actual);
+        }
+      }
+    }
+  }
+
+  @Test
+  void roundingToLevelsIsExact() {
+    SplittableRandom random = Legs.random("levels");
+    for (int count : Legs.counts()) {
+      for (int zeroPoint : new int[] {0, 1, 127, 128, 255}) {
+        for (float scale : new float[] {0.0117f, 0.5f, 1e-6f, 3f, 1e30f}) {
+          float[] values = mixed(random, count);
+          for (int i = 1; i < count; i += 3) {
+            // ties, and codes beyond both ends
+            values[i] = (random.nextInt(600) - 300 + 0.5f) * scale;
+          }
+          Operands operands = new Operands();
+          long x = operands.place(values, 1);
+          long y = operands.place(new float[count], 2);
+          compareExactly(
+              operands,
+              y,
+              (kernels, memory) -> kernels.roundToLevels(memory, x, y, count, scale, zeroPoint));
+          compareExactly(
+              operands,
+              x,
+              (kernels, memory) -> kernels.roundToLevels(memory, x, x, count, scale, zeroPoint));
+        }
+      }
+    }
+  }
+}
