@@ -28,9 +28,14 @@ final class CompilerHints {
 
   private CompilerHints() {}
 
+  /** Whether the directives were passed on the command line. */
+  static boolean arePassedAsFlag() {
+    return System.getProperty(ALREADY) != null;
+  }
+
   /** Installs the directives once per process. */
   static synchronized void install() {
-    if (installed || System.getProperty(ALREADY) != null) {
+    if (installed || arePassedAsFlag()) {
       return;
     }
     installed = true;

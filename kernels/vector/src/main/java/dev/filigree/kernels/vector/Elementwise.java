@@ -5,150 +5,123 @@ import static dev.filigree.kernels.vector.Lanes.BYTES;
 import static dev.filigree.kernels.vector.Lanes.F;
 import static dev.filigree.kernels.vector.Lanes.ORDER;
 
+import dev.filigree.DType;
+import dev.filigree.kernel.Activation;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
-/** Kernels over consecutive values: whole vectors, then one masked vector for the rest. */
+/**
+ * Kernels over consecutive values: whole vectors, then what is left one by one as the scalar twin
+ * has it. Panels are whole vectors, so few values are ever left; masked vectors for them would cost
+ * more than they save, since C2 makes objects of masks on paths that it sees taken rarely.
+ */
 final class Elementwise {
+  /**
+   * Added and subtracted again it leaves the nearest integer of a float of small size, ties to
+   * even: 1.5 * 2^23 has no bits for fractions.
+   */
+  private static final float ROUND = 12582912f;
+
   private Elementwise() {}
 
-  /** The lanes that are left of a number of values; all of them while there are enough. */
-  private static VectorMask<Float> rest(long end, long at) {
-    return F.indexInRange(at / Float.BYTES, end / Float.BYTES);
+  /** Bytes of the whole vectors among a number of values. */
+  private static long whole(long count) {
+    return count / Lanes.COUNT * BYTES;
   }
 
   private static FloatVector load(long x) {
     return FloatVector.fromMemorySegment(F, ALL, x, ORDER);
   }
 
-  static void relu(long x, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+  /** Applies a function in place. */
+  static void activate(Activation activation, long x, long count) {
+    long whole = whole(count);
+    switch (activation) {
+      case NONE -> {
+        return;
+      }
+      case RELU -> relu(x, whole);
+      case GELU -> gelu(x, whole);
+      case GELU_TANH -> geluTanh(x, whole);
+      case TANH -> tanh(x, whole);
+      case SIGMOID -> sigmoid(x, whole);
+    }
+    for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
+      ALL.set(DType.FLOAT, x + i, (float) activation.apply(ALL.get(DType.FLOAT, x + i)));
+    }
+  }
+
+  private static void relu(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
       load(x + i).max(0f).intoMemorySegment(ALL, x + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest)
-          .max(0f)
-          .intoMemorySegment(ALL, x + i, ORDER, rest);
-    }
   }
 
-  static void gelu(long x, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+  private static void gelu(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
       VectorMath.gelu(load(x + i)).intoMemorySegment(ALL, x + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      VectorMath.gelu(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest))
-          .intoMemorySegment(ALL, x + i, ORDER, rest);
-    }
   }
 
-  static void geluTanh(long x, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+  private static void geluTanh(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
       VectorMath.geluTanh(load(x + i)).intoMemorySegment(ALL, x + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      VectorMath.geluTanh(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest))
-          .intoMemorySegment(ALL, x + i, ORDER, rest);
-    }
   }
 
-  static void tanh(long x, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+  private static void tanh(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
       VectorMath.tanh(load(x + i)).intoMemorySegment(ALL, x + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      VectorMath.tanh(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest))
-          .intoMemorySegment(ALL, x + i, ORDER, rest);
-    }
   }
 
-  static void sigmoid(long x, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+  private static void sigmoid(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
       VectorMath.sigmoid(load(x + i)).intoMemorySegment(ALL, x + i, ORDER);
-    }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      VectorMath.sigmoid(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest))
-          .intoMemorySegment(ALL, x + i, ORDER, rest);
     }
   }
 
   static void add(long a, long b, long y, long count) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+    long whole = whole(count);
+    for (long i = 0; i < whole; i += BYTES) {
       load(a + i).add(load(b + i)).intoMemorySegment(ALL, y + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      FloatVector.fromMemorySegment(F, ALL, a + i, ORDER, rest)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + i, ORDER, rest))
-          .intoMemorySegment(ALL, y + i, ORDER, rest);
+    for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
+      ALL.set(DType.FLOAT, y + i, ALL.get(DType.FLOAT, a + i) + ALL.get(DType.FLOAT, b + i));
     }
   }
 
   static void range(long x, long count, float[] range) {
-    long end = count * Float.BYTES;
+    long whole = whole(count);
     FloatVector min = FloatVector.broadcast(F, range[0]);
     FloatVector max = FloatVector.broadcast(F, range[1]);
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
+    for (long i = 0; i < whole; i += BYTES) {
       FloatVector v = load(x + i);
       min = min.min(v);
       max = max.max(v);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      FloatVector v = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest);
-      min = min.lanewise(VectorOperators.MIN, v, rest);
-      max = max.lanewise(VectorOperators.MAX, v, rest);
+    float least = min.reduceLanes(VectorOperators.MIN);
+    float most = max.reduceLanes(VectorOperators.MAX);
+    for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
+      least = Math.min(least, ALL.get(DType.FLOAT, x + i));
+      most = Math.max(most, ALL.get(DType.FLOAT, x + i));
     }
-    range[0] = min.reduceLanes(VectorOperators.MIN);
-    range[1] = max.reduceLanes(VectorOperators.MAX);
+    range[0] = least;
+    range[1] = most;
   }
 
   static void roundToLevels(long x, long y, long count, float scale, int zeroPoint) {
-    long end = count * Float.BYTES;
-    long i = 0;
-    for (; i + BYTES <= end; i += BYTES) {
-      levels(load(x + i), scale, zeroPoint).intoMemorySegment(ALL, y + i, ORDER);
+    long whole = whole(count);
+    for (long i = 0; i < whole; i += BYTES) {
+      // the quotient must be the scalar twin's, so it is a division; codes are clamped before they
+      // are rounded, which gives the same and keeps the rounding in range
+      FloatVector quotient = load(x + i).div(scale).max(-zeroPoint).min(255 - zeroPoint);
+      quotient.add(ROUND).sub(ROUND).mul(scale).intoMemorySegment(ALL, y + i, ORDER);
     }
-    if (i < end) {
-      VectorMask<Float> rest = rest(end, i);
-      levels(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER, rest), scale, zeroPoint)
-          .intoMemorySegment(ALL, y + i, ORDER, rest);
+    for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
+      float quotient = ALL.get(DType.FLOAT, x + i) / scale;
+      float clamped = Math.min(Math.max(quotient, -zeroPoint), 255 - zeroPoint);
+      ALL.set(DType.FLOAT, y + i, (clamped + ROUND - ROUND) * scale);
     }
-  }
-
-  private static FloatVector levels(FloatVector x, float scale, int zeroPoint) {
-    // the quotient must be the scalar twin's, so it is a division; codes are clamped before they
-    // are rounded, which gives
-    // the same and keeps the conversion in range
-    FloatVector quotient = x.div(scale).max(-zeroPoint).min(255 - zeroPoint);
-    return round(quotient).mul(scale);
-  }
-
-  /**
-   * To the nearest integer, ties to even, for values of small size: the sum with 1.5 * 2^23 has no
-   * bits for fractions.
-   */
-  private static FloatVector round(FloatVector x) {
-    float shift = 12582912f;
-    return x.add(shift).sub(shift);
   }
 }

@@ -7,81 +7,108 @@ import static dev.filigree.kernels.vector.Lanes.ORDER;
 
 import dev.filigree.DType;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
-/** Kernels over one row of features, with vectors along features. */
+/**
+ * Kernels over one row of features, with vectors along features: each step takes the whole vectors
+ * and then what is left one by one. The two are methods of their own, which keeps each small enough
+ * for C2 to inline all of its vector operations.
+ */
 final class Horizontal {
   private Horizontal() {}
+
+  private static float get(long x) {
+    return ALL.get(DType.FLOAT, x);
+  }
 
   /** Layer normalisation of a single token. */
   static void layerNormalization(
       long x, long y, int features, float[] scale, float[] bias, float epsilon) {
     long end = (long) features * Float.BYTES;
     long whole = end / BYTES * BYTES;
-    FloatVector sums = FloatVector.zero(F);
-    for (long i = 0; i < whole; i += BYTES) {
-      sums = sums.add(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER));
-    }
-    float sum = sums.reduceLanes(VectorOperators.ADD);
+    float sum = sum(x, whole);
     for (long i = whole; i < end; i += Float.BYTES) {
-      sum += ALL.get(DType.FLOAT, x + i);
+      sum += get(x + i);
     }
     float mean = sum / features;
-    FloatVector squares = FloatVector.zero(F);
-    for (long i = 0; i < whole; i += BYTES) {
-      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(mean);
-      squares = d.fma(d, squares);
-    }
-    float square = squares.reduceLanes(VectorOperators.ADD);
+    float square = squares(x, whole, mean);
     for (long i = whole; i < end; i += Float.BYTES) {
-      float d = ALL.get(DType.FLOAT, x + i) - mean;
+      float d = get(x + i) - mean;
       square += d * d;
     }
     float inverse = (float) (1 / Math.sqrt(square / features + epsilon));
     for (int f = 0; f < features; f++) {
       long at = (long) f * Float.BYTES;
-      float normal = (ALL.get(DType.FLOAT, x + at) - mean) * inverse * scale[f];
+      float normal = (get(x + at) - mean) * inverse * scale[f];
       ALL.set(DType.FLOAT, y + at, bias == null ? normal : normal + bias[f]);
     }
+  }
+
+  private static float sum(long x, long bytes) {
+    FloatVector sums = FloatVector.zero(F);
+    for (long i = 0; i < bytes; i += BYTES) {
+      sums = sums.add(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER));
+    }
+    return sums.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static float squares(long x, long bytes, float mean) {
+    FloatVector means = FloatVector.broadcast(F, mean);
+    FloatVector squares = FloatVector.zero(F);
+    for (long i = 0; i < bytes; i += BYTES) {
+      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(means);
+      squares = d.fma(d, squares);
+    }
+    return squares.reduceLanes(VectorOperators.ADD);
   }
 
   /** Softmax of one row. */
   static void softmax(long x, long y, int count) {
     long end = (long) count * Float.BYTES;
     long whole = end / BYTES * BYTES;
-    VectorMask<Float> rest = F.indexInRange(whole / Float.BYTES, count);
+    float max = max(x, whole);
+    for (long i = whole; i < end; i += Float.BYTES) {
+      max = Math.max(max, get(x + i));
+    }
+    float sum = exponentials(x, y, whole, max);
+    for (long i = whole; i < end; i += Float.BYTES) {
+      float e = (float) Math.exp(get(x + i) - max);
+      ALL.set(DType.FLOAT, y + i, e);
+      sum += e;
+    }
+    float inverse = 1 / sum;
+    scale(y, whole, inverse);
+    for (long i = whole; i < end; i += Float.BYTES) {
+      ALL.set(DType.FLOAT, y + i, get(y + i) * inverse);
+    }
+  }
+
+  private static float max(long x, long bytes) {
     FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-    for (long i = 0; i < whole; i += BYTES) {
+    for (long i = 0; i < bytes; i += BYTES) {
       most = most.max(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER));
     }
-    if (whole < end) {
-      FloatVector v = FloatVector.fromMemorySegment(F, ALL, x + whole, ORDER, rest);
-      most = most.lanewise(VectorOperators.MAX, v, rest);
-    }
-    float max = most.reduceLanes(VectorOperators.MAX);
+    return most.reduceLanes(VectorOperators.MAX);
+  }
+
+  /** Writes {@code e^(x - max)} and returns the sum. */
+  private static float exponentials(long x, long y, long bytes, float max) {
+    FloatVector most = FloatVector.broadcast(F, max);
     FloatVector sums = FloatVector.zero(F);
-    for (long i = 0; i < whole; i += BYTES) {
-      FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(max));
+    for (long i = 0; i < bytes; i += BYTES) {
+      FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(most));
       e.intoMemorySegment(ALL, y + i, ORDER);
       sums = sums.add(e);
     }
-    if (whole < end) {
-      FloatVector v = FloatVector.fromMemorySegment(F, ALL, x + whole, ORDER, rest);
-      FloatVector e = VectorMath.exp(v.sub(max));
-      e.intoMemorySegment(ALL, y + whole, ORDER, rest);
-      sums = sums.add(e, rest);
-    }
-    float inverse = 1 / sums.reduceLanes(VectorOperators.ADD);
-    for (long i = 0; i < whole; i += BYTES) {
+    return sums.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static void scale(long y, long bytes, float factor) {
+    FloatVector factors = FloatVector.broadcast(F, factor);
+    for (long i = 0; i < bytes; i += BYTES) {
       FloatVector.fromMemorySegment(F, ALL, y + i, ORDER)
-          .mul(inverse)
+          .mul(factors)
           .intoMemorySegment(ALL, y + i, ORDER);
-    }
-    if (whole < end) {
-      FloatVector.fromMemorySegment(F, ALL, y + whole, ORDER, rest)
-          .mul(inverse)
-          .intoMemorySegment(ALL, y + whole, ORDER, rest);
     }
   }
 }

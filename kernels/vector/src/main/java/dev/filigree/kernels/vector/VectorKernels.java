@@ -35,15 +35,7 @@ final class VectorKernels implements Kernels {
 
   @Override
   public void activate(Activation activation, MemorySegment memory, long x, long count) {
-    long address = memory.address() + x;
-    switch (activation) {
-      case NONE -> {}
-      case RELU -> Elementwise.relu(address, count);
-      case GELU -> Elementwise.gelu(address, count);
-      case GELU_TANH -> Elementwise.geluTanh(address, count);
-      case TANH -> Elementwise.tanh(address, count);
-      case SIGMOID -> Elementwise.sigmoid(address, count);
-    }
+    Elementwise.activate(activation, memory.address() + x, count);
   }
 
   @Override

@@ -4,7 +4,6 @@ import static dev.filigree.kernels.vector.Lanes.F;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -12,6 +11,8 @@ import jdk.incubator.vector.VectorOperators;
  * test holds it to that.
  */
 final class VectorMath {
+  private static final FloatVector ZERO = FloatVector.zero(F);
+
   private static final float LOG2_E = 1.44269504088896341f;
 
   /**
@@ -31,7 +32,8 @@ final class VectorMath {
    */
   private static final float EXP_LEAST = -87.33654f;
 
-  private static final float EXP_GREATEST = 88.72283f;
+  /** Above, e^x is infinite in float, and the two powers of two still have exponents. */
+  private static final float EXP_GREATEST = 89f;
 
   /** Where the fit of {@link #erfOfScaled} ends; beyond, erf(x / sqrt 2) is 1 in float. */
   private static final float ERF_LIMIT = 5.4164379f;
@@ -60,11 +62,9 @@ final class VectorMath {
     // underflows
     IntVector exponent = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUND));
     IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
+    // NaN passes through the clamps and the polynomial, and infinity comes of the last product
     FloatVector result = p.mul(powerOfTwo(half)).mul(powerOfTwo(exponent.sub(half)));
-    VectorMask<Float> tiny = x.compare(VectorOperators.LT, EXP_LEAST);
-    VectorMask<Float> huge = x.compare(VectorOperators.GT, EXP_GREATEST);
-    VectorMask<Float> nan = x.test(VectorOperators.IS_NAN);
-    return result.blend(0f, tiny).blend(Float.POSITIVE_INFINITY, huge).blend(Float.NaN, nan);
+    return result.blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
   }
 
   private static FloatVector powerOfTwo(IntVector exponent) {
@@ -102,7 +102,7 @@ final class VectorMath {
     FloatVector half = x.mul(0.5f);
     FloatVector result = half.fma(erfOfScaled(x), half);
     // minus infinity times (1 - 1) would be NaN
-    return result.blend(0f, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+    return result.blend(ZERO, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
   }
 
   /** The logistic function. Absolute error below 3e-7. */
@@ -122,6 +122,6 @@ final class VectorMath {
     FloatVector inner = cube.fma(broadcast(0.044715f), x).mul(0.79788456f);
     FloatVector half = x.mul(0.5f);
     FloatVector result = half.fma(tanh(inner), half);
-    return result.blend(0f, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+    return result.blend(ZERO, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
   }
 }

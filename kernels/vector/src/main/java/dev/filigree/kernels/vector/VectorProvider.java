@@ -3,6 +3,7 @@ package dev.filigree.kernels.vector;
 import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.filigree.spi.KernelProvider;
 import dev.filigree.spi.Kernels;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 
 /**
@@ -14,6 +15,9 @@ public final class VectorProvider implements KernelProvider {
 
   /** Vectors shorter than this gain nothing over what the compiler makes of plain loops. */
   private static final int MIN_BITS = 128;
+
+  /** The tier of the optimising compiler. */
+  private static final String C2 = "4";
 
   /** For {@link java.util.ServiceLoader}. */
   public VectorProvider() {}
@@ -35,19 +39,25 @@ public final class VectorProvider implements KernelProvider {
       return new Probe.Missing(
           "module " + MODULE + " is not loaded", "start Java with --add-modules=" + MODULE);
     }
-    // without C2 every vector is an object on the heap, a hundred times slower than scalar code
-    String vm = System.getProperty("java.vm.info", "");
-    if (vm.contains("interpreted") || vm.contains("emulated-client")) {
+    String compiler = missingCompiler();
+    if (compiler != null) {
       return new Probe.Missing(
-          "this JVM runs without its optimising compiler (" + vm + ")",
+          "this JVM runs without its optimising compiler (" + compiler + ")",
           "remove -Xint or -XX:TieredStopAtLevel from the Java options");
+    }
+    if (!mayAddressAllMemory()) {
+      return new Probe.Missing(
+          "this JVM denies native access, and with it the memory the kernels work on",
+          "start Java with --enable-native-access=ALL-UNNAMED, or =dev.filigree.kernels.vector on"
+              + " the module path");
     }
     int bits = Lanes.bits();
     if (bits < MIN_BITS) {
       return new Probe.Missing(
           "the processor's vectors have " + bits + " bits", "use a processor with SSE2 or NEON");
     }
-    if (bits == MIN_BITS && !hasFusedMultiplyAdd()) {
+    // wider vectors come with it on every processor
+    if (bits == MIN_BITS && option("UseFMA", "true").equals("false")) {
       return new Probe.Missing(
           "this JVM has no fused multiply-add and would compute each one in software",
           "remove -XX:UseAVX from the Java options, or use a processor with AVX2 or NEON");
@@ -56,15 +66,37 @@ public final class VectorProvider implements KernelProvider {
   }
 
   /**
-   * Whether the JVM compiles a fused multiply-add to an instruction; wider vectors come with it on
-   * every processor.
+   * What tells that there is no C2, or null: every vector is then an object on the heap, a hundred
+   * times slower than scalar code.
    */
-  private static boolean hasFusedMultiplyAdd() {
-    HotSpotDiagnosticMXBean vm = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+  private static String missingCompiler() {
+    String vm = System.getProperty("java.vm.info", "");
+    if (vm.contains("interpreted") || vm.contains("emulated-client")) {
+      return vm;
+    }
+    // the launcher passes no such flag, and starts faster without the question
+    String level = CompilerHints.arePassedAsFlag() ? C2 : option("TieredStopAtLevel", C2);
+    return level.compareTo(C2) < 0 ? "TieredStopAtLevel=" + level : null;
+  }
+
+  /** Whether {@link Lanes#ALL} can be had. */
+  @SuppressWarnings("restricted")
+  private static boolean mayAddressAllMemory() {
     try {
-      return vm == null || Boolean.parseBoolean(vm.getVMOption("UseFMA").getValue());
-    } catch (IllegalArgumentException unknownOption) {
-      return true;
+      return MemorySegment.NULL.reinterpret(1).byteSize() == 1;
+    } catch (IllegalCallerException denied) {
+      return false;
+    }
+  }
+
+  /** An option of the JVM, or what is assumed of a JVM that does not know it. */
+  private static String option(String name, String assumed) {
+    try {
+      return ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+          .getVMOption(name)
+          .getValue();
+    } catch (IllegalArgumentException unknown) {
+      return assumed;
     }
   }
 

@@ -46,7 +46,8 @@ final class Vertical {
     for (long t = 0; t < row; t += BYTES) {
       FloatVector mean = mean(x + t, row, features);
       FloatVector variance = variance(x + t, row, features, mean);
-      FloatVector inverse = FloatVector.broadcast(F, 1f).div(variance.add(epsilon).sqrt());
+      FloatVector sigma = variance.add(FloatVector.broadcast(F, epsilon)).sqrt();
+      FloatVector inverse = FloatVector.broadcast(F, 1f).div(sigma);
       normalise(x + t, y + t, row, features, mean, inverse, scale, bias);
     }
   }
@@ -66,7 +67,7 @@ final class Vertical {
     for (; f < features; f++, x += row) {
       a = a.add(FloatVector.fromMemorySegment(F, ALL, x, ORDER));
     }
-    return a.add(b).add(c.add(d)).div(features);
+    return a.add(b).add(c.add(d)).div(FloatVector.broadcast(F, features));
   }
 
   private static FloatVector variance(long x, long row, int features, FloatVector mean) {
@@ -83,7 +84,7 @@ final class Vertical {
       FloatVector d = FloatVector.fromMemorySegment(F, ALL, x, ORDER).sub(mean);
       a = d.fma(d, a);
     }
-    return a.add(b).div(features);
+    return a.add(b).div(FloatVector.broadcast(F, features));
   }
 
   private static void normalise(
@@ -96,7 +97,7 @@ final class Vertical {
       float[] scale,
       float[] bias) {
     for (int f = 0; f < features; f++, x += row, y += row) {
-      FloatVector factor = inverse.mul(scale[f]);
+      FloatVector factor = inverse.mul(FloatVector.broadcast(F, scale[f]));
       FloatVector shift = FloatVector.broadcast(F, bias == null ? 0 : bias[f]);
       FloatVector.fromMemorySegment(F, ALL, x, ORDER)
           .sub(mean)

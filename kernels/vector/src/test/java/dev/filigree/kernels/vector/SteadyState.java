@@ -1,0 +1,142 @@
+package dev.filigree.kernels.vector;
+
+import com.sun.management.ThreadMXBean;
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.Panels;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Runs each kernel until its calls allocate nothing any more. A kernel that the compiler gave up on
+ * makes an object of every vector, so this tells, without a clock, whether it is compiled well.
+ */
+final class SteadyState {
+  /** Calls between two looks at the counter. */
+  private static final int CALLS = 50;
+
+  /** Looks without success before a kernel counts as stuck. */
+  private static final int PATIENCE = 400;
+
+  private static final int TOKENS = 200;
+  private static final int FEATURES = 128;
+
+  private final Kernels kernels;
+  private final MemorySegment memory;
+  private final long y;
+  private final long scratch;
+
+  private SteadyState(Kernels kernels, Arena arena) {
+    this.kernels = kernels;
+    y = Panels.of(TOKENS, kernels.lanes()).bytes(FEATURES);
+    scratch = 2 * y;
+    memory = arena.allocate(8 * y, 64);
+  }
+
+  /** For a JVM whose only program this is. */
+  public static void main(String[] args) {
+    stuck().forEach((name, bytes) -> System.out.println(name + ": " + bytes));
+  }
+
+  /** The kernels whose calls go on allocating, and how many bytes. */
+  static Map<String, Long> stuck() {
+    Kernels kernels = new VectorProvider().open();
+    Map<String, Long> stuck = new LinkedHashMap<>();
+    try (Arena arena = Arena.ofConfined()) {
+      SteadyState state = new SteadyState(kernels, arena);
+      state
+          .calls()
+          .forEach(
+              (name, call) -> {
+                long bytes = settle(call);
+                if (bytes > 0) {
+                  stuck.put(name, bytes / CALLS);
+                }
+              });
+    }
+    return stuck;
+  }
+
+  /** Bytes of the last calls, 0 as soon as some calls had none. */
+  private static long settle(Runnable call) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long bytes = 0;
+    for (int look = 0; look < PATIENCE; look++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < CALLS; i++) {
+        call.run();
+      }
+      bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      if (bytes == 0) {
+        break;
+      }
+    }
+    return bytes;
+  }
+
+  private Map<String, Runnable> calls() {
+    Map<String, Runnable> calls = new LinkedHashMap<>();
+    SplittableRandom random = Legs.random("steady state");
+    for (Map.Entry<String, Weights> form :
+        SampleWeights.all(FEATURES, FEATURES, random).entrySet()) {
+      for (LinearOption option : kernels.linear(form.getValue())) {
+        LinearKernel kernel = option.pack();
+        for (int tokens : new int[] {1, TOKENS}) {
+          calls.put(form.getKey() + " by " + option.name() + " of " + tokens, linear(kernel, tokens));
+        }
+      }
+    }
+    for (Activation activation : Activation.values()) {
+      calls.put(activation.label(), () -> kernels.activate(activation, memory, 0, 1001));
+    }
+    float[] scale = Legs.normal(random, FEATURES);
+    float[] range = new float[2];
+    for (int width : new int[] {1, kernels.lanes(), Panels.FULL}) {
+      calls.put(
+          "layer normalisation of " + width,
+          () -> kernels.layerNormalization(memory, 0, y, width, FEATURES, scale, scale, 1e-5f));
+      calls.put("start of " + width, () -> kernels.start(memory, y, width, 0, 64, scale, 0));
+      calls.put("to panel of " + width, () -> kernels.toPanel(memory, 0, y, width, width, 65));
+      calls.put(
+          "from panel of " + width, () -> kernels.fromPanel(memory, 0, width, width, 65, memory, y));
+    }
+    calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
+    calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));
+    calls.put("range", () -> kernels.range(memory, 0, 1001, range));
+    calls.put("levels", () -> kernels.roundToLevels(memory, 0, y, 1001, 0.1f, 128));
+    calls.put("attention", attention(-1, new long[4]));
+    calls.put("attention with mask", attention(0, new long[] {0, 0, 0, 1}));
+    calls.put("attention with mask per query", attention(0, new long[] {0, 0, TOKENS, 1}));
+    return calls;
+  }
+
+  private Runnable linear(LinearKernel kernel, int tokens) {
+    Panels panels = Panels.of(tokens, kernels.lanes());
+    float[] floats = new float[kernel.scratch()];
+    return () -> {
+      for (int block = 0; block < kernel.blocks(); block++) {
+        kernel.accumulate(block, panels, 0, panels.count(), memory, 0, y, floats);
+      }
+    };
+  }
+
+  private Runnable attention(long mask, long[] steps) {
+    Panels panels = Panels.of(TOKENS, kernels.lanes());
+    AttentionCall call =
+        new AttentionCall(
+            memory, panels, panels, 0, 0, 0, y, mask, steps, 4, FEATURES / 4, TOKENS, TOKENS, 0.2f);
+    float[] heap = new float[kernels.attentionScratch(call)];
+    if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
+      throw new IllegalStateException("attention needs more scratch");
+    }
+    return () -> kernels.attend(call, 0, 1, heap, scratch);
+  }
+}
