@@ -138,7 +138,8 @@ interface TileSource {
   }
 
   /** 8-bit integers; zero point and scale of each of a tile's four rows are applied on decoding. */
-  record QuantizedTiles(byte[] codes, float[] scales, float[] zeroPoints, boolean signed, int columns)
+  record QuantizedTiles(
+      byte[] codes, float[] scales, float[] zeroPoints, boolean signed, int columns)
       implements TileSource {
     static QuantizedTiles pack(Quantized weights) {
       IntegerValues values = weights.values();

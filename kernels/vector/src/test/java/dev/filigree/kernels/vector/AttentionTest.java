@@ -85,12 +85,25 @@ final class AttentionTest {
       }
       mask =
           operands.place(
-              Legs.floats((int) step, i -> i % extents[3] > 0 && random.nextBoolean() ? masked : 0));
+              Legs.floats(
+                  (int) step, i -> i % extents[3] > 0 && random.nextBoolean() ? masked : 0));
     }
 
     AttentionCall call(MemorySegment memory) {
       return new AttentionCall(
-          memory, queryPanels, keyPanels, q, k, v, y, mask, steps, heads, width, queries, keys,
+          memory,
+          queryPanels,
+          keyPanels,
+          q,
+          k,
+          v,
+          y,
+          mask,
+          steps,
+          heads,
+          width,
+          queries,
+          keys,
           (float) (1 / Math.sqrt(width)));
     }
 
@@ -125,8 +138,18 @@ final class AttentionTest {
       double[] errors = new double[expected.length];
       Arrays.fill(errors, 1e-5);
       Operands.assertClose(
-          what + ": " + batch + " sequences, " + heads + " heads of " + width + ", " + queries
-              + " queries, " + keys + " keys",
+          what
+              + ": "
+              + batch
+              + " sequences, "
+              + heads
+              + " heads of "
+              + width
+              + ", "
+              + queries
+              + " queries, "
+              + keys
+              + " keys",
           expected,
           run(vector),
           errors);
@@ -176,8 +199,7 @@ final class AttentionTest {
     // a mask that leaves only the first key
     attention.steps[3] = 1;
     attention.mask =
-        attention.operands.place(
-            new float[] {0, Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY});
+        attention.operands.place(new float[] {0, Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY});
     float[] y = attention.run(vector);
     int queryWidth = attention.queryPanels.width(0);
     int keyWidth = attention.keyPanels.width(0);

@@ -12,8 +12,15 @@ final class ElementwiseTest {
   private final Kernels scalar = Legs.scalar();
 
   private static final float[] SPECIAL = {
-    0, -0f, Float.MIN_VALUE, -Float.MIN_VALUE, Float.MAX_VALUE, -Float.MAX_VALUE,
-    Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN
+    0,
+    -0f,
+    Float.MIN_VALUE,
+    -Float.MIN_VALUE,
+    Float.MAX_VALUE,
+    -Float.MAX_VALUE,
+    Float.POSITIVE_INFINITY,
+    Float.NEGATIVE_INFINITY,
+    Float.NaN
   };
 
   /** Values of ordinary size with every special one among them. */

@@ -52,7 +52,8 @@ final class LinearKernelTest {
     SplittableRandom random = Legs.random("one-hot");
     for (int[] size : new int[][] {{5, 130}, {66, 17}}) {
       int columns = size[1];
-      for (Map.Entry<String, Weights> form : SampleWeights.all(size[0], columns, random).entrySet()) {
+      for (Map.Entry<String, Weights> form :
+          SampleWeights.all(size[0], columns, random).entrySet()) {
         Weights weights = form.getValue();
         float[] all = weights.unpack();
         for (LinearOption option : vector.linear(weights)) {

@@ -36,8 +36,7 @@ final class NormalizationTest {
     for (long output : new long[] {x, y}) {
       Operands.Action action =
           (kernels, memory) ->
-              kernels.layerNormalization(
-                  memory, x, output, width, features, scale, bias, epsilon);
+              kernels.layerNormalization(memory, x, output, width, features, scale, bias, epsilon);
       Operands.assertClose(
           what + " of " + width + " tokens, " + features + " features",
           operands.run(scalar, output, action),
@@ -123,8 +122,7 @@ final class NormalizationTest {
     for (int width : widths()) {
       for (double size : new double[] {1e-30, 1e-3, 1e6, 1e15}) {
         int features = 65;
-        float[] values =
-            Legs.floats(width * features, i -> size * random.nextGaussian());
+        float[] values = Legs.floats(width * features, i -> size * random.nextGaussian());
         float[] scale = Legs.normal(random, features);
         compareNormalisation("size " + size, values, width, 1e-5f, scale, scale);
       }

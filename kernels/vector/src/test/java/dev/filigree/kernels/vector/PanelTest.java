@@ -81,7 +81,9 @@ final class PanelTest {
                   (kernels, memory) ->
                       kernels.start(memory, y, width, from, rows, optionalBias, optionalResidual);
               Operands.assertSame(
-                  "start of " + width, operands.run(scalar, y, start), operands.run(vector, y, start));
+                  "start of " + width,
+                  operands.run(scalar, y, start),
+                  operands.run(vector, y, start));
             }
           }
         }

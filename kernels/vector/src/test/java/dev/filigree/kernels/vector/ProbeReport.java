@@ -58,8 +58,7 @@ final class ProbeReport {
             new float[] {100, 100, 100},
             -1);
       }
-      kernel.accumulate(
-          0, panels, 0, panels.count(), memory, x, y, new float[kernel.scratch()]);
+      kernel.accumulate(0, panels, 0, panels.count(), memory, x, y, new float[kernel.scratch()]);
       StringBuilder outputs = new StringBuilder();
       for (int o = 0; o < 3; o++) {
         outputs.append(memory.get(DType.FLOAT, y + (long) o * width * Float.BYTES)).append(' ');

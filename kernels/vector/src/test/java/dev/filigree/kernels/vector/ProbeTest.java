@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What the provider says in JVMs where its kernels cannot run, and that the scalar ones then do. */
+/**
+ * What the provider says in JVMs where its kernels cannot run, and that the scalar ones then do.
+ */
 final class ProbeTest {
   private static final String MODULE = "--add-modules=jdk.incubator.vector";
   private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
@@ -38,8 +40,7 @@ final class ProbeTest {
         fix,
         MODULE,
         "-XX:TieredStopAtLevel=1");
-    assertRefused(
-        why.formatted("TieredStopAtLevel=3"), fix, MODULE, "-XX:TieredStopAtLevel=3");
+    assertRefused(why.formatted("TieredStopAtLevel=3"), fix, MODULE, "-XX:TieredStopAtLevel=3");
     assertRefused(why.formatted("interpreted mode, sharing"), fix, MODULE, "-Xint");
   }
 

@@ -41,7 +41,8 @@ final class SampleWeights {
     all.put("2:4 codebook", Sparse24.pack(dense, pairs, codes(4)));
     all.put("2:4 of zeros", Sparse24.pack(dense, Mask.none(rows, columns), FLOATS));
     for (double density : new double[] {1, 0.5, 0.2, 0.05, 0}) {
-      all.put("csr " + density, SparseCsr.pack(dense, some(rows, columns, density, random), FLOATS));
+      all.put(
+          "csr " + density, SparseCsr.pack(dense, some(rows, columns, density, random), FLOATS));
     }
     all.put("csr with empty rows", SparseCsr.pack(dense, everyOtherRow(rows, columns), FLOATS));
     all.put("csr int8", SparseCsr.pack(dense, some(rows, columns, 0.3, random), INTEGERS));
@@ -49,8 +50,7 @@ final class SampleWeights {
     return all;
   }
 
-  static final Sparse24.Encoder FLOATS =
-      (values, rows, kept) -> FloatValues.of(DType.F32, values);
+  static final Sparse24.Encoder FLOATS = (values, rows, kept) -> FloatValues.of(DType.F32, values);
 
   private static final Sparse24.Encoder INTEGERS =
       (values, rows, kept) -> {

@@ -90,7 +90,8 @@ final class SteadyState {
       for (LinearOption option : kernels.linear(form.getValue())) {
         LinearKernel kernel = option.pack();
         for (int tokens : new int[] {1, TOKENS}) {
-          calls.put(form.getKey() + " by " + option.name() + " of " + tokens, linear(kernel, tokens));
+          calls.put(
+              form.getKey() + " by " + option.name() + " of " + tokens, linear(kernel, tokens));
         }
       }
     }
@@ -106,7 +107,8 @@ final class SteadyState {
       calls.put("start of " + width, () -> kernels.start(memory, y, width, 0, 64, scale, 0));
       calls.put("to panel of " + width, () -> kernels.toPanel(memory, 0, y, width, width, 65));
       calls.put(
-          "from panel of " + width, () -> kernels.fromPanel(memory, 0, width, width, 65, memory, y));
+          "from panel of " + width,
+          () -> kernels.fromPanel(memory, 0, width, width, 65, memory, y));
     }
     calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
     calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));

@@ -74,8 +74,7 @@ final class VectorMathTest {
       double y = exact.applyAsDouble(x[i]);
       float actual = memory.getAtIndex(DType.FLOAT, i);
       double most = bound.at(x[i], y);
-      boolean close =
-          Double.isFinite(most) ? Math.abs(actual - y) <= most : actual == (float) most;
+      boolean close = Double.isFinite(most) ? Math.abs(actual - y) <= most : actual == (float) most;
       if (!close) {
         fail("f(" + x[i] + ") is " + actual + ", not " + y + " within " + most);
       }
