@@ -216,14 +216,14 @@ final class AttentionKernel {
       FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
       long at = t;
       for (int j = 0; j < keys; j++, at += row) {
-        most = most.max(FloatVector.fromMemorySegment(F, ALL, at, ORDER));
+        most = FloatVector.fromMemorySegment(F, ALL, at, ORDER).max(most);
       }
       FloatVector sum = FloatVector.zero(F);
       at = t;
       for (int j = 0; j < keys; j++, at += row) {
         FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(F, ALL, at, ORDER).sub(most));
         e.intoMemorySegment(ALL, at, ORDER);
-        sum = sum.add(e);
+        sum = e.add(sum);
       }
       FloatVector inverse = FloatVector.broadcast(F, 1f).div(sum);
       at = t;

@@ -97,8 +97,8 @@ final class Elementwise {
     FloatVector max = FloatVector.broadcast(F, range[1]);
     for (long i = 0; i < whole; i += BYTES) {
       FloatVector v = load(x + i);
-      min = min.min(v);
-      max = max.max(v);
+      min = v.min(min);
+      max = v.max(max);
     }
     float least = min.reduceLanes(VectorOperators.MIN);
     float most = max.reduceLanes(VectorOperators.MAX);

@@ -47,7 +47,7 @@ final class Horizontal {
   private static float sum(long x, long bytes) {
     FloatVector sums = FloatVector.zero(F);
     for (long i = 0; i < bytes; i += BYTES) {
-      sums = sums.add(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER));
+      sums = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).add(sums);
     }
     return sums.reduceLanes(VectorOperators.ADD);
   }
@@ -86,7 +86,7 @@ final class Horizontal {
   private static float max(long x, long bytes) {
     FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
     for (long i = 0; i < bytes; i += BYTES) {
-      most = most.max(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER));
+      most = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).max(most);
     }
     return most.reduceLanes(VectorOperators.MAX);
   }
@@ -98,7 +98,7 @@ final class Horizontal {
     for (long i = 0; i < bytes; i += BYTES) {
       FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(most));
       e.intoMemorySegment(ALL, y + i, ORDER);
-      sums = sums.add(e);
+      sums = e.add(sums);
     }
     return sums.reduceLanes(VectorOperators.ADD);
   }

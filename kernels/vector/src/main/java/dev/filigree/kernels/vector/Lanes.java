@@ -10,6 +10,14 @@ import jdk.incubator.vector.VectorSpecies;
  * The vectors of this machine and the memory they read. Kernels address memory by number through
  * one segment that spans all of it: its bounds are constants to the compiler, and the offsets were
  * checked when the operands were laid out.
+ *
+ * <p>One rule keeps the kernels free of objects: what a loop accumulates is an argument and never a
+ * receiver, {@code a = x.add(a)} and not {@code a = a.add(x)}. All that C2 knows of a value carried
+ * around a loop is the abstract type. As a receiver it makes a call that only a profile of the
+ * Vector API's own methods can resolve, and on a busy machine a kernel may be compiled before there
+ * is one; then every vector is an object for the life of the process. {@code x} was just loaded and
+ * has an exact type, so that everything is inlined without a profile, and with it the accumulator's
+ * type becomes exact too.
  */
 final class Lanes {
   static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;

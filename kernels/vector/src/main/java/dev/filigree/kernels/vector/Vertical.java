@@ -59,13 +59,13 @@ final class Vertical {
     FloatVector d = a;
     int f = 0;
     for (; f + 3 < features; f += 4, x += 4 * row) {
-      a = a.add(FloatVector.fromMemorySegment(F, ALL, x, ORDER));
-      b = b.add(FloatVector.fromMemorySegment(F, ALL, x + row, ORDER));
-      c = c.add(FloatVector.fromMemorySegment(F, ALL, x + 2 * row, ORDER));
-      d = d.add(FloatVector.fromMemorySegment(F, ALL, x + 3 * row, ORDER));
+      a = FloatVector.fromMemorySegment(F, ALL, x, ORDER).add(a);
+      b = FloatVector.fromMemorySegment(F, ALL, x + row, ORDER).add(b);
+      c = FloatVector.fromMemorySegment(F, ALL, x + 2 * row, ORDER).add(c);
+      d = FloatVector.fromMemorySegment(F, ALL, x + 3 * row, ORDER).add(d);
     }
     for (; f < features; f++, x += row) {
-      a = a.add(FloatVector.fromMemorySegment(F, ALL, x, ORDER));
+      a = FloatVector.fromMemorySegment(F, ALL, x, ORDER).add(a);
     }
     return a.add(b).add(c.add(d)).div(FloatVector.broadcast(F, features));
   }

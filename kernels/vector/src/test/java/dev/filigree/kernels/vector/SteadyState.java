@@ -14,7 +14,6 @@ import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.function.Predicate;
 
 /**
  * Runs each kernel until its calls allocate nothing any more. A kernel that the compiler gave up on
@@ -44,11 +43,11 @@ final class SteadyState {
 
   /** For a JVM whose only program this is. */
   public static void main(String[] args) {
-    stuck(name -> true).forEach((name, bytes) -> System.out.println(name + ": " + bytes));
+    stuck().forEach((name, bytes) -> System.out.println(name + ": " + bytes));
   }
 
-  /** The kernels of some names whose calls go on allocating, and how many bytes. */
-  static Map<String, Long> stuck(Predicate<String> names) {
+  /** The kernels whose calls go on allocating, and how many bytes. */
+  static Map<String, Long> stuck() {
     Kernels kernels = new VectorProvider().open();
     Map<String, Long> stuck = new LinkedHashMap<>();
     try (Arena arena = Arena.ofConfined()) {
@@ -57,7 +56,7 @@ final class SteadyState {
           .calls()
           .forEach(
               (name, call) -> {
-                long bytes = names.test(name) ? settle(call) : 0;
+                long bytes = settle(call);
                 if (bytes > 0) {
                   stuck.put(name, bytes / CALLS);
                 }
