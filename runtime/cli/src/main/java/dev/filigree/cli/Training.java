@@ -14,7 +14,8 @@ final class Training {
 
   public static void main(String[] arguments) throws IOException {
     Logging.quiet();
-    Path compressed = Files.createTempFile("filigree", ".filigree");
+    // in the cache, which the launcher makes for this and removes
+    Path compressed = Cache.folder("trained").resolve("model.filigree");
     try {
       command("doctor");
       command("doctor", "--json");
@@ -24,7 +25,7 @@ final class Training {
       command("inspect", compressed.toString());
       command("explain", compressed.toString(), "--no-measure");
     } finally {
-      Files.delete(compressed);
+      Files.deleteIfExists(compressed);
     }
   }
 

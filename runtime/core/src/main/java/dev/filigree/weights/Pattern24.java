@@ -45,6 +45,8 @@ public final class Pattern24 {
 
   /**
    * The axis along which at most two of every four weights are not zero; the inputs if it is both.
+   * An axis shorter than one group proves nothing, so a matrix of fewer than four rows never
+   * follows the pattern along its outputs, nor one of fewer than four columns along its inputs.
    */
   public static Optional<Axis> axis(Weights weights) {
     if (weights instanceof Sparse24) {
@@ -53,8 +55,8 @@ public final class Pattern24 {
     int columns = weights.columns();
     float[] row = new float[columns];
     byte[] keptInGroup = new byte[columns];
-    boolean alongIn = true;
-    boolean alongOut = true;
+    boolean alongIn = columns >= Sparse24.GROUP;
+    boolean alongOut = weights.rows() >= Sparse24.GROUP;
     for (int r = 0; r < weights.rows() && (alongIn || alongOut); r++) {
       weights.unpackRow(r, row, 0);
       if (r % Sparse24.GROUP == 0) {

@@ -1,6 +1,5 @@
 package dev.filigree.it;
 
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileVisitResult;
@@ -10,6 +9,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,17 +31,20 @@ final class Product {
   private static final Set<String> NOT_COPIED = Set.of("target", ".git", ".idea", ".vscode");
 
   private static Product product;
+  private static AssertionError unusable;
 
   private final Path home;
   private final Path launcher;
   private final Path folder;
   private final Path cache;
+  private final Path streams;
   private final List<Program.Result> firstStarts;
 
   private Product(Path folder) throws IOException {
     this.folder = folder;
     home = folder.resolve("a copy für 漢字");
     cache = folder.resolve("cache");
+    streams = Files.createDirectories(folder.resolve("streams"));
     copy(Path.of(System.getProperty("filigree.project")).toRealPath(), home);
     launcher =
         Files.createSymbolicLink(folder.resolve("link to filigree"), home.resolve("filigree"));
@@ -55,16 +58,37 @@ final class Product {
 
   /** The product, built by the first who asks. */
   static synchronized Product get() {
+    if (unusable != null) {
+      throw unusable;
+    }
     if (product == null) {
+      // inside the build's folder, so that what a killed test leaves goes with the next run
+      Path folder = Path.of(System.getProperty("filigree.folder")).toAbsolutePath().normalize();
       try {
-        Path folder = Files.createTempDirectory("filigree-it");
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
-        product = new Product(folder);
+        delete(folder);
+        Files.createDirectories(folder);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(folder)));
+        Product built = new Product(folder);
+        built.firstStarts.forEach(Program.Result::succeeds);
+        product = built;
       } catch (IOException failed) {
         throw new UncheckedIOException(failed);
+      } catch (AssertionError failed) {
+        // no test could do anything, and each would build again
+        unusable = failed;
+        throw failed;
       }
     }
     return product;
+  }
+
+  private static void end(Path folder) {
+    Program.killAll();
+    try {
+      delete(folder);
+    } catch (IOException | UncheckedIOException leftBehind) {
+      System.err.println("left behind: " + folder + " (" + leftBehind + ")");
+    }
   }
 
   private static void copy(Path from, Path to) throws IOException {
@@ -96,11 +120,13 @@ final class Product {
         });
   }
 
-  private static void delete(Path folder) {
-    try (Stream<Path> files = Files.walk(folder)) {
-      files.sorted((a, b) -> b.compareTo(a)).map(Path::toFile).forEach(File::delete);
-    } catch (IOException | UncheckedIOException leftBehind) {
-      System.err.println("left behind: " + folder);
+  private static void delete(Path folder) throws IOException {
+    if (Files.exists(folder)) {
+      try (Stream<Path> files = Files.walk(folder)) {
+        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
     }
   }
 
@@ -138,7 +164,7 @@ final class Product {
   Program start(String... arguments) {
     List<String> command = new ArrayList<>(List.of(launcher.toString()));
     command.addAll(List.of(arguments));
-    return Program.start(folder, environment(), command);
+    return Program.start(folder, streams, environment(), command);
   }
 
   Program.Result run(String... arguments) {
@@ -150,7 +176,7 @@ final class Product {
     Map<String, String> environment = environment();
     environment.put("filigree", launcher.toString());
     environment.putAll(more);
-    return Program.start(folder, environment, List.of("bash", "-c", line)).await();
+    return Program.start(folder, streams, environment, List.of("bash", "-c", line)).await();
   }
 
   /** Runs a Java program without the launcher, with the JDK of this test. */
@@ -160,7 +186,7 @@ final class Product {
     command.addAll(arguments);
     Map<String, String> environment = environment();
     environment.put("LC_ALL", "C.UTF-8");
-    return Program.start(folder, environment, command).await();
+    return Program.start(folder, streams, environment, command).await();
   }
 
   /** The jars of the product. */

@@ -8,10 +8,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -19,7 +21,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** A process under test. */
 final class Program {
-  private static final long LIMIT_SECONDS = 300;
+  private static final long LIMIT_SECONDS = 600;
 
   private static final ObjectMapper ONE_DOCUMENT =
       JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
@@ -67,17 +69,26 @@ final class Program {
     }
   }
 
+  /** Those that have not ended. */
+  private static final Set<Program> RUNNING = ConcurrentHashMap.newKeySet();
+
   /**
-   * Starts a process whose output goes to files.
+   * Starts a process, in a session of its own, whose output goes to files.
    *
+   * @param folder where it starts
+   * @param streams where those files are
    * @param environment what differs from this process's
    */
-  static Program start(Path folder, Map<String, String> environment, List<String> command) {
+  static Program start(
+      Path folder, Path streams, Map<String, String> environment, List<String> command) {
     try {
-      Path out = Files.createTempFile("filigree-it", ".out");
-      Path err = Files.createTempFile("filigree-it", ".err");
+      Path out = Files.createTempFile(streams, "stdout", "");
+      Path err = Files.createTempFile(streams, "stderr", "");
+      // a session gathers all it starts, so that nothing outlives kill()
+      List<String> session = new ArrayList<>(List.of("setsid"));
+      session.addAll(command);
       ProcessBuilder builder =
-          new ProcessBuilder(command)
+          new ProcessBuilder(session)
               .directory(folder.toFile())
               .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
               .redirectOutput(out.toFile())
@@ -85,14 +96,16 @@ final class Program {
       // Maven's launcher passes these on, and a build inside a test must not take them over
       builder.environment().keySet().removeIf(name -> name.startsWith("MAVEN_"));
       builder.environment().putAll(environment);
-      return new Program(command, builder.start(), out, err);
+      Program program = new Program(command, builder.start(), out, err);
+      RUNNING.add(program);
+      return program;
     } catch (IOException failed) {
       throw new UncheckedIOException(failed);
     }
   }
 
-  Process process() {
-    return process;
+  boolean isRunning() {
+    return process.isAlive();
   }
 
   Result await() {
@@ -103,6 +116,7 @@ final class Program {
       }
       Result result =
           new Result(command, process.exitValue(), Files.readString(out), Files.readString(err));
+      RUNNING.remove(this);
       Files.delete(out);
       Files.delete(err);
       return result;
@@ -116,18 +130,24 @@ final class Program {
 
   /** Ends it and all it started the hard way, as {@code kill -9} does. */
   void kill() {
-    try (Stream<ProcessHandle> children = process.descendants()) {
-      List<ProcessHandle> all = children.toList();
-      process.destroyForcibly();
-      all.forEach(ProcessHandle::destroyForcibly);
-      process.waitFor(10, TimeUnit.SECONDS);
-      for (ProcessHandle child : all) {
-        child.onExit().get(10, TimeUnit.SECONDS);
-      }
-    } catch (InterruptedException
-        | java.util.concurrent.ExecutionException
-        | java.util.concurrent.TimeoutException failed) {
-      throw new IllegalStateException(failed);
+    try {
+      new ProcessBuilder("bash", "-c", "kill -KILL -- -" + process.pid())
+          .redirectErrorStream(true)
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .start()
+          .waitFor();
+      process.destroyForcibly().waitFor();
+      RUNNING.remove(this);
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    } catch (InterruptedException interrupt) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(interrupt);
     }
+  }
+
+  /** Ends what failed tests left running. */
+  static void killAll() {
+    RUNNING.forEach(Program::kill);
   }
 }

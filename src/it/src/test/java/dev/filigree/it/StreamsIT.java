@@ -36,7 +36,7 @@ class StreamsIT {
   @Test
   void withoutATerminalNoBarAndNoControlCharacterShows() {
     Program.Result result =
-        product.run("compress", "minilm", "--recipe", "codebook-4bit", "-o", "bars.filigree");
+        product.run("compress", "minilm", "--recipe", "2:4", "-o", "bars.filigree");
     assertFalse(result.succeeds().out().contains("\033"), result.out());
     assertFalse(result.err().contains("\r") || result.err().contains("compressing"), result.err());
   }
