@@ -35,6 +35,12 @@ class Pattern24Test {
   }
 
   @Test
+  void anAxisShorterThanAGroupProvesNothing() {
+    assertEquals(Optional.empty(), Pattern24.axis(Dense.of(2, 8, new Samples(1).normal(16))));
+    assertEquals(Optional.empty(), Pattern24.axis(Dense.of(8, 2, new Samples(2).normal(16))));
+  }
+
+  @Test
   void packed24WeightsFollowTheInputsWhateverTheirValues() {
     Sparse24 packed =
         Sparse24.pack(
