@@ -118,33 +118,45 @@ final class DenseTiles {
     long y1 = y + ldy;
     long y2 = y1 + ldy;
     long y3 = y2 + ldy;
-    a00.add(FloatVector.fromMemorySegment(F, ALL, y, ORDER)).intoMemorySegment(ALL, y, ORDER);
-    a01.add(FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a00).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a01)
         .intoMemorySegment(ALL, y + BYTES, ORDER);
-    a02.add(FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER)
+        .add(a02)
         .intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
-    a03.add(FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER)
+        .add(a03)
         .intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
-    a10.add(FloatVector.fromMemorySegment(F, ALL, y1, ORDER)).intoMemorySegment(ALL, y1, ORDER);
-    a11.add(FloatVector.fromMemorySegment(F, ALL, y1 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y1, ORDER).add(a10).intoMemorySegment(ALL, y1, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y1 + BYTES, ORDER)
+        .add(a11)
         .intoMemorySegment(ALL, y1 + BYTES, ORDER);
-    a12.add(FloatVector.fromMemorySegment(F, ALL, y1 + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y1 + 2 * BYTES, ORDER)
+        .add(a12)
         .intoMemorySegment(ALL, y1 + 2 * BYTES, ORDER);
-    a13.add(FloatVector.fromMemorySegment(F, ALL, y1 + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y1 + 3 * BYTES, ORDER)
+        .add(a13)
         .intoMemorySegment(ALL, y1 + 3 * BYTES, ORDER);
-    a20.add(FloatVector.fromMemorySegment(F, ALL, y2, ORDER)).intoMemorySegment(ALL, y2, ORDER);
-    a21.add(FloatVector.fromMemorySegment(F, ALL, y2 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y2, ORDER).add(a20).intoMemorySegment(ALL, y2, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y2 + BYTES, ORDER)
+        .add(a21)
         .intoMemorySegment(ALL, y2 + BYTES, ORDER);
-    a22.add(FloatVector.fromMemorySegment(F, ALL, y2 + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y2 + 2 * BYTES, ORDER)
+        .add(a22)
         .intoMemorySegment(ALL, y2 + 2 * BYTES, ORDER);
-    a23.add(FloatVector.fromMemorySegment(F, ALL, y2 + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y2 + 3 * BYTES, ORDER)
+        .add(a23)
         .intoMemorySegment(ALL, y2 + 3 * BYTES, ORDER);
-    a30.add(FloatVector.fromMemorySegment(F, ALL, y3, ORDER)).intoMemorySegment(ALL, y3, ORDER);
-    a31.add(FloatVector.fromMemorySegment(F, ALL, y3 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y3, ORDER).add(a30).intoMemorySegment(ALL, y3, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y3 + BYTES, ORDER)
+        .add(a31)
         .intoMemorySegment(ALL, y3 + BYTES, ORDER);
-    a32.add(FloatVector.fromMemorySegment(F, ALL, y3 + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y3 + 2 * BYTES, ORDER)
+        .add(a32)
         .intoMemorySegment(ALL, y3 + 2 * BYTES, ORDER);
-    a33.add(FloatVector.fromMemorySegment(F, ALL, y3 + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y3 + 3 * BYTES, ORDER)
+        .add(a33)
         .intoMemorySegment(ALL, y3 + 3 * BYTES, ORDER);
   }
 
@@ -179,17 +191,21 @@ final class DenseTiles {
     long y1 = y + ldy;
     long y2 = y1 + ldy;
     long y3 = y2 + ldy;
-    a00.add(FloatVector.fromMemorySegment(F, ALL, y, ORDER)).intoMemorySegment(ALL, y, ORDER);
-    a01.add(FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a00).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a01)
         .intoMemorySegment(ALL, y + BYTES, ORDER);
-    a10.add(FloatVector.fromMemorySegment(F, ALL, y1, ORDER)).intoMemorySegment(ALL, y1, ORDER);
-    a11.add(FloatVector.fromMemorySegment(F, ALL, y1 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y1, ORDER).add(a10).intoMemorySegment(ALL, y1, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y1 + BYTES, ORDER)
+        .add(a11)
         .intoMemorySegment(ALL, y1 + BYTES, ORDER);
-    a20.add(FloatVector.fromMemorySegment(F, ALL, y2, ORDER)).intoMemorySegment(ALL, y2, ORDER);
-    a21.add(FloatVector.fromMemorySegment(F, ALL, y2 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y2, ORDER).add(a20).intoMemorySegment(ALL, y2, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y2 + BYTES, ORDER)
+        .add(a21)
         .intoMemorySegment(ALL, y2 + BYTES, ORDER);
-    a30.add(FloatVector.fromMemorySegment(F, ALL, y3, ORDER)).intoMemorySegment(ALL, y3, ORDER);
-    a31.add(FloatVector.fromMemorySegment(F, ALL, y3 + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y3, ORDER).add(a30).intoMemorySegment(ALL, y3, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y3 + BYTES, ORDER)
+        .add(a31)
         .intoMemorySegment(ALL, y3 + BYTES, ORDER);
   }
 
@@ -231,17 +247,21 @@ final class DenseTiles {
     long y1 = y + ldy;
     long y2 = y1 + ldy;
     long y3 = y2 + ldy;
-    a0.add(b0)
-        .add(FloatVector.fromMemorySegment(F, ALL, y, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER)
+        .add(a0)
+        .add(b0)
         .intoMemorySegment(ALL, y, ORDER);
-    a1.add(b1)
-        .add(FloatVector.fromMemorySegment(F, ALL, y1, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y1, ORDER)
+        .add(a1)
+        .add(b1)
         .intoMemorySegment(ALL, y1, ORDER);
-    a2.add(b2)
-        .add(FloatVector.fromMemorySegment(F, ALL, y2, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y2, ORDER)
+        .add(a2)
+        .add(b2)
         .intoMemorySegment(ALL, y2, ORDER);
-    a3.add(b3)
-        .add(FloatVector.fromMemorySegment(F, ALL, y3, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, y3, ORDER)
+        .add(a3)
+        .add(b3)
         .intoMemorySegment(ALL, y3, ORDER);
   }
 
@@ -253,6 +273,6 @@ final class DenseTiles {
               .fma(FloatVector.fromMemorySegment(F, ALL, x & ADDRESS, ORDER), a);
       x += ldx;
     }
-    a.add(FloatVector.fromMemorySegment(F, ALL, y, ORDER)).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a).intoMemorySegment(ALL, y, ORDER);
   }
 }

@@ -100,8 +100,8 @@ final class Elementwise {
       min = v.min(min);
       max = v.max(max);
     }
-    float least = min.reduceLanes(VectorOperators.MIN);
-    float most = max.reduceLanes(VectorOperators.MAX);
+    float least = FloatVector.broadcast(F, 1f).mul(min).reduceLanes(VectorOperators.MIN);
+    float most = FloatVector.broadcast(F, 1f).mul(max).reduceLanes(VectorOperators.MAX);
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
       least = Math.min(least, ALL.get(DType.FLOAT, x + i));
       most = Math.max(most, ALL.get(DType.FLOAT, x + i));

@@ -49,7 +49,7 @@ final class Horizontal {
     for (long i = 0; i < bytes; i += BYTES) {
       sums = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).add(sums);
     }
-    return sums.reduceLanes(VectorOperators.ADD);
+    return FloatVector.broadcast(F, 1f).mul(sums).reduceLanes(VectorOperators.ADD);
   }
 
   private static float squares(long x, long bytes, float mean) {
@@ -59,7 +59,7 @@ final class Horizontal {
       FloatVector d = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).sub(means);
       squares = d.fma(d, squares);
     }
-    return squares.reduceLanes(VectorOperators.ADD);
+    return FloatVector.broadcast(F, 1f).mul(squares).reduceLanes(VectorOperators.ADD);
   }
 
   /** Softmax of one row. */
@@ -88,7 +88,7 @@ final class Horizontal {
     for (long i = 0; i < bytes; i += BYTES) {
       most = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).max(most);
     }
-    return most.reduceLanes(VectorOperators.MAX);
+    return FloatVector.broadcast(F, 1f).mul(most).reduceLanes(VectorOperators.MAX);
   }
 
   /** Writes {@code e^(x - max)} and returns the sum. */
@@ -100,7 +100,7 @@ final class Horizontal {
       e.intoMemorySegment(ALL, y + i, ORDER);
       sums = e.add(sums);
     }
-    return sums.reduceLanes(VectorOperators.ADD);
+    return FloatVector.broadcast(F, 1f).mul(sums).reduceLanes(VectorOperators.ADD);
   }
 
   private static void scale(long y, long bytes, float factor) {

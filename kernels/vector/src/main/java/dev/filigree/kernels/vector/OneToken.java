@@ -79,7 +79,8 @@ final class OneToken {
     for (; i + COUNT <= count; i += COUNT) {
       a = FloatVector.fromArray(F, w, at + i).fma(FloatVector.fromArray(F, x, i), a);
     }
-    a.add(b).add(c.add(d)).intoArray(x, sums);
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
     return i;
   }
 }

@@ -181,33 +181,45 @@ final class RowTiles {
     }
     long za = ya + secondY;
     long zb = yb + secondY;
-    a0.add(FloatVector.fromMemorySegment(F, ALL, ya, ORDER)).intoMemorySegment(ALL, ya, ORDER);
-    a1.add(FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya, ORDER).add(a0).intoMemorySegment(ALL, ya, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER)
+        .add(a1)
         .intoMemorySegment(ALL, ya + BYTES, ORDER);
-    a2.add(FloatVector.fromMemorySegment(F, ALL, ya + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya + 2 * BYTES, ORDER)
+        .add(a2)
         .intoMemorySegment(ALL, ya + 2 * BYTES, ORDER);
-    a3.add(FloatVector.fromMemorySegment(F, ALL, ya + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya + 3 * BYTES, ORDER)
+        .add(a3)
         .intoMemorySegment(ALL, ya + 3 * BYTES, ORDER);
-    a4.add(FloatVector.fromMemorySegment(F, ALL, za, ORDER)).intoMemorySegment(ALL, za, ORDER);
-    a5.add(FloatVector.fromMemorySegment(F, ALL, za + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, za, ORDER).add(a4).intoMemorySegment(ALL, za, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, za + BYTES, ORDER)
+        .add(a5)
         .intoMemorySegment(ALL, za + BYTES, ORDER);
-    a6.add(FloatVector.fromMemorySegment(F, ALL, za + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, za + 2 * BYTES, ORDER)
+        .add(a6)
         .intoMemorySegment(ALL, za + 2 * BYTES, ORDER);
-    a7.add(FloatVector.fromMemorySegment(F, ALL, za + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, za + 3 * BYTES, ORDER)
+        .add(a7)
         .intoMemorySegment(ALL, za + 3 * BYTES, ORDER);
-    b0.add(FloatVector.fromMemorySegment(F, ALL, yb, ORDER)).intoMemorySegment(ALL, yb, ORDER);
-    b1.add(FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb, ORDER).add(b0).intoMemorySegment(ALL, yb, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER)
+        .add(b1)
         .intoMemorySegment(ALL, yb + BYTES, ORDER);
-    b2.add(FloatVector.fromMemorySegment(F, ALL, yb + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb + 2 * BYTES, ORDER)
+        .add(b2)
         .intoMemorySegment(ALL, yb + 2 * BYTES, ORDER);
-    b3.add(FloatVector.fromMemorySegment(F, ALL, yb + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb + 3 * BYTES, ORDER)
+        .add(b3)
         .intoMemorySegment(ALL, yb + 3 * BYTES, ORDER);
-    b4.add(FloatVector.fromMemorySegment(F, ALL, zb, ORDER)).intoMemorySegment(ALL, zb, ORDER);
-    b5.add(FloatVector.fromMemorySegment(F, ALL, zb + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, zb, ORDER).add(b4).intoMemorySegment(ALL, zb, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, zb + BYTES, ORDER)
+        .add(b5)
         .intoMemorySegment(ALL, zb + BYTES, ORDER);
-    b6.add(FloatVector.fromMemorySegment(F, ALL, zb + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, zb + 2 * BYTES, ORDER)
+        .add(b6)
         .intoMemorySegment(ALL, zb + 2 * BYTES, ORDER);
-    b7.add(FloatVector.fromMemorySegment(F, ALL, zb + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, zb + 3 * BYTES, ORDER)
+        .add(b7)
         .intoMemorySegment(ALL, zb + 3 * BYTES, ORDER);
   }
 
@@ -277,19 +289,25 @@ final class RowTiles {
       row++;
       at++;
     }
-    a0.add(FloatVector.fromMemorySegment(F, ALL, ya, ORDER)).intoMemorySegment(ALL, ya, ORDER);
-    a1.add(FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya, ORDER).add(a0).intoMemorySegment(ALL, ya, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER)
+        .add(a1)
         .intoMemorySegment(ALL, ya + BYTES, ORDER);
-    a2.add(FloatVector.fromMemorySegment(F, ALL, ya + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya + 2 * BYTES, ORDER)
+        .add(a2)
         .intoMemorySegment(ALL, ya + 2 * BYTES, ORDER);
-    a3.add(FloatVector.fromMemorySegment(F, ALL, ya + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya + 3 * BYTES, ORDER)
+        .add(a3)
         .intoMemorySegment(ALL, ya + 3 * BYTES, ORDER);
-    b0.add(FloatVector.fromMemorySegment(F, ALL, yb, ORDER)).intoMemorySegment(ALL, yb, ORDER);
-    b1.add(FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb, ORDER).add(b0).intoMemorySegment(ALL, yb, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER)
+        .add(b1)
         .intoMemorySegment(ALL, yb + BYTES, ORDER);
-    b2.add(FloatVector.fromMemorySegment(F, ALL, yb + 2 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb + 2 * BYTES, ORDER)
+        .add(b2)
         .intoMemorySegment(ALL, yb + 2 * BYTES, ORDER);
-    b3.add(FloatVector.fromMemorySegment(F, ALL, yb + 3 * BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb + 3 * BYTES, ORDER)
+        .add(b3)
         .intoMemorySegment(ALL, yb + 3 * BYTES, ORDER);
   }
 
@@ -343,11 +361,13 @@ final class RowTiles {
       row++;
       at++;
     }
-    a0.add(FloatVector.fromMemorySegment(F, ALL, ya, ORDER)).intoMemorySegment(ALL, ya, ORDER);
-    a1.add(FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, ya, ORDER).add(a0).intoMemorySegment(ALL, ya, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, ya + BYTES, ORDER)
+        .add(a1)
         .intoMemorySegment(ALL, ya + BYTES, ORDER);
-    b0.add(FloatVector.fromMemorySegment(F, ALL, yb, ORDER)).intoMemorySegment(ALL, yb, ORDER);
-    b1.add(FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER))
+    FloatVector.fromMemorySegment(F, ALL, yb, ORDER).add(b0).intoMemorySegment(ALL, yb, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, yb + BYTES, ORDER)
+        .add(b1)
         .intoMemorySegment(ALL, yb + BYTES, ORDER);
   }
 
@@ -393,7 +413,7 @@ final class RowTiles {
       row++;
       at++;
     }
-    a0.add(FloatVector.fromMemorySegment(F, ALL, ya, ORDER)).intoMemorySegment(ALL, ya, ORDER);
-    b0.add(FloatVector.fromMemorySegment(F, ALL, yb, ORDER)).intoMemorySegment(ALL, yb, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, ya, ORDER).add(a0).intoMemorySegment(ALL, ya, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, yb, ORDER).add(b0).intoMemorySegment(ALL, yb, ORDER);
   }
 }

@@ -39,65 +39,57 @@ final class Vertical {
     }
   }
 
-  /** Layer normalisation of all tokens of a panel, a vector of tokens at a time. */
+  /** Layer normalisation of all tokens of a panel. */
   static void layerNormalization(
       long x, long y, int width, int features, float[] scale, float[] bias, float epsilon) {
     long row = (long) width * Float.BYTES;
     for (long t = 0; t < row; t += BYTES) {
-      FloatVector mean = mean(x + t, row, features);
-      FloatVector variance = variance(x + t, row, features, mean);
-      FloatVector sigma = variance.add(FloatVector.broadcast(F, epsilon)).sqrt();
-      FloatVector inverse = FloatVector.broadcast(F, 1f).div(sigma);
-      normalise(x + t, y + t, row, features, mean, inverse, scale, bias);
+      normalise(x + t, y + t, row, features, scale, bias, epsilon);
     }
   }
 
-  private static FloatVector mean(long x, long row, int features) {
+  /**
+   * Layer normalisation of a vector of tokens. One method with all its loops: its loops bring it to
+   * the compiler after few calls, where one without any would run interpreted, with an object for
+   * every vector, for thousands of calls.
+   */
+  private static void normalise(
+      long x, long y, long row, int features, float[] scale, float[] bias, float epsilon) {
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    FloatVector count = FloatVector.broadcast(F, features);
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
+    long at = x;
     int f = 0;
-    for (; f + 3 < features; f += 4, x += 4 * row) {
-      a = FloatVector.fromMemorySegment(F, ALL, x, ORDER).add(a);
-      b = FloatVector.fromMemorySegment(F, ALL, x + row, ORDER).add(b);
-      c = FloatVector.fromMemorySegment(F, ALL, x + 2 * row, ORDER).add(c);
-      d = FloatVector.fromMemorySegment(F, ALL, x + 3 * row, ORDER).add(d);
+    for (; f + 3 < features; f += 4, at += 4 * row) {
+      a = FloatVector.fromMemorySegment(F, ALL, at, ORDER).add(a);
+      b = FloatVector.fromMemorySegment(F, ALL, at + row, ORDER).add(b);
+      c = FloatVector.fromMemorySegment(F, ALL, at + 2 * row, ORDER).add(c);
+      d = FloatVector.fromMemorySegment(F, ALL, at + 3 * row, ORDER).add(d);
     }
-    for (; f < features; f++, x += row) {
-      a = FloatVector.fromMemorySegment(F, ALL, x, ORDER).add(a);
+    for (; f < features; f++, at += row) {
+      a = FloatVector.fromMemorySegment(F, ALL, at, ORDER).add(a);
     }
-    return a.add(b).add(c.add(d)).div(FloatVector.broadcast(F, features));
-  }
-
-  private static FloatVector variance(long x, long row, int features, FloatVector mean) {
-    FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    int f = 0;
-    for (; f + 1 < features; f += 2, x += 2 * row) {
-      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x, ORDER).sub(mean);
-      FloatVector e = FloatVector.fromMemorySegment(F, ALL, x + row, ORDER).sub(mean);
-      a = d.fma(d, a);
-      b = e.fma(e, b);
+    FloatVector mean = one.fma(one.fma(a, b), one.fma(c, d)).div(count);
+    a = FloatVector.zero(F);
+    b = a;
+    at = x;
+    for (f = 0; f + 1 < features; f += 2, at += 2 * row) {
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at, ORDER).sub(mean);
+      FloatVector v = FloatVector.fromMemorySegment(F, ALL, at + row, ORDER).sub(mean);
+      a = u.fma(u, a);
+      b = v.fma(v, b);
     }
     if (f < features) {
-      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x, ORDER).sub(mean);
-      a = d.fma(d, a);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at, ORDER).sub(mean);
+      a = u.fma(u, a);
     }
-    return a.add(b).div(FloatVector.broadcast(F, features));
-  }
-
-  private static void normalise(
-      long x,
-      long y,
-      long row,
-      int features,
-      FloatVector mean,
-      FloatVector inverse,
-      float[] scale,
-      float[] bias) {
-    for (int f = 0; f < features; f++, x += row, y += row) {
-      FloatVector factor = inverse.mul(FloatVector.broadcast(F, scale[f]));
+    FloatVector variance = one.fma(a, b).div(count);
+    FloatVector inverse = one.div(variance.add(FloatVector.broadcast(F, epsilon)).sqrt());
+    for (f = 0; f < features; f++, x += row, y += row) {
+      FloatVector factor = FloatVector.broadcast(F, scale[f]).mul(inverse);
       FloatVector shift = FloatVector.broadcast(F, bias == null ? 0 : bias[f]);
       FloatVector.fromMemorySegment(F, ALL, x, ORDER)
           .sub(mean)
