@@ -38,7 +38,7 @@ class MappedFileTest {
   void whatCannotBeMappedIsNamedWithTheRemedy() throws IOException {
     Path missing = folder.resolve("missing");
     refused(missing, missing + " does not exist", "check the path");
-    refused(folder, folder + " is a folder", "name a model file inside it");
+    refused(folder, folder + " is a folder", "name a file inside it");
     Path empty = Files.createFile(folder.resolve("empty"));
     refused(empty, empty + " is empty", "download or export it again");
     Path inside = Files.write(folder.resolve("file"), new byte[1]).resolve("inside");
