@@ -165,7 +165,15 @@ class BadInputTest {
     Path x = npy("x.npy", 2, 8);
     refuses(2, List.of("--text", "--input"), "run", model);
     refuses(1, List.of("'x' is missing"), "run", model, "--input", "z=" + x);
-    refuses(1, List.of("no input named z", "z"), "run", model, "--input", "x=" + x, "--input", "z=" + x);
+    refuses(
+        1,
+        List.of("no input named z", "z"),
+        "run",
+        model,
+        "--input",
+        "x=" + x,
+        "--input",
+        "z=" + x);
     Path wide = npy("wide.npy", 2, 9);
     refuses(1, List.of("'x'", "[2, 9]", "8"), "run", model, "--input", "x=" + wide);
     Path flat = npy("flat.npy", 8);
