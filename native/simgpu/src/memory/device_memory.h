@@ -1,0 +1,133 @@
+// The memory of a simulated device: allocations at addresses the host can read, and shadows that remember which
+// bytes were written. Addresses lie in one reserved range, so a device pointer is also a host pointer to the same
+// bytes; freed ranges stay known (quarantined) and lose their contents, so that a use after free is found.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+namespace simgpu {
+
+using DeviceAddress = std::uint64_t;
+
+enum class AllocationKind : std::uint8_t {
+  user,   // cuMemAlloc and its relatives
+  module, // a .global or .const variable of a loaded module
+  heap,   // malloc called on the device
+};
+
+struct Allocation {
+  std::uint64_t id = 0; // counts up from 1, never used twice
+  DeviceAddress base = 0;
+  std::uint64_t size = 0;
+  AllocationKind kind = AllocationKind::user;
+  std::uint64_t owner = 0; // whatever the allocating side groups by: a context, a module
+  std::string label;       // variable name, may be empty
+  bool freed = false;
+
+  bool contains(DeviceAddress address, std::uint64_t bytes) const {
+    return address >= base && bytes <= size && address - base <= size - bytes;
+  }
+
+  /** "allocation 7 (4096 bytes at 0x7f..., user)". */
+  std::string describe() const;
+};
+
+enum class MemoryStatus : std::uint8_t {
+  ok,
+  unknown,     // no allocation there
+  outOfBounds, // starts in an allocation, ends beyond it
+  freed,       // inside an allocation that was freed
+  notBase,     // free() of an address inside an allocation
+};
+
+/** All members may be called from any thread. */
+class DeviceMemory {
+public:
+  /** Reserves address space; `capacity` bytes can be allocated. Throws std::bad_alloc when nothing can be reserved. */
+  explicit DeviceMemory(std::uint64_t capacity);
+  ~DeviceMemory();
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  /** A range of `size` (> 0) bytes aligned to 512, or 0 when the device's memory is used up. */
+  DeviceAddress allocate(std::uint64_t size, AllocationKind kind, std::uint64_t owner = 0, std::string label = {});
+
+  /** Frees the allocation that starts at `base`; its contents are gone and its range is quarantined. */
+  MemoryStatus free(DeviceAddress base);
+
+  /** Frees all live allocations of `owner`. */
+  void freeOwned(std::uint64_t owner, AllocationKind kind);
+
+  /** The live or freed allocation that contains `address`. */
+  std::optional<Allocation> find(DeviceAddress address) const;
+
+  /** The allocation that `address` most likely missed: the nearest live one, for messages. */
+  std::optional<Allocation> nearest(DeviceAddress address) const;
+
+  /** Whether `bytes` bytes at `address` lie in one live allocation. */
+  MemoryStatus check(DeviceAddress address, std::uint64_t bytes) const;
+
+  /** Checked copies and fills. Nothing is written unless the whole range is good. Writes mark bytes as initialised. */
+  MemoryStatus copyIn(DeviceAddress to, const void* from, std::uint64_t bytes);
+  MemoryStatus copyOut(void* to, DeviceAddress from, std::uint64_t bytes) const;
+  MemoryStatus copyWithin(DeviceAddress to, DeviceAddress from, std::uint64_t bytes);
+  MemoryStatus fill(DeviceAddress to, const void* pattern, std::uint32_t patternBytes, std::uint64_t count);
+
+  /** Whether every byte was written since it was allocated; the first byte that was not goes to `*firstBad`. */
+  bool initialised(DeviceAddress address, std::uint64_t bytes, DeviceAddress* firstBad = nullptr) const;
+  void markInitialised(DeviceAddress address, std::uint64_t bytes);
+
+  /** Live allocations, in order of their ids: what leaked, when the owner ends. */
+  std::vector<Allocation> live() const;
+  std::vector<Allocation> live(std::uint64_t owner) const;
+
+  std::uint64_t capacity() const { return capacity_; }
+  std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+  /** Grows by one with every free: a cached answer of find() is good while this stands still. */
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  // Raw shadows, for the executor. One byte per byte: 1 when written.
+  std::uint8_t* initialisedShadow(DeviceAddress address) const { return initShadow_ + (address - base_); }
+  // One word per aligned four bytes: who wrote them last in which launch (see exec/write_tag.h).
+  std::uint64_t* writerShadow(DeviceAddress address) const { return writerShadow_ + (address - base_) / 4; }
+  // Two words per 32-byte sector: the last launch that read it, the last that wrote it.
+  std::uint32_t* sectorShadow(DeviceAddress address) const { return sectorShadow_ + (address - base_) / 32 * 2; }
+
+private:
+  using Table = std::map<DeviceAddress, Allocation>;
+
+  const Allocation* findLocked(DeviceAddress address) const;
+  MemoryStatus checkLocked(DeviceAddress address, std::uint64_t bytes) const;
+  DeviceAddress reserveLocked(std::uint64_t span);
+  void freeLocked(Allocation& allocation);
+  void discard(const Allocation& allocation);
+  void recycleLocked(std::uint64_t span);
+
+  std::uint64_t capacity_;
+  std::uint64_t reserved_ = 0; // bytes of address space
+  DeviceAddress base_ = 0;
+  std::uint8_t* initShadow_ = nullptr;
+  std::uint64_t* writerShadow_ = nullptr;
+  std::uint32_t* sectorShadow_ = nullptr;
+
+  mutable std::shared_mutex mutex_;
+  Table table_;                                       // live and quarantined, by base
+  std::deque<DeviceAddress> quarantine_;              // freed, oldest first
+  std::map<DeviceAddress, std::uint64_t> recyclable_; // spans that left the quarantine
+  DeviceAddress next_ = 0;
+  std::uint64_t nextId_ = 1;
+  std::atomic<std::uint64_t> used_{0};
+  std::atomic<std::uint64_t> generation_{0};
+};
+
+} // namespace simgpu
