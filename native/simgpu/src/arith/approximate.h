@@ -3,7 +3,7 @@
 // implementation: ex2, rcp, sqrt, lg2, div.full at most 1 ulp; rsqrt and div.approx 2 ulp; sin, cos, tanh 2 ulp.
 #pragma once
 
-#include "float_arithmetic.h"
+#include "arith/float_arithmetic.h"
 
 namespace simgpu::arith {
 

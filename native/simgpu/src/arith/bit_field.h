@@ -2,7 +2,7 @@
 // follow the pseudo-code of the ISA (sections 9.7.1, 9.7.8 and 9.7.9.7) closely enough to be compared line by line.
 #pragma once
 
-#include "integer.h"
+#include "arith/integer.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // The comparison operators of set, setp and slct, and testp.
 #pragma once
 
-#include "float_arithmetic.h"
+#include "arith/float_arithmetic.h"
 
 #include <concepts>
 

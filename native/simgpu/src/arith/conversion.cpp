@@ -1,4 +1,4 @@
-#include "conversion.h"
+#include "arith/conversion.h"
 
 #include <algorithm>
 

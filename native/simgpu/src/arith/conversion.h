@@ -2,8 +2,8 @@
 // are the forms that matter for speed, written so that loops over lanes vectorise.
 #pragma once
 
-#include "half_arithmetic.h"
-#include "integer.h"
+#include "arith/half_arithmetic.h"
+#include "arith/integer.h"
 
 #include <limits>
 

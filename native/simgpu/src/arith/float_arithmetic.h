@@ -3,8 +3,8 @@
 // constants there. Build with -ffp-contract=off: a contracted multiply-add would round once instead of twice.
 #pragma once
 
-#include "rounding.h"
-#include "soft_float.h"
+#include "arith/rounding.h"
+#include "arith/soft_float.h"
 
 #include <cmath>
 #include <concepts>

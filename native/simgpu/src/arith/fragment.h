@@ -1,6 +1,7 @@
 // Which lane and register hold which matrix element, for mma, mma.sp and wmma.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -48,8 +49,8 @@ public:
   static Fragment mma(MmaShape shape, MatrixUse use, Element element, bool sparse);
 
   /**
-   * Fragments of mma.m8n8k4 on f16, which computes four independent products: `computation` 0..3 takes lanes 4c..4c+3
-   * and 16+4c..16+4c+3. Lanes outside the computation have no elements there: ask holds().
+   * Fragments of mma.m8n8k4 on f16, which computes four independent products c = 0..3 with lanes 4c..4c+3 and
+   * 16+4c..16+4c+3. The four are stacked: A is 32x4, C 32x8 (row 8c + row), B 4x32 (column 8c + column).
    */
   static Fragment quadPair(MatrixUse use, Element element, bool columnMajor);
 

@@ -2,7 +2,7 @@
 // 64 consecutive f16 values, so the packed instructions are the scalar ones with twice the count.
 #pragma once
 
-#include "float_arithmetic.h"
+#include "arith/float_arithmetic.h"
 
 #include <immintrin.h>
 

@@ -1,8 +1,9 @@
 // Execution of mma.sync, mma.sp.sync and wmma.mma on the registers of a warp.
 #pragma once
 
-#include "fragment.h"
-#include "sparse_metadata.h"
+#include "arith/fragment.h"
+#include "arith/rounding.h"
+#include "arith/sparse_metadata.h"
 
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ struct MmaInstruction {
   bool bColumnMajor = true;   // likewise
   int selector = 0;           // of mma.sp
   BitOperation bitOperation = BitOperation::xorPopc;
+  Rounding rounding = Rounding::nearestEven; // of f64
 };
 
 /**

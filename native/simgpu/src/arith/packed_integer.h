@@ -1,7 +1,7 @@
 // Integer operations on values packed in a 32-bit register: dot products and the SIMD video instructions.
 #pragma once
 
-#include "integer.h"
+#include "arith/integer.h"
 
 #include <algorithm>
 #include <cstdlib>

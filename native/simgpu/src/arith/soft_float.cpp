@@ -1,4 +1,4 @@
-#include "soft_float.h"
+#include "arith/soft_float.h"
 
 #include <algorithm>
 

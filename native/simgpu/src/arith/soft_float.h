@@ -2,7 +2,7 @@
 // modes are executed. It depends on nothing but the definition of the formats, so it is right for a reader's reasons.
 #pragma once
 
-#include "rounding.h"
+#include "arith/rounding.h"
 
 #include <cstdint>
 

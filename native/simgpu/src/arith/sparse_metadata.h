@@ -1,7 +1,7 @@
 // The 2:4 metadata of mma.sp: which lane supplies the indices of which row and chunk, and what is legal.
 #pragma once
 
-#include "fragment.h"
+#include "arith/fragment.h"
 
 #include <optional>
 

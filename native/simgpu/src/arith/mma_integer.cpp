@@ -1,0 +1,189 @@
+#include "arith/mma_kernel.h"
+
+#include "arith/float_arithmetic.h"
+#include "arith/integer.h"
+
+#include <cstring>
+#include <immintrin.h>
+
+namespace simgpu::arith {
+
+void gatherA(const TilePlan& plan, const TileOperands& operands, ABytes bytes) {
+  for (int reg = 0; reg < plan.aRegisters; reg++) {
+    const auto* lanes = static_cast<const std::uint8_t*>(operands.a[reg]);
+    const int firstRow = plan.tall ? 8 * (reg & 1) : 0;
+    const int run = plan.tall ? reg >> 1 : reg;
+    for (int group = 0; group < 8; group++) {
+      std::memcpy(bytes[firstRow + group] + 16 * run, lanes + 16 * group, 16);
+    }
+  }
+}
+
+void gatherB(const TilePlan& plan, const TileOperands& operands, BBytes bytes) {
+  for (int reg = 0; reg < plan.bRegisters; reg++) {
+    const auto* lanes = static_cast<const std::uint8_t*>(operands.b[reg]);
+    for (int group = 0; group < 8; group++) {
+      std::memcpy(bytes[group] + 16 * reg, lanes + 16 * group, 16);
+    }
+  }
+}
+
+void selectRows(const TilePlan& plan, const std::uint32_t* metadata, SelectedRows rows) {
+  const SparseLayout& layout = *plan.layout;
+  const int perIndex = layout.elementsPerChunk() / 4; // 4-bit types are selected in pairs
+  for (int row = 0; row < 16; row++) {
+    std::uint8_t* next = rows[row];
+    for (int chunk = 0; chunk < layout.chunks(); chunk++) {
+      const int base = chunk * layout.elementsPerChunk();
+      const std::uint32_t nibble = layout.nibble(metadata, row, chunk);
+      if (layout.elementsPerChunk() == 2) { // tf32: 0x4 keeps the first, 0xE the second
+        *next++ = static_cast<std::uint8_t>(base + (nibble == 0xe ? 1 : 0));
+        continue;
+      }
+      for (int which = 0; which < 2; which++) {
+        const auto index = static_cast<int>((nibble >> (2 * which)) & 3);
+        for (int i = 0; i < perIndex; i++) {
+          *next++ = static_cast<std::uint8_t>(base + index * perIndex + i);
+        }
+      }
+    }
+  }
+}
+
+namespace {
+
+constexpr int largestDepth = 128; // k of mma.sp on s4
+constexpr int largestStored = 64;
+
+/** `bytes` of matrix elements as 16-bit integers. */
+void widen(Element element, const std::uint8_t* from, int bytes, std::int16_t* to) {
+  for (int i = 0; i < bytes; i++) {
+    switch (element) {
+    case Element::s8:
+      to[i] = static_cast<std::int8_t>(from[i]);
+      break;
+    case Element::u8:
+      to[i] = from[i];
+      break;
+    case Element::s4:
+      to[2 * i] = static_cast<std::int16_t>(static_cast<std::int8_t>(from[i] << 4) >> 4);
+      to[2 * i + 1] = static_cast<std::int16_t>(static_cast<std::int8_t>(from[i]) >> 4);
+      break;
+    default:
+      to[2 * i] = from[i] & 0xf;
+      to[2 * i + 1] = from[i] >> 4;
+      break;
+    }
+  }
+}
+
+/** B as b[k][column], each value in the low half of a 32-bit word, where the pairwise multiply-add wants it. */
+void loadB(const TilePlan& plan, const TileOperands& operands, std::int32_t b[largestDepth][8]) {
+  BBytes bytes;
+  gatherB(plan, operands, bytes);
+  const int depth = plan.instruction.shape.k;
+  for (int column = 0; column < 8; column++) {
+    std::int16_t values[largestDepth];
+    widen(plan.instruction.b, bytes[column], 16 * plan.bRegisters, values);
+    for (int k = 0; k < depth; k++) {
+      b[k][column] = static_cast<std::uint16_t>(values[k]);
+    }
+  }
+}
+
+/** One row's dot products with all eight columns: pairs of products are summed by one instruction. */
+__m256i multiplyRow(const std::int16_t* a, const std::int32_t b[largestDepth][8], int stored,
+                    const std::uint8_t* selected) {
+  __m256i sums = _mm256_setzero_si256();
+  for (int i = 0; i < stored; i += 2) {
+    const int first = selected != nullptr ? selected[i] : i;
+    const int second = selected != nullptr ? selected[i + 1] : i + 1;
+    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b[first]));
+    const __m256i high = _mm256_slli_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b[second])), 16);
+    std::int32_t pair;
+    std::memcpy(&pair, a + i, sizeof pair);
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_set1_epi32(pair), _mm256_or_si256(low, high)));
+  }
+  return sums;
+}
+
+/** Adds the products to C and writes D; the dot product itself cannot overflow, so .satfinite clamps this one sum. */
+void accumulate(const TilePlan& plan, const TileOperands& operands, const std::int32_t products[16][8]) {
+  const int elements = plan.tall ? 4 : 2;
+  std::int32_t results[4][warpLanes]; // D may share registers with C in another order
+  for (int index = 0; index < elements; index++) {
+    const auto* c = static_cast<const std::int32_t*>(operands.c[index]);
+    for (int lane = 0; lane < warpLanes; lane++) {
+      const std::int32_t product = products[(lane >> 2) + 8 * (index >> 1)][2 * (lane & 3) + (index & 1)];
+      results[index][lane] = plan.instruction.saturate ? saturatingAdd(c[lane], product) : wrappingAdd(c[lane], product);
+    }
+  }
+  for (int index = 0; index < elements; index++) {
+    std::memcpy(operands.d[index], results[index], sizeof results[index]);
+  }
+}
+
+} // namespace
+
+void multiplyIntegerTile(const TilePlan& plan, const TileOperands& operands, const SelectedRows* selected) {
+  ABytes aBytes;
+  std::int32_t b[largestDepth][8];
+  gatherA(plan, operands, aBytes);
+  loadB(plan, operands, b);
+  const int rows = plan.tall ? 16 : 8;
+  const int rowBytes = 16 * plan.aRegisters / (plan.tall ? 2 : 1);
+  const int stored = rowBytes * 8 / elementBits(plan.instruction.a);
+  std::int32_t products[16][8];
+  for (int row = 0; row < rows; row++) {
+    std::int16_t a[largestStored];
+    widen(plan.instruction.a, aBytes[row], rowBytes, a);
+    const __m256i sums = multiplyRow(a, b, stored, selected != nullptr ? (*selected)[row] : nullptr);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(products[row]), sums);
+  }
+  accumulate(plan, operands, products);
+}
+
+void multiplyBitTile(const TilePlan& plan, const TileOperands& operands) {
+  ABytes aBytes;
+  BBytes bBytes;
+  gatherA(plan, operands, aBytes);
+  gatherB(plan, operands, bBytes);
+  const int rows = plan.tall ? 16 : 8;
+  const int words = plan.instruction.shape.k / 64;
+  std::int32_t products[16][8];
+  for (int row = 0; row < rows; row++) {
+    for (int column = 0; column < 8; column++) {
+      std::int32_t bits = 0;
+      for (int word = 0; word < words; word++) {
+        std::uint64_t left;
+        std::uint64_t right;
+        std::memcpy(&left, aBytes[row] + 8 * word, sizeof left);
+        std::memcpy(&right, bBytes[column] + 8 * word, sizeof right);
+        bits += std::popcount(plan.instruction.bitOperation == BitOperation::xorPopc ? left ^ right : left & right);
+      }
+      products[row][column] = bits;
+    }
+  }
+  accumulate(plan, operands, products);
+}
+
+void multiplyDoubleTile(const TilePlan& plan, const TileOperands& operands) {
+  const auto* a = static_cast<const double*>(operands.a[0]);
+  const auto* b = static_cast<const double*>(operands.b[0]);
+  double results[2][warpLanes];
+  for (int index = 0; index < 2; index++) {
+    for (int lane = 0; lane < warpLanes; lane++) {
+      const int row = lane >> 2;
+      const int column = 2 * (lane & 3) + index;
+      double sum = static_cast<const double*>(operands.c[index])[lane];
+      for (int k = 0; k < 4; k++) {
+        sum = fmaRounded(a[4 * row + k], b[4 * column + k], sum, plan.instruction.rounding);
+      }
+      results[index][lane] = sum;
+    }
+  }
+  std::memcpy(operands.d[0], results[0], sizeof results[0]);
+  std::memcpy(operands.d[1], results[1], sizeof results[1]);
+}
+
+} // namespace simgpu::arith
