@@ -1,0 +1,39 @@
+// What can be chosen about the simulated device, by environment or by simgpuConfigure.
+#pragma once
+
+#include "driver/fault_plan.h"
+#include "exec/engine.h"
+
+#include <string>
+#include <string_view>
+
+namespace simgpu::driver {
+
+/**
+ * Written as words `key=value` between white space; each key is also an environment variable, such as
+ * FILIGREE_SIMGPU_DEVICE for `device`:
+ *
+ *   device=a100|a10|rtx3090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
+ *   workers=N                 watchdog=N            findings=N         async=deferred|eager
+ *   report=stderr|off         faults=LIST (see FaultPlan)
+ */
+struct Configuration {
+  DeviceModel model = DeviceModel::a100();
+  Settings engine;
+  /** Asynchronous work runs when something waits for it; otherwise at once. */
+  bool deferred = true;
+  /** Findings are printed to standard error as they are made. */
+  bool reportToStderr = true;
+  FaultPlan faults;
+
+  /** The defaults, changed by the environment. An unusable variable is reported on standard error and ignored. */
+  static Configuration fromEnvironment();
+
+  /** Applies settings; on failure `problem` says why and nothing is changed. */
+  bool apply(std::string_view words, std::string& problem);
+
+private:
+  bool applyOne(std::string_view key, std::string_view value, std::string& problem);
+};
+
+} // namespace simgpu::driver

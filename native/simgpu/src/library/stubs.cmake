@@ -1,0 +1,34 @@
+# What the three libraries share: stand-ins for every listed symbol that has no implementation, and their file names.
+
+# Generates a source with one weak function per line of `list`. The linker prefers an implementation where there is one,
+# so the list needs no upkeep; what remains answers `code` and is logged once by name.
+function(simgpu_stubs list code_name code out_variable)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${list})
+  file(STRINGS ${list} names)
+  set(text "// Generated from ${list}: functions that answer ${code_name} unless they are implemented elsewhere.\n")
+  string(APPEND text "extern \"C\" __attribute__((visibility(\"default\"))) void simgpuNotSimulated(const char* function)\;\n")
+  string(APPEND text "#define STUB(name)                                                                  \\\n")
+  string(APPEND text "  extern \"C\" __attribute__((weak, visibility(\"default\"))) int name() {              \\\n")
+  string(APPEND text "    simgpuNotSimulated(#name)\;                                                      \\\n")
+  string(APPEND text "    return ${code}\;                                                                 \\\n")
+  string(APPEND text "  }\n")
+  foreach(name IN LISTS names)
+    string(APPEND text "STUB(${name})\n")
+  endforeach()
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/stubs.cpp)
+  file(GENERATE OUTPUT ${file} CONTENT "${text}")
+  set_source_files_properties(${file} PROPERTIES GENERATED TRUE)
+  set(${out_variable} ${file} PARENT_SCOPE)
+endfunction()
+
+# Names the file lib<name>.so.<version>, without the usual chain of links, and collects it in lib/.
+function(simgpu_soname target name version)
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${name}
+    SUFFIX .so.${version}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
+    BUILD_RPATH "$ORIGIN"
+    INSTALL_RPATH "$ORIGIN"
+    BUILD_WITH_INSTALL_RPATH TRUE
+    LINK_FLAGS "-Wl,-soname,lib${name}.so.${version}")
+endfunction()
