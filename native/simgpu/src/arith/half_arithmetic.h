@@ -80,9 +80,21 @@ template <class H> std::uint16_t finishHalf(std::uint16_t bits, HalfMode mode) {
 }
 
 /**
+ * a * b + c rounded to odd: when the double sum is inexact, its last bit is set. A later rounding to 16 bits then sees
+ * that the value is no tie. A bf16 product can be a tie while c is 2^-100 of it, and would be rounded twice otherwise.
+ */
+inline double fmaToOdd(float a, float b, float c) {
+  const DoubleSum exact = twoSum(static_cast<double>(a) * static_cast<double>(b), static_cast<double>(c));
+  const bool inexact = exact.error > 0 || exact.error < 0; // false for the NaN an infinite sum leaves
+  const std::uint64_t bits = bitsOf(exact.sum);
+  const bool outward = (exact.error > 0) == (exact.sum > 0);
+  const std::uint64_t step = inexact && (bits & 1) == 0 ? (outward ? 1 : ~std::uint64_t{0}) : 0;
+  return doubleOf(bits + step);
+}
+
+/**
  * Operations on floats that hold 16-bit values. add, sub and mul round twice (to f32, then to 16 bits), which is
- * harmless: 24 bits are at least twice the 11 (or 8) plus two. fma has no such reserve in f32; it goes through double,
- * where any sum that could be mistaken for a tie is exact.
+ * harmless: 24 bits are at least twice the 11 (or 8) plus two. fma has no such reserve and goes through double.
  */
 template <class H> struct HalfAdd {
   static float apply(float a, float b) { return a + b; }
@@ -101,7 +113,7 @@ template <class H> struct HalfMax {
 };
 template <class H> struct HalfFma {
   static float apply(float a, float b, float c) {
-    return roundToHalf<H>(static_cast<double>(a) * static_cast<double>(b) + static_cast<double>(c));
+    return roundToHalf<H>(fmaToOdd(a, b, c));
   }
 };
 
