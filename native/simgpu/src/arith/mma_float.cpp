@@ -34,28 +34,6 @@ int widen(Element element, const std::uint8_t* bytes, float* values) {
   return 4;
 }
 
-/** The transpose of an 8x8 block of floats in registers. */
-void transposeBlock(__m256 row[8]) {
-  __m256 pairs[8];
-  for (int i = 0; i < 4; i++) {
-    pairs[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
-    pairs[2 * i + 1] = _mm256_unpackhi_ps(row[2 * i], row[2 * i + 1]);
-  }
-  __m256 quads[8];
-  for (int half = 0; half < 2; half++) {
-    for (int i = 0; i < 2; i++) {
-      const __m256 first = pairs[4 * half + i];
-      const __m256 second = pairs[4 * half + 2 + i];
-      quads[4 * half + 2 * i] = _mm256_shuffle_ps(first, second, 0x44);
-      quads[4 * half + 2 * i + 1] = _mm256_shuffle_ps(first, second, 0xee);
-    }
-  }
-  for (int i = 0; i < 4; i++) {
-    row[i] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
-    row[i + 4] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
-  }
-}
-
 /** B as rows of k: b[k][column]. */
 void loadB(const TilePlan& plan, const TileOperands& operands, float b[largestDepth][8]) {
   BBytes bytes;

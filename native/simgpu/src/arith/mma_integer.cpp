@@ -3,8 +3,8 @@
 #include "arith/float_arithmetic.h"
 #include "arith/integer.h"
 
+#include <array>
 #include <cstring>
-#include <immintrin.h>
 
 namespace simgpu::arith {
 
@@ -28,25 +28,58 @@ void gatherB(const TilePlan& plan, const TileOperands& operands, BBytes bytes) {
   }
 }
 
-void selectRows(const TilePlan& plan, const std::uint32_t* metadata, SelectedRows rows) {
-  const SparseLayout& layout = *plan.layout;
-  const int perIndex = layout.elementsPerChunk() / 4; // 4-bit types are selected in pairs
-  for (int row = 0; row < 16; row++) {
-    std::uint8_t* next = rows[row];
-    for (int chunk = 0; chunk < layout.chunks(); chunk++) {
-      const int base = chunk * layout.elementsPerChunk();
-      const std::uint32_t nibble = layout.nibble(metadata, row, chunk);
-      if (layout.elementsPerChunk() == 2) { // tf32: 0x4 keeps the first, 0xE the second
-        *next++ = static_cast<std::uint8_t>(base + (nibble == 0xe ? 1 : 0));
+namespace {
+
+/**
+ * For a byte of metadata, two nibbles, the positions of the stored elements in their two chunks: one byte each, as
+ * many as a chunk has elements. An index selects one element, or a pair of a 4-bit type; a nibble of tf32 selects one.
+ */
+using PositionTable = std::array<std::uint64_t, 256>;
+
+template <int ElementsPerChunk> constexpr PositionTable positionTable() {
+  PositionTable table{};
+  for (std::uint32_t byte = 0; byte < 256; byte++) {
+    int next = 0;
+    const auto push = [&](std::uint32_t position) { table[byte] |= std::uint64_t{position} << (8 * next++); };
+    for (std::uint32_t chunk = 0; chunk < 2; chunk++) {
+      const std::uint32_t nibble = (byte >> (4 * chunk)) & 0xf;
+      const std::uint32_t base = chunk * ElementsPerChunk;
+      if (ElementsPerChunk == 2) {
+        push(base + (nibble == 0xe ? 1 : 0));
         continue;
       }
-      for (int which = 0; which < 2; which++) {
-        const auto index = static_cast<int>((nibble >> (2 * which)) & 3);
-        for (int i = 0; i < perIndex; i++) {
-          *next++ = static_cast<std::uint8_t>(base + index * perIndex + i);
-        }
+      constexpr std::uint32_t width = ElementsPerChunk / 4;
+      for (std::uint32_t i = 0; i < 2 * width; i++) {
+        push(base + ((nibble >> (2 * (i / width))) & 3) * width + i % width);
       }
     }
+  }
+  return table;
+}
+
+template <int ElementsPerChunk>
+void selectByTable(const SparseLayout& layout, const std::uint32_t* metadata, SelectedRows rows) {
+  static constexpr PositionTable table = positionTable<ElementsPerChunk>();
+  constexpr std::uint64_t everyByte = 0x0101010101010101;
+  for (int row = 0; row < 16; row++) {
+    for (int chunk = 0; chunk < layout.chunks(); chunk += 2) {
+      const std::uint32_t byte = (metadata[layout.lane(row, chunk)] >> layout.bit(row, chunk)) & 0xff;
+      const std::uint64_t positions = table[byte] + static_cast<std::uint64_t>(chunk * ElementsPerChunk) * everyByte;
+      std::memcpy(rows[row] + chunk * ElementsPerChunk / 2, &positions, ElementsPerChunk);
+    }
+  }
+}
+
+} // namespace
+
+void selectRows(const TilePlan& plan, const std::uint32_t* metadata, SelectedRows rows) {
+  switch (plan.layout->elementsPerChunk()) {
+  case 2:
+    return selectByTable<2>(*plan.layout, metadata, rows);
+  case 4:
+    return selectByTable<4>(*plan.layout, metadata, rows);
+  default:
+    return selectByTable<8>(*plan.layout, metadata, rows);
   }
 }
 
@@ -55,24 +88,26 @@ namespace {
 constexpr int largestDepth = 128; // k of mma.sp on s4
 constexpr int largestStored = 64;
 
-/** `bytes` of matrix elements as 16-bit integers. */
+/** `bytes` (a multiple of 16) of matrix elements as 16-bit integers. */
 void widen(Element element, const std::uint8_t* from, int bytes, std::int16_t* to) {
-  for (int i = 0; i < bytes; i++) {
-    switch (element) {
-    case Element::s8:
-      to[i] = static_cast<std::int8_t>(from[i]);
-      break;
-    case Element::u8:
-      to[i] = from[i];
-      break;
-    case Element::s4:
-      to[2 * i] = static_cast<std::int16_t>(static_cast<std::int8_t>(from[i] << 4) >> 4);
-      to[2 * i + 1] = static_cast<std::int16_t>(static_cast<std::int8_t>(from[i]) >> 4);
-      break;
-    default:
-      to[2 * i] = from[i] & 0xf;
-      to[2 * i + 1] = from[i] >> 4;
-      break;
+  const __m128i nibbles = _mm_set1_epi8(0xf);
+  for (int i = 0; i < bytes; i += 16) {
+    const __m128i packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    const auto store = [&](int at, __m256i values) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + at), values); };
+    if (element == Element::s8) {
+      store(i, _mm256_cvtepi8_epi16(packed));
+    } else if (element == Element::u8) {
+      store(i, _mm256_cvtepu8_epi16(packed));
+    } else {
+      const __m128i low = _mm_and_si128(packed, nibbles);
+      const __m128i high = _mm_and_si128(_mm_srli_epi16(packed, 4), nibbles);
+      for (int half = 0; half < 2; half++) {
+        __m256i values = _mm256_cvtepu8_epi16(half == 0 ? _mm_unpacklo_epi8(low, high) : _mm_unpackhi_epi8(low, high));
+        if (element == Element::s4) {
+          values = _mm256_srai_epi16(_mm256_slli_epi16(values, 12), 12);
+        }
+        store(2 * i + 16 * half, values);
+      }
     }
   }
 }
@@ -81,12 +116,19 @@ void widen(Element element, const std::uint8_t* from, int bytes, std::int16_t* t
 void loadB(const TilePlan& plan, const TileOperands& operands, std::int32_t b[largestDepth][8]) {
   BBytes bytes;
   gatherB(plan, operands, bytes);
-  const int depth = plan.instruction.shape.k;
+  std::int16_t columns[8][largestDepth];
   for (int column = 0; column < 8; column++) {
-    std::int16_t values[largestDepth];
-    widen(plan.instruction.b, bytes[column], 16 * plan.bRegisters, values);
-    for (int k = 0; k < depth; k++) {
-      b[k][column] = static_cast<std::uint16_t>(values[k]);
+    widen(plan.instruction.b, bytes[column], 16 * plan.bRegisters, columns[column]);
+  }
+  for (int k = 0; k < plan.instruction.shape.k; k += 8) {
+    __m256 block[8];
+    for (int column = 0; column < 8; column++) {
+      const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(columns[column] + k));
+      block[column] = _mm256_castsi256_ps(_mm256_cvtepu16_epi32(values));
+    }
+    transposeBlock(block);
+    for (int i = 0; i < 8; i++) {
+      _mm256_storeu_ps(reinterpret_cast<float*>(b[k + i]), block[i]);
     }
   }
 }

@@ -3,6 +3,8 @@
 
 #include "arith/mma.h"
 
+#include <immintrin.h>
+
 namespace simgpu::arith {
 
 /** One tile product on registers. The pointers follow MmaOperands; unused entries are ignored. */
@@ -42,6 +44,28 @@ void gatherB(const TilePlan& plan, const TileOperands& operands, BBytes bytes);
 /** For mma.sp: the row of B that compressed element `index` of `row` multiplies. For mma it is the index itself. */
 using SelectedRows = std::uint8_t[16][64];
 void selectRows(const TilePlan& plan, const std::uint32_t* metadata, SelectedRows rows);
+
+/** The transpose of an 8x8 block of floats in registers. */
+inline void transposeBlock(__m256 row[8]) {
+  __m256 pairs[8];
+  for (int i = 0; i < 4; i++) {
+    pairs[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
+    pairs[2 * i + 1] = _mm256_unpackhi_ps(row[2 * i], row[2 * i + 1]);
+  }
+  __m256 quads[8];
+  for (int half = 0; half < 2; half++) {
+    for (int i = 0; i < 2; i++) {
+      const __m256 first = pairs[4 * half + i];
+      const __m256 second = pairs[4 * half + 2 + i];
+      quads[4 * half + 2 * i] = _mm256_shuffle_ps(first, second, 0x44);
+      quads[4 * half + 2 * i + 1] = _mm256_shuffle_ps(first, second, 0xee);
+    }
+  }
+  for (int i = 0; i < 4; i++) {
+    row[i] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+    row[i + 4] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+  }
+}
 
 /** f16, bf16 and tf32 operands, f16 or f32 accumulators. */
 void multiplyFloatTile(const TilePlan& plan, const TileOperands& operands, const SelectedRows* selected,

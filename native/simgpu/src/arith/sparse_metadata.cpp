@@ -1,5 +1,7 @@
 #include "arith/sparse_metadata.h"
 
+#include <array>
+
 namespace simgpu::arith {
 
 /*
@@ -88,8 +90,40 @@ bool isLegalNibble(std::uint32_t nibble, Element element, bool ordered) {
   return ordered ? first < second : first != second;
 }
 
+namespace {
+
+/** Legality of two nibbles at once, to pass over good metadata quickly. */
+using ByteTable = std::array<bool, 256>;
+
+ByteTable legalBytes(Element element, bool ordered) {
+  ByteTable table{};
+  for (std::uint32_t byte = 0; byte < table.size(); byte++) {
+    table[byte] = isLegalNibble(byte & 0xf, element, ordered) && isLegalNibble(byte >> 4, element, ordered);
+  }
+  return table;
+}
+
+bool allLegal(const SparseLayout& layout, const ByteTable& legal, const std::uint32_t* metadata) {
+  bool good = true;
+  for (int lane = 0; lane < warpLanes; lane++) {
+    if (layout.reads(lane)) {
+      const std::uint32_t word = metadata[lane];
+      good &= legal[word & 0xff] & legal[(word >> 8) & 0xff] & legal[(word >> 16) & 0xff] & legal[word >> 24];
+    }
+  }
+  return good;
+}
+
+} // namespace
+
 std::optional<IllegalMetadata> findIllegalMetadata(const SparseLayout& layout, Element element, bool ordered,
                                                    const std::uint32_t* metadata) {
+  static const ByteTable plainTable = legalBytes(Element::f16, false);
+  static const ByteTable orderedTable = legalBytes(Element::f16, true);
+  static const ByteTable tf32Table = legalBytes(Element::tf32, true);
+  if (allLegal(layout, element == Element::tf32 ? tf32Table : ordered ? orderedTable : plainTable, metadata)) {
+    return std::nullopt;
+  }
   for (int row = 0; row < 16; row++) {
     for (int chunk = 0; chunk < layout.chunks(); chunk++) {
       const std::uint32_t nibble = layout.nibble(metadata, row, chunk);

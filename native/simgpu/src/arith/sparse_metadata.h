@@ -23,6 +23,12 @@ public:
   int lane(int row, int chunk) const;
   int bit(int row, int chunk) const;
 
+  /** Whether the instruction reads the metadata register of a lane. If it does, it reads all eight nibbles. */
+  bool reads(int lane) const {
+    const int inQuad = lane & 3;
+    return inQuad / (chunks_ / 4) == selector_; // four chunks of sixteen rows fill one lane of each quad
+  }
+
   std::uint32_t nibble(const std::uint32_t* metadata, int row, int chunk) const {
     return (metadata[lane(row, chunk)] >> bit(row, chunk)) & 0xf;
   }
