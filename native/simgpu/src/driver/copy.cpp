@@ -1,0 +1,166 @@
+#include "driver/copy.h"
+
+#include "driver/call.h"
+#include "driver/executor.h"
+#include "driver/host_memory.h"
+
+#include <cstring>
+
+namespace simgpu::driver {
+namespace {
+
+/** What a pinned destination holds until its copy was waited for: not-a-numbers in every floating-point type. */
+constexpr int poison = 0xFF;
+
+std::size_t extent(const CopySide& side, const CopyWork& copy) {
+  return (copy.depth - 1) * side.slice + (copy.height - 1) * side.pitch + copy.width;
+}
+
+CUresult checkSide(Driver& driver, const CopyWork& copy, const CopySide& side, const char* what) {
+  if (!side.device) {
+    if (hostMapped(reinterpret_cast<void*>(side.address), extent(side, copy))) return CUDA_SUCCESS;
+    char text[96];
+    std::snprintf(text, sizeof text, "%zu bytes of host memory at 0x%llx are not mapped", extent(side, copy),
+                  static_cast<unsigned long long>(side.address));
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE, text);
+  }
+  return explain(driver, driver.memory().check(side.address, extent(side, copy)), what, side.address,
+                 extent(side, copy));
+}
+
+bool overflows(const CopyWork& copy) {
+  constexpr std::size_t most = std::size_t{1} << 46; // more than any memory has
+  return copy.width > most || copy.height > most || copy.depth > most || copy.from.pitch > most ||
+         copy.to.pitch > most || static_cast<double>(copy.height) * static_cast<double>(copy.from.pitch) *
+                                         static_cast<double>(copy.depth) >
+                                     static_cast<double>(most) ||
+         static_cast<double>(copy.height) * static_cast<double>(copy.to.pitch) * static_cast<double>(copy.depth) >
+             static_cast<double>(most);
+}
+
+bool resolve(Driver& driver, Place place, std::uint64_t address) {
+  return place == Place::automatic ? driver.onDevice(address) : place == Place::device;
+}
+
+CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdeviceptr device, std::size_t pitch,
+                 std::size_t height, std::size_t x, std::size_t y, std::size_t z, CopySide& side) {
+  switch (type) {
+  case CU_MEMORYTYPE_HOST: side.device = false; break;
+  case CU_MEMORYTYPE_DEVICE: side.device = true; break;
+  case CU_MEMORYTYPE_UNIFIED: side.device = driver.onDevice(device); break;
+  case CU_MEMORYTYPE_ARRAY: return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "arrays are not simulated");
+  default: return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such memory type: " + std::to_string(type));
+  }
+  const std::uint64_t start = type == CU_MEMORYTYPE_HOST ? reinterpret_cast<std::uint64_t>(host) : device;
+  side.pitch = pitch;
+  side.slice = pitch * height;
+  side.address = start + z * side.slice + y * pitch + x;
+  return CUDA_SUCCESS;
+}
+
+} // namespace
+
+CopyWork flatCopy(Driver& driver, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+                  std::size_t bytes) {
+  CopyWork copy;
+  copy.to = {resolve(driver, to, toAddress), toAddress, bytes, bytes};
+  copy.from = {resolve(driver, from, fromAddress), fromAddress, bytes, bytes};
+  copy.width = bytes;
+  return copy;
+}
+
+CUDA_MEMCPY3D asBox(const CUDA_MEMCPY2D& flat) {
+  CUDA_MEMCPY3D box{};
+  box.srcXInBytes = flat.srcXInBytes;
+  box.srcY = flat.srcY;
+  box.srcMemoryType = flat.srcMemoryType;
+  box.srcHost = flat.srcHost;
+  box.srcDevice = flat.srcDevice;
+  box.srcPitch = flat.srcPitch;
+  box.srcHeight = flat.srcY + flat.Height;
+  box.dstXInBytes = flat.dstXInBytes;
+  box.dstY = flat.dstY;
+  box.dstMemoryType = flat.dstMemoryType;
+  box.dstHost = flat.dstHost;
+  box.dstDevice = flat.dstDevice;
+  box.dstPitch = flat.dstPitch;
+  box.dstHeight = flat.dstY + flat.Height;
+  box.WidthInBytes = flat.WidthInBytes;
+  box.Height = flat.Height;
+  box.Depth = 1;
+  return box;
+}
+
+CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
+  copy.width = box.WidthInBytes;
+  copy.height = box.Height;
+  copy.depth = box.Depth;
+  const std::size_t fromPitch = box.srcPitch != 0 ? box.srcPitch : box.WidthInBytes + box.srcXInBytes;
+  const std::size_t toPitch = box.dstPitch != 0 ? box.dstPitch : box.WidthInBytes + box.dstXInBytes;
+  if (box.WidthInBytes + box.srcXInBytes > fromPitch || box.WidthInBytes + box.dstXInBytes > toPitch) {
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a row of " + std::to_string(box.WidthInBytes) +
+                                                       " bytes does not fit in the pitch");
+  }
+  const std::size_t fromHeight = box.srcHeight != 0 ? box.srcHeight : box.srcY + box.Height;
+  const std::size_t toHeight = box.dstHeight != 0 ? box.dstHeight : box.dstY + box.Height;
+  if (box.srcY + box.Height > fromHeight || box.dstY + box.Height > toHeight) {
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the rows do not fit in the height of a slice");
+  }
+  if (const CUresult bad = boxSide(driver, box.srcMemoryType, box.srcHost, box.srcDevice, fromPitch, fromHeight,
+                                   box.srcXInBytes, box.srcY, box.srcZ, copy.from)) {
+    return bad;
+  }
+  return boxSide(driver, box.dstMemoryType, box.dstHost, box.dstDevice, toPitch, toHeight, box.dstXInBytes, box.dstY,
+                 box.dstZ, copy.to);
+}
+
+CUresult checkCopy(Driver& driver, const CopyWork& copy) {
+  if (copy.bytes() == 0) return CUDA_SUCCESS;
+  if (overflows(copy)) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a copy larger than any memory");
+  if (const CUresult bad = checkSide(driver, copy, copy.from, "a copy's source")) return bad;
+  return checkSide(driver, copy, copy.to, "a copy's destination");
+}
+
+CUresult copyNow(Driver& driver, Context& context, const CopyWork& copy) {
+  if (const CUresult bad = checkCopy(driver, copy)) return bad;
+  if (const CUresult failed = driver.scheduler.synchronizeLegacy(context)) return failed;
+  const CUresult result = run(driver, copy);
+  const bool flat = copy.height == 1 && copy.depth == 1;
+  if (result == CUDA_SUCCESS && flat && copy.from.device && !copy.to.device) {
+    driver.scheduler.noteHostRead(context, copy.from.address, reinterpret_cast<void*>(copy.to.address), copy.width);
+  }
+  return result;
+}
+
+CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream handle) {
+  const std::shared_ptr<Stream> stream = driver.stream(context, handle);
+  if (stream == nullptr) return badHandle(driver, "stream", handle);
+  if (const CUresult bad = checkCopy(driver, copy)) return bad;
+  if (copy.bytes() == 0 && stream->capture == nullptr) return CUDA_SUCCESS;
+  const bool toPinned = !copy.to.device && driver.pinned(copy.to.address, extent(copy.to, copy)) != nullptr;
+  const bool fromPinned = !copy.from.device && driver.pinned(copy.from.address, extent(copy.from, copy)) != nullptr;
+  if (stream->capture != nullptr) return driver.scheduler.submit(context, stream, std::move(copy));
+
+  if (!copy.from.device && !fromPinned) {
+    CopyWork staging = copy;
+    copy.staged.resize(copy.bytes());
+    staging.to = {false, reinterpret_cast<std::uint64_t>(copy.staged.data()), copy.width, copy.width * copy.height};
+    if (copy.to.device) {
+      if (const CUresult failed = run(driver, staging)) return failed;
+    } else {
+      copy.staged.clear();
+    }
+  }
+  const bool toPageable = !copy.to.device && !toPinned;
+  if (toPinned && driver.configuration.deferred && driver.configuration.engine.checks) {
+    for (std::size_t z = 0; z < copy.depth; ++z) {
+      for (std::size_t y = 0; y < copy.height; ++y) {
+        std::memset(reinterpret_cast<void*>(copy.to.address + z * copy.to.slice + y * copy.to.pitch), poison, copy.width);
+      }
+    }
+  }
+  if (const CUresult failed = driver.scheduler.submit(context, stream, std::move(copy))) return failed;
+  return toPageable ? driver.scheduler.drain(context, stream) : CUDA_SUCCESS;
+}
+
+} // namespace simgpu::driver
