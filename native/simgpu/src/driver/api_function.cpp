@@ -32,6 +32,13 @@ CUresult maxBlocks(Driver& driver, const Function& function, int* blocks, int bl
   return CUDA_SUCCESS;
 }
 
+std::size_t askProgram(CUoccupancyB2DSize sizeOf, std::uint32_t threads) {
+  insideHostFunction = true; // the driver is locked
+  const std::size_t bytes = sizeOf(static_cast<int>(threads));
+  insideHostFunction = false;
+  return bytes;
+}
+
 CUresult bestBlock(Driver& driver, const Function& function, int* minGridSize, int* blockSize,
                    CUoccupancyB2DSize sizeOf, std::size_t dynamicShared, int limit) {
   if (minGridSize == nullptr || blockSize == nullptr) return nullArgument(driver, "minGridSize or blockSize");
@@ -44,7 +51,7 @@ CUresult bestBlock(Driver& driver, const Function& function, int* minGridSize, i
   std::uint32_t bestResident = 0;
   for (std::uint32_t size = (most + 31) / 32 * 32; size > 0; size -= 32) {
     const std::uint32_t threads = std::min(size, most);
-    const std::size_t shared = sizeOf != nullptr ? sizeOf(static_cast<int>(threads)) : dynamicShared;
+    const std::size_t shared = sizeOf != nullptr ? askProgram(sizeOf, threads) : dynamicShared;
     const std::uint32_t resident = driver.engine().occupancy(kernel, threads, static_cast<std::uint32_t>(shared));
     if (resident * threads > best) {
       best = resident * threads;

@@ -24,8 +24,8 @@ public:
   /** Never destroyed: other threads may still be in a call when the process ends. */
   static Driver& instance();
 
-  /** Taken by every function of the interface for its whole length. */
-  std::mutex mutex;
+  /** Taken by every function of the interface for its whole length; again by libraries whose queued work is run. */
+  std::recursive_mutex mutex;
 
   bool initialised = false;
   Configuration configuration;

@@ -1,0 +1,138 @@
+// The simulated device's own interface.
+#pragma GCC visibility push(default)
+#include "driver/simgpu.h"
+#pragma GCC visibility pop
+
+#include "driver/call.h"
+#include "driver/json_writer.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+using namespace simgpu;
+using namespace simgpu::driver;
+
+namespace {
+
+thread_local std::string message;
+
+char* handOut(const std::string& text) {
+  auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (copy != nullptr) std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+} // namespace
+
+int simgpuConfigure(const char* words) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  message.clear();
+  return driver.configure(words == nullptr ? "" : words, message) ? 0 : 1;
+}
+
+const char* simgpuMessage() { return message.c_str(); }
+
+void simgpuEndContexts() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  currentCall = "simgpuEndContexts";
+  driver.endAllContexts();
+}
+
+void simgpuClear() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  driver.findings.clear();
+  driver.launches.clear();
+}
+
+char* simgpuFindings() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  return handOut(driver.findings.json());
+}
+
+char* simgpuCounters() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  return handOut(driver.launches.json());
+}
+
+char* simgpuOpcodes(void* module) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  const std::shared_ptr<LoadedModule> found = driver.modules.find(static_cast<CUmodule>(module));
+  if (found == nullptr) return nullptr;
+  JsonWriter json;
+  json.beginArray();
+  for (const std::string& opcode : found->code->opcodes()) json.value(opcode);
+  return handOut(json.endArray().text());
+}
+
+char* simgpuSignature(void* function) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  const std::shared_ptr<Function> found = driver.functions.find(static_cast<CUfunction>(function));
+  if (found == nullptr) return nullptr;
+  const KernelInfo& kernel = found->kernel->info;
+  JsonWriter json;
+  json.beginObject().field("kernel", kernel.name).field("bytes", kernel.parameterBytes);
+  json.key("parameters").beginArray();
+  for (const KernelParameter& parameter : kernel.parameters) {
+    json.beginObject().field("name", parameter.name).field("offset", parameter.offset);
+    json.field("size", parameter.size).field("alignment", parameter.alignment).endObject();
+  }
+  return handOut(json.endArray().endObject().text());
+}
+
+void simgpuFree(char* text) { std::free(text); }
+
+void simgpuNotSimulated(const char* function) {
+  callAlways(function, [&](Driver& driver) -> CUresult {
+    static std::set<std::string> logged;
+    const std::string text = std::string(function) + " is not simulated";
+    if (logged.insert(function).second) std::fprintf(stderr, "simgpu: %s\n", text.c_str());
+    driver.findings.add({"not simulated", CUDA_ERROR_NOT_SUPPORTED, function, text, std::nullopt}, false);
+    return CUDA_SUCCESS;
+  });
+}
+
+void simgpuRefused(const char* function, const char* reason) {
+  callAlways(function, [&](Driver& driver) { return driver.refuse(CUDA_ERROR_INVALID_VALUE, reason); });
+}
+
+int simgpuMemoryAt(uint64_t address, uint64_t* bytesLeft) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  *bytesLeft = 0;
+  const std::optional<Allocation> found = driver.memory().find(address);
+  if (!found) return driver.pinned(address, 1) != nullptr ? 3 : 0;
+  *bytesLeft = found->base + found->size - address;
+  if (found->freed) return 2;
+  return driver.pinned(address, 1) != nullptr ? 3 : 1;
+}
+
+int simgpuStreamIsValid(void* stream) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  const std::shared_ptr<Context> context = currentContext(driver);
+  return context != nullptr && driver.stream(*context, static_cast<CUstream>(stream)) != nullptr ? 1 : 0;
+}
+
+int simgpuSubmit(void* stream, const char* name, int (*run)(void* data), void* data, void (*discard)(void* data)) {
+  const std::shared_ptr<void> owned(data, discard);
+  return callInContext(name, [&](Driver& driver, Context& context) -> CUresult {
+    const std::shared_ptr<Stream> target = driver.stream(context, static_cast<CUstream>(stream));
+    if (target == nullptr) return badHandle(driver, "stream", stream);
+    return driver.scheduler.submit(
+        context, target, LibraryWork{name, [run, owned] { return static_cast<CUresult>(run(owned.get())); }});
+  });
+}
+
+void simgpuMarkWritten(uint64_t address, uint64_t bytes) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  driver.memory().markInitialised(address, bytes);
+}
