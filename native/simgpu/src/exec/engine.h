@@ -43,8 +43,8 @@ struct Settings {
 
 /** Limits a context can set (cuCtxSetLimit). */
 struct Limits {
-  std::uint64_t stackBytes = 16 * 1024; // per thread, beyond what the kernel's own frame needs
-  std::uint64_t heapBytes = 8 << 20;    // what device malloc can hand out
+  std::uint64_t stackBytes = 1024;   // per thread, for calls
+  std::uint64_t heapBytes = 8 << 20; // what device malloc can hand out
 };
 
 struct KernelParameter {
@@ -76,6 +76,7 @@ struct GlobalInfo {
   std::uint64_t size = 0;
 };
 
+class LaunchContext;
 class Module;
 
 /** A kernel of a module; valid while the module lives. */
@@ -169,7 +170,8 @@ public:
   void setLimits(const Limits& limits);
 
 private:
-  class Workers;
+  DeviceAddress prepareGridWorkspace();
+  void execute(LaunchContext& context, std::uint64_t resident, LaunchResult& result);
 
   DeviceModel model_;
   DeviceMemory& memory_;
@@ -179,6 +181,7 @@ private:
   std::function<void(std::string_view)> printfSink_;
   std::mutex launchMutex_;
   std::uint32_t launchCount_ = 0;
+  DeviceAddress gridWorkspace_ = 0;
 };
 
 } // namespace simgpu

@@ -96,9 +96,12 @@ public:
   /** Grows by one with every free: a cached answer of find() is good while this stands still. */
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
+  /** Whether an address belongs to the reserved range at all. */
+  bool covers(DeviceAddress address) const { return address - base_ < reserved_; }
+
   // Raw shadows, for the executor. One byte per byte: 1 when written.
   std::uint8_t* initialisedShadow(DeviceAddress address) const { return initShadow_ + (address - base_); }
-  // One word per aligned four bytes: who wrote them last in which launch (see exec/write_tag.h).
+  // One word per aligned four bytes: who wrote them last in which launch (see exec/global_race.cpp).
   std::uint64_t* writerShadow(DeviceAddress address) const { return writerShadow_ + (address - base_) / 4; }
   // Two words per 32-byte sector: the last launch that read it, the last that wrote it.
   std::uint32_t* sectorShadow(DeviceAddress address) const { return sectorShadow_ + (address - base_) / 32 * 2; }

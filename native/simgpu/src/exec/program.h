@@ -1,0 +1,122 @@
+// Compiled code: what a PTX function becomes before it runs.
+#pragma once
+
+#include "count/counters.h"
+#include "ptx/syntax.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace simgpu {
+
+class Warp;
+struct Op;
+
+/** Executes an operation for the lanes of `mask`, which is never empty. */
+using Handler = void (*)(Warp& warp, const Op& op, std::uint32_t mask);
+
+/** How the interpreter's loop treats an operation. */
+enum class OpKind : std::uint8_t {
+  plain,         // call `run`, go on
+  branch,        // to `target`
+  branchIndexed, // brx.idx
+  call,
+  callIndirect,
+  ret,
+  exit,
+  barrier,      // bar, barrier: see exec/barrier.cpp
+  collective,   // needs the lanes of its membermask (operand e) together, then calls `run`
+  aligned,      // needs every lane of the warp that has not exited, then calls `run`
+  warpBarrier,  // bar.warp.sync
+  yield,        // nanosleep: let others run
+  trap,
+};
+
+/** No operand. Frame offset 0 is never a register. */
+inline constexpr std::uint32_t noSlot = 0;
+
+/**
+ * One operation. Operands d, d2 (results) and a, b, c, e (sources) are byte offsets into the register frame of the
+ * executing warp, where a value has 32 lanes side by side: 2, 4 or 8 bytes each, or one 32-bit mask for a predicate.
+ * Longer operand lists are in Code::extended from `ext` on.
+ */
+struct Op {
+  Handler run = nullptr;
+  std::uint64_t imm = 0; // constant the handler needs: an address offset, a truth table, an index into a table
+  std::uint32_t guard = noSlot;
+  std::uint32_t d = noSlot;
+  std::uint32_t d2 = noSlot;
+  std::uint32_t a = noSlot;
+  std::uint32_t b = noSlot;
+  std::uint32_t c = noSlot;
+  std::uint32_t e = noSlot;
+  std::uint32_t ext = 0;
+  std::uint32_t target = 0; // of a branch: index of an operation; of a call: of its CallSite
+  OpKind kind = OpKind::plain;
+  InstructionClass instructionClass = InstructionClass::other;
+  bool guardNegated = false;
+  std::uint8_t n = 0;     // number of elements
+  std::uint8_t flags = 0; // handler's own
+};
+
+/** Op::flags of barriers. */
+enum BarrierFlags : std::uint8_t {
+  barrierAligned = 1, // all lanes of the warp together
+  barrierArrive = 2,  // do not wait
+  barrierReduce = 4,  // Op::n: 0 popc, 1 and, 2 or; predicate c (8: negated), result d
+};
+
+/** Where an operation comes from. */
+struct OpSource {
+  std::int32_t line = 0;
+  std::uint32_t text = 0; // into Code::texts
+};
+
+/** A constant operand's place in the frame: `size` bytes a lane (0: a predicate mask). */
+struct FrameConstant {
+  std::uint32_t slot = 0;
+  std::uint32_t size = 0;
+  std::uint64_t value = 0;
+};
+
+/** A parameter's or result's place in the local memory of a frame. */
+struct LocalRange {
+  std::uint32_t offset = 0;
+  std::uint32_t size = 0;
+};
+
+struct FunctionCode {
+  std::string name;
+  bool defined = false;
+  std::uint32_t first = 0; // operation
+  std::uint32_t end = 0;
+  std::uint32_t frameBytes = 64;
+  std::uint32_t localBytes = 0; // parameters, results, call-site parameters and the depot
+  std::uint32_t registers = 0;  // estimate
+  std::vector<FrameConstant> constants;
+  std::vector<LocalRange> parameters;
+  std::vector<LocalRange> returns;
+};
+
+/** A call's operands: ranges of the caller's local memory, in the order of the callee's parameters. */
+struct CallSite {
+  std::uint32_t function = 0; // direct calls
+  std::vector<LocalRange> arguments;
+  std::vector<LocalRange> returns;
+};
+
+/** The code of a module. */
+struct Code {
+  std::vector<Op> ops;
+  std::vector<OpSource> sources;
+  std::vector<std::string> texts;
+  std::vector<std::uint32_t> extended;
+  std::vector<FunctionCode> functions; // same indices as ptx::Module::functions
+  std::vector<CallSite> calls;
+  std::vector<std::shared_ptr<const void>> resources; // objects that operations point to by Op::imm
+};
+
+} // namespace simgpu

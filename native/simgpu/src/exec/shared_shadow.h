@@ -1,0 +1,65 @@
+// What is known about every byte of a block's shared memory: whether it was written, by whom it was touched since the
+// last barrier, whether a cp.async is on its way to it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace simgpu {
+
+class Block;
+class Warp;
+struct Op;
+
+enum class SharedAccess : std::uint8_t {
+  read,
+  write,
+  strongRead,  // volatile, relaxed, acquire
+  strongWrite, // and atomics, which neither race with each other nor with strong reads
+  matrixRead,
+};
+
+/**
+ * Two accesses to a byte by different warps, at least one a write and not both strong, are a race unless a
+ * synchronisation lies between: the earlier warp released and the later one acquired after the access. A full barrier
+ * is both for everyone, so for kernels that only use barriers the check is exact; with mbarriers and fences, whose
+ * pairing is not traced, it can miss a race but does not invent one. Lanes of one warp are not compared: here they run
+ * in lock step between synchronisations.
+ */
+class SharedShadow {
+public:
+  void reset(std::uint32_t bytes);
+  bool enabled() const { return !tags_.empty(); }
+
+  /** Checks and notes an access of one lane; reports findings. `usedBytes` has a bit per byte that matters. */
+  void access(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind,
+              std::uint32_t usedBytes = ~0u);
+
+  /** A cp.async will write these bytes. */
+  void markPending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes);
+  /** It has: they are written by `warp` now. */
+  void completePending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes);
+
+  /** Bytes whose contents are opaque from now on (mbarrier objects): initialised, and written strongly. */
+  void markStrong(Warp& warp, std::uint32_t offset, std::uint32_t bytes);
+
+  /** Forgets who touched what, when the block's clock is about to overflow. */
+  void forgetTimes();
+
+private:
+  struct Tag {
+    std::uint32_t readers = 0;   // warps since the last write that was ordered
+    std::uint16_t readTime = 0;  // of the first of those reads
+    std::uint16_t writeTime = 0;
+    std::uint8_t writer = 0;
+    std::uint8_t flags = 0;
+    std::uint16_t unused = 0;
+  };
+
+  bool quick(const Warp& warp, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind) const;
+  void slow(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind);
+
+  std::vector<Tag> tags_; // one a byte
+};
+
+} // namespace simgpu

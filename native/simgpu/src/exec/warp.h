@@ -1,0 +1,180 @@
+// The state of a running warp: groups of lanes, call frames, registers.
+#pragma once
+
+#include "exec/program.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace simgpu {
+
+class Block;
+class LaunchContext;
+class Worker;
+
+inline constexpr int lanesPerWarp = 32;
+inline constexpr std::uint32_t allLanes = ~0u;
+
+/** Calls `action(lane)` for every set bit. */
+template <class Action> void forEachLane(std::uint32_t mask, Action action) {
+  for (; mask != 0; mask &= mask - 1) {
+    action(__builtin_ctz(mask));
+  }
+}
+
+/** An activation of a function. Lanes that called it together share it; each has its own values. */
+struct Frame {
+  const FunctionCode* function = nullptr;
+  std::byte* registers = nullptr;
+  Frame* caller = nullptr;
+  const CallSite* site = nullptr;
+  std::uint32_t returnTo = 0;
+  std::uint32_t depth = 0;
+  std::uint32_t lanes = 0; // that have not returned or exited
+  std::uint32_t localBase = 0;
+  std::uint32_t localTop = 0; // end of what this frame uses, alloca included
+};
+
+/** Lanes of a warp that are at the same place. */
+struct LaneGroup {
+  enum class State : std::uint8_t {
+    ready,
+    yielded,     // ready, but others go first: it has been polling
+    converging,  // waits for lanes named by `needed` at the same operation
+    warpBarrier, // waits in bar.warp.sync for the lanes of `needed`
+    barrier,     // waits at a block barrier
+  };
+
+  std::uint32_t pc = 0;
+  std::uint32_t mask = 0;
+  Frame* frame = nullptr;
+  State state = State::ready;
+  std::uint32_t needed = 0;
+  std::uint8_t barrier = 0;
+};
+
+/** cp.async operations of a warp that have not been waited for. See exec/async_copy.h. */
+struct PendingCopy {
+  std::uint32_t mask = 0;
+  std::uint32_t bytes = 0;
+  std::array<std::uint32_t, lanesPerWarp> to{};         // shared offset
+  std::array<const std::byte*, lanesPerWarp> from{};    // host address
+  std::array<std::uint8_t, lanesPerWarp> sourceBytes{}; // the rest is zero-filled
+  const Op* op = nullptr;
+};
+
+struct CopyBatch {
+  std::uint32_t mask = 0; // lanes for which the batch is outstanding
+  bool committed = false;
+  std::uint32_t due = 0; // while waiting: lanes for which it must be done
+  std::vector<PendingCopy> copies;
+};
+
+/** Why Warp::run came back. */
+enum class WarpStop : std::uint8_t { done, blocked, yielded, budget };
+
+class Warp {
+public:
+  Warp(Block& ownBlock, Worker& ownWorker, std::uint32_t index, std::uint32_t lanes);
+  Warp(const Warp&) = delete;
+  Warp& operator=(const Warp&) = delete;
+  ~Warp();
+
+  /** Runs until it ends, waits, or has executed `budget` operations. */
+  WarpStop run(std::uint64_t budget);
+
+  bool done() const { return live_ == 0; }
+  bool blocked() const { return blocked_; }
+
+  /** Wakes the lanes that wait at block barrier `id`. */
+  void release(std::uint8_t id);
+
+  /** The first group that waits for other lanes of its warp, or null. */
+  const LaneGroup* firstConverging() const;
+  const std::vector<LaneGroup>& groups() const { return groups_; }
+
+  // What handlers use.
+  template <class T> T* slot(std::uint32_t offset) const { return reinterpret_cast<T*>(registers + offset); }
+  std::uint32_t& predicate(std::uint32_t offset) const { return *slot<std::uint32_t>(offset); }
+  void setPredicate(std::uint32_t offset, std::uint32_t mask, std::uint32_t value) const {
+    std::uint32_t& target = predicate(offset);
+    target = (target & ~mask) | (value & mask);
+  }
+  const std::uint32_t* extended(const Op& op) const { return extended_ + op.ext; }
+
+  std::uint32_t live() const { return live_; }
+  std::uint32_t index() const { return index_; }
+  std::uint32_t existing() const { return existing_; }
+  Frame& frame() { return *frame_; }
+  std::uint32_t pc() const { return pc_; }
+
+  /** Grows the frame's local memory (alloca); returns the local address of the new space. */
+  std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
+  std::byte* local(int lane) { return local_.data() + static_cast<std::size_t>(lane) * localStride_; }
+  std::uint32_t localLimit() const { return frame_->localTop; }
+
+  std::byte* registers = nullptr; // of the current frame
+  Block& block;
+  LaunchContext& launch;
+  Worker& worker;
+  bool polled = false;      // executed something that spin loops consist of
+  std::vector<CopyBatch> copies;
+  std::uint32_t acquired = 1; // block time of the last acquire and the last release, for race checks
+  std::uint32_t released = 1;
+
+private:
+  /** Executes a control operation; false ends run() with stop_. */
+  bool control(const Op& op, std::uint32_t active);
+  bool branch(const Op& op, std::uint32_t active);
+  bool slice();
+  bool branchIndexed(const Op& op, std::uint32_t active);
+  bool call(const Op& op, std::uint32_t active);
+  bool callIndirect(const Op& op, std::uint32_t active);
+  void enter(const Op& op, std::uint32_t function, const CallSite& site, std::uint32_t lanes);
+  bool ret(std::uint32_t active);
+  bool exitLanes(std::uint32_t active);
+  bool barrier(const Op& op, std::uint32_t active);
+  bool collective(const Op& op, std::uint32_t active);
+  bool aligned(const Op& op, std::uint32_t active);
+  bool warpBarrier(const Op& op, std::uint32_t active);
+  /** Sets lanes of the running group aside. */
+  void park(LaneGroup::State state, std::uint32_t lanes, std::uint32_t needed, std::uint8_t barrierId = 0);
+  /** Splits `active` by the value each lane has in `slot`: calls action(lanes, value). */
+  template <class Action> void byMemberMask(const Op& op, std::uint32_t active, Action action);
+  bool atMerge();
+  bool schedule();
+  void resume(std::size_t group);
+  void refreshMerge();
+  bool stuck();
+  [[noreturn]] void failDivergent(const Op& op, std::uint32_t waiting, std::uint32_t missing);
+  void dropLanes(Frame* frame, std::uint32_t lanes);
+  Frame* newFrame(const FunctionCode& function);
+  void releaseFrame(Frame* frame);
+  void ensureLocal(const Op& op, std::uint32_t bytes);
+  void wakeSatisfied();
+  void wakeWarpBarrier();
+
+  std::uint32_t index_;
+  std::uint32_t existing_; // lanes that have a thread
+  std::uint32_t live_;     // lanes that have not exited
+  std::uint32_t pc_ = 0;
+  std::uint32_t mask_ = 0;
+  Frame* frame_ = nullptr;
+  std::uint32_t nextMerge_ = ~0u; // smallest pc of another group of this frame
+  const Op* ops_ = nullptr;
+  const std::uint32_t* extended_ = nullptr;
+  bool blocked_ = false;
+  WarpStop stop_ = WarpStop::done;
+  std::uint64_t steps_ = 0;
+  std::uint64_t budget_ = 0;
+  std::uint64_t rotateAt_ = 0;
+  std::vector<LaneGroup> groups_; // all but the running one
+  std::vector<std::unique_ptr<Frame>> frames_;
+  std::vector<std::byte> local_;  // localStride_ bytes a lane
+  std::uint32_t localStride_ = 0;
+};
+
+} // namespace simgpu
