@@ -65,7 +65,9 @@ private:
         if (variable.linkage == ptx::Linkage::external) {
           throw PtxError(variable.line, "variable '" + variable.name + "' is not defined");
         }
-        address = memory_.allocate(std::max<std::uint64_t>(1, variable.size), AllocationKind::module, owner_, variable.name);
+        const AllocationKind kind =
+            variable.space == Space::constant ? AllocationKind::constant : AllocationKind::module;
+        address = memory_.allocate(std::max<std::uint64_t>(1, variable.size), kind, owner_, variable.name);
         if (address == 0) {
           throw std::bad_alloc();
         }

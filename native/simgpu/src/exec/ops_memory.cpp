@@ -35,25 +35,18 @@ template <class M, class R> void load(Warp& warp, const Op& op, std::uint32_t ma
   const bool strong = (op.flags & memoryStrong) != 0;
   const auto bytes = static_cast<std::uint32_t>(sizeof(M) * op.n);
   const Access access{Intent::read, strong, bytes, bytes, op.target >> spaceBits};
-  if ((op.flags & memoryAcquire) != 0) {
-    noteAcquire(warp);
-  }
   warp.polled |= (op.flags & memoryPolls) != 0;
   resolve(warp, op, mask, spaceOf(op), addresses, access, pointers);
-  if (op.n == 1) {
-    R* d = warp.slot<R>(op.d);
+  const std::uint32_t* slots = op.n == 1 ? &op.d : warp.extended(op);
+  for (std::uint32_t i = 0; i < op.n; i++) {
+    R* d = warp.slot<R>(slots[i]);
     forEachLane(mask, [&](int lane) {
-      d[lane] = static_cast<R>(loadValue<M>(pointers[static_cast<std::size_t>(lane)], strong));
+      d[lane] = static_cast<R>(loadValue<M>(pointers[static_cast<std::size_t>(lane)] + i * sizeof(M), strong));
     });
-    return;
   }
-  const std::uint32_t* slots = warp.extended(op);
-  forEachLane(mask, [&](int lane) {
-    for (std::uint32_t i = 0; i < op.n; i++) {
-      warp.slot<R>(slots[i])[lane] =
-          static_cast<R>(loadValue<M>(pointers[static_cast<std::size_t>(lane)] + i * sizeof(M), strong));
-    }
-  });
+  if ((op.flags & memoryAcquire) != 0) {
+    noteAcquire(warp); // after the value was seen
+  }
 }
 
 /** ld.param of a kernel: the same for every lane. */

@@ -1,6 +1,7 @@
 // mov in all its forms, address conversions, alloca.
 #include "exec/address_space.h"
 #include "exec/lanes.h"
+#include "exec/launch_context.h"
 #include "exec/opcode_table.h"
 
 #include <cstring>
@@ -143,14 +144,22 @@ void isInWindow(Warp& warp, const Op& op, std::uint32_t mask) {
   const std::uint64_t window = op.imm;
   warp.setPredicate(op.d, mask, gatherBits([&](int lane) { return inWindow(a[lane], window); }));
 }
+/** Constants lie in global memory here, but are told apart like a device does. */
+bool isConstant(const Warp& warp, std::uint64_t address) {
+  const auto allocation = warp.launch.memory.find(address);
+  return allocation && allocation->kind == AllocationKind::constant;
+}
+void isConstantAddress(Warp& warp, const Op& op, std::uint32_t mask) {
+  const auto* a = warp.slot<std::uint64_t>(op.a);
+  warp.setPredicate(op.d, mask, gatherBits([&](int lane) { return isConstant(warp, a[lane]); }));
+}
 void isGlobalAddress(Warp& warp, const Op& op, std::uint32_t mask) {
   const auto* a = warp.slot<std::uint64_t>(op.a);
   warp.setPredicate(op.d, mask, gatherBits([&](int lane) {
                       return !inWindow(a[lane], sharedWindow) && !inWindow(a[lane], localWindow) &&
-                             !inWindow(a[lane], paramWindow);
+                             !inWindow(a[lane], paramWindow) && !isConstant(warp, a[lane]);
                     }));
 }
-void setFalse(Warp& warp, const Op& op, std::uint32_t mask) { warp.setPredicate(op.d, mask, 0); }
 
 Space takeSpace(Decoder& d) {
   const auto space = d.takeAny({"shared", "shared::cta", "local", "param", "param::entry", "global", "const"});
@@ -229,9 +238,8 @@ void decodeIsSpace(Decoder& d) {
   d.expectOperands(2, 2);
   const ValueId a = d.source(1, Type::u64);
   const ValueId p = d.destination(0, 0);
-  // constants are in global memory here, and no address is taken for a constant one
   const Handler handler = space == Space::global     ? isGlobalAddress
-                          : space == Space::constant ? setFalse
+                          : space == Space::constant ? isConstantAddress
                                                      : isInWindow;
   Op& op = d.emit(handler, InstructionClass::predicate);
   op.a = a;

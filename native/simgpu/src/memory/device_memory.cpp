@@ -50,6 +50,8 @@ const char* kindName(AllocationKind kind) {
     return "user";
   case AllocationKind::module:
     return "module variable";
+  case AllocationKind::constant:
+    return "constant";
   case AllocationKind::heap:
     return "device heap";
   }

@@ -19,9 +19,10 @@ namespace simgpu {
 using DeviceAddress = std::uint64_t;
 
 enum class AllocationKind : std::uint8_t {
-  user,   // cuMemAlloc and its relatives
-  module, // a .global or .const variable of a loaded module
-  heap,   // malloc called on the device
+  user,     // cuMemAlloc and its relatives
+  module,   // a .global variable of a loaded module
+  constant, // a .const variable
+  heap,     // malloc called on the device
 };
 
 struct Allocation {
