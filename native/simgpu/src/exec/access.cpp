@@ -312,13 +312,15 @@ void resolve(Warp& warp, const Op& op, std::uint32_t mask, Space space, const La
 }
 
 std::byte* resolveShared(Warp& warp, const Op& op, int lane, std::uint64_t address, const Access& access) {
-  LaneAddresses addresses{};
-  addresses[static_cast<std::size_t>(lane)] = address;
-  LanePointers pointers{};
-  checkAlignment(warp, op, 1u << lane, addresses, access, "shared");
-  checkSharedBounds(warp, op, 1u << lane, addresses, access);
-  pointers[static_cast<std::size_t>(lane)] = warp.block.shared() + address;
-  return pointers[static_cast<std::size_t>(lane)];
+  const LaunchContext& launch = warp.launch;
+  const bool inside = address <= launch.sharedBytes && access.bytes <= launch.sharedBytes - address;
+  if (!inside || (address & (access.alignment - 1)) != 0) {
+    LaneAddresses addresses{};
+    addresses[static_cast<std::size_t>(lane)] = address;
+    checkAlignment(warp, op, 1u << lane, addresses, access, "shared");
+    checkSharedBounds(warp, op, 1u << lane, addresses, access);
+  }
+  return warp.block.shared() + address;
 }
 
 bool isGlobal(const Warp& warp, const std::byte* pointer) {

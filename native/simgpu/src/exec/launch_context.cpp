@@ -12,7 +12,7 @@ LaunchContext::LaunchContext(DeviceMemory& deviceMemory, const DeviceModel& devi
 void LaunchContext::report(Finding finding) {
   std::lock_guard lock(mutex_);
   for (Finding& known : findings_) {
-    if (known.kind == finding.kind && known.line == finding.line) {
+    if (known.kind == finding.kind && known.line == finding.line && known.instruction == finding.instruction) {
       known.occurrences++;
       return;
     }

@@ -21,7 +21,7 @@ class LaunchContext {
 public:
   LaunchContext(DeviceMemory& deviceMemory, const DeviceModel& deviceModel, const Settings& launchSettings);
 
-  /** Notes a finding. Equal ones (kind, line) are counted, not repeated. */
+  /** Notes a finding. Equal ones (kind, line, opcode) are counted, not repeated. */
   void report(Finding finding);
   /** Reports and ends the launch. */
   [[noreturn]] void fail(Finding finding);

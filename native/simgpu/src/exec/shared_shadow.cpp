@@ -11,78 +11,120 @@ namespace simgpu {
 
 namespace {
 
-enum Flags : std::uint8_t { written = 1, strong = 2, pending = 4 };
+enum Flags : std::uint32_t { written = 1, strong = 2, pending = 4 };
+
+constexpr int timeShift = 16;
+constexpr int warpShift = 8;
+
+std::uint32_t writeEntry(std::uint32_t time, std::uint32_t warp, std::uint32_t flags) {
+  return time << timeShift | warp << warpShift | flags;
+}
+std::uint32_t timeOf(std::uint32_t entry) { return entry >> timeShift; }
+std::uint32_t warpOf(std::uint32_t entry) { return entry >> warpShift & 0xff; }
 
 bool isWrite(SharedAccess kind) { return kind == SharedAccess::write || kind == SharedAccess::strongWrite; }
 bool isStrong(SharedAccess kind) { return kind == SharedAccess::strongRead || kind == SharedAccess::strongWrite; }
 
 } // namespace
 
-void SharedShadow::reset(std::uint32_t bytes) { tags_.assign(bytes, Tag{}); }
-
-void SharedShadow::forgetTimes() {
-  for (Tag& tag : tags_) {
-    tag.readers = 0;
-    tag.readTime = 0;
-    tag.writeTime = 0;
-  }
+void SharedShadow::reset(std::uint32_t bytes) {
+  writes_.assign(bytes, 0);
+  readers_.assign(bytes, 0);
+  readTimes_.assign(bytes, 0);
 }
 
-/** Whether none of the bytes can give a finding, and how they must be marked is obvious: the common case. */
+void SharedShadow::forgetTimes() {
+  for (std::uint32_t& entry : writes_) {
+    entry &= (1u << timeShift) - 1;
+  }
+  std::fill(readers_.begin(), readers_.end(), 0);
+  std::fill(readTimes_.begin(), readTimes_.end(), 0);
+}
+
+/** Whether none of the bytes can give a finding: the common case. Bytes 0 stands for a size only known at run time. */
+template <std::uint32_t Bytes>
 bool SharedShadow::quick(const Warp& warp, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind) const {
+  const std::uint32_t size = Bytes != 0 ? Bytes : bytes;
   const std::uint32_t me = 1u << warp.index();
+  const std::uint32_t index = warp.index();
   const std::uint32_t acquired = warp.acquired;
+  const std::uint32_t* writes = writes_.data() + offset;
+  const std::uint32_t* readers = readers_.data() + offset;
+  const std::uint32_t* readTimes = readTimes_.data() + offset;
   std::uint32_t conflict = 0;
-  const Tag* tag = tags_.data() + offset;
   if (isWrite(kind)) {
-    for (std::uint32_t i = 0; i < bytes; i++) {
-      // other warps read or wrote at or after the last acquire
-      conflict |= static_cast<std::uint32_t>((tag[i].readers & ~me) != 0 && tag[i].readTime >= acquired);
-      conflict |= static_cast<std::uint32_t>(tag[i].writer != warp.index() && tag[i].writeTime >= acquired);
-      conflict |= tag[i].flags & pending;
+    for (std::uint32_t i = 0; i < size; i++) {
+      // another warp touched the byte at or after this warp's last acquire
+      const std::uint32_t read = (readers[i] & ~me) != 0 && readTimes[i] >= acquired ? 1 : 0;
+      const std::uint32_t wrote = warpOf(writes[i]) != index && timeOf(writes[i]) >= acquired ? 1 : 0;
+      conflict |= read | wrote | (writes[i] & pending);
     }
   } else {
-    for (std::uint32_t i = 0; i < bytes; i++) {
-      conflict |= static_cast<std::uint32_t>(tag[i].writer != warp.index() && tag[i].writeTime >= acquired);
-      conflict |= static_cast<std::uint32_t>((tag[i].flags & (written | pending)) != written);
+    for (std::uint32_t i = 0; i < size; i++) {
+      const std::uint32_t wrote = warpOf(writes[i]) != index && timeOf(writes[i]) >= acquired ? 1 : 0;
+      conflict |= wrote | ((writes[i] & (written | pending)) ^ written);
     }
   }
   return conflict == 0;
 }
 
-void SharedShadow::access(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes,
-                          SharedAccess kind, std::uint32_t usedBytes) {
-  if (tags_.empty()) {
-    return;
+template <std::uint32_t Bytes>
+void SharedShadow::note(const Warp& warp, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind) {
+  const std::uint32_t size = Bytes != 0 ? Bytes : bytes;
+  const std::uint32_t now = warp.block.time;
+  std::uint32_t* readers = readers_.data() + offset;
+  std::uint32_t* readTimes = readTimes_.data() + offset;
+  if (isWrite(kind)) {
+    const std::uint32_t entry = writeEntry(now, warp.index(), written | (isStrong(kind) ? +strong : 0u));
+    std::fill_n(writes_.data() + offset, size, entry);
+    std::fill_n(readers, size, 0);
+  } else if (kind != SharedAccess::strongRead) {
+    const std::uint32_t me = 1u << warp.index();
+    const std::uint32_t acquired = warp.acquired;
+    for (std::uint32_t i = 0; i < size; i++) {
+      // reads from before this warp's last acquire are ordered before whatever this warp's reads are
+      const bool stale = readers[i] == 0 || readTimes[i] < acquired;
+      readers[i] = stale ? me : readers[i] | me;
+      readTimes[i] = stale ? now : readTimes[i];
+    }
   }
-  if (!quick(warp, offset, bytes, kind)) {
+}
+
+template <std::uint32_t Bytes>
+void SharedShadow::accessBytes(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes,
+                               SharedAccess kind, std::uint32_t usedBytes) {
+  if (!quick<Bytes>(warp, offset, bytes, kind)) {
     for (std::uint32_t i = 0; i < bytes; i++) {
       if (i >= 32 || (usedBytes >> i & 1) != 0) {
         slow(warp, op, lane, offset + i, kind);
       }
     }
   }
-  const auto now = static_cast<std::uint16_t>(warp.block.time);
-  Tag* tag = tags_.data() + offset;
-  if (isWrite(kind)) {
-    const auto flags = static_cast<std::uint8_t>(written | (isStrong(kind) ? strong : 0));
-    for (std::uint32_t i = 0; i < bytes; i++) {
-      tag[i] = {0, 0, now, static_cast<std::uint8_t>(warp.index()), flags, 0};
-    }
-  } else if (kind != SharedAccess::strongRead) {
-    const std::uint32_t me = 1u << warp.index();
-    const auto acquired = static_cast<std::uint16_t>(warp.acquired);
-    for (std::uint32_t i = 0; i < bytes; i++) {
-      // reads from before the last synchronisation of this warp are ordered before whatever it orders itself before
-      const bool stale = tag[i].readers == 0 || tag[i].readTime < acquired;
-      tag[i].readers = stale ? me : tag[i].readers | me;
-      tag[i].readTime = stale ? now : tag[i].readTime;
-    }
+  note<Bytes>(warp, offset, bytes, kind);
+}
+
+void SharedShadow::access(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes,
+                          SharedAccess kind, std::uint32_t usedBytes) {
+  if (!enabled()) {
+    return;
+  }
+  switch (bytes) {
+  case 4:
+    accessBytes<4>(warp, op, lane, offset, bytes, kind, usedBytes);
+    break;
+  case 8:
+    accessBytes<8>(warp, op, lane, offset, bytes, kind, usedBytes);
+    break;
+  case 16:
+    accessBytes<16>(warp, op, lane, offset, bytes, kind, usedBytes);
+    break;
+  default:
+    accessBytes<0>(warp, op, lane, offset, bytes, kind, usedBytes);
   }
 }
 
 void SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind) {
-  const Tag& tag = tags_[address];
+  const std::uint32_t entry = writes_[address];
   LaunchContext& launch = warp.launch;
   const auto report = [&](FindingKind findingKind, std::string detail) {
     Finding finding = launch.locate(findingKind, Status::launchFailed, warp, op, lane);
@@ -91,11 +133,11 @@ void SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t addres
     finding.detail = std::move(detail);
     launch.report(std::move(finding));
   };
-  if ((tag.flags & pending) != 0) {
+  if ((entry & pending) != 0) {
     report(FindingKind::pendingCopy, "a cp.async to this byte has not been waited for");
     return;
   }
-  if (!isWrite(kind) && (tag.flags & written) == 0) {
+  if (!isWrite(kind) && (entry & written) == 0) {
     report(FindingKind::uninitialisedRead, "nobody wrote this shared byte");
     return;
   }
@@ -103,16 +145,17 @@ void SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t addres
   const auto ordered = [&](std::uint32_t other, std::uint32_t when) {
     return warp.acquired > when && warp.block.warps[other]->released > when;
   };
-  const bool bothStrong = isStrong(kind) && (tag.flags & strong) != 0;
-  if ((tag.flags & written) != 0 && tag.writer != warp.index() && tag.writeTime > 0 && !bothStrong &&
-      !ordered(tag.writer, tag.writeTime)) {
-    report(FindingKind::sharedRace, "warp " + std::to_string(tag.writer) + " wrote the byte and no barrier came between");
+  const std::uint32_t writer = warpOf(entry);
+  const bool bothStrong = isStrong(kind) && (entry & strong) != 0;
+  if ((entry & written) != 0 && writer != warp.index() && timeOf(entry) > 0 && !bothStrong &&
+      !ordered(writer, timeOf(entry))) {
+    report(FindingKind::sharedRace, "warp " + std::to_string(writer) + " wrote the byte and no barrier came between");
     return;
   }
-  if (isWrite(kind) && !isStrong(kind)) {
-    for (std::uint32_t others = tag.readers & ~(1u << warp.index()); others != 0; others &= others - 1) {
+  if (isWrite(kind)) { // strong reads are not among the readers
+    for (std::uint32_t others = readers_[address] & ~(1u << warp.index()); others != 0; others &= others - 1) {
       const auto reader = static_cast<std::uint32_t>(std::countr_zero(others));
-      if (!ordered(reader, tag.readTime)) {
+      if (!ordered(reader, readTimes_[address])) {
         report(FindingKind::sharedRace, "warp " + std::to_string(reader) + " read the byte and no barrier came between");
         return;
       }
@@ -121,34 +164,36 @@ void SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t addres
 }
 
 void SharedShadow::markPending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes) {
-  if (tags_.empty()) {
+  if (!enabled()) {
     return;
   }
   // the copy may land at any moment from now on, so it must not meet readers of what was there
-  if (!quick(warp, offset, bytes, SharedAccess::write)) {
+  const bool harmless = bytes == 16 ? quick<16>(warp, offset, bytes, SharedAccess::write)
+                                    : quick<0>(warp, offset, bytes, SharedAccess::write);
+  if (!harmless) {
     for (std::uint32_t i = 0; i < bytes; i++) {
       slow(warp, op, lane, offset + i, SharedAccess::write);
     }
   }
   for (std::uint32_t i = 0; i < bytes; i++) {
-    tags_[offset + i].flags |= pending;
+    writes_[offset + i] |= pending;
   }
 }
 
 void SharedShadow::completePending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes) {
-  if (tags_.empty()) {
+  if (!enabled()) {
     return;
   }
   for (std::uint32_t i = 0; i < bytes; i++) {
-    tags_[offset + i].flags &= static_cast<std::uint8_t>(~pending);
+    writes_[offset + i] &= ~std::uint32_t{pending};
   }
   access(warp, op, lane, offset, bytes, SharedAccess::write);
 }
 
 void SharedShadow::markStrong(Warp& warp, std::uint32_t offset, std::uint32_t bytes) {
-  for (std::uint32_t i = 0; i < bytes && !tags_.empty(); i++) {
-    tags_[offset + i] = {0, 0, static_cast<std::uint16_t>(warp.block.time), static_cast<std::uint8_t>(warp.index()),
-                         written | strong, 0};
+  if (enabled()) {
+    std::fill_n(writes_.data() + offset, bytes, writeEntry(warp.block.time, warp.index(), written | strong));
+    std::fill_n(readers_.data() + offset, bytes, 0);
   }
 }
 

@@ -29,7 +29,7 @@ enum class SharedAccess : std::uint8_t {
 class SharedShadow {
 public:
   void reset(std::uint32_t bytes);
-  bool enabled() const { return !tags_.empty(); }
+  bool enabled() const { return !writes_.empty(); }
 
   /** Checks and notes an access of one lane; reports findings. `usedBytes` has a bit per byte that matters. */
   void access(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind,
@@ -47,19 +47,19 @@ public:
   void forgetTimes();
 
 private:
-  struct Tag {
-    std::uint32_t readers = 0;   // warps since the last write that was ordered
-    std::uint16_t readTime = 0;  // of the first of those reads
-    std::uint16_t writeTime = 0;
-    std::uint8_t writer = 0;
-    std::uint8_t flags = 0;
-    std::uint16_t unused = 0;
-  };
-
+  template <std::uint32_t Bytes>
   bool quick(const Warp& warp, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind) const;
+  template <std::uint32_t Bytes>
+  void note(const Warp& warp, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind);
+  template <std::uint32_t Bytes>
+  void accessBytes(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind,
+                   std::uint32_t usedBytes);
   void slow(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind);
 
-  std::vector<Tag> tags_; // one a byte
+  // One entry a byte, in arrays of their own so that the loops over a lane's bytes vectorise.
+  std::vector<std::uint32_t> writes_;    // | time : 16 | warp : 8 | flags : 8 | of the last write
+  std::vector<std::uint32_t> readers_;   // warps since then that no synchronisation ordered
+  std::vector<std::uint32_t> readTimes_; // of the first of those reads
 };
 
 } // namespace simgpu

@@ -25,16 +25,24 @@ bool firstTouch(std::uint32_t* shadow, std::uint32_t launchId) {
 void countGlobal(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes, Intent intent) {
   std::array<std::uint64_t, 2 * lanesPerWarp> sectors; // a lane's access is aligned, so it touches at most two
   std::size_t count = 0;
-  forEachLane(mask, [&](int lane) {
-    const std::uint64_t first = addresses[static_cast<std::size_t>(lane)] / sectorBytes;
-    const std::uint64_t last = (addresses[static_cast<std::size_t>(lane)] + bytes - 1) / sectorBytes;
-    sectors[count++] = first;
-    if (last != first) {
-      sectors[count++] = last;
+  bool ascending = true;
+  const auto add = [&](std::uint64_t sector) {
+    if (count > 0 && sectors[count - 1] == sector) {
+      return;
     }
+    ascending = ascending && (count == 0 || sectors[count - 1] < sector);
+    sectors[count++] = sector;
+  };
+  forEachLane(mask, [&](int lane) {
+    const std::uint64_t address = addresses[static_cast<std::size_t>(lane)];
+    add(address / sectorBytes);
+    add((address + bytes - 1) / sectorBytes);
   });
-  std::sort(sectors.begin(), sectors.begin() + count);
-  const auto end = std::unique(sectors.begin(), sectors.begin() + count);
+  auto end = sectors.begin() + count;
+  if (!ascending) {
+    std::sort(sectors.begin(), end);
+    end = std::unique(sectors.begin(), end);
+  }
   Counters& counters = warp.worker.counters;
   counters.globalRequests++;
   counters.globalSectors += static_cast<std::uint64_t>(end - sectors.begin());
@@ -60,21 +68,29 @@ void countShared(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses,
   for (int first = 0; first < lanesPerWarp; first += lanesAtOnce) {
     const std::uint32_t part =
         mask & (lanesAtOnce == 32 ? allLanes : ((1u << lanesAtOnce) - 1) << first);
-    std::array<std::uint64_t, 4 * lanesPerWarp> words;
+    // the distinct words of each bank, newest first; a part has at most 32 words
+    std::array<std::uint64_t, banks> words;
+    std::array<std::int8_t, banks> previous;
+    std::array<std::int8_t, banks> newest;
+    std::array<std::uint8_t, banks> load{};
+    newest.fill(-1);
     std::size_t count = 0;
     forEachLane(part, [&](int lane) {
       const std::uint64_t address = addresses[static_cast<std::size_t>(lane)];
-      for (std::uint64_t word = address / bankBytes; word <= (address + bytes - 1) / bankBytes && count < words.size();
-           word++) {
-        words[count++] = word;
+      for (std::uint64_t word = address / bankBytes; word <= (address + bytes - 1) / bankBytes; word++) {
+        const std::size_t bank = word % banks;
+        int known = newest[bank];
+        while (known >= 0 && words[static_cast<std::size_t>(known)] != word) {
+          known = previous[static_cast<std::size_t>(known)];
+        }
+        if (known < 0 && count < words.size()) {
+          words[count] = word;
+          previous[count] = newest[bank];
+          newest[bank] = static_cast<std::int8_t>(count++);
+          load[bank]++;
+        }
       }
     });
-    std::sort(words.begin(), words.begin() + count);
-    const auto end = std::unique(words.begin(), words.begin() + count);
-    std::array<std::uint32_t, banks> load{};
-    for (auto word = words.begin(); word != end; ++word) {
-      load[*word % banks]++;
-    }
     counters.sharedWavefronts += *std::max_element(load.begin(), load.end());
   }
 }
