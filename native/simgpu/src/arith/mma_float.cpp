@@ -144,17 +144,45 @@ void multiplySparse(const float a[16][largestStored], const float b[largestDepth
   }
 }
 
+/** Adds one step of a row's products to its eight sums, whatever the operands are. */
+void addStep(Element element, const float* a, const float* const* bRows, const TensorTerm* terms,
+             const TensorRow* const* splitRows, bool finite, float* c) {
+  const int step = tensorStep(element);
+  if (finite && allFinite(c, tensorColumns)) {
+    tensorDotRow(element, terms, splitRows, step, c);
+    return;
+  }
+  for (int column = 0; column < tensorColumns; column++) {
+    float b[8];
+    for (int i = 0; i < step; i++) {
+      b[i] = bRows[i][column];
+    }
+    c[column] = tensorDot(element, a, b, step, c[column]);
+  }
+}
+
 /** The tensor core's own steps, in the order of the stored elements. */
 void multiplyExact(Element element, const float a[16][largestStored], const float b[largestDepth][8], int stored,
-                   const SelectedRows* selected, Accumulators c) {
+                   int depth, const SelectedRows* selected, Accumulators c) {
   const int step = tensorStep(element);
+  const bool finiteB = allFinite(b[0], depth * tensorColumns);
+  TensorRow split[largestDepth];
+  for (int k = 0; k < depth; k++) {
+    split[k] = splitOperands(element, b[k]);
+  }
   for (int row = 0; row < 16; row++) {
+    const bool finite = finiteB && allFinite(a[row], stored);
     for (int first = 0; first < stored; first += step) {
       const float* bRows[8];
+      const TensorRow* splitRows[8];
+      TensorTerm terms[8];
       for (int i = 0; i < step; i++) {
-        bRows[i] = b[selected != nullptr ? (*selected)[row][first + i] : first + i];
+        const int k = selected != nullptr ? (*selected)[row][first + i] : first + i;
+        bRows[i] = b[k];
+        splitRows[i] = &split[k];
+        terms[i] = splitOperand(element, a[row][first + i]);
       }
-      tensorDotRow(element, a[row] + first, bRows, step, c[row]);
+      addStep(element, a[row] + first, bRows, terms, splitRows, finite, c[row]);
     }
   }
 }
@@ -170,7 +198,7 @@ void multiplyFloatTile(const TilePlan& plan, const TileOperands& operands, const
   loadB(plan, operands, b);
   loadC(plan, operands, c);
   if (accumulation == Accumulation::exact) {
-    multiplyExact(plan.instruction.a, a, b, stored, selected, c);
+    multiplyExact(plan.instruction.a, a, b, stored, plan.instruction.shape.k, selected, c);
   } else if (selected != nullptr) {
     multiplySparse(a, b, stored, *selected, c);
   } else {
@@ -211,7 +239,10 @@ void multiplyQuadPairs(const TilePlan& plan, const TileOperands& operands, Accum
       bRows[k] = b[k] + row / 8 * 8; // the columns of the row's own product
     }
     if (accumulation == Accumulation::exact) {
-      tensorDotRow(i.a, a[row], bRows, 4, c[row]);
+      for (int column = 0; column < 8; column++) {
+        const float bColumn[4] = {bRows[0][column], bRows[1][column], bRows[2][column], bRows[3][column]};
+        c[row][column] = tensorDot(i.a, a[row], bColumn, 4, c[row][column]);
+      }
       continue;
     }
     for (int k = 0; k < 4; k++) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 namespace simgpu::arith {
 namespace {
@@ -30,12 +31,7 @@ constexpr OperandFormat operandFormat(Element element) {
 constexpr OperandFormat accumulatorFormat{23, -126};
 
 /** value = significand * 2^(exponent - fractionBits). */
-struct Term {
-  std::int32_t significand;
-  std::int32_t exponent;
-};
-
-Term split(float value, OperandFormat format) {
+TensorTerm split(float value, OperandFormat format) {
   const std::uint32_t bits = bitsOf(value);
   const auto biased = static_cast<std::int32_t>((bits >> 23) & 0xff);
   const auto fraction = static_cast<std::int32_t>(bits & 0x7fffff);
@@ -65,14 +61,6 @@ float cutToFloat(std::int32_t sum, int largest) {
   return overflow ? nearest : cut;
 }
 
-bool allFinite(const float* values, int count) {
-  std::uint32_t special = 0;
-  for (int i = 0; i < count; i++) {
-    special |= (bitsOf(values[i]) & 0x7f800000) == 0x7f800000 ? 1 : 0;
-  }
-  return special == 0;
-}
-
 /** Infinities and NaN follow the ordinary rules; no order of the sum changes which of them comes out. */
 float specialSum(const float* a, const float* b, int count, float c) {
   double sum = static_cast<double>(c);
@@ -89,12 +77,12 @@ float tensorDot(Element element, const float* a, const float* b, int count, floa
     return specialSum(a, b, count, c);
   }
   const OperandFormat format = operandFormat(element);
-  Term products[8];
-  const Term accumulator = split(c, accumulatorFormat);
+  TensorTerm products[8];
+  const TensorTerm accumulator = split(c, accumulatorFormat);
   int largest = accumulator.significand != 0 ? accumulator.exponent : noExponent;
   for (int i = 0; i < count; i++) {
-    const Term left = split(a[i], format);
-    const Term right = split(b[i], format);
+    const TensorTerm left = split(a[i], format);
+    const TensorTerm right = split(b[i], format);
     products[i] = {left.significand * right.significand, left.exponent + right.exponent};
     if (products[i].significand != 0) {
       largest = std::max(largest, products[i].exponent);
@@ -110,51 +98,98 @@ float tensorDot(Element element, const float* a, const float* b, int count, floa
   return cutToFloat(sum, largest);
 }
 
-void tensorDotRow(Element element, const float* a, const float* const* bRows, int count, float* c) {
-  bool finite = allFinite(a, count) && allFinite(c, tensorColumns);
+TensorTerm splitOperand(Element element, float value) { return split(value, operandFormat(element)); }
+
+TensorRow splitOperands(Element element, const float* row) {
+  TensorRow result;
+  for (int n = 0; n < tensorColumns; n++) {
+    const TensorTerm term = split(row[n], operandFormat(element));
+    result.significand[n] = term.significand;
+    result.exponent[n] = term.exponent;
+  }
+  return result;
+}
+
+bool allFinite(const float* values, int count) {
+  std::uint32_t special = 0;
   for (int i = 0; i < count; i++) {
-    finite = finite && allFinite(bRows[i], tensorColumns);
+    special |= (bitsOf(values[i]) & 0x7f800000) == 0x7f800000 ? 1 : 0;
   }
-  if (!finite) {
-    for (int column = 0; column < tensorColumns; column++) {
-      float b[8];
-      for (int i = 0; i < count; i++) {
-        b[i] = bRows[i][column];
-      }
-      c[column] = tensorDot(element, a, b, count, c[column]);
-    }
-    return;
-  }
-  // The same steps as tensorDot, with a loop over columns innermost so that each line is a vector instruction.
+  return special == 0;
+}
+
+namespace {
+
+/** Eight columns at once; comparisons give masks of ones. */
+using Lanes [[gnu::vector_size(32)]] = std::int32_t;
+using WideLanes [[gnu::vector_size(32)]] = std::int64_t;
+using Doubles [[gnu::vector_size(32)]] = double;
+
+Lanes loadLanes(const void* from) {
+  Lanes lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+
+Lanes largerOf(Lanes a, Lanes b) { return a > b ? a : b; }
+
+/** align() for eight columns. */
+Lanes alignLanes(Lanes significand, int fractionBits, Lanes below) {
+  const Lanes limit = below > 31 ? Lanes{} + 31 : below;
+  const Lanes magnitude = (significand < 0 ? -significand : significand) << (keptBits - fractionBits);
+  const Lanes cut = magnitude >> (limit < 0 ? Lanes{} : limit);
+  return significand < 0 ? -cut : cut;
+}
+
+} // namespace
+
+void tensorDotRow(Element element, const TensorTerm* a, const TensorRow* const* b, int count, float* c) {
   const OperandFormat format = operandFormat(element);
-  std::int32_t significands[8][tensorColumns];
-  std::int32_t exponents[8][tensorColumns];
-  std::int32_t largest[tensorColumns];
-  Term accumulators[tensorColumns];
-  for (int n = 0; n < tensorColumns; n++) {
-    accumulators[n] = split(c[n], accumulatorFormat);
-    largest[n] = accumulators[n].significand != 0 ? accumulators[n].exponent : noExponent;
-  }
+  const Lanes bits = loadLanes(c);
+  const Lanes biased = (bits >> 23) & 0xff;
+  const Lanes fraction = bits & 0x7fffff;
+  const Lanes magnitude = biased == 0 ? fraction : fraction | 0x800000;
+  const Lanes accumulator = bits < 0 ? -magnitude : magnitude;
+  const Lanes accumulatorExponent = biased == 0 ? Lanes{} - 126 : biased - 127;
+  const Lanes never = Lanes{} + noExponent;
+  Lanes largest = magnitude != 0 ? accumulatorExponent : never;
+  Lanes significands[8];
+  Lanes exponents[8];
   for (int i = 0; i < count; i++) {
-    const Term left = split(a[i], format);
-    for (int n = 0; n < tensorColumns; n++) {
-      const Term right = split(bRows[i][n], format);
-      significands[i][n] = left.significand * right.significand;
-      exponents[i][n] = left.exponent + right.exponent;
-      largest[n] = std::max(largest[n], significands[i][n] != 0 ? exponents[i][n] : noExponent);
-    }
+    significands[i] = loadLanes(b[i]->significand) * a[i].significand;
+    exponents[i] = loadLanes(b[i]->exponent) + a[i].exponent;
+    largest = largerOf(largest, significands[i] != 0 ? exponents[i] : never);
   }
+  Lanes sum = alignLanes(accumulator, accumulatorFormat.fractionBits, largest - accumulatorExponent);
+  for (int i = 0; i < count; i++) {
+    sum += alignLanes(significands[i], 2 * format.fractionBits, largest - exponents[i]);
+  }
+  // Normal results: as doubles the sums are exact; clearing the 29 low bits cuts them to the precision of a float.
   std::int32_t sums[tensorColumns];
-  for (int n = 0; n < tensorColumns; n++) {
-    sums[n] = align(accumulators[n].significand, accumulatorFormat.fractionBits, largest[n] - accumulators[n].exponent);
-  }
-  for (int i = 0; i < count; i++) {
-    for (int n = 0; n < tensorColumns; n++) {
-      sums[n] += align(significands[i][n], 2 * format.fractionBits, largest[n] - exponents[i][n]);
+  std::int32_t exponentsOf[tensorColumns];
+  std::memcpy(sums, &sum, sizeof sums);
+  std::memcpy(exponentsOf, &largest, sizeof exponentsOf);
+  for (int half = 0; half < 2; half++) {
+    Doubles values;
+    WideLanes scales;
+    for (int n = 0; n < 4; n++) {
+      values[n] = sums[4 * half + n];
+      scales[n] = exponentsOf[4 * half + n];
     }
-  }
-  for (int n = 0; n < tensorColumns; n++) {
-    c[n] = cutToFloat(sums[n], largest[n]);
+    WideLanes cut;
+    std::memcpy(&cut, &values, sizeof cut);
+    cut &= ~((std::int64_t{1} << 29) - 1);
+    scales = (scales < -900 ? WideLanes{} - 900 : scales) - keptBits + 1023; // a sum of zeros has no exponent
+    scales <<= 52;
+    Doubles scale;
+    std::memcpy(&scale, &scales, sizeof scale);
+    std::memcpy(&values, &cut, sizeof values);
+    values *= scale;
+    for (int n = 0; n < 4; n++) {
+      const bool subnormal = values[n] != 0 && std::fabs(values[n]) < 0x1p-126;
+      c[4 * half + n] = subnormal ? cutToFloat(sums[4 * half + n], exponentsOf[4 * half + n])
+                                  : static_cast<float>(values[n]) + 0.0f;
+    }
   }
 }
 

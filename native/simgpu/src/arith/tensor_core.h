@@ -20,14 +20,30 @@ constexpr int tensorStep(Element element) { return element == Element::tf32 ? 4 
 
 /**
  * One step for one output: c + sum of a[i] * b[i], i < count <= 8. The operands are floats that hold values of
- * `element`. Slow and plain; the array form below is its fast twin.
+ * `element`. Slow and plain; tensorDotRow is its fast twin.
  */
 float tensorDot(Element element, const float* a, const float* b, int count, float c);
 
+/** A finite operand as an integer and an exponent: what one product needs, taken apart once for many products. */
+struct TensorTerm {
+  std::int32_t significand;
+  std::int32_t exponent;
+};
+struct TensorRow {
+  alignas(32) std::int32_t significand[tensorColumns];
+  alignas(32) std::int32_t exponent[tensorColumns];
+};
+
+TensorTerm splitOperand(Element element, float value);
+TensorRow splitOperands(Element element, const float* row);
+
+/** Whether no value is infinite or NaN. */
+bool allFinite(const float* values, int count);
+
 /**
- * One step for the eight columns of a row: c[n] += a . b[.][n]. `bRows[i]` is the row of B that a[i] multiplies.
- * Results equal tensorDot's, column by column.
+ * One step for the eight columns of a row, all operands finite: c[n] += a . b[.][n]. `b[i]` is the row of B that a[i]
+ * multiplies. Results equal tensorDot's, column by column.
  */
-void tensorDotRow(Element element, const float* a, const float* const* bRows, int count, float* c);
+void tensorDotRow(Element element, const TensorTerm* a, const TensorRow* const* b, int count, float* c);
 
 } // namespace simgpu::arith
