@@ -316,9 +316,6 @@ private:
   }
 
   Operand operand(std::uint32_t depth) {
-    if (depth > deepestOperand) {
-      reader_.fail("operands are nested too deeply");
-    }
     Operand first = single(depth);
     if (reader_.accept("|")) {
       Operand pair;
@@ -331,6 +328,9 @@ private:
   }
 
   Operand single(std::uint32_t depth) {
+    if (depth > deepestOperand) {
+      reader_.fail("operands are nested too deeply");
+    }
     if (reader_.accept("{")) {
       return elements(Operand::Kind::vector, "}", depth);
     }
