@@ -30,8 +30,8 @@ template <class T> std::vector<T> operands() {
 template <class T> void compareProducts() {
   for (const T a : operands<T>()) {
     for (const T b : operands<T>()) {
-      const detail::Int128 product = static_cast<detail::Int128>(a) * static_cast<detail::Int128>(b);
-      const auto bits = static_cast<detail::Uint128>(product);
+      const detail::Uint128 bits = static_cast<detail::Uint128>(a) * static_cast<detail::Uint128>(b);
+      const auto product = static_cast<detail::Int128>(bits); // exact except for u64
       CHECK_EQUAL(mulLow(a, b), static_cast<T>(bits));
       if constexpr (sizeof(T) < 8 || std::is_signed_v<T>) {
         CHECK_EQUAL(mulHigh(a, b), static_cast<T>(product >> bitsIn<T>));
