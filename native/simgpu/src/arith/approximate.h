@@ -1,6 +1,6 @@
 // The .approx functions. Their bits are not published; the results here lie inside the error bounds and obey the
-// special-case tables of the ISA, so code that relies on no more than those behaves as on the device. Bounds of this
-// implementation: ex2, rcp, sqrt, lg2, div.full at most 1 ulp; rsqrt and div.approx 2 ulp; sin, cos, tanh 2 ulp.
+// special-case tables of the ISA (section 9.7.3; the tests check every bound), so code that relies on no more than
+// those behaves as on the device. Most results are closer: rcp, sqrt and div.full are the correctly rounded ones.
 #pragma once
 
 #include "arith/float_arithmetic.h"

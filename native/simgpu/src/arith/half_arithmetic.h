@@ -117,49 +117,59 @@ template <class H> struct HalfFma {
   }
 };
 
-/** Widening and narrowing of blocks of eight, by the conversion instructions for f16. */
-template <class H> void widenBlock(float* to, const std::uint16_t* from) {
+/** Values a conversion instruction takes at a time. */
+inline constexpr int halfBlock = 8;
+
+/** Eight operands as floats. */
+template <class H> void widenBlock(float* to, const std::uint16_t* from, HalfMode mode) {
+  std::uint16_t flushed[halfBlock];
+  if (mode.flush) {
+    for (int i = 0; i < halfBlock; i++) {
+      flushed[i] = flushHalf<H>(from[i]);
+    }
+    from = flushed;
+  }
   if constexpr (std::is_same_v<H, F16>) {
     _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
   } else {
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < halfBlock; i++) {
       to[i] = H::widen(from[i]);
     }
   }
 }
-template <class H> void narrowBlock(std::uint16_t* to, const float* from) {
+
+/** Eight results rounded to nearest even, with canonical NaN, flushed and clamped as the mode says. */
+template <class H> void narrowBlock(std::uint16_t* to, const float* from, HalfMode mode) {
+  std::uint16_t bits[halfBlock];
   if constexpr (std::is_same_v<H, F16>) {
-    const __m128i bits = _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bits);
-    for (int i = 0; i < 8; i++) {
-      to[i] = (to[i] & 0x7fff) > F16::format.infinity() ? canonicalNan16 : to[i];
+    const __m128i packed = _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(bits), packed);
+    for (int i = 0; i < halfBlock; i++) {
+      bits[i] = (bits[i] & 0x7fff) > F16::format.infinity() ? canonicalNan16 : bits[i];
     }
   } else {
-    for (int i = 0; i < 8; i++) {
-      to[i] = H::narrow(from[i]);
+    for (int i = 0; i < halfBlock; i++) {
+      bits[i] = H::narrow(from[i]);
     }
+  }
+  for (int i = 0; i < halfBlock; i++) {
+    to[i] = finishHalf<H>(bits[i], mode);
   }
 }
 
 /** d[i] = Op(a[i], b[i]) for count values, count a multiple of 8 (32 lanes of .f16, 64 halves of .f16x2). */
 template <class H, template <class> class Op>
 void halfBinary(std::uint16_t* d, const std::uint16_t* a, const std::uint16_t* b, int count, HalfMode mode) {
-  for (int block = 0; block < count; block += 8) {
-    float left[8];
-    float right[8];
-    float result[8];
-    widenBlock<H>(left, a + block);
-    widenBlock<H>(right, b + block);
-    for (int i = 0; i < 8; i++) {
-      const float x = mode.flush ? H::widen(flushHalf<H>(a[block + i])) : left[i];
-      const float y = mode.flush ? H::widen(flushHalf<H>(b[block + i])) : right[i];
-      result[i] = Op<H>::apply(x, y);
+  for (int block = 0; block < count; block += halfBlock) {
+    float left[halfBlock];
+    float right[halfBlock];
+    float result[halfBlock];
+    widenBlock<H>(left, a + block, mode);
+    widenBlock<H>(right, b + block, mode);
+    for (int i = 0; i < halfBlock; i++) {
+      result[i] = Op<H>::apply(left[i], right[i]);
     }
-    std::uint16_t narrowed[8];
-    narrowBlock<H>(narrowed, result);
-    for (int i = 0; i < 8; i++) {
-      d[block + i] = finishHalf<H>(narrowed[i], mode);
-    }
+    narrowBlock<H>(d + block, result, mode);
   }
 }
 
@@ -167,25 +177,18 @@ void halfBinary(std::uint16_t* d, const std::uint16_t* a, const std::uint16_t* b
 template <class H>
 void halfFma(std::uint16_t* d, const std::uint16_t* a, const std::uint16_t* b, const std::uint16_t* c, int count,
              HalfMode mode) {
-  for (int block = 0; block < count; block += 8) {
-    float left[8];
-    float right[8];
-    float addend[8];
-    float result[8];
-    widenBlock<H>(left, a + block);
-    widenBlock<H>(right, b + block);
-    widenBlock<H>(addend, c + block);
-    for (int i = 0; i < 8; i++) {
-      const float x = mode.flush ? H::widen(flushHalf<H>(a[block + i])) : left[i];
-      const float y = mode.flush ? H::widen(flushHalf<H>(b[block + i])) : right[i];
-      const float z = mode.flush ? H::widen(flushHalf<H>(c[block + i])) : addend[i];
-      result[i] = HalfFma<H>::apply(x, y, z);
+  for (int block = 0; block < count; block += halfBlock) {
+    float left[halfBlock];
+    float right[halfBlock];
+    float addend[halfBlock];
+    float result[halfBlock];
+    widenBlock<H>(left, a + block, mode);
+    widenBlock<H>(right, b + block, mode);
+    widenBlock<H>(addend, c + block, mode);
+    for (int i = 0; i < halfBlock; i++) {
+      result[i] = HalfFma<H>::apply(left[i], right[i], addend[i]);
     }
-    std::uint16_t narrowed[8];
-    narrowBlock<H>(narrowed, result);
-    for (int i = 0; i < 8; i++) {
-      d[block + i] = finishHalf<H>(narrowed[i], mode);
-    }
+    narrowBlock<H>(d + block, result, mode);
   }
 }
 

@@ -41,7 +41,7 @@ Value decode(Format format, std::uint64_t bits) {
           fraction | (std::uint64_t{1} << format.fractionBits)};
 }
 
-std::uint64_t signed_(Format format, bool negative, std::uint64_t magnitude) {
+std::uint64_t withSign(Format format, bool negative, std::uint64_t magnitude) {
   return negative ? magnitude | format.signBit() : magnitude;
 }
 
@@ -97,14 +97,14 @@ std::uint64_t encode(Format format, bool negative, Wide significand, int exponen
   if (biased >= (1 << format.exponentBits) - 1 || magnitude >= format.infinity()) {
     const bool toInfinity = rounding == Rounding::nearestEven || rounding == Rounding::nearestAway ||
                             rounding == (negative ? Rounding::towardNegative : Rounding::towardPositive);
-    return signed_(format, negative, toInfinity ? format.infinity() : format.largestFinite());
+    return withSign(format, negative, toInfinity ? format.infinity() : format.largestFinite());
   }
-  return signed_(format, negative, magnitude);
+  return withSign(format, negative, magnitude);
 }
 
 std::uint64_t zeroOfSum(Format format, bool aNegative, bool bNegative, Rounding rounding) {
   const bool negative = aNegative == bNegative ? aNegative : rounding == Rounding::towardNegative;
-  return signed_(format, negative, 0);
+  return withSign(format, negative, 0);
 }
 
 /** The sum of two finite values, each of at most 106 significant bits. */
@@ -153,7 +153,7 @@ std::uint64_t addValues(Format format, const Value& a, const Value& b, Rounding 
     if (a.kind == b.kind && a.negative != b.negative) {
       return format.nan();
     }
-    return signed_(format, a.kind == Kind::infinity ? a.negative : b.negative, format.infinity());
+    return withSign(format, a.kind == Kind::infinity ? a.negative : b.negative, format.infinity());
   }
   return addFinite(format, a, b, rounding);
 }
@@ -212,9 +212,9 @@ std::uint64_t softMul(Format format, std::uint64_t a, std::uint64_t b, Rounding 
   case Kind::nan:
     return format.nan();
   case Kind::infinity:
-    return signed_(format, product.negative, format.infinity());
+    return withSign(format, product.negative, format.infinity());
   case Kind::zero:
-    return signed_(format, product.negative, 0);
+    return withSign(format, product.negative, 0);
   case Kind::finite:
     break;
   }
@@ -230,10 +230,10 @@ std::uint64_t softDiv(Format format, std::uint64_t a, std::uint64_t b, Rounding 
     return format.nan();
   }
   if (left.kind == Kind::infinity || right.kind == Kind::zero) {
-    return signed_(format, negative, format.infinity());
+    return withSign(format, negative, format.infinity());
   }
   if (left.kind == Kind::zero || right.kind == Kind::infinity) {
-    return signed_(format, negative, 0);
+    return withSign(format, negative, 0);
   }
   const int up = 126 - topBit(left.significand);
   const Wide dividend = left.significand << up;
@@ -263,9 +263,9 @@ std::uint64_t softConvert(Format from, Format to, std::uint64_t bits, Rounding r
   case Kind::nan:
     return to.nan();
   case Kind::infinity:
-    return signed_(to, value.negative, to.infinity());
+    return withSign(to, value.negative, to.infinity());
   case Kind::zero:
-    return signed_(to, value.negative, 0);
+    return withSign(to, value.negative, 0);
   case Kind::finite:
     break;
   }
@@ -298,7 +298,7 @@ std::uint64_t softRoundToIntegral(Format format, std::uint64_t bits, Rounding ro
     return bits;
   }
   const IntegerValue integer = softToInteger(format, bits, rounding);
-  return signed_(format, integer.negative, softFromInteger(format, false, integer.magnitude, rounding));
+  return withSign(format, integer.negative, softFromInteger(format, false, integer.magnitude, rounding));
 }
 
 } // namespace simgpu::arith
