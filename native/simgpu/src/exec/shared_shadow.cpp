@@ -52,17 +52,18 @@ bool SharedShadow::quick(const Warp& warp, std::uint32_t offset, std::uint32_t b
   const std::uint32_t* readers = readers_.data() + offset;
   const std::uint32_t* readTimes = readTimes_.data() + offset;
   std::uint32_t conflict = 0;
+  // no short circuits in these loops: they are to become vector operations
   if (isWrite(kind)) {
     for (std::uint32_t i = 0; i < size; i++) {
       // another warp touched the byte at or after this warp's last acquire
-      const std::uint32_t read = (readers[i] & ~me) != 0 && readTimes[i] >= acquired ? 1 : 0;
-      const std::uint32_t wrote = warpOf(writes[i]) != index && timeOf(writes[i]) >= acquired ? 1 : 0;
-      conflict |= read | wrote | (writes[i] & pending);
+      const bool read = bool((readers[i] & ~me) != 0) & bool(readTimes[i] >= acquired);
+      const bool wrote = bool(warpOf(writes[i]) != index) & bool(timeOf(writes[i]) >= acquired);
+      conflict |= std::uint32_t{read} | std::uint32_t{wrote} | (writes[i] & pending);
     }
   } else {
     for (std::uint32_t i = 0; i < size; i++) {
-      const std::uint32_t wrote = warpOf(writes[i]) != index && timeOf(writes[i]) >= acquired ? 1 : 0;
-      conflict |= wrote | ((writes[i] & (written | pending)) ^ written);
+      const bool wrote = bool(warpOf(writes[i]) != index) & bool(timeOf(writes[i]) >= acquired);
+      conflict |= std::uint32_t{wrote} | ((writes[i] & (written | pending)) ^ written);
     }
   }
   return conflict == 0;
