@@ -116,22 +116,6 @@ bool allLegal(const SparseLayout& layout, const ByteTable& legal, const std::uin
 
 } // namespace
 
-namespace {
-
-/** Whether all eight nibbles of a word are legal, in a handful of operations. */
-bool isLegalWord(std::uint32_t word, bool ordered) {
-  constexpr std::uint32_t everyNibble = 0x11111111;
-  const std::uint32_t low0 = word & everyNibble; // the bits of the first index, then of the second
-  const std::uint32_t high0 = word >> 1 & everyNibble;
-  const std::uint32_t low1 = word >> 2 & everyNibble;
-  const std::uint32_t high1 = word >> 3 & everyNibble;
-  const std::uint32_t differ = (low0 ^ low1) | (high0 ^ high1);
-  const std::uint32_t ascend = (high1 & ~high0) | (~(high1 ^ high0) & low1 & ~low0);
-  return (ordered ? ascend & everyNibble : differ) == everyNibble;
-}
-
-} // namespace
-
 std::optional<IllegalMetadata> findIllegalMetadata(const SparseLayout& layout, Element element, bool ordered,
                                                    const std::uint32_t* metadata) {
   static const ByteTable plainTable = legalBytes(Element::f16, false);
