@@ -60,6 +60,12 @@ char* simgpuCounters() {
   return handOut(driver.launches.json());
 }
 
+char* simgpuProjection() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  return handOut(driver.launches.projectionJson());
+}
+
 char* simgpuOpcodes(void* module) {
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);

@@ -1,5 +1,6 @@
 #include "driver/launch_log.h"
 
+#include "count/projection.h"
 #include "driver/finding_log.h"
 #include "driver/json_writer.h"
 
@@ -74,6 +75,20 @@ std::string LaunchLog::json() const {
   }
   json.endObject().field("dropped", dropped_).endObject();
   return json.text();
+}
+
+std::string LaunchLog::projectionJson() const {
+  JsonWriter json;
+  json.beginArray();
+  for (const LaunchRecord& record : records_) {
+    const LaunchShape shape{record.config.grid.volume(),
+                            static_cast<std::uint32_t>((record.config.block.volume() + 31) / 32),
+                            record.residentBlocks};
+    std::vector<Projection> projections;
+    for (const DevicePeaks& peaks : publishedPeaks()) projections.push_back(project(record.counters, shape, peaks));
+    json.raw(simgpu::projectionJson(record.kernel.name, projections));
+  }
+  return json.endArray().text();
 }
 
 } // namespace simgpu::driver

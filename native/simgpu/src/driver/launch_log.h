@@ -34,6 +34,9 @@ public:
   /** {"launches": [...], "kernels": {name: sums}, "dropped": n}. */
   std::string json() const;
 
+  /** An array with each launch's projected times on the published devices: a model's answer, never a measurement. */
+  std::string projectionJson() const;
+
 private:
   struct Sum {
     std::uint64_t launches = 0;

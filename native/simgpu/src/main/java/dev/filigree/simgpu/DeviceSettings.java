@@ -1,0 +1,84 @@
+package dev.filigree.simgpu;
+
+import java.util.Objects;
+import java.util.StringJoiner;
+
+/**
+ * What can be chosen about a simulated device.
+ *
+ * @param model {@code a100}, {@code a10} or {@code rtx3090}
+ * @param memoryBytes size of the device's memory; 0 for the model's own
+ * @param checks uninitialised reads, races, missing waits, sparse metadata; bounds and alignment
+ *     are checked always
+ * @param exactRounding tensor cores round 16-bit products as measured hardware does, slower
+ * @param traffic memory counters are filled in, at some cost
+ * @param eager asynchronous work runs at once instead of when it is waited for
+ * @param workers threads that run blocks; 0 for one per core
+ * @param watchdog warp instructions after which a launch is stopped; 0 for never
+ * @param faults calls that are to fail, such as {@code alloc=3,launch=2,lost=100,ecc=5}; may be
+ *     empty
+ */
+public record DeviceSettings(
+    String model,
+    long memoryBytes,
+    boolean checks,
+    boolean exactRounding,
+    boolean traffic,
+    boolean eager,
+    int workers,
+    long watchdog,
+    String faults) {
+
+  /** An A100 with all checks on. */
+  public static final DeviceSettings DEFAULT =
+      new DeviceSettings("a100", 0, true, false, false, false, 0, 0, "");
+
+  /** Refuses what no device could be; names are checked by the device. */
+  public DeviceSettings {
+    Objects.requireNonNull(model, "model");
+    Objects.requireNonNull(faults, "faults");
+    if (memoryBytes < 0 || workers < 0 || watchdog < 0) {
+      throw new IllegalArgumentException(
+          "memoryBytes, workers and watchdog must not be negative: "
+              + memoryBytes
+              + ", "
+              + workers
+              + ", "
+              + watchdog);
+    }
+  }
+
+  /** The same with another device model. */
+  public DeviceSettings withModel(String other) {
+    return new DeviceSettings(
+        other, memoryBytes, checks, exactRounding, traffic, eager, workers, watchdog, faults);
+  }
+
+  /** The same with other faults on demand. */
+  public DeviceSettings withFaults(String other) {
+    return new DeviceSettings(
+        model, memoryBytes, checks, exactRounding, traffic, eager, workers, watchdog, other);
+  }
+
+  /** The same with memory counters. */
+  public DeviceSettings withTraffic() {
+    return new DeviceSettings(
+        model, memoryBytes, checks, exactRounding, true, eager, workers, watchdog, faults);
+  }
+
+  /** The words {@code simgpuConfigure} takes. */
+  String words() {
+    StringJoiner words = new StringJoiner(" ");
+    words.add("report=off").add("device=" + model);
+    if (memoryBytes > 0) {
+      words.add("memory=" + memoryBytes);
+    }
+    words.add("checks=" + (checks ? "on" : "off")).add("exact=" + (exactRounding ? "on" : "off"));
+    words.add("traffic=" + (traffic ? "on" : "off")).add("async=" + (eager ? "eager" : "deferred"));
+    words.add("workers=" + workers).add("watchdog=" + watchdog);
+    if (!faults.isEmpty()) {
+      words.add("faults=" + faults);
+    }
+    return words.toString();
+  }
+}

@@ -1,0 +1,171 @@
+package dev.filigree.simgpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A simulated GPU under JCuda. {@link #open} loads the simulated CUDA libraries before JCuda looks
+ * for real ones, so it must come before the first use of JCuda in the process; from then on all of
+ * the process's CUDA calls go to the simulation.
+ *
+ * <p>There is one device per process and one open object at a time. Closing it ends every context,
+ * reports what they left behind and keeps the libraries loaded. Safe for use from several threads.
+ */
+public final class SimulatedDevice implements AutoCloseable {
+  private static final Object LOCK = new Object();
+  private static SimulatedDevice current;
+
+  private final Functions functions;
+  private boolean closed;
+
+  private SimulatedDevice(Functions functions) {
+    this.functions = functions;
+  }
+
+  /** Why {@link #open} would fail on this machine; empty when it would not. */
+  public static Optional<String> unavailable() {
+    return NativeLibraries.missing();
+  }
+
+  /**
+   * Opens the device with these settings, without findings and counters of earlier use.
+   *
+   * @throws SimulatedGpuUnavailableException if the libraries are missing or cannot be loaded
+   * @throws IllegalArgumentException if the settings name no device, or no fault
+   * @throws IllegalStateException if a device is open already
+   */
+  public static SimulatedDevice open(DeviceSettings settings) {
+    synchronized (LOCK) {
+      if (current != null) {
+        throw new IllegalStateException("a simulated device is open already; close it first");
+      }
+      Functions functions = new Functions(NativeLibraries.load());
+      functions.call(functions.endContexts);
+      functions.configure(settings.words());
+      functions.call(functions.clear);
+      current = new SimulatedDevice(functions);
+      return current;
+    }
+  }
+
+  /** Everything found since the device was opened or last cleared, oldest first. */
+  public List<Finding> findings() {
+    return Reports.findings(functions.text(functions.findings));
+  }
+
+  /** The launches since the device was opened or last cleared, oldest first, at most 4096. */
+  public List<Launch> launches() {
+    return Reports.launches(functions.text(functions.counters));
+  }
+
+  /** All counters, of each launch and summed by kernel, as JSON. */
+  public String counters() {
+    return functions.text(functions.counters);
+  }
+
+  /**
+   * Projected times of the launches on the real device, as JSON: a model's answer, never a
+   * measurement. Needs {@link DeviceSettings#traffic()}.
+   */
+  public String projection() {
+    return functions.text(functions.projection);
+  }
+
+  /** Forgets findings and counters. */
+  public void clear() {
+    functions.call(functions.clear);
+  }
+
+  /** Ends every context of the process as if it had been destroyed; leaks become findings. */
+  public void endContexts() {
+    functions.call(functions.endContexts);
+  }
+
+  @Override
+  public void close() {
+    synchronized (LOCK) {
+      if (!closed) {
+        closed = true;
+        endContexts();
+        current = null;
+      }
+    }
+  }
+
+  /** The simulated device's own functions in libcuda.so.1. */
+  private static final class Functions {
+    final MethodHandle configure;
+    final MethodHandle message;
+    final MethodHandle endContexts;
+    final MethodHandle clear;
+    final MethodHandle findings;
+    final MethodHandle counters;
+    final MethodHandle projection;
+    final MethodHandle free;
+
+    Functions(Path library) {
+      SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
+      configure = find(symbols, "simgpuConfigure", FunctionDescriptor.of(JAVA_INT, ADDRESS));
+      message = find(symbols, "simgpuMessage", FunctionDescriptor.of(ADDRESS));
+      endContexts = find(symbols, "simgpuEndContexts", FunctionDescriptor.ofVoid());
+      clear = find(symbols, "simgpuClear", FunctionDescriptor.ofVoid());
+      findings = find(symbols, "simgpuFindings", FunctionDescriptor.of(ADDRESS));
+      counters = find(symbols, "simgpuCounters", FunctionDescriptor.of(ADDRESS));
+      projection = find(symbols, "simgpuProjection", FunctionDescriptor.of(ADDRESS));
+      free = find(symbols, "simgpuFree", FunctionDescriptor.ofVoid(ADDRESS));
+    }
+
+    private static MethodHandle find(SymbolLookup symbols, String name, FunctionDescriptor type) {
+      return Linker.nativeLinker().downcallHandle(symbols.findOrThrow(name), type);
+    }
+
+    void call(MethodHandle function) {
+      try {
+        function.invokeExact();
+      } catch (Throwable e) {
+        throw broken(e);
+      }
+    }
+
+    void configure(String words) {
+      try (Arena arena = Arena.ofConfined()) {
+        if ((int) configure.invokeExact(arena.allocateFrom(words)) != 0) {
+          throw new IllegalArgumentException(string((MemorySegment) message.invokeExact()));
+        }
+      } catch (IllegalArgumentException e) {
+        throw e;
+      } catch (Throwable e) {
+        throw broken(e);
+      }
+    }
+
+    String text(MethodHandle function) {
+      try {
+        MemorySegment text = (MemorySegment) function.invokeExact();
+        String copy = string(text);
+        free.invokeExact(text);
+        return copy;
+      } catch (Throwable e) {
+        throw broken(e);
+      }
+    }
+
+    private static String string(MemorySegment text) {
+      return text.reinterpret(Long.MAX_VALUE).getString(0);
+    }
+
+    private static AssertionError broken(Throwable e) {
+      return new AssertionError("a function of libcuda.so.1 has another signature", e);
+    }
+  }
+}

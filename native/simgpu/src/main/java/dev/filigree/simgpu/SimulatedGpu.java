@@ -1,0 +1,47 @@
+package dev.filigree.simgpu;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Inherited;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.ResourceLock;
+
+/**
+ * Runs a test, or every test of a class, on a fresh simulated GPU. A parameter of type {@link
+ * SimulatedDevice} gives access to findings and counters.
+ *
+ * <p>Where the simulated GPU was not built the tests are skipped with the reason, unless the system
+ * property {@code filigree.simgpu.required} is {@code true}.
+ */
+@Target({ElementType.TYPE, ElementType.METHOD})
+@Retention(RetentionPolicy.RUNTIME)
+@Inherited
+@ExtendWith(SimulatedGpuExtension.class)
+@ResourceLock("dev.filigree.simgpu")
+public @interface SimulatedGpu {
+  /** The device: {@code a100}, {@code a10} or {@code rtx3090}. */
+  String model() default "a100";
+
+  /** Size of the device's memory in bytes; 0 for the model's own. */
+  long memoryBytes() default 0;
+
+  /** Whether races, uninitialised reads and the like are looked for. */
+  boolean checks() default true;
+
+  /** Whether tensor cores round as measured hardware does. */
+  boolean exactRounding() default false;
+
+  /** Whether memory counters are filled in. */
+  boolean traffic() default false;
+
+  /** Faults on demand, such as {@code alloc=3,launch=2}. */
+  String faults() default "";
+
+  /**
+   * Whether the test fails when it leaves findings behind, leaks included. Calls the driver refused
+   * do not count: the program was told.
+   */
+  boolean failOnFindings() default true;
+}

@@ -1,0 +1,80 @@
+package dev.filigree.simgpu;
+
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ConditionEvaluationResult;
+import org.junit.jupiter.api.extension.ExecutionCondition;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.platform.commons.support.AnnotationSupport;
+
+/** What {@link SimulatedGpu} does: opens a device before each test and closes it after. */
+final class SimulatedGpuExtension
+    implements ExecutionCondition, BeforeEachCallback, AfterEachCallback, ParameterResolver {
+  private static final ExtensionContext.Namespace NAMESPACE =
+      ExtensionContext.Namespace.create(SimulatedGpuExtension.class);
+
+  @Override
+  public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+    Optional<String> reason = SimulatedDevice.unavailable();
+    if (reason.isEmpty() || Boolean.getBoolean("filigree.simgpu.required")) {
+      return ConditionEvaluationResult.enabled("the simulated GPU is there");
+    }
+    return ConditionEvaluationResult.disabled(reason.get());
+  }
+
+  @Override
+  public void beforeEach(ExtensionContext context) {
+    SimulatedGpu wanted = annotation(context);
+    DeviceSettings settings =
+        new DeviceSettings(
+            wanted.model(),
+            wanted.memoryBytes(),
+            wanted.checks(),
+            wanted.exactRounding(),
+            wanted.traffic(),
+            false,
+            0,
+            0,
+            wanted.faults());
+    context.getStore(NAMESPACE).put(SimulatedDevice.class, SimulatedDevice.open(settings));
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) {
+    SimulatedDevice device =
+        context.getStore(NAMESPACE).remove(SimulatedDevice.class, SimulatedDevice.class);
+    if (device == null) {
+      return;
+    }
+    device.close();
+    List<Finding> hidden =
+        device.findings().stream().filter(finding -> !finding.isRefusedCall()).toList();
+    if (annotation(context).failOnFindings()
+        && !hidden.isEmpty()
+        && context.getExecutionException().isEmpty()) {
+      StringBuilder message = new StringBuilder("the simulated GPU found:");
+      hidden.forEach(finding -> message.append("\n  ").append(finding));
+      throw new AssertionError(message.toString());
+    }
+  }
+
+  @Override
+  public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+    return parameter.getParameter().getType() == SimulatedDevice.class;
+  }
+
+  @Override
+  public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+    return context.getStore(NAMESPACE).get(SimulatedDevice.class, SimulatedDevice.class);
+  }
+
+  private static SimulatedGpu annotation(ExtensionContext context) {
+    return AnnotationSupport.findAnnotation(context.getElement(), SimulatedGpu.class)
+        .or(() -> AnnotationSupport.findAnnotation(context.getTestClass(), SimulatedGpu.class))
+        .orElseThrow();
+  }
+}
