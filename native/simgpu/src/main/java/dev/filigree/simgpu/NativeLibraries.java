@@ -13,6 +13,7 @@ import java.util.Optional;
  * Loads the simulated libraries, and after them JCuda's own. Once {@code libcuda.so.1} is loaded,
  * every library that needs one of that name gets it.
  */
+@SuppressWarnings("restricted") // loading libraries is what this is for
 final class NativeLibraries {
   /** A folder with libraries built elsewhere, instead of those in the jar. */
   static final String LIBRARY_PROPERTY = "filigree.simgpu.libraries";

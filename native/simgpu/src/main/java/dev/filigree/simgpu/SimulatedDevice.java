@@ -21,6 +21,7 @@ import java.util.Optional;
  * <p>There is one device per process and one open object at a time. Closing it ends every context,
  * reports what they left behind and keeps the libraries loaded. Safe for use from several threads.
  */
+@SuppressWarnings("restricted") // loading libraries is what this is for
 public final class SimulatedDevice implements AutoCloseable {
   private static final Object LOCK = new Object();
   private static SimulatedDevice current;

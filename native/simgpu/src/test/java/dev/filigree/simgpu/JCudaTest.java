@@ -220,7 +220,7 @@ class JCudaTest {
     CUgraph graph = new CUgraph();
     cuStreamEndCapture(stream, graph);
     CUgraphExec exec = new CUgraphExec();
-    JCudaDriver.cuGraphInstantiateWithFlags(exec, graph, 0);
+    JCudaDriver.cuGraphInstantiate(exec, graph, 0);
     JCudaDriver.cuGraphLaunch(exec, stream);
     JCudaDriver.cuGraphLaunch(exec, stream);
     assertArrayEquals(new float[] {2, 4}, download(sum, 2));
@@ -238,9 +238,11 @@ class JCudaTest {
 
   @Test
   @SimulatedGpu(failOnFindings = false)
-  void answersThatTexturesAreNotSupported() {
+  void answersThatSharingMemoryBetweenProcessesIsNotSupported() {
+    CUdeviceptr data = upload(1);
     JCudaDriver.setExceptionsEnabled(false);
     assertEquals(
-        CUresult.CUDA_ERROR_NOT_SUPPORTED, JCudaDriver.cuTexRefCreate(new jcuda.driver.CUtexref()));
+        CUresult.CUDA_ERROR_NOT_SUPPORTED,
+        JCudaDriver.cuIpcGetMemHandle(new jcuda.driver.CUipcMemHandle(), data));
   }
 }
