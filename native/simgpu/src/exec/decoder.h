@@ -7,6 +7,7 @@
 #include "ptx/lexer.h"
 #include "ptx/syntax.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <optional>
@@ -25,6 +26,11 @@ struct Value {
   bool constant = false;
   std::uint64_t bits = 0; // of a constant
 };
+
+/** Bytes a lane of a register has: 8-bit registers are kept in 16. */
+inline std::uint32_t slotSize(ptx::Type type) {
+  return type == ptx::Type::pred ? 0 : std::max(2u, ptx::sizeOf(type));
+}
 
 /** How a memory operation forms its addresses: Op::flags. */
 enum AddressFlags : std::uint8_t {

@@ -1,9 +1,9 @@
 #include "ptx/body_parser.h"
 
 #include "ptx/declaration_parser.h"
+#include "ptx/scope_tree.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 namespace simgpu::ptx {
@@ -12,27 +12,6 @@ namespace {
 
 constexpr std::uint32_t deepestOperand = 8;
 constexpr std::uint64_t mostRegisters = 1 << 24; // in one ".reg %r<N>"
-constexpr std::size_t mostScopes = 1 << 20;
-
-/** What a name means in a scope. */
-struct Symbol {
-  enum class Kind : std::uint8_t { reg, vectorRegister, variable, globalVariable, label, table };
-  Kind kind = Kind::reg;
-  std::uint32_t index = 0;
-  std::uint32_t count = 1;
-};
-
-/** ".reg .b32 %r<100>": registers come into being when they are first named. */
-struct RegisterRange {
-  std::uint64_t count = 0;
-  Type type = Type::b32;
-};
-
-struct Scope {
-  std::uint32_t parent = 0;
-  std::unordered_map<std::string, Symbol> symbols;
-  std::unordered_map<std::string, RegisterRange> ranges;
-};
 
 constexpr std::array<std::string_view, 5> unsupportedOpcodes{"tex", "tld4", "txq", "suq", "istypep"};
 constexpr std::array<std::string_view, 4> unsupportedPrefixes{"suld", "sust", "sured", "tcgen05"};
@@ -40,8 +19,7 @@ constexpr std::array<std::string_view, 4> unsupportedPrefixes{"suld", "sust", "s
 class BodyParser {
 public:
   BodyParser(TokenReader& reader, Function& function, std::vector<Variable>& globals)
-      : reader_(reader), function_(function), globals_(globals) {
-    scopes_.emplace_back();
+      : reader_(reader), function_(function), globals_(globals), scopes_(function) {
     for (std::uint32_t i = 0; i < function.variables.size(); i++) {
       declare(function.variables[i].name, {Symbol::Kind::variable, i});
     }
@@ -55,14 +33,12 @@ public:
         reader_.fail("the body of " + function_.name + " is not closed");
       }
       if (reader_.accept("{")) {
-        if (scopes_.size() >= mostScopes) {
+        if (!scopes_.open()) {
           reader_.fail("too many scopes");
         }
-        scopes_.push_back({current_, {}, {}});
-        current_ = static_cast<std::uint32_t>(scopes_.size() - 1);
         depth++;
       } else if (reader_.accept("}")) {
-        current_ = scopes_[current_].parent;
+        scopes_.close();
         depth--;
       } else {
         statement();
@@ -82,50 +58,12 @@ public:
 
 private:
   void declare(const std::string& name, Symbol symbol) {
-    if (!scopes_[current_].symbols.emplace(name, symbol).second) {
+    if (!scopes_.declare(name, symbol)) {
       reader_.fail("'" + name + "' is declared twice");
     }
   }
 
-  /** The meaning of a name seen from `scope`, or null. Registers of a range are created here. */
-  const Symbol* lookup(const std::string& name, std::uint32_t scope) {
-    for (std::uint32_t s = scope;; s = scopes_[s].parent) {
-      const auto found = scopes_[s].symbols.find(name);
-      if (found != scopes_[s].symbols.end()) {
-        return &found->second;
-      }
-      if (const Symbol* made = lookupRange(name, scopes_[s])) {
-        return made;
-      }
-      if (s == 0) {
-        return nullptr;
-      }
-    }
-  }
-
-  const Symbol* lookupRange(const std::string& name, Scope& scope) {
-    std::size_t split = name.size();
-    std::uint64_t index = 0;
-    std::uint64_t place = 1;
-    // the prefix itself may end in digits, so every way to split them off is tried
-    while (split > 0 && name[split - 1] >= '0' && name[split - 1] <= '9' && name.size() - split < 9) {
-      split--;
-      index += static_cast<std::uint64_t>(name[split] - '0') * place;
-      place *= 10;
-      const bool leadingZero = name[split] == '0' && name.size() - split > 1;
-      const auto range = leadingZero ? scope.ranges.end() : scope.ranges.find(name.substr(0, split));
-      if (range != scope.ranges.end() && index < range->second.count) {
-        const Symbol symbol{Symbol::Kind::reg, addRegister(name, range->second.type)};
-        return &scope.symbols.emplace(name, symbol).first->second;
-      }
-    }
-    return nullptr;
-  }
-
-  std::uint32_t addRegister(const std::string& name, Type type) {
-    function_.registers.push_back({name, type});
-    return static_cast<std::uint32_t>(function_.registers.size() - 1);
-  }
+  std::uint32_t addRegister(const std::string& name, Type type) { return scopes_.addRegister(name, type); }
 
   void statement() {
     const Token& token = reader_.peek();
@@ -190,7 +128,7 @@ private:
       if (reader_.accept("<")) {
         const std::uint64_t count = reader_.expectInteger(mostRegisters);
         reader_.expect(">");
-        if (!scopes_[current_].ranges.emplace(name, RegisterRange{count, *type}).second) {
+        if (!scopes_.declareRange(name, count, *type)) {
           reader_.fail("registers '" + name + "<>' are declared twice");
         }
       } else if (length == 1) {
@@ -260,7 +198,7 @@ private:
       do {
         Operand entry;
         entry.kind = Operand::Kind::name;
-        entry.scope = current_;
+        entry.scope = scopes_.current();
         entry.name = reader_.expectWord("a label");
         table.entries.push_back(std::move(entry));
       } while (reader_.accept(","));
@@ -305,7 +243,7 @@ private:
   }
 
   Operand registerOperand(const std::string& name) {
-    const Symbol* symbol = lookup(name, current_);
+    const Symbol* symbol = scopes_.lookup(name, scopes_.current());
     if (symbol == nullptr || symbol->kind != Symbol::Kind::reg) {
       reader_.fail("'" + name + "' is not a register");
     }
@@ -424,12 +362,12 @@ private:
   Operand named() {
     Operand operand;
     operand.name = std::string(reader_.take().text);
-    operand.scope = current_;
+    operand.scope = scopes_.current();
     if (operand.name == "_") {
       operand.kind = Operand::Kind::sink;
       return operand;
     }
-    const Symbol* symbol = lookup(operand.name, current_);
+    const Symbol* symbol = scopes_.lookup(operand.name, scopes_.current());
     if (symbol == nullptr || symbol->kind == Symbol::Kind::label || symbol->kind == Symbol::Kind::table) {
       if (symbol == nullptr && isSpecialRegister(operand.name)) {
         operand.kind = Operand::Kind::special;
@@ -481,7 +419,7 @@ private:
       resolve(element);
     }
     if (operand.kind == Operand::Kind::name) {
-      if (const Symbol* symbol = lookup(operand.name, operand.scope)) {
+      if (const Symbol* symbol = scopes_.lookup(operand.name, operand.scope)) {
         apply(*symbol, operand);
       }
     }
@@ -490,36 +428,11 @@ private:
   TokenReader& reader_;
   Function& function_;
   std::vector<Variable>& globals_;
-  std::vector<Scope> scopes_;
-  std::uint32_t current_ = 0;
+  ScopeTree scopes_;
   std::uint32_t usedBytesMask_ = ~0u;
 };
 
 } // namespace
-
-bool isSpecialRegister(std::string_view name) {
-  static constexpr std::array<std::string_view, 22> simple{
-      "%laneid",       "%warpid",       "%nwarpid",      "%smid",          "%nsmid",           "%gridid",
-      "%lanemask_eq",  "%lanemask_le",  "%lanemask_lt",  "%lanemask_ge",   "%lanemask_gt",     "%clock",
-      "%clock_hi",     "%clock64",      "%globaltimer",  "%globaltimer_lo", "%globaltimer_hi", "%total_smem_size",
-      "%dynamic_smem_size", "%aggr_smem_size", "WARP_SZ", "%current_graph_exec"};
-  if (std::find(simple.begin(), simple.end(), name) != simple.end()) {
-    return true;
-  }
-  for (const std::string_view vector : {"%tid", "%ntid", "%ctaid", "%nctaid"}) {
-    if (name.size() == vector.size() + 2 && name.starts_with(vector) && name[vector.size()] == '.') {
-      const char component = name.back();
-      return component == 'x' || component == 'y' || component == 'z' || component == 'w';
-    }
-  }
-  const auto numbered = [&](std::string_view prefix) {
-    return name.starts_with(prefix) && name.size() > prefix.size() && name.size() <= prefix.size() + 2 &&
-           name.find_first_not_of("0123456789", prefix.size()) == std::string_view::npos;
-  };
-  return numbered("%envreg") || numbered("%pm") || numbered("%reserved_smem_offset_") ||
-         name == "%reserved_smem_offset_begin" || name == "%reserved_smem_offset_end" ||
-         name == "%reserved_smem_offset_cap";
-}
 
 void parseBody(TokenReader& reader, Function& function, std::vector<Variable>& globals) {
   BodyParser(reader, function, globals).run();
