@@ -136,7 +136,7 @@ class JCudaTest {
     assertEquals("add", finding.kernel());
     assertEquals("CUDA_ERROR_ILLEGAL_ADDRESS", finding.status());
     assertEquals(List.of(0, 0, 0), finding.block());
-    assertEquals(21, finding.line());
+    assertEquals(23, finding.line());
     assertTrue(finding.instruction().startsWith("ld.global.f32"), finding.instruction());
   }
 
@@ -229,7 +229,7 @@ class JCudaTest {
   @Test
   void callsAHostFunctionInOrder() {
     List<Object> seen = new ArrayList<>();
-    cuLaunchHostFunc(null, seen::add, "called");
+    cuLaunchHostFunc(new CUstream(), seen::add, "called");
     assertEquals(List.of(), seen);
     cuCtxSynchronize();
     assertEquals(List.of("called"), seen);

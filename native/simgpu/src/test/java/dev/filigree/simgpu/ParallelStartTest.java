@@ -17,6 +17,9 @@ class ParallelStartTest {
   void virtualMachinesStartingTogetherAllFindTheDevice(@TempDir Path folder)
       throws IOException, InterruptedException {
     assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
+    String libraries = System.getProperty(NativeLibraries.LIBRARY_PROPERTY);
+    String where =
+        libraries == null ? "-Dany=any" : "-D" + NativeLibraries.LIBRARY_PROPERTY + "=" + libraries;
     List<Process> machines = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       machines.add(
@@ -26,6 +29,7 @@ class ParallelStartTest {
                   "-XX:+UseSerialGC",
                   "-Xmx256m",
                   "-Dfiligree.simgpu.folder=" + folder,
+                  where,
                   "-cp",
                   System.getProperty("java.class.path"),
                   CountDevices.class.getName())
