@@ -81,6 +81,7 @@ final class DenseKernel implements LinearKernel {
       for (int p = from; p < to; p++) {
         for (int k = 0; k < columns; k += FEATURES) {
           int features = Math.min(FEATURES, columns - k);
+          repeat(panels, p, base + x, k, features, scratch);
           for (int tile = firstTile; tile < endTile; tile++) {
             int at = (tile * columns + k) * DenseTiles.OUTPUTS;
             multiply(
@@ -97,11 +98,20 @@ final class DenseKernel implements LinearKernel {
         source.decode(tile, k, features, scratch, decodedAt(tile - firstTile));
       }
       for (int p = from; p < to; p++) {
+        repeat(panels, p, base + x, k, features, scratch);
         for (int tile = firstTile; tile < endTile; tile++) {
           int at = decodedAt(tile - firstTile);
           multiply(panels, p, base + x, base + y, tile, k, features, scratch, at, scratch);
         }
       }
+    }
+  }
+
+  /** Prepares a block of the inputs for all tiles of the block of outputs, if it is one token. */
+  private void repeat(Panels panels, int panel, long x, int k, int features, float[] scratch) {
+    if (panels.width(panel) == 1) {
+      OneToken.repeat(
+          x + panels.offset(panel, columns) + (long) k * Float.BYTES, features, scratch);
     }
   }
 
@@ -127,7 +137,7 @@ final class DenseKernel implements LinearKernel {
     long out = y + panels.offset(panel, rows) + output * row;
     int outputs = Math.min(DenseTiles.OUTPUTS, rows - output);
     if (width == 1) {
-      OneToken.tile(in, weights, at, features, out, outputs, scratch);
+      OneToken.tile(weights, at, features, out, outputs, scratch);
     } else if (outputs == DenseTiles.OUTPUTS) {
       DenseTiles.tile(in, row, width, weights, at, features, out, row);
     } else {

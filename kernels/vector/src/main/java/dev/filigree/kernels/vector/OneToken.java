@@ -28,14 +28,12 @@ final class OneToken {
   }
 
   /**
-   * Adds the products of a tile.
+   * Repeats inputs for the tiles that follow.
    *
    * @param x address of the inputs
-   * @param w weights {@code [k][4]}, from {@code at} on
-   * @param y address of the outputs
-   * @param outputs rows that are there, at most 4
+   * @param k number of features
    */
-  static void tile(long x, float[] w, int at, int k, long y, int outputs, float[] scratch) {
+  static void repeat(long x, int k, float[] scratch) {
     for (int i = 0; i < k; i++) {
       float value = ALL.get(DType.FLOAT, x + (long) i * Float.BYTES);
       scratch[4 * i] = value;
@@ -43,6 +41,16 @@ final class OneToken {
       scratch[4 * i + 2] = value;
       scratch[4 * i + 3] = value;
     }
+  }
+
+  /**
+   * Adds the products of a tile, with the inputs that were repeated last.
+   *
+   * @param w weights {@code [k][4]}, from {@code at} on
+   * @param y address of the outputs
+   * @param outputs rows that are there, at most 4
+   */
+  static void tile(float[] w, int at, int k, long y, int outputs, float[] scratch) {
     int sums = OUTPUTS * k;
     int done = stream(w, at, OUTPUTS * k, scratch, sums);
     for (int o = 0; o < outputs; o++) {
