@@ -153,18 +153,13 @@ final class Planner {
     return slot;
   }
 
-  /**
-   * Adds a step that makes a value without a name in the graph, for the step that is added after
-   * it.
-   */
-  Slot derive(ValueType type, Layout layout, Function<Slot, Step> making) {
-    Slot slot = place(type, layout);
-    add(making.apply(slot));
+  /** Keeps a slot until the step that is added next. */
+  void use(Slot slot) {
     pending.add(slot.buffer());
-    return slot;
   }
 
-  private Slot place(ValueType type, Layout layout) {
+  /** Memory for a value without a name in the graph that the next step makes. */
+  Slot place(ValueType type, Layout layout) {
     Shape shape = type.shape();
     Panels panels = null;
     long bytes = Tensor.byteSize(type.dtype(), shape);
