@@ -46,22 +46,36 @@ class OnnxRuntimeAgreementTest {
   }
 
   /**
-   * The int8 model rounds activations to 256 levels. A difference in the last bit may carry one to
-   * the next level, which moves the embedding by about a hundredth, and in a batch all of them; so
-   * the bound holds for most texts and the others stay in its reach. ONNX Runtime's optimised and
-   * plain graphs differ by 0.026 from each other.
+   * The int8 model rounds activations to 256 levels over a whole batch. A difference in the last
+   * bit may carry one to the next level, which moves the embedding by about a hundredth, so only
+   * equal bits before every rounding hold the bound for all texts. They are those of the graph as
+   * it is written: integer products are exact, and what lies between them is computed in the same
+   * order.
    */
   @Test
   void theVectorKernelsAgreeOnTheInt8Model() throws OrtException {
-    Differences alone =
-        compare(MiniLm.INT8, OptLevel.NO_OPT, "vector", batches(Sentences.all(), 1));
-    assertTrue(alone.embedding(90) <= INT8, alone::toString);
+    Differences found =
+        compare(
+            MiniLm.INT8,
+            OptLevel.NO_OPT,
+            "vector",
+            batches(Sentences.all(), 1, 1, 2, 3, 5, 7, 8, 16, 31, 32));
+    assertTrue(found.embedding(100) <= INT8, found::toString);
     // where no activation changes its level only float rounding is left
-    assertTrue(alone.embedding(25) <= 1e-4, alone::toString);
-    compare(MiniLm.INT8, OptLevel.NO_OPT, "vector", batches(Sentences.all(), 3, 7, 16, 32))
+    assertTrue(found.embedding(90) <= 1e-6, found::toString);
+  }
+
+  /**
+   * ONNX Runtime's optimiser fuses operations and so rounds them otherwise: its results differ by
+   * 0.026 from those of the graph as written, and ours, which are the latter, by as much.
+   */
+  @Test
+  void theVectorKernelsComeCloseToTheOptimisedInt8Model() throws OrtException {
+    compare(MiniLm.INT8, OptLevel.ALL_OPT, "vector", batches(Sentences.all(), 7, 25, 32))
         .areMostlyWithinInt8();
   }
 
+  /** The scalar kernels add up in double precision, more exactly than ONNX Runtime. */
   @Test
   void theScalarKernelsAgreeOnTheInt8Model() throws OrtException {
     compare(MiniLm.INT8, OptLevel.NO_OPT, KernelSets.SCALAR, batches(few(), 1, 5))
