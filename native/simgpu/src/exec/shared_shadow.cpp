@@ -2,6 +2,7 @@
 
 #include "exec/address_space.h"
 #include "exec/block.h"
+#include "exec/store_value.h"
 #include "exec/warp.h"
 
 #include <algorithm>
@@ -138,7 +139,11 @@ bool SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t addres
   if (!isWrite(kind)) {
     return slowRead(warp, op, lane, address, byte, kind);
   }
-  slowWrite(warp, op, lane, address, kind);
+  // several warps that write the same value, a flag say, do no harm
+  const bool changes = storedByte(warp, op, lane, byte) != std::to_integer<std::uint8_t>(warp.block.shared()[address]);
+  if (changes || (writes_[address] & (written | pending)) != written) {
+    slowWrite(warp, op, lane, address, kind);
+  }
   return true;
 }
 

@@ -186,7 +186,7 @@ private:
   void releaseFrame(Frame* frame);
   void followSuspects();
   enum class Use : std::uint8_t { none, used, replaced };
-  Use useBetween(const Op& read, std::uint32_t from, std::uint32_t to) const;
+  Use useBefore(const Op& read, std::uint32_t pc, const FunctionCode& function) const;
   Use useSince(const SharedRead& read, std::uint32_t lanes) const;
   /** Copies local memory of a lane and what is known about it. */
   void moveLocal(int lane, std::uint32_t to, std::uint32_t from, std::uint32_t bytes);

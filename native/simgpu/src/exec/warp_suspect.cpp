@@ -2,6 +2,7 @@
 #include "exec/block.h"
 #include "exec/warp.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace simgpu {
@@ -47,60 +48,93 @@ void Warp::noteSharedRead(const Op& op, std::uint32_t mask, const std::array<std
   }
 }
 
-/** What the operations [from, to) do with the results of `read`, taken as if they followed one another. */
-Warp::Use Warp::useBetween(const Op& read, std::uint32_t from, std::uint32_t to) const {
-  const Code& code = *launch.code;
-  bool replaced = false;
-  for (std::uint32_t i = from; i < to; i++) {
-    const Op& op = code.ops[i];
-    for (const OperandSlot& operand : code.operandsOf(op)) {
-      for (const OperandSlot& value : code.operandsOf(read)) {
-        if (!value.result || operand.slot != value.slot) {
-          continue;
-        }
-        if (!operand.result) {
-          return Use::used;
-        }
-        replaced = replaced || op.guard == noSlot;
-      }
-    }
-    if (replaced) {
-      return Use::replaced;
-    }
-  }
-  return Use::none;
+namespace {
+
+constexpr std::uint32_t exited = ~0u; // in place of an operation's index
+
+const FunctionCode& functionOf(const Code& code, std::uint32_t op) {
+  return *std::find_if(code.functions.begin(), code.functions.end(), [op](const FunctionCode& function) {
+    return function.defined && op >= function.first && op < function.end;
+  });
 }
 
-/** What the lanes have done with the value since: judged by where they are, as far as that tells. */
-Warp::Use Warp::useSince(const SharedRead& read, std::uint32_t lanes) const {
-  const auto place = static_cast<std::uint32_t>(read.op - launch.code->ops.data());
-  Use use = Use::none;
-  const auto look = [&](std::uint32_t pc, std::uint32_t mask, const Frame* frame) {
-    if ((mask & lanes) == 0 || use == Use::used) {
-      return;
-    }
-    if (frame == nullptr || frame->registers != read.registers) {
-      use = Use::used; // in a function called since, or back from one: not followed
-      return;
-    }
-    if (pc > place) {
-      use = useBetween(*read.op, place + 1, pc);
-      return;
-    }
-    // around a loop: to the branch that leads back, and from its target on
-    for (std::uint32_t i = place + 1; i < frame->function->end; i++) {
-      const Op& op = ops_[i];
-      if (op.kind == OpKind::branch && op.target <= pc) {
-        use = useBetween(*read.op, place + 1, i + 1);
-        use = use == Use::none ? useBetween(*read.op, op.target, pc) : use;
-        return;
+} // namespace
+
+/**
+ * What has become of the results of `read` when its lanes are at operation `pc`. Which way they came is not known: the
+ * value counts as used if every way from the read to there uses it, or any way to the end if they have exited.
+ */
+Warp::Use Warp::useBefore(const Op& read, std::uint32_t pc, const FunctionCode& function) const {
+  const Code& code = *launch.code;
+  const std::span<const OperandSlot> values = code.operandsOf(read);
+  bool used = false;
+  bool replaced = false;
+  const auto holds = [&](const OperandSlot& operand) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const OperandSlot& value) { return value.result && value.slot == operand.slot; });
+  };
+  /** Whether the value is there and unused after the operation. */
+  const auto survives = [&](const Op& op) {
+    for (const OperandSlot& operand : code.operandsOf(op)) {
+      if (holds(operand)) {
+        used = used || !operand.result;
+        replaced = replaced || (operand.result && op.guard == noSlot);
+        if (!operand.result || op.guard == noSlot) {
+          return false;
+        }
       }
     }
-    use = Use::used;
+    return true;
+  };
+  std::vector<bool> seen(function.end - function.first, false);
+  std::vector<std::uint32_t> open{static_cast<std::uint32_t>(&read - code.ops.data()) + 1};
+  while (!open.empty()) {
+    const std::uint32_t at = open.back();
+    open.pop_back();
+    if (at == pc) {
+      return Use::none;
+    }
+    if (at >= function.end || seen[at - function.first]) {
+      continue;
+    }
+    seen[at - function.first] = true;
+    const Op& op = code.ops[at];
+    if (!survives(op)) {
+      continue;
+    }
+    const bool leaves = op.kind == OpKind::branch || op.kind == OpKind::ret || op.kind == OpKind::exit;
+    if (op.kind == OpKind::branch) {
+      open.push_back(op.target);
+    }
+    if (op.kind == OpKind::branchIndexed) {
+      const auto& table = *reinterpret_cast<const std::vector<std::uint32_t>*>(op.imm);
+      open.insert(open.end(), table.begin(), table.end());
+    } else if (!leaves || op.guard != noSlot) {
+      open.push_back(at + 1);
+    }
+  }
+  return used || (!replaced && pc != exited) ? Use::used : Use::replaced;
+}
+
+/** What the lanes have done with the value since. */
+Warp::Use Warp::useSince(const SharedRead& read, std::uint32_t lanes) const {
+  const FunctionCode& function = functionOf(*launch.code, static_cast<std::uint32_t>(read.op - ops_));
+  Use use = Use::none;
+  std::uint32_t left = lanes;
+  const auto look = [&](std::uint32_t pc, std::uint32_t mask, const Frame* frame) {
+    if ((mask & lanes) != 0 && use != Use::used) {
+      // lanes in a function called since, or back from one, are not followed
+      use = frame == nullptr || frame->registers != read.registers ? Use::used : useBefore(*read.op, pc, function);
+    }
+    left &= ~mask;
   };
   look(pc_, mask_, frame_);
   for (const LaneGroup& group : groups_) {
     look(group.pc, group.mask, group.frame);
+  }
+  if (left != 0 && use != Use::used) {
+    const Use atEnd = useBefore(*read.op, exited, function);
+    use = left == lanes || atEnd == Use::used ? atEnd : use;
   }
   return use;
 }

@@ -86,7 +86,8 @@ TEST("bytes a pragma declares unused may be unwritten") {
 }
 
 TEST("using shared bytes nobody wrote is found") {
-  SmallKernel k(1, ".shared .b8 s[128];" + threadIndex + "mov.u32 %r4, s; ld.shared.u32 %r5, [%r4];" + decidedBy("%r5"));
+  SmallKernel k(1, ".shared .b8 s[128];" + threadIndex + "mov.u32 %r4, s; ld.shared.u32 %r5, [%r4];" +
+                       decidedBy("%r5"));
   expectFinding(k.launch({}, {32}, {0}), FindingKind::uninitialisedRead, Status::launchFailed);
 }
 

@@ -47,8 +47,8 @@ TEST("a value nobody wrote is found where it reaches global memory, whatever was
 
 TEST("a value nobody wrote is found in an address, a branch, an atomic") {
   expectKind(FindingKind::uninitialisedRead,
-             unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 0; cvt.u64.u32 %rd5, %r7; add.s64 %rd6, %rd1, %rd5;"
-                         "ld.global.u32 %r8, [%rd6];");
+             unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 0; cvt.u64.u32 %rd5, %r7;"
+                         "add.s64 %rd6, %rd1, %rd5; ld.global.u32 %r8, [%rd6];");
   expectKind(FindingKind::uninitialisedRead,
              unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.s32 %p1, %r6, 0; @%p1 bra L; mov.u32 %r7, 1;\nL: ret;");
   expectKind(FindingKind::uninitialisedRead, unwritten + "ld.shared.u32 %r6, [%r4]; red.global.add.u32 [%rd1], %r6;");
@@ -66,8 +66,10 @@ TEST("a store of only the lanes with a good value is silent") {
                                        "ld.shared.u32 %r6, [%r4];";
   expectSilence(half + "@%p1 st.global.u32 [%rd3], %r6;");
   expectSilence(half + "shfl.sync.idx.b32 %r7, %r6, 3, 31, -1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, half + "shfl.sync.idx.b32 %r7, %r6, 20, 31, -1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, half + "shfl.sync.bfly.b32 %r7, %r6, 16, 31, -1; @%p1 st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             half + "shfl.sync.idx.b32 %r7, %r6, 20, 31, -1; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             half + "shfl.sync.bfly.b32 %r7, %r6, 16, 31, -1; @%p1 st.global.u32 [%rd3], %r7;");
 }
 
 TEST("the two halves of a packed register are values of their own") {
@@ -118,6 +120,20 @@ std::string overwritten(const std::string& after) {
 TEST("a word that another warp overwrites while it is read is a race if the value is used") {
   expectSilence(overwritten("mov.u32 %r6, 0;"), 64);
   expectKind(FindingKind::sharedRace, overwritten("st.global.u32 [%rd3], %r5;"), 64);
+}
+
+TEST("warps that write the same value to a word do not race, those that write different ones do") {
+  const std::string flag = ".shared .align 4 .b8 s[4];" + threadIndex + "shr.u32 %r3, %r1, 5; mov.u32 %r4, s;";
+  expectSilence(flag + "mov.u32 %r5, 1; st.shared.u32 [%r4], %r5; bar.sync 0; ld.shared.u32 %r6, [%r4];"
+                       "st.global.u32 [%rd3], %r6;",
+                128);
+  expectKind(FindingKind::sharedRace, flag + "st.shared.u32 [%r4], %r3; bar.sync 0;", 128);
+}
+
+TEST("a word of local memory that nobody wrote is found when it is used") {
+  const std::string local = ".local .align 4 .b8 l[16];" + threadIndex + "mov.u64 %rd5, l; st.local.u32 [%rd5], %r1;";
+  expectSilence(local + "ld.local.u32 %r6, [%rd5+4]; ld.local.u32 %r7, [%rd5]; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, local + "ld.local.u32 %r6, [%rd5+4]; st.global.u32 [%rd3], %r6;");
 }
 
 } // namespace simgpu::testing
