@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,43 @@ std::string_view opcodeOf(const Code& code, const Op& op) {
 bool isPacked(const Code& code, const Op& op) {
   const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
   return code.texts[source.text].find("16x2") != std::string::npos;
+}
+
+/** Whether an operation only computes registers. */
+bool isPure(const Op& op) {
+  switch (op.instructionClass) {
+  case InstructionClass::globalStore:
+  case InstructionClass::globalAtomic:
+  case InstructionClass::sharedStore:
+  case InstructionClass::sharedAtomic:
+  case InstructionClass::localMemory:
+  case InstructionClass::asyncCopy:
+  case InstructionClass::barrier:
+  case InstructionClass::fence:
+  case InstructionClass::control:
+    return false;
+  default:
+    return op.kind == OpKind::plain;
+  }
+}
+
+/**
+ * The operations that a forward branch decides about, if they only compute registers: then the branch chooses values,
+ * as `x == 0 ? 1 : 1 / x` does, and nothing else depends on it. Empty otherwise.
+ */
+std::span<const Op> choiceOf(const Code& code, const Op& branch) {
+  const auto first = static_cast<std::uint32_t>(&branch - code.ops.data()) + 1;
+  std::uint32_t end = branch.target;
+  for (std::uint32_t i = first; i < end; i++) {
+    const Op& op = code.ops[i];
+    const bool isForward = op.kind == OpKind::branch && op.target > i;
+    if (isForward && op.guard == noSlot && i + 1 == end) {
+      end = op.target; // the other side of an if-else follows
+    } else if (!isPure(op) && !(isForward && op.target <= end)) {
+      return {};
+    }
+  }
+  return first < end ? std::span<const Op>(code.ops).subspan(first, end - first) : std::span<const Op>();
 }
 
 } // namespace
@@ -206,7 +244,19 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
     // a guarded result is a choice between two values; a guarded effect happens or not
     const bool effect = op.kind != OpKind::plain || op.instructionClass == InstructionClass::globalStore ||
                         op.instructionClass == InstructionClass::globalAtomic;
-    if (effect) {
+    const std::uint32_t lanes = guard.any() & running;
+    const auto choice = op.kind == OpKind::branch && lanes != 0 ? choiceOf(code, op) : std::span<const Op>();
+    for (const Op& chosen : choice) {
+      Taint value;
+      value.origin = guard.origin;
+      value.spread(lanes);
+      for (const OperandSlot& operand : code.operandsOf(chosen)) {
+        if (operand.result) {
+          add(entries_, warp.registers + operand.slot, value);
+        }
+      }
+    }
+    if (effect && choice.empty()) {
       report(warp, op, guard, running);
     }
     taint.add(guard, running);

@@ -50,7 +50,8 @@ TEST("a value nobody wrote is found in an address, a branch, an atomic") {
              unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 0; cvt.u64.u32 %rd5, %r7;"
                          "add.s64 %rd6, %rd1, %rd5; ld.global.u32 %r8, [%rd6];");
   expectKind(FindingKind::uninitialisedRead,
-             unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.s32 %p1, %r6, 0; @%p1 bra L; mov.u32 %r7, 1;\nL: ret;");
+             unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.s32 %p1, %r6, 0; @%p1 bra L;"
+                         "st.global.u32 [%rd3], %r1;\nL: ret;");
   expectKind(FindingKind::uninitialisedRead, unwritten + "ld.shared.u32 %r6, [%r4]; red.global.add.u32 [%rd1], %r6;");
 }
 
@@ -120,6 +121,20 @@ std::string overwritten(const std::string& after) {
 TEST("a word that another warp overwrites while it is read is a race if the value is used") {
   expectSilence(overwritten("mov.u32 %r6, 0;"), 64);
   expectKind(FindingKind::sharedRace, overwritten("st.global.u32 [%rd3], %r5;"), 64);
+}
+
+TEST("a branch that only chooses between values is no use of its condition") {
+  // lanes 16 to 31 read words nobody wrote
+  const std::string choose = unwritten + "setp.lt.u32 %p1, %r1, 16; @%p1 st.shared.u32 [%r4], %r1; bar.warp.sync -1;"
+                                         "ld.shared.u32 %r6, [%r4]; setp.eq.u32 %p2, %r6, 3; mov.u32 %r7, 5;"
+                                         "@%p2 bra J; add.u32 %r7, %r1, 1; ACTION\nJ:";
+  const auto with = [&](const std::string& action, const std::string& after) {
+    std::string text = choose + after;
+    return text.replace(text.find("ACTION"), 6, action);
+  };
+  expectSilence(with("", "@%p1 st.global.u32 [%rd3], %r7;"));
+  expectKind(FindingKind::uninitialisedRead, with("", "st.global.u32 [%rd3], %r6;"));
+  expectKind(FindingKind::uninitialisedRead, with("st.global.u32 [%rd3], %r1;", ""));
 }
 
 TEST("warps that write the same value to a word do not race, those that write different ones do") {
