@@ -26,9 +26,7 @@ CUresult record(const char* name, CUevent handle, CUstream streamHandle) {
     auto recording = std::make_shared<EventRecord>();
     recording->stream = stream;
     event->last = recording;
-    const CUresult result = driver.scheduler.submit(context, stream, EventRecordWork{event, recording});
-    recording->sequence = driver.scheduler.lastSequence();
-    return result;
+    return driver.scheduler.submit(context, stream, EventRecordWork{event, recording});
   });
 }
 
@@ -69,7 +67,11 @@ CUresult cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned) {
 CUresult cuEventQuery(CUevent handle) {
   return withEvent("cuEventQuery", handle, [](Driver& driver, Context& context, const auto& event) -> CUresult {
     if (const CUresult captured = refuseCaptured(driver, *event)) return captured;
-    if (event->last == nullptr || event->last->done) return CUDA_SUCCESS;
+    if (event->last == nullptr) return CUDA_SUCCESS;
+    if (event->last->done) {
+      driver.order.hostKnows(event->last->clock);
+      return CUDA_SUCCESS;
+    }
     // a program that polls sees progress: one piece of work each time
     if (const auto stream = event->last->stream.lock()) driver.scheduler.step(context, stream);
     return context.sticky != CUDA_SUCCESS ? context.sticky : CUDA_ERROR_NOT_READY;
@@ -79,7 +81,7 @@ CUresult cuEventQuery(CUevent handle) {
 CUresult cuEventSynchronize(CUevent handle) {
   return withEvent("cuEventSynchronize", handle, [](Driver& driver, Context& context, const auto& event) -> CUresult {
     if (const CUresult captured = refuseCaptured(driver, *event)) return captured;
-    return event->last == nullptr ? CUDA_SUCCESS : driver.scheduler.drainUntil(context, *event->last);
+    return event->last == nullptr ? CUDA_SUCCESS : driver.scheduler.synchronize(context, *event->last);
   });
 }
 

@@ -32,7 +32,8 @@ CUresult allocateAsync(Driver& driver, Context& context, CUdeviceptr* address, s
   if (stream->capture != nullptr) {
     return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "allocation nodes of graphs are not simulated");
   }
-  return allocate(driver, context, bytes, "", address);
+  if (const CUresult failed = allocate(driver, context, bytes, "", address)) return failed;
+  return driver.scheduler.submit(context, stream, AllocateWork{*address, bytes});
 }
 
 } // namespace

@@ -58,6 +58,7 @@ CUresult cuStreamDestroy_v2(CUstream handle) {
     if (stream->capture != nullptr) stream->capture->invalid = true;
     // a device finishes the work of a destroyed stream some time later
     const CUresult result = driver.scheduler.drain(context, stream);
+    driver.order.streamDestroyed(context, *stream);
     driver.streams.remove(handle);
     return result;
   });
@@ -100,7 +101,8 @@ CUresult cuStreamGetCtx(CUstream handle, CUcontext* result) {
 CUresult cuStreamSynchronize(CUstream handle) {
   return withStream("cuStreamSynchronize", handle, [](Driver& driver, Context& context, const auto& stream) -> CUresult {
     if (const CUresult forbidden = mayWait(driver, context, *stream)) return forbidden;
-    return stream->legacy ? driver.scheduler.synchronizeLegacy(context) : driver.scheduler.drain(context, stream);
+    return stream->legacy ? driver.scheduler.synchronizeLegacy(context)
+                          : driver.scheduler.synchronize(context, stream);
   });
 }
 
@@ -110,7 +112,9 @@ CUresult cuStreamQuery(CUstream handle) {
     // a program that polls sees progress: one piece of work each time
     const bool worked = driver.scheduler.step(context, stream);
     if (context.sticky != CUDA_SUCCESS) return context.sticky;
-    return worked ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+    if (worked) return CUDA_ERROR_NOT_READY;
+    driver.order.hostKnows(stream->clock);
+    return CUDA_SUCCESS;
   });
 }
 

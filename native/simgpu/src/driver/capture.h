@@ -8,6 +8,9 @@ namespace simgpu::driver {
 /** Adds `work` to the graph `stream` is captured into, after what the stream did before. */
 CUresult captureWork(Driver& driver, Context& context, Stream& stream, Work work);
 
+/** The same for the launch of a graph, which becomes a child graph. */
+CUresult captureGraph(Driver& driver, Context& context, Stream& stream, const GraphExec& exec);
+
 /** Records an event in a captured stream: it stands for what the stream has done so far. */
 CUresult captureRecord(Driver& driver, Event& event, Stream& stream);
 

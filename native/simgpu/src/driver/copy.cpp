@@ -38,8 +38,8 @@ bool overflows(const CopyWork& copy) {
              static_cast<double>(most);
 }
 
-bool resolve(Driver& driver, Place place, std::uint64_t address) {
-  return place == Place::automatic ? driver.onDevice(address) : place == Place::device;
+bool resolve(Driver& driver, Location place, std::uint64_t address) {
+  return place == Location::automatic ? driver.onDevice(address) : place == Location::device;
 }
 
 CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdeviceptr device, std::size_t pitch,
@@ -60,7 +60,7 @@ CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdevicept
 
 } // namespace
 
-CopyWork flatCopy(Driver& driver, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+CopyWork flatCopy(Driver& driver, Location to, std::uint64_t toAddress, Location from, std::uint64_t fromAddress,
                   std::size_t bytes) {
   CopyWork copy;
   copy.to = {resolve(driver, to, toAddress), toAddress, bytes, bytes};
@@ -123,13 +123,12 @@ CUresult checkCopy(Driver& driver, const CopyWork& copy) {
 
 CUresult copyNow(Driver& driver, Context& context, const CopyWork& copy) {
   if (const CUresult bad = checkCopy(driver, copy)) return bad;
+  // copies within the device do not make the host wait
+  if (copy.from.device && copy.to.device) return driver.scheduler.submit(context, context.legacy, copy);
   if (const CUresult failed = driver.scheduler.synchronizeLegacy(context)) return failed;
-  const CUresult result = run(driver, copy);
-  const bool flat = copy.height == 1 && copy.depth == 1;
-  if (result == CUDA_SUCCESS && flat && copy.from.device && !copy.to.device) {
-    driver.scheduler.noteHostRead(context, copy.from.address, reinterpret_cast<void*>(copy.to.address), copy.width);
-  }
-  return result;
+  CopyWork now = copy;
+  now.readByHost = !copy.to.device;
+  return driver.scheduler.runNow(context, now);
 }
 
 CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream handle) {
@@ -159,8 +158,9 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
       }
     }
   }
+  copy.readByHost = toPageable;
   if (const CUresult failed = driver.scheduler.submit(context, stream, std::move(copy))) return failed;
-  return toPageable ? driver.scheduler.drain(context, stream) : CUDA_SUCCESS;
+  return toPageable ? driver.scheduler.synchronize(context, stream) : CUDA_SUCCESS;
 }
 
 } // namespace simgpu::driver

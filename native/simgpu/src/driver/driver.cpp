@@ -75,7 +75,6 @@ std::shared_ptr<Context> Driver::createContext(unsigned flags, bool isPrimary) {
 
 void Driver::endContext(Context& context) {
   if (context.sticky == CUDA_SUCCESS) scheduler.synchronize(context);
-  scheduler.forget(context);
   reportLeaks(context);
   const auto belongs = [&](const auto& object) { return object.owner == context.id; };
   graphExecs.take(belongs);
@@ -92,6 +91,7 @@ void Driver::endContext(Context& context) {
   context.perThread.clear();
   context.legacy.reset();
   contexts.remove(context.handle);
+  order.contextEnded();
 }
 
 void Driver::endAllContexts() {
@@ -128,6 +128,22 @@ void Driver::reportLeaks(const Context& context) {
   }
   leakObjects(pools, "memory pool");
   leakObjects(links, "linker state");
+}
+
+std::shared_ptr<Context> Driver::contextOf(std::uint64_t owner) const {
+  for (const auto& context : contexts.all()) {
+    if (context->id == owner) return context;
+  }
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<Stream>> Driver::streamsOf(const Context& context) const {
+  std::vector<std::shared_ptr<Stream>> own;
+  for (const auto& stream : streams.all()) {
+    if (stream->owner == context.id) own.push_back(stream);
+  }
+  for (const auto& [thread, stream] : context.perThread) own.push_back(stream);
+  return own;
 }
 
 std::shared_ptr<Stream> Driver::stream(Context& context, CUstream handle) {

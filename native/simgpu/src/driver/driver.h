@@ -7,6 +7,7 @@
 #include "driver/launch_log.h"
 #include "driver/objects.h"
 #include "driver/scheduler.h"
+#include "driver/stream_order.h"
 
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@ public:
   FindingLog findings;
   LaunchLog launches;
   Scheduler scheduler{*this};
+  StreamOrder order{*this};
 
   HandleTable<CUcontext, Context> contexts;
   HandleTable<CUmodule, LoadedModule> modules;
@@ -65,6 +67,11 @@ public:
   /** Runs what is pending, reports what was not freed, frees it. */
   void endContext(Context& context);
   void endAllContexts();
+
+  /** The context that owns something; null when it has ended. */
+  std::shared_ptr<Context> contextOf(std::uint64_t owner) const;
+  /** All streams of a context but the legacy default stream. */
+  std::vector<std::shared_ptr<Stream>> streamsOf(const Context& context) const;
 
   /** The stream of a handle, null being the legacy default stream; null when there is no such stream. */
   std::shared_ptr<Stream> stream(Context& context, CUstream handle);

@@ -68,7 +68,7 @@ CUresult explain(Driver& driver, MemoryStatus status, const char* what, std::uin
   return driver.refuse(CUDA_ERROR_INVALID_VALUE, text);
 }
 
-CUresult run(Driver& driver, Context& context, const KernelWork& work) {
+CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint) {
   const KernelInfo& info = work.function->kernel->info;
   if (const CUresult fault = driver.configuration.faults.countLaunch()) {
     driver.report("injected fault", fault, "the launch of " + info.name + " fails, as demanded");
@@ -76,7 +76,9 @@ CUresult run(Driver& driver, Context& context, const KernelWork& work) {
   }
   Engine& engine = driver.engine();
   const double start = clockMilliseconds();
-  LaunchResult result = engine.launch(*work.function->kernel, work.config, work.parameters);
+  LaunchConfig config = work.config;
+  config.footprint = footprint;
+  LaunchResult result = engine.launch(*work.function->kernel, config, work.parameters);
   const double end = clockMilliseconds();
   for (const Finding& finding : result.findings) driver.report(finding);
   const auto status = static_cast<CUresult>(result.status);

@@ -51,32 +51,6 @@ CUresult checkSizes(Driver& driver, const KernelInfo& kernel, const Dim3& grid, 
   return CUDA_SUCCESS;
 }
 
-CUresult checkResources(Driver& driver, const Function& function, const LaunchConfig& config) {
-  const DeviceModel& model = driver.configuration.model;
-  const KernelInfo& kernel = function.kernel->info;
-  const std::uint64_t shared = std::uint64_t{kernel.staticSharedBytes} + config.dynamicShared;
-  if (config.dynamicShared > config.maxDynamicShared || shared > model.sharedPerBlockOptin) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
-                         std::to_string(config.dynamicShared) + " bytes of dynamic shared memory where " +
-                             std::to_string(config.maxDynamicShared) +
-                             " are allowed (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES allows up to " +
-                             std::to_string(model.sharedPerBlockOptin - kernel.staticSharedBytes) + ")");
-  }
-  const std::uint32_t resident = driver.engine().occupancy(
-      kernel, static_cast<std::uint32_t>(config.block.volume()), config.dynamicShared);
-  if (resident == 0) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
-                         "not one block of " + std::to_string(config.block.volume()) + " threads with " +
-                             std::to_string(kernel.registers) + " registers each fits on a multiprocessor");
-  }
-  if (config.cooperative && config.grid.volume() > std::uint64_t{resident} * model.smCount) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
-                         std::to_string(config.grid.volume()) + " blocks cannot be resident together; " +
-                             std::to_string(std::uint64_t{resident} * model.smCount) + " can");
-  }
-  return CUDA_SUCCESS;
-}
-
 CUresult fromArray(Driver& driver, const KernelInfo& kernel, void** parameters, KernelWork& launch) {
   const std::size_t count = kernel.parameters.size();
   if (!hostMapped(parameters, count * sizeof(void*))) {
@@ -128,6 +102,39 @@ CUresult fromBuffer(Driver& driver, const KernelInfo& kernel, void** extra, Kern
 
 } // namespace
 
+CUresult checkResources(Driver& driver, const Function& function, const LaunchConfig& config) {
+  const DeviceModel& model = driver.configuration.model;
+  const KernelInfo& kernel = function.kernel->info;
+  const std::uint64_t shared = std::uint64_t{kernel.staticSharedBytes} + config.dynamicShared;
+  if (config.dynamicShared > config.maxDynamicShared || shared > model.sharedPerBlockOptin) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                         std::to_string(config.dynamicShared) + " bytes of dynamic shared memory where " +
+                             std::to_string(config.maxDynamicShared) +
+                             " are allowed (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES allows up to " +
+                             std::to_string(model.sharedPerBlockOptin - kernel.staticSharedBytes) + ")");
+  }
+  const std::uint32_t resident = driver.engine().occupancy(
+      kernel, static_cast<std::uint32_t>(config.block.volume()), config.dynamicShared);
+  if (resident == 0) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
+                         "not one block of " + std::to_string(config.block.volume()) + " threads with " +
+                             std::to_string(kernel.registers) + " registers each fits on a multiprocessor");
+  }
+  if (config.cooperative && config.grid.volume() > std::uint64_t{resident} * model.smCount) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+                         std::to_string(config.grid.volume()) + " blocks cannot be resident together; " +
+                             std::to_string(std::uint64_t{resident} * model.smCount) + " can");
+  }
+  return CUDA_SUCCESS;
+}
+
+void resetPointers(KernelWork& launch) {
+  launch.pointers.clear();
+  for (const KernelParameter& parameter : launch.function->kernel->info.parameters) {
+    launch.pointers.push_back(launch.parameters.data() + parameter.offset);
+  }
+}
+
 CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelWork& launch) {
   launch.function = driver.functions.find(arguments.function);
   if (launch.function == nullptr) return badHandle(driver, "function", arguments.function);
@@ -152,10 +159,7 @@ CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelW
   } else if (!kernel.parameters.empty()) {
     if (const CUresult bad = fromArray(driver, kernel, arguments.parameters, launch)) return bad;
   }
-  launch.pointers.clear();
-  for (const KernelParameter& parameter : kernel.parameters) {
-    launch.pointers.push_back(launch.parameters.data() + parameter.offset);
-  }
+  resetPointers(launch);
   return CUDA_SUCCESS;
 }
 

@@ -150,6 +150,9 @@ void resolveGlobal(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddre
   if (warp.launch.settings.countTraffic) {
     countGlobal(warp, mask, addresses, access.bytes, access.intent);
   }
+  if (warp.launch.recordAccesses) {
+    recordGlobal(warp, mask, addresses, access);
+  }
   for (std::size_t lane = 0; lane < lanesPerWarp; lane++) {
     pointers[lane] = reinterpret_cast<std::byte*>(addresses[lane]);
   }
