@@ -1,4 +1,4 @@
-// Events. Their times are those of the simulation on this machine, never those of a device.
+// Events. Their times are those of the simulation on this machine, or projected ones of a device.
 #include "driver/call.h"
 #include "driver/capture.h"
 #include "driver/cuda_api.h"
@@ -20,6 +20,9 @@ CUresult record(const char* name, CUevent handle, CUstream streamHandle) {
   return withEvent(name, handle, [&](Driver& driver, Context& context, const auto& event) -> CUresult {
     const std::shared_ptr<Stream> stream = driver.stream(context, streamHandle);
     if (stream == nullptr) return badHandle(driver, "stream", streamHandle);
+    if (event->owner != context.id) {
+      return driver.refuse(CUDA_ERROR_INVALID_HANDLE, "the event and the stream belong to different contexts");
+    }
     if (stream->capture != nullptr) return captureRecord(driver, *event, *stream);
     event->capture.reset();
     event->captureTail.clear();
@@ -99,7 +102,9 @@ CUresult cuEventElapsedTime(float* milliseconds, CUevent startHandle, CUevent en
       return driver.refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
     }
     if (!start->last->done || !end->last->done) return CUDA_ERROR_NOT_READY;
-    *milliseconds = static_cast<float>(end->last->milliseconds - start->last->milliseconds);
+    *milliseconds = static_cast<float>(driver.configuration.projectedTimes
+                                           ? end->last->projected - start->last->projected
+                                           : end->last->milliseconds - start->last->milliseconds);
     return CUDA_SUCCESS;
   });
 }

@@ -224,7 +224,7 @@ CUresult cuGraphKernelNodeGetAttribute(CUgraphNode node, unsigned attribute, CUl
   return withWork<KernelWork>("cuGraphKernelNodeGetAttribute", node,
                               [&](Driver& driver, GraphNode&, const KernelWork& kernel) -> CUresult {
                                 if (value == nullptr || !isLaunchAttribute(attribute)) {
-                                  return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such attribute, or no place for it");
+                                  return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such attribute, or no place");
                                 }
                                 *value = {};
                                 const auto set = kernel.attributes.find(attribute);

@@ -123,7 +123,8 @@ CUresult cuMemHostRegister_v2(void* pointer, std::size_t bytes, unsigned flags) 
     const auto address = reinterpret_cast<std::uint64_t>(pointer);
     for (const auto& [start, range] : driver.hostRanges) {
       if (start < address + bytes && address < start + range.bytes) {
-        return driver.refuse(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "the range overlaps one that is pinned already");
+        return driver.refuse(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+                             "the range overlaps one that is pinned already");
       }
     }
     driver.hostRanges[address] = {context.id, address, bytes, flags, true};

@@ -17,7 +17,7 @@ CUresult checkFree(Driver& driver, CUdeviceptr address) {
   MemoryStatus status = MemoryStatus::ok;
   if (!found || found->kind != AllocationKind::user || found->label == hostLabel) {
     status = MemoryStatus::unknown;
-  } else if (found->freed) {
+  } else if (found->freed || driver.queuedFrees.contains(address)) {
     status = MemoryStatus::freed;
   } else if (found->base != address) {
     status = MemoryStatus::notBase;
@@ -140,6 +140,7 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream handle) {
     const std::shared_ptr<Stream> stream = driver.stream(context, handle);
     if (stream == nullptr) return badHandle(driver, "stream", handle);
     if (const CUresult bad = checkFree(driver, address)) return bad;
+    if (stream->capture == nullptr) driver.queuedFrees.insert(address);
     return driver.scheduler.submit(context, stream, FreeWork{address});
   });
 }

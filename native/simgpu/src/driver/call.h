@@ -56,9 +56,10 @@ template <class Body> CUresult callInContext(const char* name, Body body) {
   return call(name, [&](Driver& driver) -> CUresult {
     const std::shared_ptr<Context> context = currentContext(driver);
     if (context == nullptr) {
-      return driver.refuse(CUDA_ERROR_INVALID_CONTEXT, contextStack.empty()
-                                                           ? "no context is current to the calling thread"
-                                                           : "the thread's current context was destroyed");
+      if (contextStack.empty()) {
+        return driver.refuse(CUDA_ERROR_INVALID_CONTEXT, "no context is current to the calling thread");
+      }
+      return driver.refuse(CUDA_ERROR_CONTEXT_IS_DESTROYED, "the thread's current context was destroyed");
     }
     if (context->sticky != CUDA_SUCCESS) return context->sticky;
     return body(driver, *context);

@@ -79,6 +79,9 @@ CUresult captureWait(Driver& driver, Event& event, Stream& stream) {
     return spoil(driver, *stream.capture, CUDA_ERROR_STREAM_CAPTURE_ISOLATION,
                  "a captured stream cannot wait for an event that was recorded outside the capture");
   }
+  if (event.capture->ended) {
+    return driver.refuse(CUDA_ERROR_CAPTURED_EVENT, "the event was recorded in a captured stream: it never happens");
+  }
   if (event.capture->invalid) {
     return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "an earlier error spoilt the event's capture");
   }
@@ -100,7 +103,9 @@ CUresult beginCapture(Driver& driver, Context& context, const std::shared_ptr<St
   if (stream->legacy) {
     return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the legacy default stream cannot be captured");
   }
-  if (stream->capture != nullptr) return driver.refuse(CUDA_ERROR_ILLEGAL_STATE, "the stream is being captured already");
+  if (stream->capture != nullptr) {
+    return driver.refuse(CUDA_ERROR_ILLEGAL_STATE, "the stream is being captured already");
+  }
   auto capture = std::make_shared<Capture>();
   capture->graph = createGraph(driver, context);
   capture->mode = mode;
@@ -123,13 +128,11 @@ CUresult endCapture(Driver& driver, Context& context, Stream& stream, CUgraph* g
                  "only the thread that began the capture may end it");
   }
   const bool complete = joined(*capture->graph, stream.captureTail);
-  for (const auto& other : driver.streams.all()) {
+  capture->ended = true;
+  for (const auto& other : driver.streamsOf(context)) {
     if (other->capture != capture) continue;
     other->capture.reset();
     other->captureTail.clear();
-  }
-  for (const auto& [thread, other] : context.perThread) {
-    if (other->capture == capture) other->capture.reset();
   }
   *graph = nullptr;
   if (!capture->invalid && complete) {

@@ -17,7 +17,8 @@ CUresult captureRecord(Driver& driver, Event& event, Stream& stream);
 /** Makes a stream wait for an event; either or both may belong to a capture. */
 CUresult captureWait(Driver& driver, Event& event, Stream& stream);
 
-CUresult beginCapture(Driver& driver, Context& context, const std::shared_ptr<Stream>& stream, CUstreamCaptureMode mode);
+CUresult beginCapture(Driver& driver, Context& context, const std::shared_ptr<Stream>& stream,
+                      CUstreamCaptureMode mode);
 CUresult endCapture(Driver& driver, Context& context, Stream& stream, CUgraph* graph);
 
 } // namespace simgpu::driver

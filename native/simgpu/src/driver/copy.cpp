@@ -28,8 +28,9 @@ CUresult checkSide(Driver& driver, const CopyWork& copy, const CopySide& side, c
                  extent(side, copy));
 }
 
+constexpr std::size_t most = std::size_t{1} << 46; // more than any memory has
+
 bool overflows(const CopyWork& copy) {
-  constexpr std::size_t most = std::size_t{1} << 46; // more than any memory has
   return copy.width > most || copy.height > most || copy.depth > most || copy.from.pitch > most ||
          copy.to.pitch > most || static_cast<double>(copy.height) * static_cast<double>(copy.from.pitch) *
                                          static_cast<double>(copy.depth) >
@@ -92,6 +93,12 @@ CUDA_MEMCPY3D asBox(const CUDA_MEMCPY2D& flat) {
 }
 
 CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
+  for (const std::size_t offset : {box.srcXInBytes, box.srcY, box.srcZ, box.dstXInBytes, box.dstY, box.dstZ}) {
+    if (offset > most) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "an offset larger than any memory");
+  }
+  if (box.srcLOD != 0 || box.dstLOD != 0) {
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the level of detail must be 0");
+  }
   copy.width = box.WidthInBytes;
   copy.height = box.Height;
   copy.depth = box.Depth;
@@ -154,7 +161,8 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
   if (toPinned && driver.configuration.deferred && driver.configuration.engine.checks) {
     for (std::size_t z = 0; z < copy.depth; ++z) {
       for (std::size_t y = 0; y < copy.height; ++y) {
-        std::memset(reinterpret_cast<void*>(copy.to.address + z * copy.to.slice + y * copy.to.pitch), poison, copy.width);
+        const std::uint64_t row = copy.to.address + z * copy.to.slice + y * copy.to.pitch;
+        std::memset(reinterpret_cast<void*>(row), poison, copy.width);
       }
     }
   }

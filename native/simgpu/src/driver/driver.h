@@ -46,6 +46,7 @@ public:
   HandleTable<CUmemoryPool, Pool> pools;
   HandleTable<CUlinkState, LinkState> links;
   std::map<std::uint64_t, HostRange> hostRanges; // by address
+  std::set<CUdeviceptr> queuedFrees;             // by cuMemFreeAsync, not run yet
 
   std::shared_ptr<Context> primary; // null while nobody retains it
   unsigned primaryUsers = 0;
@@ -73,7 +74,7 @@ public:
   /** All streams of a context but the legacy default stream. */
   std::vector<std::shared_ptr<Stream>> streamsOf(const Context& context) const;
 
-  /** The stream of a handle, null being the legacy default stream; null when there is no such stream. */
+  /** The stream of a handle, null being the legacy default stream; null when the context has no such stream. */
   std::shared_ptr<Stream> stream(Context& context, CUstream handle);
 
   /** The pinned range that contains all of these bytes; null for pageable memory. */

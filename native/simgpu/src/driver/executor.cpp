@@ -68,7 +68,8 @@ CUresult explain(Driver& driver, MemoryStatus status, const char* what, std::uin
   return driver.refuse(CUDA_ERROR_INVALID_VALUE, text);
 }
 
-CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint) {
+CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint,
+             double& projected) {
   const KernelInfo& info = work.function->kernel->info;
   if (const CUresult fault = driver.configuration.faults.countLaunch()) {
     driver.report("injected fault", fault, "the launch of " + info.name + " fails, as demanded");
@@ -85,6 +86,9 @@ CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint
   LaunchRecord record{info, work.config, 0, status, end - start, result.counters};
   record.residentBlocks = engine.occupancy(info, static_cast<std::uint32_t>(work.config.block.volume()),
                                            work.config.dynamicShared);
+  if (driver.configuration.projectedTimes) {
+    projected = record.project(peaksOf(driver.configuration.model)).total * 1e3;
+  }
   driver.launches.add(std::move(record));
   if (status != CUDA_SUCCESS && result.findings.empty()) {
     driver.report("failed launch", status, "kernel " + info.name + " failed in context " + std::to_string(context.id));
@@ -120,6 +124,7 @@ CUresult run(Driver& driver, const FillWork& work) {
 }
 
 CUresult run(Driver& driver, const FreeWork& work) {
+  driver.queuedFrees.erase(work.address);
   return explain(driver, driver.memory().free(work.address), "free", work.address, 0);
 }
 

@@ -5,8 +5,8 @@
 
 namespace simgpu::driver {
 
-/** `footprint`, if not null, gets what the kernel touches. */
-CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint);
+/** `footprint`, if not null, gets what the kernel touches, and `projected` the milliseconds a device may need. */
+CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint, double& projected);
 CUresult run(Driver& driver, const CopyWork& work);
 CUresult run(Driver& driver, const FillWork& work);
 CUresult run(Driver& driver, const FreeWork& work);
@@ -18,6 +18,9 @@ bool touchesMemory(const Work& work);
 /** What work other than a kernel touches, as far as other operations on the device can touch it too. */
 Footprint footprintOf(Driver& driver, const Work& work);
 OperationName nameOf(const Work& work, const Stream& stream);
+
+/** Milliseconds a device is projected to need for work other than a kernel: from published rates, never measured. */
+double projectedMilliseconds(const Driver& driver, const Work& work);
 
 /** Milliseconds of the process's monotonic clock. */
 double clockMilliseconds();

@@ -83,7 +83,8 @@ CUresult fromBuffer(Driver& driver, const KernelInfo& kernel, void** extra, Kern
     } else if (*at == CU_LAUNCH_PARAM_BUFFER_SIZE) {
       size = static_cast<const std::size_t*>(at[1]);
     } else {
-      return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE, "an unknown entry in the array of extra arguments");
+      return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                           "an unknown entry in the array of extra arguments");
     }
   }
   if (size == nullptr || !hostMapped(size, sizeof *size) || !hostMapped(buffer, *size)) {
@@ -152,7 +153,8 @@ CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelW
 
   launch.parameters.assign(kernel.parameterBytes, std::byte{0});
   if (arguments.parameters != nullptr && arguments.extra != nullptr) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE, "parameters are given twice, as array and as buffer");
+    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                         "parameters are given twice, as array and as buffer");
   }
   if (arguments.extra != nullptr) {
     if (const CUresult bad = fromBuffer(driver, kernel, arguments.extra, launch)) return bad;

@@ -59,6 +59,7 @@ struct Capture {
   std::thread::id thread;
   CUstream origin = nullptr;
   bool invalid = false;
+  bool ended = false;
 };
 
 struct Task {
@@ -76,6 +77,7 @@ struct Stream {
   std::deque<Task> pending;
   std::vector<Lane> lanes; // one, and more for what graphs launched here do in parallel
   Clock clock;             // after its last operation
+  double projected = 0;    // milliseconds of a device's time up to the last operation that ran
   std::shared_ptr<Capture> capture;      // null when not capturing
   std::vector<CUgraphNode> captureTail; // what the next captured operation depends on
 
@@ -87,6 +89,7 @@ struct EventRecord {
   std::weak_ptr<Stream> stream;
   bool done = false;
   double milliseconds = 0; // of the process's monotonic clock
+  double projected = 0;    // the stream's, when its place was reached
   Clock clock;             // of its place in the stream
 };
 

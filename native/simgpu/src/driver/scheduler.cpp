@@ -4,6 +4,8 @@
 #include "driver/capture.h"
 #include "driver/executor.h"
 
+#include <algorithm>
+
 namespace simgpu::driver {
 namespace {
 
@@ -90,16 +92,19 @@ void Scheduler::runNext(Context& context, const std::shared_ptr<Stream>& stream)
   // the legacy default stream and the blocking streams wait for each other
   if (stream->legacy) {
     for (const auto& other : driver_.streamsOf(context)) {
-      if (other->blocking()) drainBefore(context, other, task.sequence);
+      if (!other->blocking()) continue;
+      drainBefore(context, other, task.sequence);
+      stream->projected = std::max(stream->projected, other->projected);
     }
   } else if (stream->blocking()) {
     drainBefore(context, context.legacy, task.sequence);
+    stream->projected = std::max(stream->projected, context.legacy->projected);
   }
   if (context.sticky != CUDA_SUCCESS) return;
   if (const CUresult result = execute(context, *stream, task)) failContext(context, result);
 }
 
-CUresult Scheduler::execute(Context& context, const Stream& stream, const Task& task) {
+CUresult Scheduler::execute(Context& context, Stream& stream, const Task& task) {
   const auto* graph = std::get_if<GraphWork>(&task.work->any());
   if (graph == nullptr) return execute(context, stream, *task.work, task.places.front(), false);
   bool parallel = false;
@@ -111,18 +116,20 @@ CUresult Scheduler::execute(Context& context, const Stream& stream, const Task& 
   return CUDA_SUCCESS;
 }
 
-CUresult Scheduler::execute(Context& context, const Stream& stream, const Work& work, const Place& place,
+CUresult Scheduler::execute(Context& context, Stream& stream, const Work& work, const Place& place,
                             bool parallel) {
   struct Runner {
     Scheduler& scheduler;
     Driver& driver;
     Context& context;
+    Stream& stream;
     const Place& place;
     Footprint* footprint;
+    double& projected;
 
     CUresult operator()(const EmptyWork&) { return CUDA_SUCCESS; }
     CUresult operator()(const AllocateWork&) { return CUDA_SUCCESS; }
-    CUresult operator()(const KernelWork& kernel) { return run(driver, context, kernel, footprint); }
+    CUresult operator()(const KernelWork& kernel) { return run(driver, context, kernel, footprint, projected); }
     CUresult operator()(const CopyWork& copy) { return run(driver, copy); }
     CUresult operator()(const FillWork& fill) { return run(driver, fill); }
     CUresult operator()(const HostWork& host) {
@@ -136,18 +143,24 @@ CUresult Scheduler::execute(Context& context, const Stream& stream, const Work& 
     CUresult operator()(const EventRecordWork& recording) {
       recording.record->done = true;
       recording.record->milliseconds = clockMilliseconds();
+      recording.record->projected = stream.projected;
       return CUDA_SUCCESS;
     }
     CUresult operator()(const EventWaitWork& wait) {
-      return wait.record == nullptr ? CUDA_SUCCESS : scheduler.drainUntil(*wait.record);
+      if (wait.record == nullptr) return CUDA_SUCCESS;
+      const CUresult result = scheduler.drainUntil(*wait.record);
+      stream.projected = std::max(stream.projected, wait.record->projected);
+      return result;
     }
     CUresult operator()(const GraphWork&) { return CUDA_SUCCESS; } // taken apart before
   };
+  double projected = driver_.configuration.projectedTimes ? projectedMilliseconds(driver_, work) : 0;
   const bool watch = touchesMemory(work) && driver_.order.mustWatch(place, parallel);
   Footprint footprint;
   if (watch) footprint = footprintOf(driver_, work);
   const CUresult result =
-      std::visit(Runner{*this, driver_, context, place, watch ? &footprint : nullptr}, work.any());
+      std::visit(Runner{*this, driver_, context, stream, place, watch ? &footprint : nullptr, projected}, work.any());
+  stream.projected += projected;
   if (watch && result == CUDA_SUCCESS) driver_.order.ran(place, nameOf(work, stream), std::move(footprint));
   return result;
 }

@@ -39,8 +39,8 @@ private:
   void runNext(Context& context, const std::shared_ptr<Stream>& stream);
   void drainBefore(Context& context, const std::shared_ptr<Stream>& stream, std::uint64_t sequence);
   CUresult drainUntil(EventRecord& record);
-  CUresult execute(Context& context, const Stream& stream, const Task& task);
-  CUresult execute(Context& context, const Stream& stream, const Work& work, const Place& place, bool parallel);
+  CUresult execute(Context& context, Stream& stream, const Task& task);
+  CUresult execute(Context& context, Stream& stream, const Work& work, const Place& place, bool parallel);
   void failContext(Context& context, CUresult result);
 
   Driver& driver_;

@@ -150,7 +150,7 @@ void StreamOrder::report(const Operation& earlier, const Operation& later, const
                    both + "; the host did not wait for that stream before it read");
   } else {
     driver_.report("unordered streams", CUDA_SUCCESS,
-                   both + "; nothing orders the two: record an event after the first and let the other stream wait for it");
+                   both + "; nothing orders the two: record an event after the first, let the other stream wait for it");
   }
 }
 

@@ -3,6 +3,7 @@
 #include "exec/block.h"
 #include "exec/compiler.h"
 #include "exec/module_content.h"
+#include "exec/thread_pool.h"
 #include "exec/worker.h"
 
 #include <algorithm>
@@ -245,7 +246,7 @@ DeviceAddress Engine::prepareGridWorkspace() {
   return gridWorkspace_;
 }
 
-/** Runs the blocks on this thread and helpers. */
+/** Runs the blocks on this thread and those of the pool. */
 void Engine::execute(LaunchContext& context, std::uint64_t resident, Footprint* footprint, LaunchResult& result) {
   const std::uint32_t wanted =
       context.settings.workers != 0 ? context.settings.workers : std::max(1u, std::thread::hardware_concurrency());
@@ -262,14 +263,7 @@ void Engine::execute(LaunchContext& context, std::uint64_t resident, Footprint* 
       worker.accesses.addTo(*footprint);
     }
   };
-  std::vector<std::thread> helpers;
-  for (std::uint32_t i = 1; i < workers; i++) {
-    helpers.emplace_back(work, i);
-  }
-  work(0);
-  for (std::thread& helper : helpers) {
-    helper.join();
-  }
+  ThreadPool::shared().run(workers, work);
   for (const Counters& part : counters) {
     result.counters.add(part);
   }
