@@ -122,7 +122,7 @@ CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
 }
 
 CUresult checkCopy(Driver& driver, const CopyWork& copy) {
-  if (copy.bytes() == 0) return CUDA_SUCCESS;
+  if (copy.width == 0 || copy.height == 0 || copy.depth == 0) return CUDA_SUCCESS;
   if (overflows(copy)) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a copy larger than any memory");
   if (const CUresult bad = checkSide(driver, copy, copy.from, "a copy's source")) return bad;
   return checkSide(driver, copy, copy.to, "a copy's destination");

@@ -1,7 +1,6 @@
 #include "exec/thread_pool.h"
 
 #include <exception>
-#include <latch>
 #include <thread>
 
 namespace simgpu {
@@ -26,10 +25,7 @@ void ThreadPool::run(std::uint32_t count, const std::function<void(std::uint32_t
   {
     const std::lock_guard lock(mutex_);
     for (std::uint32_t i = 1; i < count; i++) {
-      jobs_.emplace_back([&, i] {
-        attempt(i);
-        done.count_down();
-      });
+      jobs_.push_back({[&, i] { attempt(i); }, &done});
     }
     for (; idle_ < jobs_.size(); idle_++) {
       std::thread([this] { serve(); }).detach();
@@ -48,13 +44,14 @@ void ThreadPool::serve() {
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return !jobs_.empty(); });
-    const std::function<void()> job = std::move(jobs_.front());
+    const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     idle_--;
     lock.unlock();
-    job();
+    job.work();
     lock.lock();
-    idle_++;
+    idle_++; // before the caller goes on, which may want this thread at once
+    job.done->count_down();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <latch>
 #include <mutex>
 
 namespace simgpu {
@@ -22,11 +23,16 @@ public:
   void run(std::uint32_t count, const std::function<void(std::uint32_t)>& work);
 
 private:
+  struct Job {
+    std::function<void()> work;
+    std::latch* done;
+  };
+
   void serve();
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
+  std::deque<Job> jobs_;
   std::size_t idle_ = 0; // threads that wait for a job
 };
 
