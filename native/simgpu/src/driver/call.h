@@ -2,6 +2,7 @@
 #pragma once
 
 #include "driver/driver.h"
+#include "memory/simulation_thread.h"
 
 #include <new>
 #include <string>
@@ -28,6 +29,7 @@ inline std::shared_ptr<Context> currentContext(Driver& driver) {
 /** Runs `body` with the driver locked, whether or not it was initialised. */
 template <class Body> CUresult callAlways(const char* name, Body body) {
   if (insideHostFunction) return CUDA_ERROR_NOT_PERMITTED;
+  const InsideSimulation inside;
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   currentCall = name;

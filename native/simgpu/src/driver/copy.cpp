@@ -165,6 +165,10 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
         std::memset(reinterpret_cast<void*>(row), poison, copy.width);
       }
     }
+    const bool flat = copy.height == 1 && copy.depth == 1;
+    if (flat && driver.configuration.guard) {
+      copy.guard = HostGuard::over(driver.memory(), copy.to.address, copy.width);
+    }
   }
   copy.readByHost = toPageable;
   if (const CUresult failed = driver.scheduler.submit(context, stream, std::move(copy))) return failed;

@@ -100,6 +100,13 @@ CUresult run(Driver& driver, const CopyWork& work) {
   if (const std::uint32_t delay = driver.configuration.faults.copyDelayMicroseconds()) {
     std::this_thread::sleep_for(std::chrono::microseconds(delay));
   }
+  if (const std::uint64_t touched = work.guard == nullptr ? 0 : work.guard->lift()) {
+    char place[32];
+    std::snprintf(place, sizeof place, "0x%llx", static_cast<unsigned long long>(touched));
+    driver.report("read before synchronised", CUDA_SUCCESS,
+                  std::string("the host touched pinned memory at ") + place + " before the copy of " +
+                      std::to_string(work.bytes()) + " bytes into it had been waited for");
+  }
   if (work.bytes() == 0) return CUDA_SUCCESS;
   MemoryStatus status;
   if (work.staged.empty()) {

@@ -3,6 +3,7 @@
 
 #include "driver/clock.h"
 #include "driver/cuda_types.h"
+#include "driver/host_guard.h"
 #include "exec/engine.h"
 #include "memory/footprint.h"
 
@@ -45,6 +46,8 @@ struct CopyWork {
   std::size_t depth = 1;
   /** The program goes on with the destination, host memory, when the call returns. */
   bool readByHost = false;
+  /** Of the destination, while it is pinned memory the host must not touch; null otherwise. */
+  std::shared_ptr<HostGuard> guard;
   /** The source's bytes where it was pageable memory, which the driver reads before the call returns. */
   std::vector<std::byte> staged;
 

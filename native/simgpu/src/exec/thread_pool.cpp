@@ -1,5 +1,7 @@
 #include "exec/thread_pool.h"
 
+#include "memory/simulation_thread.h"
+
 #include <exception>
 #include <thread>
 
@@ -41,6 +43,7 @@ void ThreadPool::run(std::uint32_t count, const std::function<void(std::uint32_t
 
 /** A thread counts as idle from before it exists until it takes a job. */
 void ThreadPool::serve() {
+  const InsideSimulation inside;
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return !jobs_.empty(); });
