@@ -86,6 +86,7 @@ void simgpuClear() {
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   driver.findings.clear();
+  driver.order.forgetReports();
   driver.launches.clear();
 }
 

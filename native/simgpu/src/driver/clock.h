@@ -36,6 +36,8 @@ public:
     for (const auto& [lane, step] : other.steps_) advance(lane, step);
   }
 
+  std::size_t lanes() const { return steps_.size(); }
+
 private:
   using Entry = std::pair<Lane, std::uint64_t>;
 

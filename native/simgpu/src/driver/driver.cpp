@@ -92,7 +92,7 @@ void Driver::endContext(Context& context) {
   context.perThread.clear();
   context.legacy.reset();
   contexts.remove(context.handle);
-  order.contextEnded();
+  order.contextEnded(context);
 }
 
 void Driver::endAllContexts() {

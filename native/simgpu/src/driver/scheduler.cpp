@@ -86,6 +86,12 @@ CUresult Scheduler::synchronize(Context& context, EventRecord& record) {
   return result != CUDA_SUCCESS ? result : context.sticky;
 }
 
+bool Scheduler::pending(const Context& context) const {
+  if (!context.legacy->pending.empty()) return true;
+  const auto streams = driver_.streamsOf(context);
+  return std::any_of(streams.begin(), streams.end(), [](const auto& stream) { return !stream->pending.empty(); });
+}
+
 void Scheduler::runNext(Context& context, const std::shared_ptr<Stream>& stream) {
   const Task task = std::move(stream->pending.front());
   stream->pending.pop_front();

@@ -32,6 +32,8 @@ public:
   /** Runs one piece of work, for a program that polls; false when there was none. */
   bool step(Context& context, const std::shared_ptr<Stream>& stream);
 
+  bool pending(const Context& context) const;
+
   /** Runs a copy of the calling host thread, which has synchronised with the legacy default stream. */
   CUresult runNow(Context& context, const CopyWork& copy);
 

@@ -7,6 +7,10 @@ namespace {
 
 /** Beyond this the oldest operations are forgotten: a hazard may then be missed, never invented. */
 constexpr std::size_t memoryLimit = std::size_t{64} << 20;
+constexpr std::size_t operationLimit = 4096;
+
+/** A clock of more lanes than this is worth forgetting when there is nothing left to compare with. */
+constexpr std::size_t lanesWorthForgetting = 32;
 
 const char* verb(Touch touch) {
   switch (touch) {
@@ -90,6 +94,7 @@ std::vector<Place> StreamOrder::placeGraph(Context& context, Stream& stream, con
 void StreamOrder::waited(bool success) {
   if (success) hostKnows(goal_);
   goal_ = {};
+  if (operations_.empty() && host_.lanes() > lanesWorthForgetting) forgetPast();
 }
 
 void StreamOrder::hostKnows(const Clock& clock) {
@@ -128,7 +133,7 @@ void StreamOrder::ran(const Place& place, OperationName name, Footprint footprin
   }
   bytesHeld_ += later.footprint.bytesHeld();
   operations_.push_back(std::move(later));
-  while (bytesHeld_ > memoryLimit && operations_.size() > 1) {
+  while ((bytesHeld_ > memoryLimit && operations_.size() > 1) || operations_.size() > operationLimit) {
     bytesHeld_ -= operations_.front().footprint.bytesHeld();
     operations_.pop_front();
   }
@@ -136,6 +141,7 @@ void StreamOrder::ran(const Place& place, OperationName name, Footprint footprin
 
 void StreamOrder::report(const Operation& earlier, const Operation& later, const Footprint::Overlap& overlap) {
   const std::optional<Allocation> allocation = driver_.memory().find(overlap.bytes.begin);
+  if (allocation && allocation->owner == noOwner) return; // the device's own
   const std::string where = allocation ? allocation->describe() : "pinned host memory";
   if (!reported_.insert(text(earlier.name) + "|" + text(later.name) + "|" + where).second) return;
   char place[64];
@@ -162,12 +168,26 @@ void StreamOrder::prune() {
   });
 }
 
+/** Programs that create streams without end would make clocks grow; when nothing waits, none of it matters any more. */
+void StreamOrder::forgetPast() {
+  for (const auto& context : driver_.contexts.all()) {
+    if (driver_.scheduler.pending(*context)) return;
+  }
+  host_ = {};
+  for (const auto& context : driver_.contexts.all()) {
+    context->submitted = {};
+    context->destroyedStreams = {};
+    context->legacy->clock = {};
+    for (const auto& stream : driver_.streamsOf(*context)) stream->clock = {};
+  }
+}
+
 void StreamOrder::streamDestroyed(Context& context, const Stream& stream) {
   if (stream.blocking()) context.destroyedStreams.join(stream.clock);
 }
 
-void StreamOrder::contextEnded() {
-  prune();
+void StreamOrder::contextEnded(const Context& context) {
+  hostKnows(context.submitted);
   reported_.clear();
 }
 

@@ -53,7 +53,10 @@ public:
   void ran(const Place& place, OperationName name, Footprint footprint);
 
   void streamDestroyed(Context& context, const Stream& stream);
-  void contextEnded();
+  /** Forgets what the context did, whether or not it came to its end. */
+  void contextEnded(const Context& context);
+  /** Findings that were made already are made again. */
+  void forgetReports() { reported_.clear(); }
 
 private:
   struct Operation {
@@ -67,6 +70,7 @@ private:
   bool allPendingAfter(const Place& place) const;
   void report(const Operation& earlier, const Operation& later, const Footprint::Overlap& overlap);
   void prune();
+  void forgetPast();
 
   Driver& driver_;
   std::vector<std::uint64_t> steps_{0}; // taken in each lane; lane 0 is none

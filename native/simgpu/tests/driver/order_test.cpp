@@ -334,3 +334,50 @@ TEST("many unordered launches are reported once for each pair of operations") {
   }
   CHECK(count >= 1 && count <= 2);
 }
+
+TEST("streams created and destroyed without end keep being watched") {
+  const Program program;
+  Work work(program);
+  for (int i = 0; i < 300; ++i) {
+    const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+    work.write(stream);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamDestroy_v2(stream), CUDA_SUCCESS);
+  }
+  work.read(work.first);
+  CHECK_EQUAL(cuStreamSynchronize(work.first), CUDA_SUCCESS);
+  CHECK(!found(unordered));
+  work.write(work.first);
+  work.read(work.second);
+  finish();
+  CHECK(found(unordered));
+}
+
+TEST("a context that failed leaves nothing that later work could collide with") {
+  const Program program;
+  Work work(program);
+  CUdeviceptr outside = program.upload({1});
+  float factor = 2;
+  unsigned n = 4096;
+  work.write(work.first);
+  CHECK_EQUAL(launch(program.function(scaleKernel, "scale"), n, work.second, {&outside, &factor, &n}), CUDA_SUCCESS);
+  CHECK_EQUAL(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+  simgpuEndContexts();
+  const Program again("memory=33554432"); // another device: the same addresses
+  Work next(again);
+  next.read(next.second);
+  finish();
+  CHECK(!found(unordered));
+}
+
+TEST("a finding is made again after the findings were cleared") {
+  const Program program;
+  Work work(program);
+  for (int round = 0; round < 2; ++round) {
+    work.write(work.first);
+    work.read(work.second);
+    finish();
+    CHECK(found(unordered));
+    simgpuClear();
+  }
+}
