@@ -99,16 +99,7 @@ public record DeviceSettings(
   /** The same with event times projected for a device. */
   public DeviceSettings withProjectedTimes() {
     return new DeviceSettings(
-        model,
-        memoryBytes,
-        checks,
-        exactRounding,
-        true,
-        true,
-        eager,
-        workers,
-        watchdog,
-        faults);
+        model, memoryBytes, checks, exactRounding, true, true, eager, workers, watchdog, faults);
   }
 
   /** The words {@code simgpuConfigure} takes. */

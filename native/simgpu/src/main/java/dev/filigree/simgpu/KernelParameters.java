@@ -6,14 +6,15 @@ import jcuda.NativePointerObject;
 import jcuda.Pointer;
 
 /**
- * Builds what JCuda's {@code cuLaunchKernel} takes as kernel parameters, checked. Needs JCuda on the
- * class path.
+ * Builds what JCuda's {@code cuLaunchKernel} takes as kernel parameters, checked. Needs JCuda on
+ * the class path.
  */
 public final class KernelParameters {
   private KernelParameters() {}
 
   /**
-   * The parameters of a launch, for {@code cuLaunchKernel} and graph nodes. The arguments are copied.
+   * The parameters of a launch, for {@code cuLaunchKernel} and graph nodes. The arguments are
+   * copied.
    *
    * @param signature from {@link SimulatedDevice#signature(String)}
    * @param arguments as {@link KernelSignature#check(Object...)} takes them

@@ -5,8 +5,8 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
- * The parameters a kernel declares in its {@code .entry} directive. JCuda hands a launch an array of
- * bare addresses, so that neither it nor a real driver sees how many there are or how much lies
+ * The parameters a kernel declares in its {@code .entry} directive. JCuda hands a launch an array
+ * of bare addresses, so that neither it nor a real driver sees how many there are or how much lies
  * behind each of them; this does.
  *
  * @param kernel name of the kernel
@@ -31,8 +31,8 @@ public record KernelSignature(String kernel, int bytes, List<Parameter> paramete
   }
 
   /**
-   * Checks arguments: as many as there are parameters, each of its parameter's size. An argument is a
-   * boxed primitive value, a {@code byte[]} for a structure passed by value, or a JCuda pointer,
+   * Checks arguments: as many as there are parameters, each of its parameter's size. An argument is
+   * a boxed primitive value, a {@code byte[]} for a structure passed by value, or a JCuda pointer,
    * which stands for a device address.
    *
    * @throws IllegalArgumentException if the count or a size is wrong; the message names the kernel,

@@ -24,8 +24,9 @@ public record Launch(
     Map<String, Long> counters) {
 
   /**
-   * 32-byte sectors of global memory for each request of a warp: 4 is the least for 4-byte elements,
-   * 32 the most. Not a number without {@link DeviceSettings#traffic()} or without requests.
+   * 32-byte sectors of global memory for each request of a warp: 4 is the least for 4-byte
+   * elements, 32 the most. Not a number without {@link DeviceSettings#traffic()} or without
+   * requests.
    */
   public double sectorsPerRequest() {
     return ratio("globalSectors", "globalRequests");

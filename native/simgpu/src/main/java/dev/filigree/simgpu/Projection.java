@@ -3,9 +3,9 @@ package dev.filigree.simgpu;
 import java.util.Map;
 
 /**
- * How long a launch might take on a real device, from its counters and the device's published peaks.
- * A model's answer, never compared with a measurement: good for comparing kernels and for seeing
- * what limits one.
+ * How long a launch might take on a real device, from its counters and the device's published
+ * peaks. A model's answer, never compared with a measurement: good for comparing kernels and for
+ * seeing what limits one.
  *
  * @param kernel name of the kernel
  * @param device {@code A100}, {@code A10} or {@code RTX 3090}
@@ -15,4 +15,8 @@ import java.util.Map;
  * @param secondsByResource what each resource would need alone
  */
 public record Projection(
-    String kernel, String device, double seconds, String limit, Map<String, Double> secondsByResource) {}
+    String kernel,
+    String device,
+    double seconds,
+    String limit,
+    Map<String, Double> secondsByResource) {}

@@ -165,7 +165,6 @@ class KernelParametersTest {
     cuStreamSynchronize(streams[0]);
     cuStreamSynchronize(streams[1]);
     assertTrue(
-        device.findings().stream()
-            .anyMatch(finding -> finding.kind().equals("unordered streams")));
+        device.findings().stream().anyMatch(finding -> finding.kind().equals("unordered streams")));
   }
 }
