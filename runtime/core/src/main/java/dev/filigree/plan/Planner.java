@@ -36,6 +36,9 @@ final class Planner {
   /** Elements up to which a node of constants is computed at planning. */
   private static final long MAX_FOLDED = 1 << 20;
 
+  /** Elements of all results computed ahead: a graph of many small ones must not fill the memory. */
+  private static final long MAX_FOLDED_IN_ALL = 16L * MAX_FOLDED;
+
   private final Graph graph;
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
@@ -52,6 +55,8 @@ final class Planner {
   private final List<WarmUp.Layer> linearSteps = new ArrayList<>();
   private final Set<LinearKernel> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
+
+  private long folded;
 
   private Planner(Graph graph, LinearLayers linearLayers, Map<String, ValueType> types) {
     this.graph = graph;
@@ -245,9 +250,11 @@ final class Planner {
         operands[i] = constant.get().contiguous();
       }
     }
-    if (type.shape().elements() > MAX_FOLDED) {
+    long elements = type.shape().elements();
+    if (elements > MAX_FOLDED || folded + elements > MAX_FOLDED_IN_ALL) {
       return false;
     }
+    folded += elements;
     Tensor[] results = Interpreter.run(node, graph.opset(), operands);
     for (int i = 0; i < results.length; i++) {
       constants.put(node.outputs().get(i), results[i]);
