@@ -10,19 +10,26 @@ import java.util.Locale;
  * byte, 0 or 1.
  */
 public enum DType {
+  F64(8, true),
   F32(4, true),
   F16(2, true),
   BF16(2, true),
   I8(1, false),
   U8(1, false),
+  I16(2, false),
+  U16(2, false),
   I32(4, false),
+  U32(4, false),
   I64(8, false),
+  U64(8, false),
   BOOL(1, false);
 
   /** Layouts of little-endian, possibly unaligned values: files align nothing. */
   public static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+  public static final ValueLayout.OfDouble DOUBLE =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   public static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   public static final ValueLayout.OfInt INT =
@@ -54,20 +61,44 @@ public enum DType {
     return !floating && this != BOOL;
   }
 
-  /** The element at a byte offset as a double: exact for every type but i64 beyond 2^53. */
+  /** Whether the type is an integer type without negative values. */
+  public boolean isUnsigned() {
+    return this == U8 || this == U16 || this == U32 || this == U64;
+  }
+
+  /** The element at a byte offset as a double: exact but for 64-bit integers beyond 2^53. */
   public double readDouble(MemorySegment data, long offset) {
     return switch (this) {
+      case F64 -> data.get(DOUBLE, offset);
       case F32 -> data.get(FLOAT, offset);
       case F16 -> Float.float16ToFloat(data.get(SHORT, offset));
       case BF16 -> Float.intBitsToFloat(data.get(SHORT, offset) << 16);
+      case U64 -> unsigned(data.get(LONG, offset));
       default -> readLong(data, offset);
     };
   }
 
-  /** The element at a byte offset as a long; a float type is truncated as a Java cast does. */
+  /** A long whose bits are an unsigned integer. */
+  private static double unsigned(long bits) {
+    // the lowest bit sticks, so that halving and doubling rounds once
+    return bits >= 0 ? bits : ((bits >>> 1) | (bits & 1)) * 2.0;
+  }
+
+  /** An unsigned integer's bits from a value, truncated and clamped. */
+  private static long unsignedBits(double value) {
+    return value < 0x1p63 ? (long) value : (long) (value - 0x1p63) ^ Long.MIN_VALUE;
+  }
+
+  /**
+   * The element at a byte offset as a long, the bits of a u64; a float type is truncated as a Java
+   * cast does.
+   */
   public long readLong(MemorySegment data, long offset) {
     return switch (this) {
-      case I64 -> data.get(LONG, offset);
+      case I64, U64 -> data.get(LONG, offset);
+      case U32 -> data.get(INT, offset) & 0xffffffffL;
+      case I16 -> data.get(SHORT, offset);
+      case U16 -> data.get(SHORT, offset) & 0xffff;
       case I32 -> data.get(INT, offset);
       case I8 -> data.get(BYTE, offset);
       case U8, BOOL -> data.get(BYTE, offset) & 0xff;
@@ -81,10 +112,14 @@ public enum DType {
    */
   public void writeDouble(MemorySegment data, long offset, double value) {
     switch (this) {
+      case F64 -> data.set(DOUBLE, offset, value);
       case F32 -> data.set(FLOAT, offset, (float) value);
       case F16 -> data.set(SHORT, offset, Float.floatToFloat16(toOdd(value)));
       case BF16 -> data.set(SHORT, offset, toBfloat16(toOdd(value)));
       case I64 -> data.set(LONG, offset, (long) value);
+      case U64 -> data.set(LONG, offset, unsignedBits(value));
+      case U32 -> data.set(INT, offset, (int) (long) value);
+      case I16, U16 -> data.set(SHORT, offset, (short) (long) value);
       case I32 -> data.set(INT, offset, (int) value);
       case I8, U8 -> data.set(BYTE, offset, (byte) value);
       case BOOL -> data.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
@@ -97,8 +132,9 @@ public enum DType {
    */
   public void writeLong(MemorySegment data, long offset, long value) {
     switch (this) {
-      case I64 -> data.set(LONG, offset, value);
-      case I32 -> data.set(INT, offset, (int) value);
+      case I64, U64 -> data.set(LONG, offset, value);
+      case I16, U16 -> data.set(SHORT, offset, (short) value);
+      case I32, U32 -> data.set(INT, offset, (int) value);
       case I8, U8 -> data.set(BYTE, offset, (byte) value);
       case BOOL -> data.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
       default -> writeDouble(data, offset, value);

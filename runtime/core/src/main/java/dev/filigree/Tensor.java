@@ -66,10 +66,11 @@ public final class Tensor {
     }
     MemorySegment data =
         switch (dtype) {
+          case F64 -> MemorySegment.ofArray(new double[(int) (bytes / 8)]);
           case F32 -> MemorySegment.ofArray(new float[(int) (bytes / 4)]);
-          case I32 -> MemorySegment.ofArray(new int[(int) (bytes / 4)]);
-          case I64 -> MemorySegment.ofArray(new long[(int) (bytes / 8)]);
-          case F16, BF16 -> MemorySegment.ofArray(new short[(int) (bytes / 2)]);
+          case I32, U32 -> MemorySegment.ofArray(new int[(int) (bytes / 4)]);
+          case I64, U64 -> MemorySegment.ofArray(new long[(int) (bytes / 8)]);
+          case F16, BF16, I16, U16 -> MemorySegment.ofArray(new short[(int) (bytes / 2)]);
           case I8, U8, BOOL -> MemorySegment.ofArray(new byte[(int) bytes]);
         };
     return new Tensor(dtype, shape, shape.strides(), data);

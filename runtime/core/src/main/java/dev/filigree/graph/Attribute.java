@@ -35,6 +35,15 @@ public sealed interface Attribute {
     }
   }
 
+  /**
+   * A graph that the node runs, such as the branch of an If.
+   *
+   * @param graph its body; what it takes from around it is among its inputs, after its own
+   * @param captures how many of its inputs it takes from around it: the last inputs of the node,
+   *     the same for all graphs of a node
+   */
+  record Body(Graph graph, int captures) implements Attribute {}
+
   /** A tensor. */
   record Array(Tensor value) implements Attribute {}
 }

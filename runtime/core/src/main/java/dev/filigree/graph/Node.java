@@ -5,6 +5,7 @@ import dev.filigree.UnsupportedException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * One operation of a graph. Immutable.
@@ -91,6 +92,39 @@ public record Node(
       case Attribute.Ints(List<Long> values) -> Optional.of(values);
       case Attribute other -> throw wrongKind(attribute, "whole numbers");
     };
+  }
+
+  /** The graphs this node runs, by attribute. */
+  public Map<String, Graph> bodies() {
+    Map<String, Graph> bodies = new TreeMap<>();
+    attributes.forEach(
+        (attribute, value) -> {
+          if (value instanceof Attribute.Body(Graph body, int captures)) {
+            bodies.put(attribute, body);
+          }
+        });
+    return bodies;
+  }
+
+  /**
+   * The graph of an attribute.
+   *
+   * @throws GraphException if it is not there
+   */
+  public Graph body(String attribute) {
+    return switch (attributes.get(attribute)) {
+      case Attribute.Body(Graph body, int captures) -> body;
+      case null -> throw problem("lacks its graph '" + attribute + "'", "export it again");
+      case Attribute other -> throw wrongKind(attribute, "a graph");
+    };
+  }
+
+  /** How many of its last inputs are read by its bodies alone. */
+  public int captures() {
+    return attributes.values().stream()
+        .mapToInt(value -> value instanceof Attribute.Body(Graph body, int captures) ? captures : 0)
+        .max()
+        .orElse(0);
   }
 
   private GraphException wrongKind(String attribute, String kind) {

@@ -7,24 +7,24 @@ import java.util.function.Function;
 /** ONNX's numbers for element types (onnx.proto, TensorProto.DataType). */
 public final class OnnxTypes {
   private static final Map<Long, DType> SUPPORTED =
-      Map.of(
-          1L, DType.F32,
-          2L, DType.U8,
-          3L, DType.I8,
-          6L, DType.I32,
-          7L, DType.I64,
-          9L, DType.BOOL,
-          10L, DType.F16,
-          16L, DType.BF16);
+      Map.ofEntries(
+          Map.entry(1L, DType.F32),
+          Map.entry(2L, DType.U8),
+          Map.entry(3L, DType.I8),
+          Map.entry(4L, DType.U16),
+          Map.entry(5L, DType.I16),
+          Map.entry(6L, DType.I32),
+          Map.entry(7L, DType.I64),
+          Map.entry(9L, DType.BOOL),
+          Map.entry(10L, DType.F16),
+          Map.entry(11L, DType.F64),
+          Map.entry(12L, DType.U32),
+          Map.entry(13L, DType.U64),
+          Map.entry(16L, DType.BF16));
 
   private static final Map<Long, String> NAMES =
       Map.ofEntries(
-          Map.entry(4L, "uint16"),
-          Map.entry(5L, "int16"),
           Map.entry(8L, "string"),
-          Map.entry(11L, "double"),
-          Map.entry(12L, "uint32"),
-          Map.entry(13L, "uint64"),
           Map.entry(14L, "complex64"),
           Map.entry(15L, "complex128"),
           Map.entry(17L, "float8e4m3fn"),
@@ -56,10 +56,15 @@ public final class OnnxTypes {
       case F32 -> 1;
       case U8 -> 2;
       case I8 -> 3;
+      case U16 -> 4;
+      case I16 -> 5;
       case I32 -> 6;
       case I64 -> 7;
       case BOOL -> 9;
       case F16 -> 10;
+      case F64 -> 11;
+      case U32 -> 12;
+      case U64 -> 13;
       case BF16 -> 16;
     };
   }

@@ -26,16 +26,27 @@ public final class ShapeInference {
    */
   public static Map<String, ValueType> infer(
       Graph graph, Map<String, Shape> shapes, ShapeRule.Lookup rules) {
-    Map<String, ValueType> types = new HashMap<>();
-    graph.constants().forEach((name, constant) -> types.put(name, constant.type()));
+    Map<String, ValueType> known = new HashMap<>();
     for (ValueInfo input : graph.inputs()) {
       Shape shape = shapes.get(input.name());
       if (shape != null) {
-        types.put(input.name(), ValueType.of(input.dtype(), shape));
+        known.put(input.name(), ValueType.of(input.dtype(), shape));
       } else if (input.dims() != null) {
-        types.put(input.name(), ValueType.of(input.dtype(), input.dims()));
+        known.put(input.name(), ValueType.of(input.dtype(), input.dims()));
       }
     }
+    return inferFrom(graph, known, rules);
+  }
+
+  /**
+   * Types of all values from those of the inputs.
+   *
+   * @param inputs what is known of the inputs, by name
+   */
+  public static Map<String, ValueType> inferFrom(
+      Graph graph, Map<String, ValueType> inputs, ShapeRule.Lookup rules) {
+    Map<String, ValueType> types = new HashMap<>(inputs);
+    graph.constants().forEach((name, constant) -> types.put(name, constant.type()));
     for (Node node : graph.nodes()) {
       ShapeRule rule = rules.find(node);
       List<ValueType> outputs;

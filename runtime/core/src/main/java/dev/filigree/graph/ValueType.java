@@ -13,14 +13,22 @@ import java.util.List;
  * @param dtype element type
  * @param dims extents, outermost first
  * @param content the elements in row-major order where they are known, else null
+ * @param reals the elements of a small constant of floats, such as the scales of a Resize, else
+ *     null
  */
-public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
+public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Double> reals) {
   /** Elements up to which contents are followed; shapes are far smaller. */
   private static final int MAX_CONTENT = 64;
 
   public ValueType {
     dims = List.copyOf(dims);
     content = content == null || content.size() > MAX_CONTENT ? null : stored(dtype, content);
+    reals = reals == null ? null : List.copyOf(reals);
+  }
+
+  /** A value none of whose elements are floats that are known. */
+  public ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
+    this(dtype, dims, content, null);
   }
 
   /** Elements as the type stores them: narrower types wrap, a symbol is taken to fit 32 bits. */
@@ -55,9 +63,17 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
     return of(dtype, dims(shape));
   }
 
-  /** The type of a tensor, with its content if it is a small one of integers or bools. */
+  /** The type of a tensor, with its content if it is a small one. */
   public static ValueType of(Tensor tensor) {
     List<Dim> content = null;
+    if (tensor.dtype().isFloating() && tensor.elements() <= MAX_CONTENT) {
+      List<Double> reals = new ArrayList<>();
+      Tensor source = tensor.contiguous();
+      for (long i = 0; i < tensor.elements(); i++) {
+        reals.add(source.getDouble(i));
+      }
+      return new ValueType(tensor.dtype(), dims(tensor.shape()), null, reals);
+    }
     if (!tensor.dtype().isFloating() && tensor.elements() <= MAX_CONTENT) {
       content = new ArrayList<>();
       for (long element : tensor.toLongs()) {
@@ -116,7 +132,7 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content) {
 
   /** The same type with other extents. */
   public ValueType withDims(List<Dim> other) {
-    return new ValueType(dtype, other, content);
+    return new ValueType(dtype, other, content, reals);
   }
 
   /** For example {@code f32[batch, seq, 384]}. */

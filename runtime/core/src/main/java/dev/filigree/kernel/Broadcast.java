@@ -1,16 +1,57 @@
 package dev.filigree.kernel;
 
 import dev.filigree.Shape;
+import dev.filigree.Tensor;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 
 /** ONNX's multidirectional (numpy) broadcasting: axes align at the last one, extent 1 repeats. */
 public final class Broadcast {
+  /** Operator set from which operands broadcast as in numpy. */
+  private static final int NUMPY_STYLE = 7;
+
   private Broadcast() {}
+
+  /**
+   * The shape under which the right one of two operands broadcasts. Before operator set 7 it could
+   * be put anywhere within the left one, by the attribute {@code axis}.
+   *
+   * @param left axes of the left operand
+   * @param dims of the right operand
+   */
+  public static <T> List<T> placed(Node node, int opset, int left, List<T> dims, T one) {
+    // the slopes of a PRelu stand for channels
+    boolean slopes = node.is("PRelu") && left > 1 && dims.size() == 1;
+    if (opset >= NUMPY_STYLE || !slopes && !node.attributes().containsKey("axis")) {
+      return dims;
+    }
+    int axis = Axes.normalise(node, node.intAttribute("axis", slopes ? 1 : 0), Math.max(1, left));
+    List<T> placed = new ArrayList<>(dims);
+    while (placed.size() + axis < left) {
+      placed.add(one);
+    }
+    return placed;
+  }
+
+  /** The right one of two operands as it broadcasts; see {@link #placed}. */
+  public static Tensor right(Node node, int opset, Tensor left, Tensor right) {
+    List<Long> extents = Arrays.stream(right.shape().extents()).boxed().toList();
+    return right.reshape(
+        Shape.of(
+            placed(node, opset, left.shape().rank(), extents, 1L).stream()
+                .mapToLong(Long::longValue)
+                .toArray()));
+  }
+
+  /** The type of the right one of two operands as it broadcasts; see {@link #placed}. */
+  public static ValueType right(Node node, int opset, ValueType left, ValueType right) {
+    return right.withDims(placed(node, opset, left.rank(), right.dims(), Dim.ONE));
+  }
 
   /**
    * Extents of operands broadcast against each other.

@@ -88,6 +88,9 @@ public final class Interpreter {
       }
     }
     Operator operator = Operators.find(node);
+    if (operator instanceof DataDependentOperator dependent) {
+      return dependent.compute(node, opset, operands);
+    }
     List<ValueType> outputs;
     try {
       outputs = operator.infer(node, new ShapeInference.Known(node, opset, types));
@@ -109,8 +112,12 @@ public final class Interpreter {
     return made;
   }
 
-  /** A result's memory; a shape that a file made up must not bring the machine down. */
-  private static Tensor result(Node node, ValueType type) {
+  /**
+   * A result's memory; a shape that a file made up must not bring the machine down.
+   *
+   * @throws GraphException if there is no such shape or it exceeds the memory of this JVM
+   */
+  public static Tensor result(Node node, ValueType type) {
     Shape shape;
     long bytes;
     try {

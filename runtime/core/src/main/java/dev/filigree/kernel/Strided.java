@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Walks the indices of a shape in row-major order and keeps, for several operands, the element each
@@ -38,6 +39,14 @@ public final class Strided {
       strides[i] = Broadcast.strides(operands[i].shape(), shape);
     }
     return new Strided(shape, strides, new long[operands.length]);
+  }
+
+  /** One operand over some of its axes. */
+  public static Strided of(List<Long> extents, List<Long> strides) {
+    return new Strided(
+        Shape.of(extents.stream().mapToLong(Long::longValue).toArray()),
+        new long[][] {strides.stream().mapToLong(Long::longValue).toArray()},
+        new long[1]);
   }
 
   /** What is done at each index. */

@@ -13,7 +13,7 @@ import dev.filigree.WeightsException;
  */
 public record Dense(Tensor tensor) implements Weights {
   public Dense {
-    if (tensor.shape().rank() != 2 || !tensor.dtype().isFloating()) {
+    if (tensor.shape().rank() != 2 || !holds(tensor.dtype())) {
       throw new WeightsException(
           "dense weights " + tensor + " are not a floating-point matrix",
           "pass f32, f16 or bf16 [out, in]");
@@ -24,6 +24,11 @@ public record Dense(Tensor tensor) implements Weights {
           "dense weights " + tensor + " are larger than a matrix can be",
           "use at most " + Integer.MAX_VALUE + " rows and columns");
     }
+  }
+
+  /** Whether weights may be of a type. */
+  public static boolean holds(DType dtype) {
+    return dtype.isFloating() && dtype != DType.F64;
   }
 
   /** Weights over an array {@code [rows, columns]}, which is shared and not copied. */

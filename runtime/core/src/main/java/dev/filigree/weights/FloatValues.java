@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
  */
 public record FloatValues(DType dtype, MemorySegment data) implements Values {
   public FloatValues {
-    if (!dtype.isFloating()) {
+    if (!dtype.isFloating() || dtype == DType.F64) {
       throw new WeightsException(
           "values of type " + dtype + " are not floating-point", "use integer values with a scale");
     }

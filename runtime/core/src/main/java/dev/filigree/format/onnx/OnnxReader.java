@@ -19,26 +19,36 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
- * Reads ONNX models of the operator sets 7 to 18 (onnx.proto of ONNX 1.13). Weights stay in the
+ * Reads ONNX models of the operator sets 1 to 18 (onnx.proto of ONNX 1.13). Weights stay in the
  * file; only the nodes are taken into objects. Nothing in the file is trusted.
  */
 public final class OnnxReader {
-  private static final int OLDEST_OPSET = 7;
+  private static final int OLDEST_OPSET = 1;
   private static final int NEWEST_OPSET = 18;
+
+  /** Graphs within graphs; keeps a damaged file from exhausting the stack. */
+  private static final int MAX_DEPTH = 16;
 
   private final String source;
   private final ExternalData outside;
+  private final int opset;
+  private final int depth;
   private final List<Node> nodes = new ArrayList<>();
   private final Map<String, Constant> constants = new LinkedHashMap<>();
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
   private String name = "";
 
-  private OnnxReader(String source, ExternalData outside) {
+  private OnnxReader(String source, ExternalData outside, int opset, int depth) {
     this.source = source;
     this.outside = outside;
+    this.opset = opset;
+    this.depth = depth;
   }
 
   /**
@@ -59,7 +69,7 @@ public final class OnnxReader {
    * @param outside finds data the model keeps elsewhere
    */
   public static Graph read(String source, MemorySegment data, ExternalData outside) {
-    return new OnnxReader(source, outside).model(ProtoReader.of(source, data));
+    return model(source, ProtoReader.of(source, data), outside);
   }
 
   /** Finds no external data: for models that must be complete. */
@@ -71,7 +81,7 @@ public final class OnnxReader {
     };
   }
 
-  private Graph model(ProtoReader message) {
+  private static Graph model(String source, ProtoReader message, ExternalData outside) {
     ProtoReader graph = null;
     long opset = 0;
     while (message.next()) {
@@ -89,9 +99,28 @@ public final class OnnxReader {
           source + " uses version " + opset + " of the ONNX operator set",
           "export it for a version from " + OLDEST_OPSET + " to " + NEWEST_OPSET);
     }
-    graph(graph);
-    inputs.removeIf(input -> constants.containsKey(input.name()));
-    return new Graph(name, (int) opset, inputs, outputs, nodes, constants).sorted();
+    OnnxReader reader = new OnnxReader(source, outside, (int) opset, 0);
+    reader.graph(graph);
+    return reader.graph(List.of());
+  }
+
+  /** The graph that was read. */
+  private Graph graph(List<String> captures) {
+    List<ValueInfo> all = new ArrayList<>(inputs);
+    captures.forEach(capture -> all.add(new ValueInfo(capture, null, null)));
+    return new Graph(name, opset, all, outputs, nodes, constants).sorted();
+  }
+
+  /** Values the graph reads and does not make. */
+  private Set<String> free() {
+    Set<String> free = new TreeSet<>();
+    nodes.forEach(node -> free.addAll(node.inputs()));
+    outputs.forEach(output -> free.add(output.name()));
+    nodes.forEach(node -> free.removeAll(node.outputs()));
+    inputs.forEach(input -> free.remove(input.name()));
+    free.removeAll(constants.keySet());
+    free.remove("");
+    return free;
   }
 
   /** The version of ONNX's own operator set; 0 for another domain's. */
@@ -122,6 +151,7 @@ public final class OnnxReader {
         default -> message.skip();
       }
     }
+    inputs.removeIf(input -> constants.containsKey(input.name()));
   }
 
   private void initializer(ProtoReader message) {
@@ -136,6 +166,7 @@ public final class OnnxReader {
     List<String> reads = new ArrayList<>();
     List<String> makes = new ArrayList<>();
     Map<String, Attribute> attributes = new HashMap<>();
+    Map<String, OnnxReader> bodies = new TreeMap<>();
     String nodeName = "";
     String type = "";
     String domain = "";
@@ -145,7 +176,7 @@ public final class OnnxReader {
         case 2 -> makes.add(message.text());
         case 3 -> nodeName = message.text();
         case 4 -> type = message.text();
-        case 5 -> attribute(message.message(), attributes);
+        case 5 -> attribute(message.message(), attributes, bodies);
         case 7 -> domain = message.text();
         default -> message.skip();
       }
@@ -157,11 +188,20 @@ public final class OnnxReader {
     if (nodeName.isEmpty()) {
       nodeName = firstOutput;
     }
+    Set<String> captures = new TreeSet<>();
+    bodies.values().forEach(body -> captures.addAll(body.free()));
+    bodies.forEach(
+        (key, body) ->
+            attributes.put(
+                key, new Attribute.Body(body.graph(List.copyOf(captures)), captures.size())));
+    reads.addAll(captures);
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
   }
 
-  private void attribute(ProtoReader message, Map<String, Attribute> attributes) {
+  private void attribute(
+      ProtoReader message, Map<String, Attribute> attributes, Map<String, OnnxReader> bodies) {
+    OnnxReader body = null;
     String key = "";
     Attribute value = null;
     List<Long> numbers = new ArrayList<>();
@@ -178,6 +218,7 @@ public final class OnnxReader {
           Constant tensor = TensorReader.read(source, message.message(), outside).constant();
           value = new Attribute.Array(tensor.toTensor());
         }
+        case 6 -> body = body(message.message());
         case 7 -> message.reals(reals::add);
         case 8 -> message.numbers(numbers::add);
         case 9 -> texts.add(message.text());
@@ -193,9 +234,20 @@ public final class OnnxReader {
     } else if (!texts.isEmpty() || type == 8) {
       value = new Attribute.Texts(texts);
     }
-    if (value != null) {
+    if (body != null) {
+      bodies.put(key, body);
+    } else if (value != null) {
       attributes.put(key, value);
     }
+  }
+
+  private OnnxReader body(ProtoReader message) {
+    if (depth == MAX_DEPTH) {
+      throw message.damaged("has graphs within graphs more than " + MAX_DEPTH + " deep");
+    }
+    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1);
+    body.graph(message);
+    return body;
   }
 
   private ValueInfo valueInfo(ProtoReader message) {
@@ -233,11 +285,11 @@ public final class OnnxReader {
         default -> message.skip();
       }
     }
-    if (dtype == null) {
+    if (dtype == null && depth == 0) {
       throw new FormatException(
           source + " declares '" + valueName + "' without a type", "export the model again");
     }
-    return new ValueInfo(valueName, dtype, dims);
+    return new ValueInfo(valueName, dtype, dtype == null ? null : dims);
   }
 
   private static List<Dim> dims(String owner, ProtoReader message) {

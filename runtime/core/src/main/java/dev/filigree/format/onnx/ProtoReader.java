@@ -160,6 +160,19 @@ final class ProtoReader {
     }
   }
 
+  /** The current field as the bits of repeated doubles, packed or one by one. */
+  void doubles(NumberSink sink) {
+    if (wireType != LENGTH) {
+      expect(FIXED64);
+      sink.accept(data.get(DType.LONG, advance(8)));
+      return;
+    }
+    ProtoReader packed = message();
+    while (packed.position < packed.end) {
+      sink.accept(packed.data.get(DType.LONG, packed.advance(8)));
+    }
+  }
+
   /** The current field as it is encoded, its number included. */
   MemorySegment encoded() {
     skip();

@@ -68,6 +68,8 @@ final class TensorReader {
         case 7 -> message.numbers(value -> store(DType.I64, value));
         case 8 -> name = message.text();
         case 9 -> raw = message.bytes();
+        case 10 -> message.doubles(bits -> store(DType.F64, bits));
+        case 11 -> message.numbers(value -> store(listedType(), value));
         case 13 -> entry(message.message());
         case 14 -> external = message.number() == EXTERNAL;
         default -> message.skip();

@@ -10,16 +10,16 @@ public enum SafetensorsType {
   I8(8, DType.I8),
   F8_E4M3(8, null),
   F8_E5M2(8, null),
-  I16(16, null),
-  U16(16, null),
+  I16(16, DType.I16),
+  U16(16, DType.U16),
   F16(16, DType.F16),
   BF16(16, DType.BF16),
   I32(32, DType.I32),
-  U32(32, null),
+  U32(32, DType.U32),
   F32(32, DType.F32),
-  F64(64, null),
+  F64(64, DType.F64),
   I64(64, DType.I64),
-  U64(64, null);
+  U64(64, DType.U64);
 
   private final int bits;
   private final DType dtype;

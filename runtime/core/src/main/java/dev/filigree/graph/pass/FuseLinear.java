@@ -89,7 +89,7 @@ final class FuseLinear implements Pass {
                   case Constant.Compressed(Weights weights, boolean seenTransposed) ->
                       seenTransposed == transposed ? Optional.of(weights) : Optional.empty();
                   case Constant.Plain(Tensor tensor) ->
-                      tensor.shape().rank() == 2 && tensor.dtype().isFloating()
+                      tensor.shape().rank() == 2 && Dense.holds(tensor.dtype())
                           ? Optional.of(new Dense(transposed ? tensor.permute(1, 0) : tensor))
                           : Optional.<Weights>empty();
                 });

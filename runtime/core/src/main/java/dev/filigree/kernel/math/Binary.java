@@ -68,7 +68,7 @@ public final class Binary implements Operator {
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType left = inputs.required(0);
-    ValueType right = inputs.required(1);
+    ValueType right = Broadcast.right(node, inputs.opset(), left, inputs.required(1));
     if (left.dtype() != right.dtype() || left.dtype() == DType.BOOL) {
       throw node.problem(
           "combines " + left + " with " + right, "both must have the same numeric type");
@@ -98,7 +98,7 @@ public final class Binary implements Operator {
   @Override
   public Kernel bind(Binding binding) {
     Tensor a = binding.input(0);
-    Tensor b = binding.input(1);
+    Tensor b = Broadcast.right(binding.node(), binding.opset(), a, binding.input(1));
     Tensor y = binding.output();
     DType dtype = y.dtype();
     int bytes = dtype.bytes();

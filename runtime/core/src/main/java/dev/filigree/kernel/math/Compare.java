@@ -78,7 +78,7 @@ public enum Compare implements Operator {
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType left = inputs.required(0);
-    ValueType right = inputs.required(1);
+    ValueType right = Broadcast.right(node, inputs.opset(), left, inputs.required(1));
     boolean fits =
         switch (this) {
           case AND, OR, XOR -> left.dtype() == DType.BOOL;
@@ -107,17 +107,17 @@ public enum Compare implements Operator {
   @Override
   public Kernel bind(Binding binding) {
     Tensor a = binding.input(0);
-    Tensor b = binding.input(1);
+    Tensor b = Broadcast.right(binding.node(), binding.opset(), a, binding.input(1));
     Tensor y = binding.output();
     DType from = a.dtype();
     int bytes = from.bytes();
     Strided walk = Strided.broadcast(y.shape(), a, b);
     Strided.Body body =
-        from == DType.I64
+        from == DType.I64 || from == DType.U64
             ? (i, at) -> {
               long l = from.readLong(a.data(), at[0] * bytes);
               long r = from.readLong(b.data(), at[1] * bytes);
-              y.data().set(DType.BYTE, i, (byte) (holds(Long.compare(l, r), 0) ? 1 : 0));
+              y.data().set(DType.BYTE, i, (byte) (holds(order(from, l, r), 0) ? 1 : 0));
             }
             : (i, at) -> {
               double l = from.readDouble(a.data(), at[0] * bytes);
@@ -125,5 +125,9 @@ public enum Compare implements Operator {
               y.data().set(DType.BYTE, i, (byte) (holds(l, r) ? 1 : 0));
             };
     return () -> walk.forEach(body);
+  }
+
+  private static int order(DType dtype, long a, long b) {
+    return dtype == DType.U64 ? Long.compareUnsigned(a, b) : Long.compare(a, b);
   }
 }

@@ -24,7 +24,7 @@ public final class Pow implements Operator {
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType base = inputs.required(0);
-    ValueType exponent = inputs.required(1);
+    ValueType exponent = Broadcast.right(node, inputs.opset(), base, inputs.required(1));
     if (base.dtype() == DType.BOOL || exponent.dtype() == DType.BOOL) {
       throw node.problem("raises " + base + " to " + exponent, "pass numbers");
     }
@@ -34,7 +34,7 @@ public final class Pow implements Operator {
   @Override
   public Kernel bind(Binding binding) {
     Tensor a = binding.input(0);
-    Tensor b = binding.input(1);
+    Tensor b = Broadcast.right(binding.node(), binding.opset(), a, binding.input(1));
     Tensor y = binding.output();
     DType to = y.dtype();
     DType by = b.dtype();

@@ -1,7 +1,6 @@
 package dev.filigree.kernel.math;
 
 import dev.filigree.DType;
-import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
@@ -161,8 +160,8 @@ public enum Reduce implements Operator {
       (reduced[axis] ? foldedExtents : keptExtents).add(x.shape().extent(axis));
       (reduced[axis] ? foldedStrides : keptStrides).add(strides[axis]);
     }
-    Strided kept = walk(keptExtents, keptStrides);
-    Strided folded = walk(foldedExtents, foldedStrides);
+    Strided kept = Strided.of(keptExtents, keptStrides);
+    Strided folded = Strided.of(foldedExtents, foldedStrides);
     long count = foldedExtents.stream().reduce(1L, (a, b) -> a * b);
     Strided.Body each =
         x.dtype().isFloating() ? floats(x, y, folded, count) : integers(x, y, folded, count);
@@ -196,12 +195,5 @@ public enum Reduce implements Operator {
       folded.forEach(accumulate);
       y.setLong(i, finish(accumulator[0], count));
     };
-  }
-
-  private static Strided walk(List<Long> extents, List<Long> strides) {
-    return new Strided(
-        Shape.of(extents.stream().mapToLong(Long::longValue).toArray()),
-        new long[][] {strides.stream().mapToLong(Long::longValue).toArray()},
-        new long[1]);
   }
 }

@@ -6,7 +6,9 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Axes;
 import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Lines;
 import dev.filigree.kernel.Operator;
 import java.util.List;
 
@@ -44,23 +46,21 @@ public record Softmax(boolean log) implements Operator {
     if (shape.rank() == 0) {
       return () -> y.setDouble(0, log ? 0 : 1);
     }
-    int axis = axis(binding.node(), binding.opset(), shape.rank());
-    long inner = 1;
-    for (int i = axis + 1; i < shape.rank(); i++) {
-      inner *= shape.extent(i);
-    }
-    boolean together = binding.opset() < 13;
-    long count = together ? shape.extent(axis) * inner : shape.extent(axis);
-    long step = together ? 1 : inner;
-    long lanes = together ? 1 : inner;
-    long outer = shape.elements() == 0 ? 0 : shape.elements() / (count * lanes);
+    Lines lines = lines(binding.node(), binding.opset(), shape);
     return () -> {
-      for (long o = 0; o < outer; o++) {
-        for (long lane = 0; lane < lanes; lane++) {
-          normalise(x, y, o * count * lanes + lane, count, step);
-        }
+      for (long line = 0; line < lines.count(); line++) {
+        normalise(x, y, lines.start(line), lines.length(), lines.step());
       }
     };
+  }
+
+  /** The lines that are normalised: one axis, or before operator set 13 all from it on together. */
+  static Lines lines(Node node, int opset, Shape shape) {
+    int axis = axis(node, opset, shape.rank());
+    return opset < 13
+        ? new Lines(
+            Elements.product(shape, 0, axis), Elements.product(shape, axis, shape.rank()), 1)
+        : Lines.of(shape, axis);
   }
 
   private void normalise(Tensor x, Tensor y, long start, long count, long step) {

@@ -17,8 +17,12 @@ import java.util.function.LongBinaryOperator;
 /**
  * Operators that fold any number of broadcast tensors with one function: Min, Max, Sum and, with a
  * division at the end, Mean.
+ *
+ * @param mean whether the result is divided by the number of operands
+ * @param ordered whether the function picks by order, which differs for unsigned numbers
  */
-public record Variadic(DoubleBinaryOperator floats, LongBinaryOperator integers, boolean mean)
+public record Variadic(
+    DoubleBinaryOperator floats, LongBinaryOperator integers, boolean mean, boolean ordered)
     implements Operator {
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
@@ -40,6 +44,8 @@ public record Variadic(DoubleBinaryOperator floats, LongBinaryOperator integers,
     int bytes = dtype.bytes();
     Tensor[] operands = binding.inputs().toArray(Tensor[]::new);
     Strided walk = Strided.broadcast(y.shape(), operands);
+    // with its first bit turned an unsigned number is ordered as a signed one
+    long turn = dtype == DType.U64 && ordered ? Long.MIN_VALUE : 0;
     Strided.Body body =
         dtype.isFloating()
             ? (i, at) -> {
@@ -52,12 +58,13 @@ public record Variadic(DoubleBinaryOperator floats, LongBinaryOperator integers,
               dtype.writeDouble(y.data(), i * bytes, mean ? folded / operands.length : folded);
             }
             : (i, at) -> {
-              long folded = dtype.readLong(operands[0].data(), at[0] * bytes);
+              long folded = dtype.readLong(operands[0].data(), at[0] * bytes) ^ turn;
               for (int o = 1; o < operands.length; o++) {
                 folded =
-                    integers.applyAsLong(folded, dtype.readLong(operands[o].data(), at[o] * bytes));
+                    integers.applyAsLong(
+                        folded, dtype.readLong(operands[o].data(), at[o] * bytes) ^ turn);
               }
-              dtype.writeLong(y.data(), i * bytes, mean ? folded / operands.length : folded);
+              dtype.writeLong(y.data(), i * bytes, mean ? folded / operands.length : folded ^ turn);
             };
     return () -> walk.forEach(body);
   }

@@ -32,6 +32,10 @@ public final class Range implements Operator {
         throw node.problem("counts with " + bound, "give one number each");
       }
     }
+    if (start.dtype().isFloating()) {
+      return List.of(
+          ValueType.of(start.dtype(), List.of(Dim.of(count(node, start, limit, delta)))));
+    }
     if (!start.dtype().isInteger()
         || start.content() == null
         || limit.content() == null
@@ -62,6 +66,18 @@ public final class Range implements Operator {
     return List.of(new ValueType(start.dtype(), List.of(Dim.of(count)), content));
   }
 
+  private static long count(Node node, ValueType start, ValueType limit, ValueType delta) {
+    if (start.reals() == null || limit.reals() == null || delta.reals() == null) {
+      throw new DataDependentException(node, "length");
+    }
+    double span = limit.reals().getFirst() - start.reals().getFirst();
+    double count = Math.ceil(span / delta.reals().getFirst());
+    if (!(count <= Integer.MAX_VALUE)) {
+      throw node.problem("counts " + count + " steps", "use bounds and a step that are finite");
+    }
+    return (long) Math.max(0, count);
+  }
+
   private static long count(Node node, long from, long to, long step) {
     try {
       return Math.max(0, Math.ceilDiv(Math.subtractExact(to, from), step));
@@ -76,6 +92,13 @@ public final class Range implements Operator {
     Tensor delta = binding.input(2);
     Tensor y = binding.output();
     long n = y.elements();
+    if (y.dtype().isFloating()) {
+      return () -> {
+        for (long i = 0; i < n; i++) {
+          y.setDouble(i, start.getDouble(0) + i * delta.getDouble(0));
+        }
+      };
+    }
     return () -> {
       for (long i = 0; i < n; i++) {
         y.setLong(i, start.getLong(0) + i * delta.getLong(0));

@@ -1,0 +1,63 @@
+package dev.filigree.kernel.control;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.graph.DataDependentException;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.DataDependentOperator;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs one of two graphs, as a bool says. */
+public final class If implements DataDependentOperator {
+  private static final String THEN = "then_branch";
+  private static final String ELSE = "else_branch";
+
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType condition = inputs.required(0);
+    if (condition.dtype() != DType.BOOL || Body.operands(node) != 1) {
+      throw node.problem("chooses by " + condition, "pass one bool");
+    }
+    if (node.body(THEN).outputs().size() != node.outputs().size()
+        || node.body(ELSE).outputs().size() != node.outputs().size()) {
+      throw node.problem("has branches with other outputs than it", "export the graph again");
+    }
+    List<ValueType> yes = Body.infer(node, THEN, List.of(), inputs);
+    List<ValueType> no = Body.infer(node, ELSE, List.of(), inputs);
+    List<ValueType> types = new ArrayList<>();
+    for (int i = 0; i < yes.size(); i++) {
+      types.add(either(node, i, yes.get(i), no.get(i)));
+    }
+    return types;
+  }
+
+  private static ValueType either(Node node, int output, ValueType yes, ValueType no) {
+    if (yes == null || no == null || yes.dtype() != no.dtype() || yes.rank() != no.rank()) {
+      throw new DataDependentException(node, "shape");
+    }
+    List<Dim> dims = new ArrayList<>();
+    for (int axis = 0; axis < yes.rank(); axis++) {
+      dims.add(
+          yes.dim(axis).equals(no.dim(axis))
+              ? yes.dim(axis)
+              : Dim.symbol("either(" + node.outputs().get(output) + ":" + axis + ")"));
+    }
+    return ValueType.of(yes.dtype(), dims);
+  }
+
+  @Override
+  public Tensor[] compute(Node node, int opset, Tensor[] operands) {
+    if (operands[0].dtype() != DType.BOOL || operands[0].elements() != 1) {
+      throw node.problem("chooses by " + operands[0], "pass one bool");
+    }
+    String branch = operands[0].getLong(0) != 0 ? THEN : ELSE;
+    List<Tensor> results = new Body(node, branch, operands).run(List.of());
+    if (results.size() != node.outputs().size()) {
+      throw node.problem("has branches with other outputs than it", "export the graph again");
+    }
+    return results.toArray(Tensor[]::new);
+  }
+}

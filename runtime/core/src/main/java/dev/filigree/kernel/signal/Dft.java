@@ -1,0 +1,101 @@
+package dev.filigree.kernel.signal;
+
+import dev.filigree.Tensor;
+import dev.filigree.graph.DataDependentException;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Axes;
+import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Elements;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Operator;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The discrete Fourier transform along an axis of {@code [..., 1 or 2]}, whose last axis holds real
+ * and imaginary parts; optionally of another length, one-sided, or inverse.
+ */
+public final class Dft implements Operator {
+  @Override
+  public List<ValueType> infer(Node node, Inputs inputs) {
+    ValueType x = inputs.required(0);
+    boolean parts =
+        x.rank() >= 2
+            && x.dtype().isFloating()
+            && (!x.dim(-1).isKnown() || x.dim(-1).is(1) || x.dim(-1).is(2));
+    if (!parts) {
+      throw node.problem("transforms " + x, "pass floats [..., 1] or [..., 2]");
+    }
+    int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.rank());
+    if (axis == x.rank() - 1) {
+      throw node.problem("transforms the parts of " + x, "name another axis");
+    }
+    boolean oneSided = node.intAttribute("onesided", 0) != 0;
+    if (oneSided && node.intAttribute("inverse", 0) != 0) {
+      throw node.problem("inverts one side", "pass both sides");
+    }
+    Dim length = length(node, inputs, x.dim(axis));
+    List<Dim> dims = new ArrayList<>(x.dims());
+    dims.set(axis, oneSided ? half(length) : length);
+    dims.set(x.rank() - 1, Dim.of(2));
+    return List.of(ValueType.of(x.dtype(), dims));
+  }
+
+  private static Dim half(Dim length) {
+    return length.isKnown()
+        ? Dim.of(length.value() / 2 + 1)
+        : Dim.symbol("(" + length + " / 2 + 1)");
+  }
+
+  private static Dim length(Node node, Inputs inputs, Dim extent) {
+    if (inputs.type(1).isEmpty()) {
+      return extent;
+    }
+    List<Dim> content = inputs.required(1).content();
+    if (content == null || content.size() != 1) {
+      throw new DataDependentException(node, "length");
+    }
+    Dim length = content.getFirst();
+    if (length.isKnown() && length.value() < 1) {
+      throw node.problem("transforms " + length + " elements", "use a length above 0");
+    }
+    return length;
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    Node node = binding.node();
+    Tensor x = binding.input(0);
+    Tensor y = binding.output();
+    int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.shape().rank());
+    Dim extent = Dim.of(x.shape().extent(axis));
+    int length = Math.toIntExact(length(node, Axes.known(binding), extent).value());
+    Fourier fourier = new Fourier(length, node.intAttribute("inverse", 0) != 0);
+    int parts = (int) x.shape().extent(-1);
+    double[] real = new double[(int) Math.min(length, extent.value())];
+    double[] imaginary = new double[real.length];
+    double[] coefficient = new double[2];
+    long inner = Elements.product(x.shape(), axis + 1, x.shape().rank() - 1);
+    long outer = Elements.product(x.shape(), 0, axis);
+    long results = y.shape().extent(axis);
+    return () -> {
+      for (long line = 0; line < outer * inner; line++) {
+        long o = line / inner;
+        long i = line % inner;
+        for (int n = 0; n < real.length; n++) {
+          long at = ((o * extent.value() + n) * inner + i) * parts;
+          real[n] = x.getDouble(at);
+          imaginary[n] = parts == 2 ? x.getDouble(at + 1) : 0;
+        }
+        for (long k = 0; k < results; k++) {
+          fourier.coefficient(k, real, imaginary, coefficient);
+          long at = ((o * results + k) * inner + i) * 2;
+          y.setDouble(at, coefficient[0]);
+          y.setDouble(at + 1, coefficient[1]);
+        }
+      }
+    };
+  }
+}
