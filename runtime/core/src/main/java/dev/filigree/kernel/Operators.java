@@ -86,7 +86,6 @@ import dev.filigree.kernel.window.Pool;
 import dev.filigree.kernel.window.QLinearConv;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 
 /** The operators Filigree knows, by domain and type. */
 public final class Operators {
@@ -283,7 +282,9 @@ public final class Operators {
     if (operator == null) {
       throw node.unsupported(
           "uses an operator that Filigree does not support",
-          "supported are " + String.join(", ", new TreeSet<>(ONNX.keySet())));
+          "the nearest one it supports is "
+              + NearestOperator.of(shortened(node.type()), ONNX.keySet())
+              + "; 'filigree operators' lists them all");
     }
     for (int i = 0; i < operator.leastInputs(); i++) {
       if (node.input(i).isEmpty()) {
@@ -296,6 +297,13 @@ public final class Operators {
       }
     }
     return operator;
+  }
+
+  /**
+   * An operator's name as far as a name can mean something: a damaged file's may be of any length.
+   */
+  private static String shortened(String type) {
+    return type.substring(0, Math.min(type.length(), 64));
   }
 
   /** Types of the supported ONNX operators. */

@@ -1,6 +1,7 @@
 package dev.filigree.conformance;
 
 import dev.filigree.conformance.ConformanceCase.Outcome;
+import dev.filigree.kernel.OperatorTable;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,12 +55,28 @@ final class ConformanceReport {
         counts[0], counts[1], counts[2], entries.size());
   }
 
-  /** A line for each operator. */
-  String table() {
+  private Map<String, int[]> rows() {
     Map<String, int[]> rows = new TreeMap<>();
     for (Entry entry : entries.values()) {
       rows.computeIfAbsent(entry.operator, operator -> new int[3])[column(entry.outcome)]++;
     }
+    return rows;
+  }
+
+  /** The rows of the table, as the file has them that the command prints from. */
+  List<String> csv() {
+    return rows().entrySet().stream()
+        .map(
+            row ->
+                new OperatorTable.Row(
+                        row.getKey(), row.getValue()[0], row.getValue()[1], row.getValue()[2])
+                    .toString())
+        .toList();
+  }
+
+  /** A line for each operator. */
+  String table() {
+    Map<String, int[]> rows = rows();
     StringBuilder table =
         new StringBuilder(
             String.format("%-28s %6s %6s %11s%n", "operator", "passed", "failed", "unsupported"));

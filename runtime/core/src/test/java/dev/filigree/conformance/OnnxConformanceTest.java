@@ -3,7 +3,9 @@ package dev.filigree.conformance;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.filigree.kernel.OperatorTable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -62,6 +64,12 @@ final class OnnxConformanceTest {
             .filter(line -> cases == CASES_OF_1_12 || !line.contains("of the ONNX operator set"))
             .toList();
     assertEquals(List.of(), lost);
+  }
+
+  @Test
+  void theTableThatTheCommandPrintsIsTrue() {
+    assumeTrue(cases == CASES_OF_1_12, "the table is of the suite of ONNX 1.12");
+    assertEquals(report.csv(), OperatorTable.read().stream().map(Object::toString).toList());
   }
 
   private static List<String> passingCases() throws IOException {
