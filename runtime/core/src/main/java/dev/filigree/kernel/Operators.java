@@ -7,6 +7,7 @@ import dev.filigree.kernel.control.If;
 import dev.filigree.kernel.control.Loop;
 import dev.filigree.kernel.control.Scan;
 import dev.filigree.kernel.fused.Attention;
+import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.image.GridSample;
@@ -257,6 +258,8 @@ public final class Operators {
       Map.of(
           Attention.TYPE,
           new Attention(),
+          Convolution.TYPE,
+          new Convolution(),
           Embedding.TYPE,
           new Embedding(),
           "Gelu",

@@ -88,8 +88,9 @@ final class Planner {
       inputs.add(define(input.name(), Layout.ROWS));
     }
     PanelRules rules = new PanelRules(this);
+    ImageRules images = new ImageRules(this);
     for (Node node : graph.nodes()) {
-      if (!fold(node) && !alias(node) && !rules.plan(node)) {
+      if (!fold(node) && !alias(node) && !rules.plan(node) && !images.plan(node)) {
         reference(node);
       }
     }
@@ -234,6 +235,10 @@ final class Planner {
 
   /** Computes a node now if nothing of it depends on data. */
   private boolean fold(Node node) {
+    // a body may run for as long as it likes
+    if (node.output().isEmpty() || !node.bodies().isEmpty()) {
+      return false;
+    }
     ValueType type = types.get(node.output());
     if (node.outputs().size() == 1 && type.hasKnownContent()) {
       constants.put(node.output(), type.tensor());
@@ -293,7 +298,11 @@ final class Planner {
         new LayerPlan(
             node.name(),
             node.type(),
-            types.get(node.output()).toString(),
+            node.outputs().stream()
+                .filter(output -> !output.isEmpty())
+                .map(output -> types.get(output).toString())
+                .findFirst()
+                .orElse(""),
             "reference",
             "no faster kernel for this operator on these operands",
             0,

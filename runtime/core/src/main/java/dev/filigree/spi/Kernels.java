@@ -118,6 +118,49 @@ public interface Kernels {
       long residual);
 
   /**
+   * Gathers rows of a panel from planes of an image, a stretch at a time: {@code y[c][lane + i] =
+   * x[c][from + i]}. What follows a row's last stretch may be overwritten up to the length of a
+   * vector, and as much is read after a stretch.
+   *
+   * @param x offset of the first plane
+   * @param step bytes from one plane to the next
+   * @param planes to read, one for each row
+   * @param stretches offset of triples of ints: lane, element of the plane or -1 for outside, and
+   *     length; by lane, together a whole row
+   * @param count of stretches
+   * @param outside what stands outside the image
+   * @param y offset of the first row
+   */
+  void gather(
+      MemorySegment memory,
+      long x,
+      long step,
+      int planes,
+      long stretches,
+      int count,
+      float outside,
+      long y,
+      int width);
+
+  /**
+   * Sums rows of a panel: {@code y[i] = bias + sum over r of weights[at + r] * rows[r][i]}.
+   *
+   * @param at first weight
+   */
+  void weightedSum(
+      MemorySegment memory,
+      long rows,
+      int count,
+      int width,
+      float[] weights,
+      int at,
+      float bias,
+      long y);
+
+  /** The largest of rows of a panel: {@code y[i] = max over r of rows[r][i]}. */
+  void maximum(MemorySegment memory, long rows, int count, int width, long y);
+
+  /**
    * Moves rows of a row-major matrix into a panel.
    *
    * @param rows offset of the first row, 4-byte aligned

@@ -129,4 +129,39 @@ final class VectorKernels implements Kernels {
       long rows) {
     Transposition.fromPanel(memory.address() + panel, width, used, features, target, rows);
   }
+
+  @Override
+  public void gather(
+      MemorySegment memory,
+      long x,
+      long step,
+      int planes,
+      long stretches,
+      int count,
+      float outside,
+      long y,
+      int width) {
+    long base = memory.address();
+    PanelRows.gather(base + x, step, planes, base + stretches, count, outside, base + y, width);
+  }
+
+  @Override
+  public void weightedSum(
+      MemorySegment memory,
+      long rows,
+      int count,
+      int width,
+      float[] weights,
+      int at,
+      float bias,
+      long y) {
+    long base = memory.address();
+    PanelRows.weightedSum(base + rows, count, width, weights, at, bias, base + y);
+  }
+
+  @Override
+  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
+    long base = memory.address();
+    PanelRows.maximum(base + rows, count, width, base + y);
+  }
 }

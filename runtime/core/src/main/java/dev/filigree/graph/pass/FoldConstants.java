@@ -73,8 +73,10 @@ final class FoldConstants implements Pass {
   }
 
   private static boolean isConstant(Node node, Map<String, Constant> constants) {
-    return node.inputs().stream()
-        .allMatch(input -> input.isEmpty() || constants.get(input) instanceof Constant.Plain);
+    // a body may run for as long as it likes
+    return node.bodies().isEmpty()
+        && node.inputs().stream()
+            .allMatch(input -> input.isEmpty() || constants.get(input) instanceof Constant.Plain);
   }
 
   private static void fold(Node node, int opset, Map<String, Constant> constants) {

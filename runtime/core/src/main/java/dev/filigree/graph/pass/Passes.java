@@ -1,6 +1,7 @@
 package dev.filigree.graph.pass;
 
 import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
 import dev.filigree.kernel.Operators;
 import java.util.List;
 
@@ -13,13 +14,15 @@ public final class Passes {
           new QuantizedConstants(),
           new FoldConstants(),
           new RemoveDeadCode(),
+          new FoldBatchNormalization(),
           new FuseLayerNormalization(),
           new FuseGelu(),
           new FuseQuantizedLinear(),
           new FuseLinear(),
           new FuseAttention(),
           new FuseEmbedding(),
-          new FuseEpilogue());
+          new FuseEpilogue(),
+          new FuseConvolution());
 
   private Passes() {}
 
@@ -31,11 +34,18 @@ public final class Passes {
    */
   public static Graph standard(Graph graph) {
     // the passes rely on every node having the inputs its operator needs
-    graph.nodes().forEach(Operators::find);
+    requireKnown(graph);
     Graph result = graph;
     for (Pass pass : STANDARD) {
       result = pass.apply(result);
     }
     return result;
+  }
+
+  private static void requireKnown(Graph graph) {
+    for (Node node : graph.nodes()) {
+      Operators.find(node);
+      node.bodies().values().forEach(Passes::requireKnown);
+    }
   }
 }

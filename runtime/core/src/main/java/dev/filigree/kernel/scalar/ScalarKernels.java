@@ -254,4 +254,60 @@ public final class ScalarKernels implements Kernels {
       }
     }
   }
+
+  @Override
+  public void gather(
+      MemorySegment memory,
+      long x,
+      long step,
+      int planes,
+      long stretches,
+      int count,
+      float outside,
+      long y,
+      int width) {
+    for (int c = 0; c < planes; c++) {
+      for (int s = 0; s < count; s++) {
+        long stretch = stretches + 12L * s;
+        long to = y + ((long) c * width + memory.get(DType.INT, stretch)) * Float.BYTES;
+        int from = memory.get(DType.INT, stretch + 4);
+        int length = memory.get(DType.INT, stretch + 8);
+        for (int i = 0; i < length; i++) {
+          float value =
+              from < 0 ? outside : get(memory, x + c * step + (from + i) * (long) Float.BYTES);
+          set(memory, to + (long) i * Float.BYTES, value);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void weightedSum(
+      MemorySegment memory,
+      long rows,
+      int count,
+      int width,
+      float[] weights,
+      int at,
+      float bias,
+      long y) {
+    for (int i = 0; i < width; i++) {
+      double sum = bias;
+      for (int r = 0; r < count; r++) {
+        sum += (double) weights[at + r] * get(memory, rows + ((long) r * width + i) * Float.BYTES);
+      }
+      set(memory, y + (long) i * Float.BYTES, sum);
+    }
+  }
+
+  @Override
+  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
+    for (int i = 0; i < width; i++) {
+      float max = Float.NEGATIVE_INFINITY;
+      for (int r = 0; r < count; r++) {
+        max = Math.max(max, get(memory, rows + ((long) r * width + i) * Float.BYTES));
+      }
+      set(memory, y + (long) i * Float.BYTES, max);
+    }
+  }
 }

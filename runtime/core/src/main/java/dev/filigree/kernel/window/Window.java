@@ -132,7 +132,7 @@ public record Window(
         stride == 1
             && (auto.startsWith("SAME")
                 || auto.equals("NOTSET") && pads[axis] + pads[axis + rank] == span - 1);
-    if (same && extent.isKnown() || same) {
+    if (same) {
       return extent;
     }
     // one name for the same window over the same extent, so that two branches still agree

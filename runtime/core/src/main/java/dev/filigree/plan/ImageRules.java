@@ -1,0 +1,171 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.kernel.window.Conv;
+import dev.filigree.kernel.window.Window;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.Panels;
+import dev.filigree.weights.Sparse24;
+import dev.filigree.weights.Weights;
+import java.util.Arrays;
+import java.util.List;
+
+/** Which operations on images have a fast form, and how a plan runs them. */
+final class ImageRules {
+  /** Pixels that a convolution multiplies at a time, which is what its kernels are chosen for. */
+  private static final int PIXELS = 2 * Panels.FULL;
+
+  private final Planner planner;
+  private final Kernels kernels;
+
+  ImageRules(Planner planner) {
+    this.planner = planner;
+    this.kernels = planner.linearLayers().kernels();
+  }
+
+  /** Plans a node; false if it has no such form. */
+  boolean plan(Node node) {
+    if (node.isFused(Convolution.TYPE)) {
+      return convolution(node);
+    }
+    if (node.is("MaxPool")) {
+      return node.outputs().stream().skip(1).allMatch(String::isEmpty) && pool(node, true);
+    }
+    return node.is("AveragePool") && pool(node, false);
+  }
+
+  private boolean convolution(Node node) {
+    String input = node.inputs().getFirst();
+    ValueType x = planner.type(input);
+    if (!(planner.graph().constants().get(node.inputs().get(Convolution.WEIGHTS))
+            instanceof Constant.Compressed(Weights weights, boolean transposed))
+        || !isImage(x)
+        || !isImage(planner.type(node.output()))) {
+      return false;
+    }
+    long group = Conv.group(node);
+    Sliding window = Sliding.of(Convolution.window(node, x), x.shape());
+    float[] bias =
+        node.input(Convolution.BIAS)
+            .map(name -> planner.constant(name).orElseThrow().toFloats())
+            .orElse(null);
+    if (group == 1) {
+      product(node, window, weights, bias);
+      return true;
+    }
+    boolean depthwise =
+        group == x.shape().extent(1)
+            && weights.rows() == group
+            && window.taps() <= WindowStep.MAX_TAPS
+            && node.input(Convolution.RESIDUAL).isEmpty();
+    if (depthwise) {
+      float[] taps = new float[Math.multiplyExact(weights.rows(), weights.columns())];
+      for (int row = 0; row < weights.rows(); row++) {
+        weights.unpackRow(row, taps, row * weights.columns());
+      }
+      Activation activation = Convolution.activation(node);
+      slide(node, window, taps, false, bias, activation, "one filter a channel cannot be packed");
+    }
+    return depthwise;
+  }
+
+  private void product(Node node, Sliding window, Weights weights, float[] bias) {
+    Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
+    Slot residual =
+        node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
+    int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
+    LinearLayers layers = planner.linearLayers();
+    LinearLayers.Choice choice = layers.choose(weights, tokens);
+    LinearKernel kernel = layers.kernel(weights, choice.option());
+    planner.use(kernel, weights, tokens);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(
+        new ConvolutionStep(
+            kernels, kernel, window, x, y, residual, bias, Convolution.activation(node)));
+    int channels = weights.columns() / window.taps();
+    String packing =
+        channels % Sparse24.GROUP == 0
+            ? "patches in cache"
+            : "patches in cache; " + channels + " channels make no groups of 4, so it stays dense";
+    planner.explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            weights.format(),
+            choice.kernel(),
+            choice.reason() + "; " + packing,
+            weights.bytes(),
+            choice.candidates()));
+  }
+
+  private boolean pool(Node node, boolean largest) {
+    ValueType x = planner.type(node.inputs().getFirst());
+    if (!isImage(x) || !isImage(planner.type(node.output()))) {
+      return false;
+    }
+    Window geometry = Window.of(node, Window.kernel(node, x), x);
+    if (geometry.size() > WindowStep.MAX_TAPS || !largest && !isEven(node, geometry, x)) {
+      return false;
+    }
+    float[] weights = null;
+    if (!largest) {
+      weights = new float[(int) geometry.size()];
+      Arrays.fill(weights, 1f / weights.length);
+    }
+    Sliding window = Sliding.of(geometry, x.shape());
+    slide(node, window, weights, true, null, Activation.NONE, "rows of pixels under each tap");
+    return true;
+  }
+
+  /** Whether each mean is over the same number of elements. */
+  private static boolean isEven(Node node, Window window, ValueType x) {
+    boolean counted = node.intAttribute("count_include_pad", 0) != 0;
+    for (int axis = 0; axis < window.rank(); axis++) {
+      long reach =
+          window.start(axis, window.outputs()[axis] - 1)
+              + (window.kernel()[axis] - 1) * window.dilations()[axis];
+      boolean within = reach < x.shape().extent(axis + 2);
+      boolean ceiled = node.intAttribute("ceil_mode", 0) != 0;
+      if (!within && (!counted || ceiled) || window.before()[axis] > 0 && !counted) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void slide(
+      Node node,
+      Sliding window,
+      float[] weights,
+      boolean shared,
+      float[] bias,
+      Activation activation,
+      String reason) {
+    Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(new WindowStep(kernels, window, x, y, weights, shared, bias, activation));
+    planner.explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            planner.type(node.output()).toString(),
+            kernels.name(),
+            reason,
+            0,
+            List.of()));
+  }
+
+  /** Whether a value is f32 planes of one or two axes that are not empty. */
+  private static boolean isImage(ValueType type) {
+    return type.dtype() == DType.F32
+        && (type.rank() == 3 || type.rank() == 4)
+        && type.shape().elements() > 0
+        && type.shape().elements() <= Integer.MAX_VALUE;
+  }
+}

@@ -1,0 +1,119 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.kernel.window.Window;
+import dev.filigree.spi.Panels;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A window that slides over planes of one size, and where the pixels of a panel lie under each of
+ * its taps. Pixels are those of the output, row by row.
+ *
+ * @param inHeight rows of an input plane
+ * @param inWidth columns of an input plane
+ * @param outHeight rows of an output plane
+ * @param outWidth columns of an output plane
+ * @param kernel rows and columns of the window
+ * @param strides along rows and columns
+ * @param dilations along rows and columns
+ * @param before padding above and to the left
+ */
+record Sliding(
+    int inHeight,
+    int inWidth,
+    int outHeight,
+    int outWidth,
+    int[] kernel,
+    int[] strides,
+    int[] dilations,
+    int[] before) {
+  /** Bytes of a stretch: lane, element of the plane or -1, and length. */
+  private static final int STRETCH = 3 * Integer.BYTES;
+
+  /** Bytes that the stretches of one tap take at most. */
+  static final long TAP_BYTES = (long) Panels.FULL * STRETCH;
+
+  /** A window over planes of one or two axes. */
+  static Sliding of(Window window, Shape x) {
+    boolean line = window.rank() == 1;
+    return new Sliding(
+        line ? 1 : (int) x.extent(2),
+        (int) x.extent(-1),
+        line ? 1 : (int) window.outputs()[0],
+        (int) window.outputs()[window.rank() - 1],
+        both(window.kernel(), 1),
+        both(window.strides(), 1),
+        both(window.dilations(), 1),
+        both(window.before(), 0));
+  }
+
+  private static int[] both(long[] values, int missing) {
+    return values.length == 1
+        ? new int[] {missing, (int) values[0]}
+        : new int[] {(int) values[0], (int) values[1]};
+  }
+
+  int taps() {
+    return kernel[0] * kernel[1];
+  }
+
+  int inPixels() {
+    return inHeight * inWidth;
+  }
+
+  int outPixels() {
+    return outHeight * outWidth;
+  }
+
+  /**
+   * Writes the stretches of a row of a panel.
+   *
+   * @param tap element of the window
+   * @param first pixel of the panel
+   * @param used pixels of the panel that are no padding
+   * @param at offset where they go
+   * @return how many there are
+   */
+  int stretches(int tap, int first, int used, int width, MemorySegment memory, long at) {
+    int up = tap / kernel[1] * dilations[0] - before[0];
+    int left = tap % kernel[1] * dilations[1] - before[1];
+    int count = 0;
+    int pixel = first;
+    int end = first + used;
+    while (pixel < end) {
+      int row = pixel / outWidth;
+      int y = row * strides[0] + up;
+      int lineEnd = Math.min(end, (row + 1) * outWidth);
+      if (y < 0 || y >= inHeight) {
+        count = write(memory, at, count, pixel - first, -1, lineEnd - pixel);
+        pixel = lineEnd;
+        continue;
+      }
+      while (pixel < lineEnd) {
+        int x = pixel % outWidth * strides[1] + left;
+        int length;
+        if (x < 0) {
+          length = Math.min(lineEnd - pixel, (-x + strides[1] - 1) / strides[1]);
+        } else if (x >= inWidth) {
+          length = lineEnd - pixel;
+        } else {
+          length = strides[1] == 1 ? Math.min(lineEnd - pixel, inWidth - x) : 1;
+        }
+        boolean outside = x < 0 || x >= inWidth;
+        count = write(memory, at, count, pixel - first, outside ? -1 : y * inWidth + x, length);
+        pixel += length;
+      }
+    }
+    return used == width ? count : write(memory, at, count, used, -1, width - used);
+  }
+
+  private static int write(
+      MemorySegment memory, long at, int count, int lane, int element, int length) {
+    long stretch = at + (long) count * STRETCH;
+    memory.set(DType.INT, stretch, lane);
+    memory.set(DType.INT, stretch + Integer.BYTES, element);
+    memory.set(DType.INT, stretch + 2 * Integer.BYTES, length);
+    return count + 1;
+  }
+}

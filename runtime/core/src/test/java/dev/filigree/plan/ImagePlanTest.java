@@ -1,0 +1,181 @@
+package dev.filigree.plan;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.DType;
+import dev.filigree.SessionOptions;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.GraphBuilder;
+import dev.filigree.graph.pass.Passes;
+import dev.filigree.kernel.Interpreter;
+import dev.filigree.spi.KernelSets;
+import dev.filigree.testing.Floats;
+import dev.filigree.testing.Samples;
+import dev.filigree.testing.Seeded;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Planned convolutions and pools give what the interpreter gives for the graph as it was read. */
+final class ImagePlanTest {
+  /** Runs a graph planned with the scalar kernels and by the interpreter. */
+  private static List<LayerPlan> assertAgrees(Graph graph, Map<String, Tensor> inputs, int terms) {
+    Tensor expected = new Interpreter(graph).run(inputs).get("y");
+    Graph passed = Passes.standard(graph);
+    SessionOptions options = SessionOptions.defaults().withThreads(2);
+    try (GraphRunner runner =
+        new GraphRunner(passed, options, KernelSets.open(KernelSets.SCALAR), "test")) {
+      Tensor actual = runner.run(inputs).get("y");
+      assertEquals(expected.shape(), actual.shape());
+      Floats.assertClose(expected.toFloats(), actual.toFloats(), terms);
+      Map<String, Shape> shapes = new HashMap<>();
+      inputs.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+      return runner.layers(shapes);
+    }
+  }
+
+  private static Tensor normal(Samples samples, int... extents) {
+    int count = Arrays.stream(extents).reduce(1, (a, b) -> a * b);
+    return Tensor.of(
+        samples.normal(count), Arrays.stream(extents).mapToLong(extent -> extent).toArray());
+  }
+
+  private static List<Integer> both(int value) {
+    return List.of(value, value);
+  }
+
+  @Seeded(60)
+  void convolutionsOfAnyWindowAgree(Samples samples) {
+    int group = samples.chance(0.3) ? samples.between(2, 5) : 1;
+    int channels = group > 1 ? group : samples.between(1, 9);
+    int outputs = group > 1 ? group : samples.between(1, 70);
+    int kernel = samples.between(1, 4);
+    int stride = samples.between(1, 3);
+    int dilation = samples.between(1, 2);
+    int span = (kernel - 1) * dilation + 1;
+    int height = samples.between(span, 21);
+    int width = samples.between(span, 21);
+    Map<String, Object> attributes =
+        Map.of(
+            "strides", both(stride),
+            "dilations", both(dilation),
+            "group", group,
+            "pads",
+                List.of(
+                    samples.between(0, 2),
+                    samples.between(0, 2),
+                    samples.between(0, 2),
+                    samples.between(0, 2)));
+    int batch = samples.between(1, 3);
+    GraphBuilder builder =
+        new GraphBuilder(13)
+            .input("x", DType.F32, batch, channels, height, width)
+            .constant("w", normal(samples, outputs, channels / group, kernel, kernel))
+            .constant("b", normal(samples, outputs));
+    boolean plain = samples.chance(0.3);
+    if (plain) {
+      builder.node("Conv", attributes, List.of("y"), "x", "w");
+    } else {
+      builder
+          .node("Conv", attributes, List.of("c"), "x", "w", "b")
+          .node("Sigmoid", "r", "c")
+          .node("Conv", attributes, List.of("d"), "x", "w")
+          .node("Add", "s", "r", "d")
+          .node("Relu", "y", "s");
+    }
+    Map<String, Tensor> inputs = Map.of("x", normal(samples, batch, channels, height, width));
+    List<LayerPlan> layers =
+        assertAgrees(builder.output("y").build(), inputs, 4 * channels * kernel * kernel);
+    assertTrue(
+        layers.stream().noneMatch(layer -> group == 1 && layer.kernel().equals("reference")),
+        layers::toString);
+  }
+
+  @Seeded(60)
+  void poolsOfAnyWindowAgree(Samples samples) {
+    int kernel = samples.between(1, 4);
+    boolean largest = samples.chance(0.5);
+    Map<String, Object> attributes = new HashMap<>();
+    attributes.put("kernel_shape", both(kernel));
+    attributes.put("strides", both(samples.between(1, 3)));
+    attributes.put("ceil_mode", samples.between(0, 1));
+    int pad = samples.between(0, kernel / 2);
+    attributes.put("pads", List.of(pad, pad, pad, samples.between(0, kernel / 2)));
+    if (!largest) {
+      attributes.put("count_include_pad", samples.between(0, 1));
+    }
+    int height = samples.between(kernel, 20);
+    int width = samples.between(kernel, 20);
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, 3, height, width)
+            .node(largest ? "MaxPool" : "AveragePool", attributes, List.of("y"), "x")
+            .output("y")
+            .build();
+    assertAgrees(graph, Map.of("x", normal(samples, 2, 3, height, width)), 40);
+  }
+
+  @Seeded(20)
+  void aBatchNormalisationIsFoldedIntoTheConvolutionBeforeIt(Samples samples) {
+    boolean transpose = samples.chance(0.5);
+    int channels = samples.between(1, 6);
+    int outputs = samples.between(1, 6);
+    Tensor variance = Tensor.zeros(DType.F32, Shape.of(outputs));
+    for (int i = 0; i < outputs; i++) {
+      variance.setDouble(i, 0.1 + samples.between(0, 20) * 0.1);
+    }
+    GraphBuilder builder =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, channels, 6, 7)
+            .constant(
+                "w",
+                transpose
+                    ? normal(samples, channels, outputs, 3, 3)
+                    : normal(samples, outputs, channels, 3, 3))
+            .constant("b", normal(samples, outputs))
+            .constant("scale", normal(samples, outputs))
+            .constant("shift", normal(samples, outputs))
+            .constant("mean", normal(samples, outputs))
+            .constant("variance", variance);
+    String type = transpose ? "ConvTranspose" : "Conv";
+    boolean bias = samples.chance(0.5);
+    builder.node(
+        type,
+        Map.of(),
+        List.of("c"),
+        bias ? new String[] {"x", "w", "b"} : new String[] {"x", "w"});
+    Graph graph =
+        builder
+            .node("BatchNormalization", "y", "c", "scale", "shift", "mean", "variance")
+            .output("y")
+            .build();
+    assertAgrees(graph, Map.of("x", normal(samples, 2, channels, 6, 7)), 60 * channels);
+    assertEquals(1, Passes.standard(graph).nodes().size());
+  }
+
+  @Seeded(20)
+  void weightsWithTwoOfFourChannelsRunSparse(Samples samples) {
+    int channels = 4 * samples.between(1, 3);
+    int outputs = samples.between(1, 20);
+    Tensor weights = normal(samples, outputs, channels, 3, 3);
+    for (int i = 0; i < weights.elements(); i++) {
+      if (i / 9 % 4 < 2) {
+        weights.setDouble(i, 0);
+      }
+    }
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 1, channels, 9, 9)
+            .constant("w", weights)
+            .node("Conv", Map.of("pads", List.of(1, 1, 1, 1)), List.of("y"), "x", "w")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, 1, channels, 9, 9)), 60 * channels);
+    assertTrue(layers.getFirst().format().startsWith("2:4"), layers::toString);
+  }
+}
