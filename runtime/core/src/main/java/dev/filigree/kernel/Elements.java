@@ -17,12 +17,12 @@ public final class Elements {
 
   /** Sets every element to one of another tensor of the same type, or to 0 without one. */
   public static void fill(Tensor tensor, Tensor value) {
+    if (value == null) {
+      tensor.data().fill((byte) 0);
+      return;
+    }
     for (long i = 0, n = tensor.elements(); i < n; i++) {
-      if (value == null) {
-        tensor.setLong(i, 0);
-      } else {
-        copy(value, 0, tensor, i, 1);
-      }
+      copy(value, 0, tensor, i, 1);
     }
   }
 

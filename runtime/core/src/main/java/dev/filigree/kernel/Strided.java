@@ -82,6 +82,10 @@ public final class Strided {
 
   /** A kernel that copies elements of one operand, wherever they lie, into a contiguous tensor. */
   public static Kernel copy(Tensor from, long[] strides, long start, Tensor to) {
+    int inner = strides.length - 1;
+    if (inner >= 0 && strides[inner] == 1 && to.shape().extent(inner) > 1) {
+      return copyRows(from, strides, start, to);
+    }
     Strided walk = new Strided(to.shape(), new long[][] {strides}, new long[] {start});
     int bytes = to.dtype().bytes();
     Body body =
@@ -98,6 +102,19 @@ public final class Strided {
           default ->
               (i, offsets) -> to.data().set(DType.BYTE, i, from.data().get(DType.BYTE, offsets[0]));
         };
+    return () -> walk.forEach(body);
+  }
+
+  /** A kernel that copies rows whose elements lie one after the other. */
+  private static Kernel copyRows(Tensor from, long[] strides, long start, Tensor to) {
+    int inner = strides.length - 1;
+    long length = to.shape().extent(inner);
+    Strided walk =
+        new Strided(
+            Shape.of(Arrays.copyOf(to.shape().extents(), inner)),
+            new long[][] {Arrays.copyOf(strides, inner)},
+            new long[] {start});
+    Body body = (i, offsets) -> Elements.copy(from, offsets[0], to, i * length, length);
     return () -> walk.forEach(body);
   }
 }

@@ -103,12 +103,12 @@ record ConvolutionStep(
       long patches = stretches + Arenas.aligned(Sliding.TAP_BYTES);
       long results = patches + Arenas.aligned(patchBytes());
       gather(image, piece * pixels, panels, stretches, patches);
-      start(image, piece * pixels, panels, results);
+      start(image, piece * pixels, panels, stretches, results);
       for (int block = 0; block < kernel.blocks(); block++) {
         kernel.accumulate(
             block, panels, 0, panels.count(), memory, patches, results, workspace.floats(worker));
       }
-      finish(image, piece * pixels, panels, results);
+      finish(image, piece * pixels, panels, stretches, results);
     }
 
     private void gather(int image, int first, Panels panels, long stretches, long patches) {
@@ -127,40 +127,74 @@ record ConvolutionStep(
       }
     }
 
-    private void start(int image, int first, Panels panels, long results) {
+    private void start(int image, int first, Panels panels, long stretches, long results) {
       for (int p = 0; p < panels.count(); p++) {
         long panel = results + panels.offset(p, kernel.rows());
         int width = panels.width(p);
         if (residual != null) {
-          for (int o = 0; o < kernel.rows(); o++) {
-            MemorySegment.copy(
-                memory,
-                residual.offset() + planeOffset(image, o, first + panels.start(p)),
-                memory,
-                panel + (long) o * width * Float.BYTES,
-                (long) panels.used(p) * Float.BYTES);
-          }
+          int count = piece(first + panels.start(p), panels.used(p), width, stretches);
+          kernels.gather(
+              memory,
+              residual.offset() + planeOffset(image, 0, 0),
+              (long) window.outPixels() * Float.BYTES,
+              kernel.rows(),
+              stretches,
+              count,
+              0,
+              panel,
+              width);
         }
         kernels.start(memory, panel, width, 0, kernel.rows(), bias, residual == null ? -1 : panel);
       }
     }
 
-    private void finish(int image, int first, Panels panels, long results) {
+    private void finish(int image, int first, Panels panels, long stretches, long results) {
       for (int p = 0; p < panels.count(); p++) {
         long panel = results + panels.offset(p, kernel.rows());
         int width = panels.width(p);
         if (activation != Activation.NONE) {
           kernels.activate(activation, memory, panel, (long) kernel.rows() * width);
         }
-        for (int o = 0; o < kernel.rows(); o++) {
-          MemorySegment.copy(
-              memory,
-              panel + (long) o * width * Float.BYTES,
-              memory,
-              y.offset() + planeOffset(image, o, first + panels.start(p)),
-              (long) panels.used(p) * Float.BYTES);
-        }
+        store(
+            panel,
+            width,
+            panels.used(p),
+            planeOffset(image, 0, first + panels.start(p)),
+            stretches);
       }
+    }
+
+    private void store(long panel, int width, int used, long plane, long stretches) {
+      if (used % kernels.lanes() == 0) {
+        kernels.gather(
+            memory,
+            panel,
+            (long) width * Float.BYTES,
+            kernel.rows(),
+            stretches,
+            piece(0, used, used, stretches),
+            0,
+            y.offset() + plane,
+            window.outPixels());
+        return;
+      }
+      // vectors would reach into pixels that another thread writes
+      for (int o = 0; o < kernel.rows(); o++) {
+        MemorySegment.copy(
+            memory,
+            panel + (long) o * width * Float.BYTES,
+            memory,
+            y.offset() + plane + (long) o * window.outPixels() * Float.BYTES,
+            (long) used * Float.BYTES);
+      }
+    }
+
+    /** Writes the stretches of pixels that lie one after the other. */
+    private int piece(int pixel, int used, int width, long stretches) {
+      int count = Sliding.write(memory, stretches, 0, 0, pixel, used);
+      return used == width
+          ? count
+          : Sliding.write(memory, stretches, count, used, -1, width - used);
     }
 
     private long planeOffset(int image, int output, int pixel) {

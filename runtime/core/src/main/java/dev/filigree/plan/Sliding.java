@@ -108,9 +108,24 @@ record Sliding(
     return used == width ? count : write(memory, at, count, used, -1, width - used);
   }
 
-  private static int write(
-      MemorySegment memory, long at, int count, int lane, int element, int length) {
+  /**
+   * Writes a stretch after others, or lengthens the one before.
+   *
+   * @param count how many there are
+   * @return how many there are then
+   */
+  static int write(MemorySegment memory, long at, int count, int lane, int element, int length) {
     long stretch = at + (long) count * STRETCH;
+    if (count > 0) {
+      int before = memory.get(DType.INT, stretch - 2 * Integer.BYTES);
+      int beforeLength = memory.get(DType.INT, stretch - Integer.BYTES);
+      boolean continues =
+          element < 0 ? before < 0 : before >= 0 && before + beforeLength == element;
+      if (continues) {
+        memory.set(DType.INT, stretch - Integer.BYTES, beforeLength + length);
+        return count;
+      }
+    }
     memory.set(DType.INT, stretch, lane);
     memory.set(DType.INT, stretch + Integer.BYTES, element);
     memory.set(DType.INT, stretch + 2 * Integer.BYTES, length);

@@ -119,8 +119,7 @@ public interface Kernels {
 
   /**
    * Gathers rows of a panel from planes of an image, a stretch at a time: {@code y[c][lane + i] =
-   * x[c][from + i]}. What follows a row's last stretch may be overwritten up to the length of a
-   * vector, and as much is read after a stretch.
+   * x[c][from + i]}. Up to the length of a vector may be read after a stretch.
    *
    * @param x offset of the first plane
    * @param step bytes from one plane to the next

@@ -11,9 +11,10 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Rows of panels made of planes of images, for convolutions and pools. A stretch is copied by whole
- * vectors: what they write too much the next stretch writes again, so that a row of short stretches
- * costs no masks and no scalar ends.
+ * Rows of panels made of planes of images, for convolutions and pools. A stretch is copied for all
+ * planes before the next one, by whole vectors: what they write too much the next stretch writes
+ * again, so that short stretches cost no masks and no scalar ends. What would reach beyond the row,
+ * into that of the next plane, is written exactly.
  */
 final class PanelRows {
   /** Bytes of a stretch's lane, element and length. */
@@ -23,26 +24,106 @@ final class PanelRows {
 
   static void gather(
       long x, long step, int planes, long stretches, int count, float outside, long y, int width) {
-    FloatVector filling = FloatVector.broadcast(F, outside);
-    for (int c = 0; c < planes; c++) {
-      long plane = x + c * step & ADDRESS;
-      long row = y + (long) c * width * Float.BYTES & ADDRESS;
-      for (long s = stretches; s < stretches + (long) count * STRETCH; s += STRETCH) {
-        long to = row + (long) ALL.get(DType.INT, s) * Float.BYTES;
-        int element = ALL.get(DType.INT, s + Integer.BYTES);
-        long bytes = (long) ALL.get(DType.INT, s + 2 * Integer.BYTES) * Float.BYTES;
-        if (element < 0) {
-          for (long i = 0; i < bytes; i += BYTES) {
-            filling.intoMemorySegment(ALL, to + i, ORDER);
-          }
-        } else {
-          long from = plane + (long) element * Float.BYTES;
-          for (long i = 0; i < bytes; i += BYTES) {
-            FloatVector.fromMemorySegment(F, ALL, from + i, ORDER)
-                .intoMemorySegment(ALL, to + i, ORDER);
-          }
+    int row = width * Float.BYTES;
+    for (int s = 0; s < count; s++) {
+      long stretch = stretches + (long) s * STRETCH;
+      int lane = ALL.get(DType.INT, stretch) * Float.BYTES;
+      long to = y + lane;
+      int element = ALL.get(DType.INT, stretch + Integer.BYTES);
+      int bytes = ALL.get(DType.INT, stretch + 2 * Integer.BYTES) * Float.BYTES;
+      boolean outer = lane + (bytes + BYTES - 1) / BYTES * BYTES <= row;
+      if (element < 0) {
+        fill(to, row, planes, bytes, outer, outside);
+      } else {
+        copy(x + (long) element * Float.BYTES, step, to, row, planes, bytes, outer);
+      }
+    }
+  }
+
+  /**
+   * Copies a stretch of each plane.
+   *
+   * @param outer whether more may be written than the stretch
+   */
+  private static void copy(
+      long from, long step, long to, int row, int planes, int bytes, boolean outer) {
+    if (!outer && bytes < BYTES) {
+      for (int c = 0; c < planes; c++) {
+        for (int i = 0; i < bytes; i += Float.BYTES) {
+          float value = ALL.get(DType.FLOAT, from + c * step + i);
+          ALL.set(DType.FLOAT, to + (long) c * row + i, value);
         }
       }
+      return;
+    }
+    for (int start = 0; start < bytes; start += 4 * BYTES) {
+      int vectors = Math.min(4, (bytes - start + BYTES - 1) / BYTES);
+      // the last vector ends with the stretch where nothing beyond may be written
+      int last =
+          outer
+              ? start + (vectors - 1) * BYTES
+              : Math.min(start + (vectors - 1) * BYTES, bytes - BYTES);
+      switch (vectors) {
+        case 1 -> copyOne(from + last, step, to + last, row, planes);
+        case 2 -> {
+          copyOne(from + start, step, to + start, row, planes);
+          copyOne(from + last, step, to + last, row, planes);
+        }
+        default -> copyFour(from, step, to, row, planes, start, vectors, last);
+      }
+    }
+  }
+
+  private static void copyOne(long from, long step, long to, int row, int planes) {
+    long source = from & ADDRESS;
+    long target = to & ADDRESS;
+    for (int c = 0; c < planes; c++) {
+      FloatVector.fromMemorySegment(F, ALL, source, ORDER).intoMemorySegment(ALL, target, ORDER);
+      source = source + step & ADDRESS;
+      target = target + row & ADDRESS;
+    }
+  }
+
+  /** Three or four vectors: with three the third is copied twice. */
+  private static void copyFour(
+      long from, long step, long to, int row, int planes, int start, int vectors, int last) {
+    int third = vectors == 4 ? start + 2 * BYTES : last;
+    long source = from & ADDRESS;
+    long target = to & ADDRESS;
+    for (int c = 0; c < planes; c++) {
+      FloatVector a = FloatVector.fromMemorySegment(F, ALL, source + start, ORDER);
+      FloatVector b = FloatVector.fromMemorySegment(F, ALL, source + start + BYTES, ORDER);
+      FloatVector d = FloatVector.fromMemorySegment(F, ALL, source + third, ORDER);
+      FloatVector e = FloatVector.fromMemorySegment(F, ALL, source + last, ORDER);
+      a.intoMemorySegment(ALL, target + start, ORDER);
+      b.intoMemorySegment(ALL, target + start + BYTES, ORDER);
+      d.intoMemorySegment(ALL, target + third, ORDER);
+      e.intoMemorySegment(ALL, target + last, ORDER);
+      source = source + step & ADDRESS;
+      target = target + row & ADDRESS;
+    }
+  }
+
+  private static void fill(long to, int row, int planes, int bytes, boolean outer, float outside) {
+    if (!outer && bytes < BYTES) {
+      for (int c = 0; c < planes; c++) {
+        for (int i = 0; i < bytes; i += Float.BYTES) {
+          ALL.set(DType.FLOAT, to + (long) c * row + i, outside);
+        }
+      }
+      return;
+    }
+    for (int start = 0; start < bytes; start += BYTES) {
+      fillOne(to + (outer ? start : Math.min(start, bytes - BYTES)), row, planes, outside);
+    }
+  }
+
+  private static void fillOne(long to, int row, int planes, float outside) {
+    FloatVector value = FloatVector.broadcast(F, outside);
+    long target = to & ADDRESS;
+    for (int c = 0; c < planes; c++) {
+      value.intoMemorySegment(ALL, target, ORDER);
+      target = target + row & ADDRESS;
     }
   }
 

@@ -10,6 +10,7 @@ import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
+import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -81,6 +82,9 @@ public final class Pad implements Operator {
     long[] pads = pads(node, Axes.known(binding), rank);
     String mode = node.textAttribute("mode", "constant");
     Tensor value = value(binding, x);
+    if (rank > 0 && mode.equals("constant") && Arrays.stream(pads).allMatch(pad -> pad >= 0)) {
+      return constant(x, y, pads, value);
+    }
     long[] index = new long[rank];
     long[] strides = x.shape().strides();
     return () -> {
@@ -102,6 +106,26 @@ public final class Pad implements Operator {
           index[axis] = 0;
         }
       }
+    };
+  }
+
+  /** Fills the result and puts the tensor into it, row by row. */
+  private static Kernel constant(Tensor x, Tensor y, long[] pads, Tensor value) {
+    int inner = x.shape().rank() - 1;
+    long length = x.shape().extent(inner);
+    long[] strides = y.shape().strides();
+    long start = pads[inner];
+    for (int axis = 0; axis < inner; axis++) {
+      start += pads[axis] * strides[axis];
+    }
+    Strided rows =
+        new Strided(
+            Shape.of(Arrays.copyOf(x.shape().extents(), inner)),
+            new long[][] {Arrays.copyOf(strides, inner)},
+            new long[] {start});
+    return () -> {
+      Elements.fill(y, value);
+      rows.forEach((i, at) -> Elements.copy(x, i * length, y, at[0], length));
     };
   }
 
