@@ -13,7 +13,9 @@ public enum Activation {
   /** The approximation of GELU by tanh. */
   GELU_TANH(Activation::geluTanh),
   TANH(Math::tanh),
-  SIGMOID(Unary::sigmoid);
+  SIGMOID(Unary::sigmoid),
+  /** {@code x * clip(x + 3, 0, 6) / 6} (arXiv 1905.02244). */
+  HARD_SWISH(x -> x * Math.clamp(x / 6 + 0.5, 0.0, 1.0));
 
   private final DoubleUnaryOperator function;
 

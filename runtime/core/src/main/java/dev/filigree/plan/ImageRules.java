@@ -34,10 +34,36 @@ final class ImageRules {
     if (node.isFused(Convolution.TYPE)) {
       return convolution(node);
     }
+    if (node.is("HardSwish")) {
+      return hardSwish(node);
+    }
     if (node.is("MaxPool")) {
       return node.outputs().stream().skip(1).allMatch(String::isEmpty) && pool(node, true);
     }
     return node.is("AveragePool") && pool(node, false);
+  }
+
+  private boolean hardSwish(Node node) {
+    String input = node.inputs().getFirst();
+    ValueType x = planner.type(input);
+    if (x.dtype() != DType.F32
+        || planner.isInPanels(input)
+        || planner.constant(input).isPresent()) {
+      return false;
+    }
+    Slot from = planner.use(input, Layout.ROWS);
+    Slot to = planner.define(node.output(), Layout.ROWS);
+    planner.add(new PanelSteps.Activate(kernels, Activation.HARD_SWISH, from, to));
+    planner.explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            planner.type(node.output()).toString(),
+            kernels.name(),
+            "element by element",
+            0,
+            List.of()));
+    return true;
   }
 
   private boolean convolution(Node node) {

@@ -45,9 +45,18 @@ final class Elementwise {
       case GELU_TANH -> geluTanh(x, whole);
       case TANH -> tanh(x, whole);
       case SIGMOID -> sigmoid(x, whole);
+      case HARD_SWISH -> hardSwish(x, whole);
     }
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
       ALL.set(DType.FLOAT, x + i, (float) activation.apply(ALL.get(DType.FLOAT, x + i)));
+    }
+  }
+
+  private static void hardSwish(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
+      FloatVector value = load(x + i);
+      FloatVector gate = value.mul(1f / 6).add(0.5f).max(0f).min(1f);
+      value.mul(gate).intoMemorySegment(ALL, x + i, ORDER);
     }
   }
 

@@ -21,7 +21,11 @@ import java.util.Optional;
  */
 final class FuseConvolution implements Pass {
   private static final Map<String, Activation> ACTIVATIONS =
-      Map.of("Relu", Activation.RELU, "Tanh", Activation.TANH, "Sigmoid", Activation.SIGMOID);
+      Map.of(
+          "Relu", Activation.RELU,
+          "Tanh", Activation.TANH,
+          "Sigmoid", Activation.SIGMOID,
+          "HardSwish", Activation.HARD_SWISH);
 
   @Override
   public Graph apply(Graph graph) {

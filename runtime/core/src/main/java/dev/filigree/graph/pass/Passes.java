@@ -17,6 +17,7 @@ public final class Passes {
           new FoldBatchNormalization(),
           new FuseLayerNormalization(),
           new FuseGelu(),
+          new FuseHardSwish(),
           new FuseQuantizedLinear(),
           new FuseLinear(),
           new FuseAttention(),

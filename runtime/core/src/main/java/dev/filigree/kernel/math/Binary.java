@@ -31,27 +31,38 @@ public final class Binary implements Operator {
   private final LongBinaryOperator integers;
   private final Symbolic symbolic;
 
-  private Binary(DoubleBinaryOperator floats, LongBinaryOperator integers, Symbolic symbolic) {
+  /** The same on rows of f32, or null. */
+  private final FloatRows rows;
+
+  private Binary(
+      DoubleBinaryOperator floats, LongBinaryOperator integers, Symbolic symbolic, FloatRows rows) {
+    this.rows = rows;
     this.floats = floats;
     this.integers = integers;
     this.symbolic = symbolic;
   }
 
-  public static final Binary ADD = new Binary((a, b) -> a + b, (a, b) -> a + b, Dim::plus);
-  public static final Binary SUB = new Binary((a, b) -> a - b, (a, b) -> a - b, Dim::minus);
-  public static final Binary MUL = new Binary((a, b) -> a * b, (a, b) -> a * b, Dim::times);
+  public static final Binary ADD =
+      new Binary((a, b) -> a + b, (a, b) -> a + b, Dim::plus, FloatRows.ADD);
+  public static final Binary SUB =
+      new Binary((a, b) -> a - b, (a, b) -> a - b, Dim::minus, FloatRows.SUB);
+  public static final Binary MUL =
+      new Binary((a, b) -> a * b, (a, b) -> a * b, Dim::times, FloatRows.MUL);
 
   /**
    * Division by an integer zero gives zero: the specification leaves it open, and nothing may
    * crash.
    */
   public static final Binary DIV =
-      new Binary((a, b) -> a / b, (a, b) -> b == 0 ? 0 : a / b, Binary::quotient);
+      new Binary((a, b) -> a / b, (a, b) -> b == 0 ? 0 : a / b, Binary::quotient, FloatRows.DIV);
 
   /** Multiplies what is negative by a slope. */
   public static final Binary PRELU =
       new Binary(
-          (x, slope) -> x < 0 ? x * slope : x, (x, slope) -> x < 0 ? x * slope : x, (a, b) -> null);
+          (x, slope) -> x < 0 ? x * slope : x,
+          (x, slope) -> x < 0 ? x * slope : x,
+          (a, b) -> null,
+          null);
 
   private static Dim quotient(Dim left, Dim right) {
     if (left.isKnown() && right.isKnown() && !right.is(0)) {
@@ -101,6 +112,9 @@ public final class Binary implements Operator {
     Tensor b = Broadcast.right(binding.node(), binding.opset(), a, binding.input(1));
     Tensor y = binding.output();
     DType dtype = y.dtype();
+    if (dtype == DType.F32 && rows != null) {
+      return rows.bind(a, b, y);
+    }
     int bytes = dtype.bytes();
     Strided walk = Strided.broadcast(y.shape(), a, b);
     Strided.Body body =
