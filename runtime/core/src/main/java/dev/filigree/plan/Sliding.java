@@ -76,14 +76,15 @@ record Sliding(
    * @return how many there are
    */
   int stretches(int tap, int first, int used, int width, MemorySegment memory, long at) {
-    int up = tap / kernel[1] * dilations[0] - before[0];
-    int left = tap % kernel[1] * dilations[1] - before[1];
+    // strides and pads may be as large as an int
+    long up = (long) tap / kernel[1] * dilations[0] - before[0];
+    long left = (long) tap % kernel[1] * dilations[1] - before[1];
     int count = 0;
     int pixel = first;
     int end = first + used;
     while (pixel < end) {
       int row = pixel / outWidth;
-      int y = row * strides[0] + up;
+      long y = (long) row * strides[0] + up;
       int lineEnd = Math.min(end, (row + 1) * outWidth);
       if (y < 0 || y >= inHeight) {
         count = write(memory, at, count, pixel - first, -1, lineEnd - pixel);
@@ -91,17 +92,18 @@ record Sliding(
         continue;
       }
       while (pixel < lineEnd) {
-        int x = pixel % outWidth * strides[1] + left;
+        long x = (long) (pixel % outWidth) * strides[1] + left;
         int length;
         if (x < 0) {
-          length = Math.min(lineEnd - pixel, (-x + strides[1] - 1) / strides[1]);
+          length = (int) Math.min(lineEnd - pixel, Math.ceilDiv(-x, (long) strides[1]));
         } else if (x >= inWidth) {
           length = lineEnd - pixel;
         } else {
-          length = strides[1] == 1 ? Math.min(lineEnd - pixel, inWidth - x) : 1;
+          length = strides[1] == 1 ? (int) Math.min(lineEnd - pixel, inWidth - x) : 1;
         }
         boolean outside = x < 0 || x >= inWidth;
-        count = write(memory, at, count, pixel - first, outside ? -1 : y * inWidth + x, length);
+        count =
+            write(memory, at, count, pixel - first, outside ? -1 : (int) (y * inWidth + x), length);
         pixel += length;
       }
     }
