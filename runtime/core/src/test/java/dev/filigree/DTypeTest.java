@@ -174,6 +174,7 @@ class DTypeTest {
     }
     long one =
         switch (dtype) {
+          case F64 -> Double.doubleToLongBits(1);
           case F32 -> Float.floatToIntBits(1);
           case F16 -> 0x3c00;
           case BF16 -> 0x3f80;

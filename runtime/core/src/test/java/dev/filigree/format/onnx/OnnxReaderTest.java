@@ -90,7 +90,7 @@ final class OnnxReaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {0, 1, 6, 19, 1000, -1})
+  @ValueSource(longs = {0, 19, 1000, -1})
   void otherOperatorSetsAreRefusedWithTheRange(long opset) {
     assertRefused(
         UnsupportedException.class, start(opset).node("Neg", "y", "x"), SOURCE, "from 1 to 18");
@@ -116,7 +116,7 @@ final class OnnxReaderTest {
         UnsupportedException.class,
         start(13).node("Frobnicate", "y", "x"),
         "'y*' (Frobnicate)",
-        "MatMul");
+        "the nearest one it supports is Concat");
     ProtoWriter foreign =
         new ProtoWriter().text(1, "x").text(2, "y").text(3, "n").text(4, "Neg").text(7, "com.x");
     assertRefused(UnsupportedException.class, start(13).node(foreign), "'n' (com.x.Neg)");
@@ -199,11 +199,11 @@ final class OnnxReaderTest {
         FormatException.class,
         start(13).graphField(11, new ProtoWriter().text(1, "untyped")),
         "'untyped' without a type");
-    ProtoWriter doubles = new ProtoWriter().message(1, new ProtoWriter().number(1, 11));
+    ProtoWriter texts = new ProtoWriter().message(1, new ProtoWriter().number(1, 8));
     assertRefused(
         UnsupportedException.class,
-        start(13).graphField(11, new ProtoWriter().text(1, "d").message(2, doubles)),
-        "'d' has the type double");
+        start(13).graphField(11, new ProtoWriter().text(1, "d").message(2, texts)),
+        "'d' has the type string");
   }
 
   @Test
