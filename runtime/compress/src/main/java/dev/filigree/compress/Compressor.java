@@ -13,6 +13,8 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -203,6 +205,7 @@ public final class Compressor {
         case FloatValues values ->
             new Dense(Tensor.of(values.dtype(), Shape.of(rows, columns), values.data()));
         case IntegerValues values -> new Quantized(rows, columns, values);
+        case PackedIntegers values -> new Packed(rows, columns, values);
         case CodeValues values -> new Codebook(rows, columns, values);
       };
     }

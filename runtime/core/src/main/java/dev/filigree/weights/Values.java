@@ -5,14 +5,14 @@ package dev.filigree.weights;
  * codebook. Values are addressed by their position in the encoded array; the row they belong to
  * chooses scale and codebook. Immutable.
  */
-public sealed interface Values permits FloatValues, IntegerValues, CodeValues {
+public sealed interface Values permits FloatValues, IntegerValues, PackedIntegers, CodeValues {
   /** Number of encoded values. */
   long count();
 
   /** Bytes of values, scales and codebooks together. */
   long bytes();
 
-  /** Short name for people: {@code f32}, {@code int8}, {@code codebook-4bit}. */
+  /** Short name for people: {@code f32}, {@code int8}, {@code int4 g64}, {@code codebook-4bit}. */
   String encoding();
 
   /**

@@ -8,7 +8,7 @@ import dev.filigree.WeightsException;
  * (dense, 2:4, unstructured) is combined with an encoding of its values ({@link Values}), so
  * formats compose instead of multiplying. Immutable; reading is safe from many threads.
  */
-public sealed interface Weights permits Dense, Quantized, Codebook, Sparse24, SparseCsr {
+public sealed interface Weights permits Dense, Quantized, Packed, Codebook, Sparse24, SparseCsr {
   /** Outputs. */
   int rows();
 

@@ -5,6 +5,7 @@ import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Sparse24;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -30,11 +31,12 @@ public record EncodedSamples(String name, float[] values, Sparse24.Encoder encod
   }
 
   private static EncodedSamples of(Samples samples, int rows, int columns, boolean perRow) {
-    return switch (samples.between(0, 4)) {
+    return switch (samples.between(0, 5)) {
       case 0 -> floats(samples, DType.F32, rows * columns);
       case 1 -> floats(samples, DType.F16, rows * columns);
       case 2 -> floats(samples, DType.BF16, rows * columns);
       case 3 -> integers(samples, rows, columns, perRow);
+      case 4 -> packed(samples, rows, columns, perRow);
       default -> codes(samples, rows, columns, perRow);
     };
   }
@@ -82,6 +84,39 @@ public record EncodedSamples(String name, float[] values, Sparse24.Encoder encod
               MemorySegment.ofArray(zeroPoints));
         };
     return new EncodedSamples(dtype + (perRow ? " per row" : ""), values, encoder);
+  }
+
+  /** One scale a row, or for all, in every group, so that it does not matter where groups lie. */
+  private static EncodedSamples packed(Samples samples, int rows, int columns, boolean perRow) {
+    int bits = samples.between(PackedIntegers.LEAST_BITS, PackedIntegers.MOST_BITS);
+    int half = 1 << bits - 1;
+    DType scaleType = samples.oneOf(List.of(DType.F32, DType.BF16));
+    float[] scales = new float[perRow ? rows : 1];
+    for (int i = 0; i < scales.length; i++) {
+      scales[i] = Math.scalb(1f, samples.between(-20, 5));
+    }
+    float[] values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = samples.between(-half, half - 1) * scales[perRow ? i / columns : 0];
+    }
+    int wanted = samples.between(1, columns);
+    Sparse24.Encoder encoder =
+        (kept, ofRows, perKept) -> {
+          int stored = Math.max(1, perKept);
+          int group = Math.min(wanted, stored);
+          int groups = Math.ceilDiv(stored, group);
+          float[] all = new float[kept.length / stored * groups];
+          byte[] codes = new byte[kept.length];
+          for (int i = 0; i < all.length; i++) {
+            all[i] = scales[perRow ? i / groups : 0];
+          }
+          for (int i = 0; i < kept.length; i++) {
+            codes[i] = (byte) (kept[i] / scales[perRow ? i / stored : 0]);
+          }
+          return PackedIntegers.of(
+              bits, stored, group, codes, scaleType, perRow ? all : new float[] {scales[0]});
+        };
+    return new EncodedSamples("int" + bits + (perRow ? " per row" : ""), values, encoder);
   }
 
   private static int integer(DType dtype, byte code) {

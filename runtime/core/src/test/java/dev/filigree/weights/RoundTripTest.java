@@ -51,6 +51,7 @@ class RoundTripTest {
           case FloatValues floats ->
               new Dense(Tensor.of(floats.dtype(), Shape.of(rows, columns), floats.data()));
           case IntegerValues integers -> new Quantized(rows, columns, integers);
+          case PackedIntegers integers -> new Packed(rows, columns, integers);
           case CodeValues codes -> new Codebook(rows, columns, codes);
         };
     packed.validate("layer");

@@ -26,6 +26,8 @@ public final class ContainerWriter {
   private final Map<String, MemorySegment> documents = new LinkedHashMap<>();
   private final Map<String, String> metadata = new LinkedHashMap<>();
 
+  private final Map<String, Tensor> replaced = new HashMap<>();
+
   private record Layer(String module, Weights weights, boolean transposed) {}
 
   /**
@@ -51,6 +53,12 @@ public final class ContainerWriter {
   public ContainerWriter replace(
       String constant, String module, Weights weights, boolean transposed) {
     layers.put(constant, new Layer(module, weights, transposed));
+    return this;
+  }
+
+  /** Puts a tensor in the place of a constant of the same type and shape, such as a bias. */
+  public ContainerWriter replace(String constant, Tensor tensor) {
+    replaced.put(constant, tensor);
     return this;
   }
 
@@ -91,8 +99,10 @@ public final class ContainerWriter {
     Layer layer = layers.get(name);
     switch (constant) {
       case Constant.Plain(Tensor tensor) when layer == null -> {
-        if (tensor.bytes() >= SMALL) {
-          tensors.add(name, tensor);
+        Tensor stored = replaced.getOrDefault(name, tensor);
+        // what the graph keeps inside is copied from the original model
+        if (tensor.bytes() >= SMALL || stored != tensor) {
+          tensors.add(name, stored);
           places.put(name, Map.of(Container.LOCATION, name, Container.FORMAT, Container.PLAIN));
         }
       }

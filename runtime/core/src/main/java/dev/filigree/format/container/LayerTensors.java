@@ -9,6 +9,7 @@ import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Values;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -93,7 +94,15 @@ record LayerTensors(SafetensorsFile file, String module) {
 
   /** Values of a sparse layer, in whichever encoding the file has them. */
   Values sparseValues(Shape shape) {
-    return optional("codes").isPresent() ? codes(shape.elements()) : values("compressed", shape);
+    if (optional("codes").isPresent()) {
+      return codes(shape.elements());
+    }
+    if (optional("weight_packed").isPresent()) {
+      // an unstructured layer is one row of values
+      boolean isMatrix = shape.rank() == 2;
+      return packed(isMatrix ? shape.extent(0) : 1, shape.extent(-1));
+    }
+    return values("compressed", shape);
   }
 
   private Values values(String part, Shape shape) {
@@ -137,6 +146,40 @@ record LayerTensors(SafetensorsFile file, String module) {
                         + " instead of one of "
                         + Arrays.toString(choices),
                     REMEDY));
+  }
+
+  /** Integers of a few bits in rows of words, with the scales of their groups. */
+  PackedIntegers packed(long rowsOfValues, long valuesOfRow) {
+    // an unstructured layer that keeps nothing has no row
+    long rows = valuesOfRow == 0 ? 0 : rowsOfValues;
+    long perRow = Math.max(1, valuesOfRow);
+    SafetensorsFile.Entry packing = required("weight_packing", SafetensorsType.I64);
+    requireShape(packing, Shape.of(2));
+    long[] bitsAndGroup = packing.tensor().toLongs();
+    long bits = bitsAndGroup[0];
+    long group = bitsAndGroup[1];
+    if (bits < PackedIntegers.LEAST_BITS
+        || bits > PackedIntegers.MOST_BITS
+        || group < 1
+        || group > perRow
+        || perRow > Integer.MAX_VALUE) {
+      throw new WeightsException(
+          "it packs rows of " + perRow + " values into " + bits + " bits in groups of " + group,
+          REMEDY);
+    }
+    int words = PackedIntegers.wordsPerRow((int) perRow, (int) bits);
+    SafetensorsFile.Entry scales = required("weight_scale");
+    DType scaleType = requireType(scales, DType.F32, DType.F16, DType.BF16);
+    if (scales.shape().elements() != 1) {
+      requireShape(scales, Shape.of(rows, Math.ceilDiv(perRow, group)));
+    }
+    return new PackedIntegers(
+        (int) bits,
+        (int) perRow,
+        (int) group,
+        data("weight_packed", SafetensorsType.I32, Shape.of(rows, words)),
+        scaleType,
+        scales.data());
   }
 
   /** Codes with their codebooks, whose second axis says how many bits a code has. */

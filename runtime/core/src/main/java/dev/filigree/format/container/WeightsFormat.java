@@ -14,6 +14,8 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -28,17 +30,21 @@ import java.lang.foreign.MemorySegment;
  * <pre>
  *   dense         M.weight        F32/F16/BF16 [out, in]
  *   quantised     M.weight        I8/U8 [out, in]         M.weight_scale F32 [1|out]  M.weight_zero_point
+ *   packed        M.weight_packed I32 [out, words]        M.weight_scale BF16 [1|out, groups]  M.weight_shape I64 [2]
+ *                 M.weight_packing I64 [2]: bits, group
  *   codebook      M.codes         U8 [bytes]              M.codebook F32 [1|out, k]   M.weight_shape I64 [2]
  *   2:4           M.compressed    [out, in / 2]           M.bitmask U8 [out, in / 8]  M.shape I64 [2, 1]
  *   unstructured  M.compressed    [stored]                M.bitmask U8 [out, in / 8]  M.shape I64 [2]  M.row_offsets I64 [out]
  * </pre>
  *
- * The values of a sparse layer may be floats, integers with M.weight_scale, or codes: then M.codes
- * and M.codebook stand in the place of M.compressed.
+ * The values of a sparse layer may be floats, integers with M.weight_scale, packed integers
+ * (M.weight_packed, M.weight_scale and M.weight_packing in the place of M.compressed), or codes
+ * (M.codes and M.codebook).
  */
 enum WeightsFormat {
   DENSE,
   QUANTIZED,
+  PACKED,
   CODEBOOK,
   SPARSE24,
   UNSTRUCTURED;
@@ -48,6 +54,7 @@ enum WeightsFormat {
     return switch (weights) {
       case Dense dense -> DENSE;
       case Quantized quantized -> QUANTIZED;
+      case Packed packed -> PACKED;
       case Codebook codebook -> CODEBOOK;
       case Sparse24 sparse -> SPARSE24;
       case SparseCsr sparse -> UNSTRUCTURED;
@@ -67,6 +74,10 @@ enum WeightsFormat {
             Shape.of(rows, weights.columns()),
             values.codes());
         scales(file, module, values);
+      }
+      case Packed packed -> {
+        packed(file, module, packed.values());
+        shape(file, module + ".weight_shape", Shape.of(2), weights);
       }
       case Codebook codebook -> {
         codes(file, module, codebook.values());
@@ -116,8 +127,28 @@ enum WeightsFormat {
             module + ".compressed", SafetensorsType.of(integers.dtype()), shape, integers.codes());
         scales(file, module, integers);
       }
+      case PackedIntegers packed -> packed(file, module, packed);
       case CodeValues codes -> codes(file, module, codes);
     }
+  }
+
+  private static void packed(SafetensorsWriter file, String module, PackedIntegers values) {
+    long rows = values.count() / values.perRow();
+    file.add(
+        module + ".weight_packed",
+        SafetensorsType.I32,
+        Shape.of(rows, values.wordsPerRow()),
+        values.words());
+    file.add(
+        module + ".weight_scale",
+        SafetensorsType.of(values.scaleType()),
+        values.isOneScale() ? Shape.of(1) : Shape.of(rows, values.groupsPerRow()),
+        values.scales());
+    file.add(
+        module + ".weight_packing",
+        SafetensorsType.I64,
+        Shape.of(2),
+        MemorySegment.ofArray(new long[] {values.bits(), values.group()}));
   }
 
   private static void scales(SafetensorsWriter file, String module, IntegerValues values) {
@@ -196,6 +227,10 @@ enum WeightsFormat {
       }
       case QUANTIZED ->
           new Quantized(rows, columns, tensors.integers("weight", Shape.of(rows, columns)));
+      case PACKED -> {
+        tensors.requireShape("weight_shape", rows, columns);
+        yield new Packed(rows, columns, tensors.packed(rows, columns));
+      }
       case CODEBOOK -> {
         tensors.requireShape("weight_shape", rows, columns);
         yield new Codebook(rows, columns, tensors.codes((long) rows * columns));

@@ -20,6 +20,8 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -123,6 +125,7 @@ class ContainerRoundTripTest {
     switch (weights) {
       case Dense dense -> segments.add(dense.tensor().data());
       case Quantized quantized -> segments.addAll(segments(quantized.values()));
+      case Packed packed -> segments.addAll(segments(packed.values()));
       case Codebook codebook -> segments.addAll(segments(codebook.values()));
       case Sparse24 sparse -> {
         segments.add(sparse.mask().bits());
@@ -142,6 +145,7 @@ class ContainerRoundTripTest {
       case FloatValues floats -> List.of(floats.data());
       case IntegerValues integers ->
           List.of(integers.codes(), integers.scales(), integers.zeroPoints());
+      case PackedIntegers packed -> List.of(packed.words(), packed.scales());
       case CodeValues codes -> List.of(codes.codes(), codes.centroids());
     };
   }

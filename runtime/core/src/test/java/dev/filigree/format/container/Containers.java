@@ -12,6 +12,8 @@ import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -71,6 +73,7 @@ record Containers(
             case FloatValues floats ->
                 new Dense(Tensor.of(floats.dtype(), Shape.of(rows, columns), floats.data()));
             case IntegerValues integers -> new Quantized(rows, columns, integers);
+            case PackedIntegers packed -> new Packed(rows, columns, packed);
             case CodeValues codes -> new Codebook(rows, columns, codes);
           };
     };
