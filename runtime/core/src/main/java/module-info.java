@@ -13,6 +13,7 @@ module dev.filigree.core {
   exports dev.filigree.graph;
   exports dev.filigree.graph.pass;
   exports dev.filigree.kernel;
+  exports dev.filigree.kernel.fused;
   exports dev.filigree.plan;
   exports dev.filigree.spi;
   exports dev.filigree.weights;

@@ -1,6 +1,7 @@
 package dev.filigree.compress;
 
 import dev.filigree.Model;
+import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.graph.Constant;
@@ -32,8 +33,57 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * @param weights as they are now
    * @param weightError Frobenius norm of the change over that of the original
    * @param changed whether a stage applied to it
+   * @param calibrated what calibration said of it, or null
+   * @param biasConstant name of the constant that is its bias, if that changed too, or null
    */
-  public record Layer(WeightMatrix matrix, Weights weights, double weightError, boolean changed) {}
+  public record Layer(
+      WeightMatrix matrix,
+      Weights weights,
+      double weightError,
+      boolean changed,
+      Calibrated calibrated,
+      String biasConstant) {
+    Layer(
+        WeightMatrix matrix,
+        Weights weights,
+        double weightError,
+        boolean changed,
+        Calibrated calibrated) {
+      this(matrix, weights, weightError, changed, calibrated, null);
+    }
+
+    static Layer unchanged(WeightMatrix matrix) {
+      return new Layer(matrix, matrix.weights(), 0, false, null);
+    }
+
+    Layer withBiasOf(String constant) {
+      return new Layer(matrix, weights, weightError, changed, calibrated, constant);
+    }
+
+    /** The changed bias, or null. */
+    float[] bias() {
+      return calibrated == null ? null : calibrated.bias;
+    }
+
+    /** Norm of the change of the layer's outputs over that of the outputs; NaN if not known. */
+    public double outputError() {
+      return calibrated == null ? Double.NaN : calibrated.outputError;
+    }
+  }
+
+  /**
+   * What calibration said of a layer.
+   *
+   * @param outputError norm of the change of its outputs over that of the outputs, on the inputs
+   *     that the compressed model gives it; NaN if only squares of the inputs were summed
+   * @param damping that the second moments needed, as a fraction of their mean diagonal; 0 if they
+   *     were not inverted
+   * @param tokens it saw
+   * @param deadInputs inputs that were zero at all of them
+   * @param bias in the place of the layer's, or null
+   */
+  public record Calibrated(
+      double outputError, double damping, long tokens, int deadInputs, float[] bias) {}
 
   /** Bits stored per weight over all matrices. */
   public double bitsPerWeight() {
@@ -56,8 +106,15 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
             layer.matrix.constant(),
             new Constant.Compressed(layer.weights, layer.matrix.transposed()));
       }
+      if (layer.biasConstant != null) {
+        replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
+      }
     }
     return model.with(replacements, Map.of(RECIPE, RecipeJson.write(recipe)));
+  }
+
+  private static Tensor bias(Layer layer) {
+    return Tensor.of(layer.bias(), layer.bias().length);
   }
 
   /** Bytes of all matrices before. */
@@ -81,6 +138,9 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;
         writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
+      }
+      if (layer.biasConstant != null) {
+        writer.replace(layer.biasConstant, bias(layer));
       }
     }
     writer.metadata(RECIPE, RecipeJson.write(recipe));

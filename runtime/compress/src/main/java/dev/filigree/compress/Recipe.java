@@ -18,6 +18,9 @@ import java.util.regex.Pattern;
 public record Recipe(String name, List<Stage> stages) {
   private static final Pattern UNSTRUCTURED = Pattern.compile("unstructured-(\\d{2})");
 
+  /** Inputs that share a scale of 4-bit integers: a common choice, which divides most widths. */
+  private static final int INT4_GROUP = 64;
+
   /** Recipes without a parameter in their name. */
   private static final Map<String, List<Stage>> BUILT_IN = builtIn();
 
@@ -26,8 +29,17 @@ public record Recipe(String name, List<Stage> stages) {
   }
 
   private static Map<String, List<Stage>> builtIn() {
-    Stage sparse =
-        new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR);
+    Stage sparse = new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR);
+    Stage fitted =
+        new Stage.Prune(
+            Stage.Score.SPARSEGPT,
+            Structure.TWO_OF_FOUR,
+            true,
+            true,
+            Stage.DAMPING,
+            Targets.LINEAR);
+    Encoding.Integers groups =
+        new Encoding.Integers(4, Encoding.Granularity.GROUP, INT4_GROUP, true);
     Stage int8 = new Stage.Quantize(8, Targets.LINEAR);
     Stage int8Tables = new Stage.Quantize(8, Targets.EMBEDDING);
     Stage codebook = new Stage.Share(4, true, Targets.LINEAR);
@@ -37,10 +49,30 @@ public record Recipe(String name, List<Stage> stages) {
     recipes.put("dense", List.of());
     recipes.put("fp16", List.of(half, halfTables));
     recipes.put("int8", List.of(int8, int8Tables));
+    recipes.put(
+        "int4",
+        List.of(
+            new Stage.Quantize(
+                groups, Stage.Rounding.NEAREST, false, false, Stage.DAMPING, Targets.LINEAR),
+            int8Tables));
+    recipes.put(
+        "int4-gptq",
+        List.of(
+            new Stage.Quantize(
+                groups, Stage.Rounding.GPTQ, true, true, Stage.DAMPING, Targets.LINEAR),
+            int8Tables));
     recipes.put("2:4", List.of(sparse));
+    recipes.put("2:4-sparsegpt", List.of(fitted));
+    recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
     recipes.put("2:4-fp16", List.of(sparse, half, halfTables));
     recipes.put("2:4-int8", List.of(sparse, int8, int8Tables));
     recipes.put("codebook-4bit", List.of(codebook, int8Tables));
+    recipes.put(
+        "codebook-4bit-weighted",
+        List.of(
+            new Stage.Share(
+                new Encoding.Codes(4, true), true, Stage.Rounding.NEAREST, Targets.LINEAR),
+            int8Tables));
     recipes.put("2:4-codebook-4bit", List.of(sparse, codebook, int8Tables));
     return recipes;
   }
@@ -72,6 +104,11 @@ public record Recipe(String name, List<Stage> stages) {
     throw new InputException(
         "there is no recipe '" + name + "'",
         "use one of " + String.join(", ", names()) + ", or a recipe file");
+  }
+
+  /** Whether it can only be applied with calibration samples. */
+  public boolean needsCalibration() {
+    return stages.stream().anyMatch(Stage::needsCalibration);
   }
 
   /** Whether the recipe leaves every weight as it is. */

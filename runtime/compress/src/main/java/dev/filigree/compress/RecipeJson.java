@@ -24,9 +24,12 @@ import tools.jackson.databind.node.ObjectNode;
  * <pre>
  *   {"version": 1, "name": "mine", "stages": [
  *     {"prune":    {"method": "magnitude", "mask_structure": "2:4", "targets": ["Linear"], "ignore": []}},
- *     {"prune":    {"method": "magnitude", "mask_structure": "unstructured", "sparsity": 0.8}},
+ *     {"prune":    {"method": "sparsegpt", "mask_structure": "unstructured", "sparsity": 0.8,
+ *                   "scope": "row", "refit": true, "bias_correction": true, "dampening_frac": 0.01}},
  *     {"quantize": {"bits": 8, "strategy": "channel", "targets": ["Linear", "Embedding"]}},
- *     {"share":    {"bits": 4, "granularity": "row"}},
+ *     {"quantize": {"bits": 4, "strategy": "group", "group_size": 64, "observer": "mse",
+ *                   "method": "gptq", "actorder": true, "refit": true}},
+ *     {"share":    {"bits": 4, "granularity": "row", "weights": "hessian-diag", "solver": "exact"}},
  *     {"convert":  {"dtype": "f16"}}]}
  * </pre>
  *
@@ -35,6 +38,8 @@ import tools.jackson.databind.node.ObjectNode;
 public final class RecipeJson {
   private static final ObjectMapper JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+
+  private static final String EXACT = "exact";
 
   private RecipeJson() {}
 
@@ -91,42 +96,9 @@ public final class RecipeJson {
     String kind = node.propertyNames().iterator().next();
     JsonNode body = node.get(kind);
     return switch (kind) {
-      case "prune" -> {
-        keys(place, body, Set.of("method", "mask_structure", "sparsity", "targets", "ignore"));
-        String method = text(place, body, "method", "magnitude");
-        if (!method.equals("magnitude")) {
-          throw new InputException(
-              place + ": the pruning method '" + method + "' is not supported yet",
-              "use magnitude");
-        }
-        JsonNode sparsity = body.get("sparsity");
-        yield new Stage.Prune(
-            Stage.Score.MAGNITUDE,
-            Structure.of(
-                text(place, body, "mask_structure", "2:4"),
-                sparsity == null ? null : number(place, "sparsity", sparsity)),
-            targets(place, body));
-      }
-      case "quantize" -> {
-        keys(place, body, Set.of("bits", "strategy", "targets", "ignore"));
-        String strategy = text(place, body, "strategy", "channel");
-        if (!strategy.equals("channel")) {
-          throw new InputException(
-              place + ": the strategy '" + strategy + "' is not supported yet", "use channel");
-        }
-        yield new Stage.Quantize(whole(place, body, "bits", 8), targets(place, body));
-      }
-      case "share" -> {
-        keys(place, body, Set.of("bits", "granularity", "targets", "ignore"));
-        String granularity = text(place, body, "granularity", "row");
-        if (!granularity.equals("row") && !granularity.equals("tensor")) {
-          throw new InputException(
-              place + ": the granularity '" + granularity + "' is not supported",
-              "use row or tensor");
-        }
-        yield new Stage.Share(
-            whole(place, body, "bits", 4), granularity.equals("row"), targets(place, body));
-      }
+      case "prune" -> prune(place, body);
+      case "quantize" -> quantize(place, body);
+      case "share" -> share(place, body);
       case "convert" -> {
         keys(place, body, Set.of("dtype", "targets", "ignore"));
         yield new Stage.Convert(
@@ -137,6 +109,170 @@ public final class RecipeJson {
               place + " has the unknown kind '" + kind + "'",
               "use prune, quantize, share or convert");
     };
+  }
+
+  private static Stage prune(String place, JsonNode body) {
+    keys(
+        place,
+        body,
+        Set.of(
+            "method",
+            "mask_structure",
+            "sparsity",
+            "scope",
+            "refit",
+            "bias_correction",
+            "dampening_frac",
+            "targets",
+            "ignore"));
+    JsonNode sparsity = body.get("sparsity");
+    return new Stage.Prune(
+        choice(place, body, "method", Stage.Score.MAGNITUDE),
+        Structure.of(
+            text(place, body, "mask_structure", "2:4"),
+            sparsity == null ? null : number(place, "sparsity", sparsity),
+            body.has("scope") ? choice(place, body, "scope", Structure.Scope.LAYER) : null),
+        flag(place, body, "refit"),
+        flag(place, body, "bias_correction"),
+        damping(place, body),
+        targets(place, body));
+  }
+
+  private static Stage quantize(String place, JsonNode body) {
+    keys(
+        place,
+        body,
+        Set.of(
+            "bits",
+            "strategy",
+            "group_size",
+            "observer",
+            "method",
+            "actorder",
+            "refit",
+            "dampening_frac",
+            "targets",
+            "ignore"));
+    String strategy = text(place, body, "strategy", "channel");
+    int group = whole(place, body, "group_size", 0);
+    Encoding.Granularity granularity =
+        switch (strategy) {
+          case "tensor" -> Encoding.Granularity.TENSOR;
+          case "channel" -> Encoding.Granularity.ROW;
+          case "group" -> Encoding.Granularity.GROUP;
+          default ->
+              throw new InputException(
+                  place + ": the strategy '" + strategy + "' is not supported",
+                  "use tensor, channel or group");
+        };
+    if (granularity == Encoding.Granularity.GROUP ? group < 1 : body.has("group_size")) {
+      throw new InputException(
+          place + ": the strategy " + strategy + " with a group_size of " + group,
+          "give the strategy group a positive group_size, the others none");
+    }
+    String observer = text(place, body, "observer", "minmax");
+    if (!observer.equals("minmax") && !observer.equals("mse")) {
+      throw new InputException(
+          place + ": the observer '" + observer + "' is not supported", "use minmax or mse");
+    }
+    return new Stage.Quantize(
+        new Encoding.Integers(
+            whole(place, body, "bits", 8), granularity, group, observer.equals("mse")),
+        rounding(place, body),
+        flag(place, body, "actorder"),
+        flag(place, body, "refit"),
+        damping(place, body),
+        targets(place, body));
+  }
+
+  private static Stage share(String place, JsonNode body) {
+    keys(
+        place,
+        body,
+        Set.of(
+            "bits", "granularity", "weights", "solver", "restarts", "method", "targets", "ignore"));
+    String granularity = text(place, body, "granularity", "row");
+    if (!granularity.equals("row") && !granularity.equals("tensor")) {
+      throw new InputException(
+          place + ": the granularity '" + granularity + "' is not supported", "use row or tensor");
+    }
+    String weights = text(place, body, "weights", "none");
+    if (!weights.equals("none") && !weights.equals("hessian-diag")) {
+      throw new InputException(
+          place + ": the weights '" + weights + "' are not supported",
+          "use none or hessian-diag, the mean square of each input");
+    }
+    String solver = text(place, body, "solver", EXACT);
+    Lloyd.Start start =
+        switch (solver) {
+          case EXACT -> null;
+          case "linear" -> Lloyd.Start.LINEAR;
+          case "density" -> Lloyd.Start.DENSITY;
+          case "random" -> Lloyd.Start.RANDOM;
+          case "k-means++" -> Lloyd.Start.PLUS_PLUS;
+          default ->
+              throw new InputException(
+                  place + ": the solver '" + solver + "' is not supported",
+                  "use exact, linear, density, random or k-means++");
+        };
+    int restarts = whole(place, body, "restarts", 1);
+    if (restarts < 1
+        || restarts > 1 && start != Lloyd.Start.RANDOM && start != Lloyd.Start.PLUS_PLUS) {
+      throw new InputException(
+          place + ": " + restarts + " restarts of the solver " + solver,
+          "restart random or k-means++; the others end where they did before");
+    }
+    return new Stage.Share(
+        new Encoding.Codes(
+            whole(place, body, "bits", 4),
+            granularity.equals("row") ? Encoding.Granularity.ROW : Encoding.Granularity.TENSOR,
+            start,
+            restarts),
+        weights.equals("hessian-diag"),
+        rounding(place, body),
+        targets(place, body));
+  }
+
+  private static Stage.Rounding rounding(String place, JsonNode body) {
+    String method = text(place, body, "method", "rtn");
+    return switch (method) {
+      case "rtn" -> Stage.Rounding.NEAREST;
+      case "gptq" -> Stage.Rounding.GPTQ;
+      default ->
+          throw new InputException(
+              place + ": the method '" + method + "' is not supported", "use rtn or gptq");
+    };
+  }
+
+  private static double damping(String place, JsonNode body) {
+    JsonNode value = body.get("dampening_frac");
+    return value == null ? Stage.DAMPING : number(place, "dampening_frac", value);
+  }
+
+  private static boolean flag(String place, JsonNode body, String key) {
+    JsonNode value = body.get(key);
+    if (value != null && !value.isBoolean()) {
+      throw new FormatException(
+          place + " has a \"" + key + "\" that is neither true nor false", "write true or false");
+    }
+    return value != null && value.asBoolean();
+  }
+
+  /** One of an enumeration's constants, by its name in lower case. */
+  private static <E extends Enum<E>> E choice(
+      String place, JsonNode body, String key, E otherwise) {
+    String name = text(place, body, key, otherwise.name().toLowerCase(Locale.ROOT));
+    List<String> names = new ArrayList<>();
+    for (E constant : otherwise.getDeclaringClass().getEnumConstants()) {
+      String own = constant.name().toLowerCase(Locale.ROOT);
+      if (own.equals(name)) {
+        return constant;
+      }
+      names.add(own);
+    }
+    throw new InputException(
+        place + ": the " + key + " '" + name + "' is not supported",
+        "use one of " + String.join(", ", names));
   }
 
   private static DType dtype(String place, String name) {
@@ -216,19 +352,15 @@ public final class RecipeJson {
       ObjectNode body = JSON.createObjectNode();
       switch (stage) {
         case Stage.Prune prune -> {
-          body.put("method", prune.score().name().toLowerCase(Locale.ROOT));
-          body.put("mask_structure", prune.structure().label());
-          if (prune.structure() instanceof Structure.Unstructured(double sparsity)) {
-            body.put("sparsity", sparsity);
-          }
+          write(body, prune);
           stages.addObject().set("prune", body);
         }
         case Stage.Quantize quantize -> {
-          body.put("bits", quantize.bits()).put("strategy", "channel");
+          write(body, quantize);
           stages.addObject().set("quantize", body);
         }
         case Stage.Share share -> {
-          body.put("bits", share.bits()).put("granularity", share.perRow() ? "row" : "tensor");
+          write(body, share);
           stages.addObject().set("share", body);
         }
         case Stage.Convert convert -> {
@@ -242,5 +374,62 @@ public final class RecipeJson {
       }
     }
     return root.toString();
+  }
+
+  private static void write(ObjectNode body, Stage.Prune prune) {
+    body.put("method", prune.score().name().toLowerCase(Locale.ROOT));
+    switch (prune.structure()) {
+      case Structure.Groups groups -> body.put("mask_structure", groups.label());
+      case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
+          body.put("mask_structure", "unstructured")
+              .put("sparsity", sparsity)
+              .put("scope", scope.name().toLowerCase(Locale.ROOT));
+      case Structure.Block(int rows, int columns, double sparsity) ->
+          body.put("mask_structure", "block " + rows + "x" + columns).put("sparsity", sparsity);
+    }
+    if (prune.needsCalibration()) {
+      body.put("refit", prune.refit())
+          .put("bias_correction", prune.biasCorrection())
+          .put("dampening_frac", prune.damping());
+    }
+  }
+
+  private static void write(ObjectNode body, Stage.Quantize quantize) {
+    Encoding.Integers encoding = quantize.encoding();
+    body.put("bits", encoding.bits());
+    switch (encoding.granularity()) {
+      case TENSOR -> body.put("strategy", "tensor");
+      case ROW -> body.put("strategy", "channel");
+      case GROUP -> body.put("strategy", "group").put("group_size", encoding.group());
+    }
+    body.put("observer", encoding.searched() ? "mse" : "minmax");
+    write(body, quantize.rounding());
+    if (quantize.needsCalibration()) {
+      body.put("actorder", quantize.byImportance())
+          .put("refit", quantize.refit())
+          .put("dampening_frac", quantize.damping());
+    }
+  }
+
+  private static void write(ObjectNode body, Stage.Share share) {
+    Encoding.Codes codes = share.encoding();
+    body.put("bits", codes.bits())
+        .put("granularity", codes.granularity().name().toLowerCase(Locale.ROOT))
+        .put("weights", share.weighted() ? "hessian-diag" : "none")
+        .put(
+            "solver",
+            switch (codes.start()) {
+              case null -> EXACT;
+              case LINEAR -> "linear";
+              case DENSITY -> "density";
+              case RANDOM -> "random";
+              case PLUS_PLUS -> "k-means++";
+            })
+        .put("restarts", codes.restarts());
+    write(body, share.rounding());
+  }
+
+  private static void write(ObjectNode body, Stage.Rounding rounding) {
+    body.put("method", rounding == Stage.Rounding.GPTQ ? "gptq" : "rtn");
   }
 }

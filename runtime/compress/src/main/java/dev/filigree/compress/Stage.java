@@ -2,16 +2,32 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.InputException;
+import java.util.Locale;
 
 /** One step of a recipe. */
 public sealed interface Stage {
   /** The matrices it applies to. */
   Targets targets();
 
+  /** Added to the diagonal of second moments, as a fraction of its mean: what SparseGPT takes. */
+  double DAMPING = 0.01;
+
   /** Ways to score how much a weight matters. */
   enum Score {
     /** Its absolute value. */
-    MAGNITUDE
+    MAGNITUDE,
+    /** Its absolute value times the norm of its input (Sun et al., arXiv 2306.11695). */
+    WANDA,
+    /** What the layer's output loses without it once the others made up for it. */
+    SPARSEGPT
+  }
+
+  /** Ways to round. */
+  enum Rounding {
+    /** Each weight to the nearest. */
+    NEAREST,
+    /** Column by column, later columns making up for earlier ones. */
+    GPTQ
   }
 
   /**
@@ -19,35 +35,108 @@ public sealed interface Stage {
    *
    * @param score by which they are chosen
    * @param structure in which they may go
+   * @param refit whether the weights that stay are fitted to the dense outputs
+   * @param biasCorrection whether biases take over the mean of what is lost
+   * @param damping of the second moments
    */
-  record Prune(Score score, Structure structure, Targets targets) implements Stage {}
+  record Prune(
+      Score score,
+      Structure structure,
+      boolean refit,
+      boolean biasCorrection,
+      double damping,
+      Targets targets)
+      implements Stage {
+    public Prune {
+      checkDamping(damping);
+      boolean isBlock = structure instanceof Structure.Block;
+      if (score == Score.SPARSEGPT && isBlock) {
+        throw new InputException(
+            "sparsegpt chooses weights column by column and cannot prune blocks",
+            "use the method wanda or magnitude, with refit");
+      }
+      if (score != Score.MAGNITUDE
+          && structure instanceof Structure.Unstructured(double s, Structure.Scope scope)
+          && scope == Structure.Scope.GLOBAL) {
+        throw new InputException(
+            "a global threshold needs scores that compare between layers; those of "
+                + score.name().toLowerCase(Locale.ROOT)
+                + " do not",
+            "use the method magnitude, or the scope layer or row");
+      }
+    }
+
+    /** Pruning without calibration or correction. */
+    public Prune(Score score, Structure structure, Targets targets) {
+      this(score, structure, false, false, DAMPING, targets);
+    }
+  }
 
   /**
    * Writes values as scaled integers.
    *
-   * @param bits of a value: 8
+   * @param encoding their bits and scales
+   * @param rounding how values become integers
+   * @param byImportance whether GPTQ visits the columns of large inputs first
+   * @param refit whether weights are fitted to the dense outputs before
+   * @param damping of the second moments
    */
-  record Quantize(int bits, Targets targets) implements Stage {
+  record Quantize(
+      Encoding.Integers encoding,
+      Rounding rounding,
+      boolean byImportance,
+      boolean refit,
+      double damping,
+      Targets targets)
+      implements Stage {
     public Quantize {
-      if (bits != 8) {
+      checkDamping(damping);
+      if (encoding.bits() != 3 && encoding.bits() != 4 && encoding.bits() != 8) {
         throw new InputException(
-            "quantisation to " + bits + " bits is not supported yet", "use 8 bits");
+            "quantisation to " + encoding.bits() + " bits is not supported", "use 3, 4 or 8 bits");
       }
+      if (byImportance && rounding != Rounding.GPTQ) {
+        throw new InputException(
+            "actorder is an order of GPTQ's columns", "set the method to gptq, or leave it out");
+      }
+    }
+
+    /** Rounding to the nearest, a scale for each row. */
+    public Quantize(int bits, Targets targets) {
+      this(
+          new Encoding.Integers(bits, Encoding.Granularity.ROW, 0, false),
+          Rounding.NEAREST,
+          false,
+          false,
+          DAMPING,
+          targets);
     }
   }
 
   /**
    * Lets weights share the values of a codebook.
    *
-   * @param bits of a code: 1, 2 or 4
-   * @param perRow whether every output has a codebook of its own
+   * @param encoding bits of a code, what a codebook belongs to, how it is found
+   * @param weighted whether weights count by the mean square of their input
+   * @param rounding how values become codes
    */
-  record Share(int bits, boolean perRow, Targets targets) implements Stage {
+  record Share(Encoding.Codes encoding, boolean weighted, Rounding rounding, Targets targets)
+      implements Stage {
     public Share {
-      if (bits != 1 && bits != 2 && bits != 4) {
+      int bits = encoding.bits();
+      if (bits != 1 && bits != 2 && bits != 4 && bits != 8) {
         throw new InputException(
-            "codes of " + bits + " bits are not supported", "use 1, 2 or 4 bits");
+            "codes of " + bits + " bits are not supported", "use 1, 2, 4 or 8 bits");
       }
+      if (encoding.granularity() == Encoding.Granularity.GROUP) {
+        throw new InputException(
+            "codebooks of groups are not supported", "use the granularity row or tensor");
+      }
+    }
+
+    /** Exact codebooks, every weight counting the same. */
+    public Share(int bits, boolean perRow, Targets targets) {
+      this(new Encoding.Codes(bits, perRow), false, Rounding.NEAREST, targets);
     }
   }
 
@@ -57,4 +146,22 @@ public sealed interface Stage {
    * @param dtype f16 or bf16
    */
   record Convert(DType dtype, Targets targets) implements Stage {}
+
+  /** Whether the stage can only be applied with calibration samples. */
+  default boolean needsCalibration() {
+    return switch (this) {
+      case Prune prune -> prune.score != Score.MAGNITUDE || prune.refit || prune.biasCorrection;
+      case Quantize quantize -> quantize.rounding == Rounding.GPTQ || quantize.refit;
+      case Share share -> share.weighted || share.rounding == Rounding.GPTQ;
+      case Convert convert -> false;
+    };
+  }
+
+  private static void checkDamping(double damping) {
+    if (!(damping > 0 && damping <= 1)) {
+      throw new InputException(
+          "a dampening_frac of " + damping + " is not supported",
+          "choose more than 0 and at most 1, for example 0.01");
+    }
+  }
 }

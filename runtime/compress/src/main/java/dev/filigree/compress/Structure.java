@@ -3,6 +3,7 @@ package dev.filigree.compress;
 import dev.filigree.InputException;
 import dev.filigree.weights.Mask;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -10,6 +11,9 @@ import java.util.regex.Pattern;
  * Which weights may be pruned together: chooses, from a score of every weight, the ones that stay.
  */
 public sealed interface Structure {
+  /** Two of every four consecutive inputs: what sparse tensor cores run. */
+  Groups TWO_OF_FOUR = new Groups(2, 4);
+
   /**
    * The weights that stay.
    *
@@ -17,25 +21,43 @@ public sealed interface Structure {
    */
   Mask choose(float[] scores, int rows, int columns);
 
-  /** The text that names it in recipes: {@code 2:4} or {@code unstructured}. */
+  /** The text that names it in recipes: {@code 2:4}, {@code unstructured} or {@code block}. */
   String label();
 
+  /** What a fraction of weights is counted over. */
+  enum Scope {
+    /** All layers that a stage prunes, with one threshold. */
+    GLOBAL,
+    /** Each layer. */
+    LAYER,
+    /** Each output. */
+    ROW
+  }
+
   /**
-   * Keeps the best two of every four consecutive inputs. Of equal scores the lower index wins, so
-   * that the choice does not depend on how sorting is done.
+   * Keeps the best of every few consecutive inputs. Of equal scores the lower index wins, so that
+   * the choice does not depend on how sorting is done.
+   *
+   * @param keep weights that stay of a group
+   * @param of weights of a group
    */
-  record TwoOfFour() implements Structure {
-    private static final int GROUP = 4;
-    private static final int KEPT = 2;
+  record Groups(int keep, int of) implements Structure {
+    public Groups {
+      if (keep < 1 || keep >= of) {
+        throw new InputException(
+            "mask_structure " + keep + ":" + of + " keeps " + keep + " of every " + of + " weights",
+            "keep at least 1 and fewer than all, for example 2:4");
+      }
+    }
 
     @Override
     public Mask choose(float[] scores, int rows, int columns) {
       Mask mask = Mask.none(rows, columns);
       for (int row = 0; row < rows; row++) {
-        for (int first = 0; first < columns; first += GROUP) {
-          int end = Math.min(columns, first + GROUP);
+        for (int first = 0; first < columns; first += of) {
+          int end = Math.min(columns, first + of);
           for (int column = first; column < end; column++) {
-            if (rank(scores, row * columns, first, end, column) < KEPT) {
+            if (rank(scores, row * columns, first, end, column) < keep) {
               mask.keep(row, column);
             }
           }
@@ -58,48 +80,38 @@ public sealed interface Structure {
 
     @Override
     public String label() {
-      return "2:4";
+      return keep + ":" + of;
     }
   }
 
   /**
-   * Prunes a fraction of all weights of a layer, wherever they are: the nearest whole number of
-   * them. Of equal scores the lower index stays.
+   * Prunes a fraction of weights, wherever they are: the nearest whole number of them. Of equal
+   * scores the lower index stays.
    *
    * @param sparsity weights that go, from 0 to 1
+   * @param scope over which they are counted
    */
-  record Unstructured(double sparsity) implements Structure {
+  record Unstructured(double sparsity, Scope scope) implements Structure {
     public Unstructured {
-      if (!(sparsity > 0 && sparsity < 1)) {
-        throw new InputException(
-            "a sparsity of " + sparsity + " prunes nothing or everything",
-            "choose a number between 0 and 1");
-      }
+      check(sparsity);
+    }
+
+    /** A fraction of each layer. */
+    public Unstructured(double sparsity) {
+      this(sparsity, Scope.LAYER);
     }
 
     @Override
     public Mask choose(float[] scores, int rows, int columns) {
-      int pruned = (int) Math.round(scores.length * sparsity);
-      float[] sorted = scores.clone();
-      Arrays.sort(sorted);
-      float threshold = pruned == 0 ? Float.NEGATIVE_INFINITY : sorted[pruned - 1];
-      int below = 0;
-      while (below < pruned && sorted[below] < threshold) {
-        below++;
-      }
-      // of the weights at the threshold itself the last ones go
-      int atThreshold = pruned - below;
       Mask mask = Mask.none(rows, columns);
-      for (int i = scores.length - 1; i >= 0; i--) {
-        if (scores[i] > threshold) {
-          mask.keep(i / columns, i % columns);
-        } else if (scores[i] == threshold) {
-          if (atThreshold > 0) {
-            atThreshold--;
-          } else {
-            mask.keep(i / columns, i % columns);
-          }
-        }
+      int together = scope == Scope.ROW ? columns : scores.length;
+      for (int from = 0; from < scores.length; from += together) {
+        int pruned = (int) Math.round(together * sparsity);
+        int start = from;
+        keep(
+            Arrays.copyOfRange(scores, from, from + together),
+            pruned,
+            i -> mask.keep((start + i) / columns, (start + i) % columns));
       }
       return mask;
     }
@@ -110,35 +122,130 @@ public sealed interface Structure {
     }
   }
 
+  /**
+   * Prunes a fraction of rectangular blocks, by the sum of their squared scores. Blocks at the
+   * edges may be smaller and are judged by the mean.
+   *
+   * @param rows outputs of a block
+   * @param columns inputs of a block
+   * @param sparsity blocks that go, from 0 to 1
+   */
+  record Block(int rows, int columns, double sparsity) implements Structure {
+    public Block {
+      check(sparsity);
+      if (rows < 1 || columns < 1) {
+        throw new InputException(
+            "blocks of " + rows + " x " + columns, "choose 1 or more of both, for example 4x4");
+      }
+    }
+
+    @Override
+    public Mask choose(float[] scores, int ofRows, int ofColumns) {
+      int across = Math.ceilDiv(ofColumns, columns);
+      float[] blocks = new float[Math.ceilDiv(ofRows, rows) * across];
+      double[] sums = new double[blocks.length];
+      int[] counts = new int[blocks.length];
+      for (int i = 0; i < scores.length; i++) {
+        int block = i / ofColumns / rows * across + i % ofColumns / columns;
+        sums[block] += (double) scores[i] * scores[i];
+        counts[block]++;
+      }
+      for (int block = 0; block < blocks.length; block++) {
+        blocks[block] = (float) (sums[block] / counts[block]);
+      }
+      boolean[] stays = new boolean[blocks.length];
+      keep(blocks, (int) Math.round(blocks.length * sparsity), block -> stays[block] = true);
+      return Mask.of(ofRows, ofColumns, (r, c) -> stays[r / rows * across + c / columns]);
+    }
+
+    @Override
+    public String label() {
+      return "block";
+    }
+  }
+
+  private static void check(double sparsity) {
+    if (!(sparsity > 0 && sparsity < 1)) {
+      throw new InputException(
+          "a sparsity of " + sparsity + " prunes nothing or everything",
+          "choose a number between 0 and 1");
+    }
+  }
+
+  /** Receives the index of what stays. */
+  interface Keeper {
+    void keep(int i);
+  }
+
+  /** Keeps all but the lowest scores; of equal ones the last go. */
+  private static void keep(float[] scores, int pruned, Keeper keeper) {
+    float[] sorted = scores.clone();
+    Arrays.sort(sorted);
+    float threshold = pruned == 0 ? Float.NEGATIVE_INFINITY : sorted[pruned - 1];
+    int below = 0;
+    while (below < pruned && sorted[below] < threshold) {
+      below++;
+    }
+    int atThreshold = pruned - below;
+    for (int i = scores.length - 1; i >= 0; i--) {
+      if (scores[i] > threshold || scores[i] == threshold && --atThreshold < 0) {
+        keeper.keep(i);
+      }
+    }
+  }
+
   /** Texts of the form N:M. */
   Pattern N_OF_M = Pattern.compile("(\\d{1,3}):(\\d{1,3})");
+
+  /** Texts of the form 4x4. */
+  Pattern BLOCK = Pattern.compile("block (\\d{1,4})x(\\d{1,4})");
 
   /**
    * The structure a recipe names.
    *
-   * @param label {@code 2:4} or {@code unstructured}
-   * @param sparsity of an unstructured one, null otherwise
+   * @param label N:M (keep N of every M), {@code unstructured} or {@code block RxC}
+   * @param sparsity of the others, null for N:M
+   * @param scope of an unstructured one, null for a layer
    * @throws InputException if there is no such structure
    */
-  static Structure of(String label, Double sparsity) {
-    Matcher pattern = N_OF_M.matcher(label);
-    if (label.equals("2:4")) {
-      if (sparsity != null && sparsity != 0.5) {
+  static Structure of(String label, Double sparsity, Scope scope) {
+    Matcher groups = N_OF_M.matcher(label);
+    Matcher block = BLOCK.matcher(label);
+    if (scope != null && !label.equals("unstructured")) {
+      throw new InputException(
+          "mask_structure " + label + " has no scope", "leave scope out, or use unstructured");
+    }
+    if (groups.matches()) {
+      Groups found =
+          new Groups(Integer.parseInt(groups.group(1)), Integer.parseInt(groups.group(2)));
+      double implied = 1 - (double) found.keep / found.of;
+      if (sparsity != null && Math.abs(sparsity - implied) > 1e-9) {
         throw new InputException(
-            "mask_structure 2:4 has a sparsity of one half, not " + sparsity,
+            "mask_structure "
+                + label
+                + " keeps "
+                + found.keep
+                + " of "
+                + found.of
+                + ", a sparsity of "
+                + String.format(Locale.ROOT, "%.3f", implied)
+                + " and not "
+                + sparsity,
             "leave sparsity out, or set mask_structure to unstructured");
       }
-      return new TwoOfFour();
+      return found;
     }
-    if (label.equals("unstructured")) {
-      if (sparsity == null) {
-        throw new InputException(
-            "mask_structure unstructured needs a sparsity", "add for example \"sparsity\": 0.8");
-      }
-      return new Unstructured(sparsity);
+    if (!label.equals("unstructured") && !block.matches()) {
+      throw new InputException(
+          "mask_structure '" + label + "' is not supported",
+          "use N:M such as 2:4, unstructured, or block RxC such as block 4x4");
     }
-    throw new InputException(
-        "mask_structure '" + label + "' is not supported" + (pattern.matches() ? " yet" : ""),
-        "use 2:4 or unstructured");
+    if (sparsity == null) {
+      throw new InputException(
+          "mask_structure " + label + " needs a sparsity", "add for example \"sparsity\": 0.8");
+    }
+    return block.matches()
+        ? new Block(Integer.parseInt(block.group(1)), Integer.parseInt(block.group(2)), sparsity)
+        : new Unstructured(sparsity, scope == null ? Scope.LAYER : scope);
   }
 }

@@ -251,7 +251,7 @@ class CompressorTest {
 
   @Test
   void stagesThatContradictEachOtherAreRefused() {
-    Stage prune = new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR);
+    Stage prune = new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR);
     Stage sparse =
         new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.Unstructured(0.5), Targets.LINEAR);
     Stage int8 = new Stage.Quantize(8, Targets.LINEAR);

@@ -27,7 +27,7 @@ class EncodingTest {
   }
 
   private static IntegerValues int8(int rows, float... values) {
-    return (IntegerValues) new Encoding.Int8().encode(values, rows, values.length / rows);
+    return (IntegerValues) Encoding.Integers.INT8.encode(values, rows, values.length / rows);
   }
 
   @Test

@@ -48,7 +48,7 @@ class RecipeTest {
     assertTrue(Recipe.named("dense").isEmpty());
     assertEquals(
         List.of(
-            new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR),
+            new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR),
             new Stage.Quantize(8, Targets.LINEAR),
             new Stage.Quantize(8, Targets.EMBEDDING)),
         Recipe.named("2:4-int8").stages());
@@ -99,7 +99,7 @@ class RecipeTest {
         new Recipe(
             "r.json",
             List.of(
-                new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.TwoOfFour(), Targets.LINEAR),
+                new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR),
                 new Stage.Share(4, true, Targets.LINEAR),
                 new Stage.Convert(DType.F16, Targets.LINEAR),
                 new Stage.Quantize(8, Targets.LINEAR),

@@ -21,7 +21,7 @@ class StructureTest {
   }
 
   private static String twoOfFour(float... scores) {
-    return row(new Structure.TwoOfFour().choose(scores, 1, scores.length), 0);
+    return row(Structure.TWO_OF_FOUR.choose(scores, 1, scores.length), 0);
   }
 
   @Test
@@ -52,7 +52,7 @@ class StructureTest {
     int rows = samples.between(1, 6);
     int columns = 4 * samples.between(1, 10);
     float[] scores = samples.normal(rows * columns);
-    Mask mask = new Structure.TwoOfFour().choose(scores, rows, columns);
+    Mask mask = Structure.TWO_OF_FOUR.choose(scores, rows, columns);
     for (int start = 0; start < scores.length; start += 4) {
       int kept = 0;
       float least = Float.POSITIVE_INFINITY;
@@ -110,9 +110,9 @@ class StructureTest {
 
   @Test
   void structuresHaveNamesAndLimits() {
-    assertEquals(new Structure.TwoOfFour(), Structure.of("2:4", null));
-    assertEquals(new Structure.TwoOfFour(), Structure.of("2:4", 0.5));
-    assertEquals(new Structure.Unstructured(0.8), Structure.of("unstructured", 0.8));
+    assertEquals(Structure.TWO_OF_FOUR, Structure.of("2:4", null, null));
+    assertEquals(Structure.TWO_OF_FOUR, Structure.of("2:4", 0.5, null));
+    assertEquals(new Structure.Unstructured(0.8), Structure.of("unstructured", 0.8, null));
     assertRefused("2:4", 0.7, "mask_structure 2:4 has a sparsity of one half, not 0.7");
     assertRefused("4:8", null, "mask_structure '4:8' is not supported yet");
     assertRefused("blocks", null, "mask_structure 'blocks' is not supported");
@@ -125,7 +125,7 @@ class StructureTest {
 
   private static void assertRefused(String label, Double sparsity, String problem) {
     InputException refused =
-        assertThrows(InputException.class, () -> Structure.of(label, sparsity));
+        assertThrows(InputException.class, () -> Structure.of(label, sparsity, null));
     assertEquals(problem, refused.problem());
   }
 }

@@ -24,8 +24,8 @@ import java.util.Map;
  * Thread-safe.
  */
 public final class SentenceEncoder implements AutoCloseable {
-  private static final String IDS = "input_ids";
-  private static final String MASK = "attention_mask";
+  static final String IDS = "input_ids";
+  static final String MASK = "attention_mask";
   private static final String TYPES = "token_type_ids";
 
   /** Length where the search for a model's limit ends. */
@@ -159,17 +159,10 @@ public final class SentenceEncoder implements AutoCloseable {
                   + limit,
               "shorten it, split it, or ask for truncation (--truncate)");
         }
-        tokens[i] = truncated(tokens[i]);
+        tokens[i] = tokens[i].cut(limit);
       }
     }
     return tokens;
-  }
-
-  /** The first tokens of a text, with the last one kept: it ends every sequence. */
-  private Tokenizer.Tokens truncated(Tokenizer.Tokens tokens) {
-    long[] ids = Arrays.copyOf(tokens.ids(), limit);
-    ids[limit - 1] = tokens.ids()[tokens.count() - 1];
-    return new Tokenizer.Tokens(ids, Arrays.copyOf(tokens.types(), limit));
   }
 
   /** Texts of similar length together, so that little is padding. */

@@ -8,6 +8,7 @@ import dev.filigree.Model;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -28,6 +29,16 @@ final class Tokenizer implements AutoCloseable {
   record Tokens(long[] ids, long[] types) {
     int count() {
       return ids.length;
+    }
+
+    /** The first tokens of a text, with the last one kept: it ends every sequence. */
+    Tokens cut(int most) {
+      if (count() <= most) {
+        return this;
+      }
+      long[] first = Arrays.copyOf(ids, most);
+      first[most - 1] = ids[count() - 1];
+      return new Tokens(first, Arrays.copyOf(types, most));
     }
   }
 

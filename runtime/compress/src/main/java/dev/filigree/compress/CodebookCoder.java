@@ -1,0 +1,105 @@
+package dev.filigree.compress;
+
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Mask;
+import dev.filigree.weights.Values;
+import java.util.Arrays;
+
+/**
+ * Rounds to the centroids of codebooks.
+ *
+ * @param bits of a code
+ * @param perRow whether every row has a codebook of its own
+ * @param centroids {@code [1 or rows, 2^bits]}, ascending as far as they are used
+ * @param used centroids of each codebook that are
+ */
+record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used) implements Coder {
+  private static final long SEED = 0;
+
+  static CodebookCoder fit(
+      Encoding.Codes encoding, float[] values, int rows, int perRowCount, float[] sensitivity) {
+    boolean perRow = encoding.granularity() == Encoding.Granularity.ROW;
+    int size = 1 << encoding.bits();
+    int books = perRow ? rows : 1;
+    int perBook = perRow ? perRowCount : values.length;
+    float[] centroids = new float[books * size];
+    int[] used = new int[books];
+    for (int book = 0; book < books; book++) {
+      int from = book * perBook;
+      int to = from + perBook;
+      float[] found =
+          centroids(
+              encoding,
+              Arrays.copyOfRange(values, from, to),
+              sensitivity == null ? null : Arrays.copyOfRange(sensitivity, from, to),
+              size);
+      System.arraycopy(found, 0, centroids, book * size, found.length);
+      used[book] = Math.max(1, found.length);
+    }
+    return new CodebookCoder(encoding.bits(), perRow, centroids, used);
+  }
+
+  /** Centroids in ascending order; a zero among the values is kept exactly. */
+  private static float[] centroids(
+      Encoding.Codes encoding, float[] values, float[] sensitivity, int size) {
+    float[] others = new float[values.length];
+    float[] weights = sensitivity == null ? null : new float[values.length];
+    int count = 0;
+    for (int i = 0; i < values.length; i++) {
+      if (values[i] != 0) {
+        if (weights != null) {
+          weights[count] = sensitivity[i];
+        }
+        others[count++] = values[i];
+      }
+    }
+    boolean hasZero = count < values.length;
+    float[] nonzero = Arrays.copyOf(others, count);
+    float[] matters = weights == null ? null : Arrays.copyOf(weights, count);
+    int k = hasZero ? size - 1 : size;
+    float[] found =
+        encoding.start() == null
+            ? KMeans.exact(nonzero, matters, k).centroids()
+            : Lloyd.cluster(nonzero, matters, k, encoding.start(), encoding.restarts(), SEED)
+                .centroids();
+    if (!hasZero) {
+      return found;
+    }
+    float[] withZero = Arrays.copyOf(found, found.length + 1);
+    Arrays.sort(withZero);
+    return withZero;
+  }
+
+  private int code(int row, float value) {
+    int book = perRow ? row : 0;
+    int from = book << bits;
+    return KMeans.nearest(centroids, from, from + used[book], value) - from;
+  }
+
+  @Override
+  public double round(int row, int column, double value) {
+    int book = perRow ? row : 0;
+    return centroids[(book << bits) + code(row, (float) value)];
+  }
+
+  @Override
+  public Values encode(float[] values, int rows, int perRowCount) {
+    byte[] codes = new byte[values.length];
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) code(i / perRowCount, values[i]);
+    }
+    return CodeValues.of(bits, codes, centroids);
+  }
+
+  @Override
+  public Values encode(float[] values, Mask mask) {
+    byte[] codes = new byte[values.length];
+    int at = 0;
+    for (int row = 0; row < mask.rows(); row++) {
+      for (int end = at + mask.keptInRow(row); at < end; at++) {
+        codes[at] = (byte) code(row, values[at]);
+      }
+    }
+    return CodeValues.of(bits, codes, centroids);
+  }
+}

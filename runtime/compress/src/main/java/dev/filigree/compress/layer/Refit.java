@@ -1,0 +1,156 @@
+package dev.filigree.compress.layer;
+
+import dev.filigree.plan.WorkerPool;
+import dev.filigree.weights.Mask;
+
+/**
+ * Exact least squares on the weights that stay: for every output the weights and the bias that come
+ * closest to its target over all tokens, drawn a little towards where they were. One Cholesky
+ * factor for each row, over its own support.
+ */
+public final class Refit {
+  /** Pull towards the weights as they were, as a fraction of the mean diagonal of {@code X^T X}. */
+  public static final double DAMPING = 1e-3;
+
+  private final Moments moments;
+  private final boolean hasBias;
+  private final WorkerPool pool;
+
+  /**
+   * A fit.
+   *
+   * @param hasBias whether the layer has a bias, which is then fitted too
+   */
+  public Refit(Moments moments, boolean hasBias, WorkerPool pool) {
+    this.moments = moments;
+    this.hasBias = hasBias;
+    this.pool = pool;
+  }
+
+  /**
+   * Fits weights in place.
+   *
+   * @param weights {@code [rows, inputs]}
+   * @param mask what stays, or null for all
+   * @param cross {@code T^T X [rows, inputs]} of the targets T
+   * @param targetSums sum of each output's targets
+   * @return the biases, or null if the layer has none
+   */
+  public double[] fit(double[][] weights, Mask mask, double[][] cross, double[] targetSums) {
+    int rows = weights.length;
+    double[] biases = hasBias ? new double[rows] : null;
+    double trace = 0;
+    for (int i = 0; i < moments.inputs(); i++) {
+      trace += moments.second()[i][i];
+    }
+    // a layer that only ever saw zeros keeps its weights
+    double pull = trace == 0 ? 1 : DAMPING * trace / moments.inputs();
+    if (mask == null) {
+      fitAll(weights, cross, targetSums, biases, pull);
+      return biases;
+    }
+    int n = moments.inputs() + 1;
+    double[][][] scratch = new double[pool.size()][][];
+    pool.forEach(
+        rows,
+        (row, worker) -> {
+          if (scratch[worker] == null) {
+            scratch[worker] = new double[n][n];
+          }
+          double bias =
+              fit(weights[row], mask, row, cross[row], targetSums[row], pull, scratch[worker]);
+          if (hasBias) {
+            biases[row] = bias;
+          }
+        });
+    return biases;
+  }
+
+  private double fit(
+      double[] w, Mask mask, int row, double[] cross, double targetSum, double pull, double[][] a) {
+    int[] support = new int[w.length];
+    int kept = 0;
+    for (int i = 0; i < w.length; i++) {
+      if (mask.kept(row, i)) {
+        support[kept++] = i;
+      }
+    }
+    int n = kept + (hasBias ? 1 : 0);
+    double[] b = new double[n];
+    for (int i = 0; i < kept; i++) {
+      double[] from = moments.second()[support[i]];
+      double[] to = a[i];
+      for (int j = i; j < kept; j++) {
+        to[j] = from[support[j]];
+      }
+      to[i] += pull;
+      b[i] = cross[support[i]] + pull * w[support[i]];
+      if (hasBias) {
+        to[kept] = moments.sum(support[i]);
+      }
+    }
+    if (hasBias) {
+      a[kept][kept] = Math.max(1, moments.tokens());
+      b[kept] = targetSum;
+    }
+    // the pull makes it positive definite up to rounding, and rounding keeps the weights as they
+    // are
+    if (!Cholesky.factor(a, n)) {
+      return hasBias ? bias(w, targetSum) : 0;
+    }
+    Cholesky.solve(a, n, b);
+    for (int i = 0; i < kept; i++) {
+      w[support[i]] = b[i];
+    }
+    return hasBias ? b[kept] : 0;
+  }
+
+  /** The bias that puts the mean of an output where its target's is. */
+  private double bias(double[] w, double targetSum) {
+    double bias = targetSum / Math.max(1, moments.tokens());
+    for (int i = 0; i < w.length; i++) {
+      bias -= w[i] * moments.mean(i);
+    }
+    return bias;
+  }
+
+  /** When nothing is dropped one factor serves all rows. */
+  private void fitAll(
+      double[][] weights, double[][] cross, double[] targetSums, double[] biases, double pull) {
+    int inputs = moments.inputs();
+    int n = inputs + (hasBias ? 1 : 0);
+    double[][] a = new double[n][n];
+    for (int i = 0; i < inputs; i++) {
+      System.arraycopy(moments.second()[i], i, a[i], i, inputs - i);
+      a[i][i] += pull;
+      if (hasBias) {
+        a[i][inputs] = moments.sum(i);
+      }
+    }
+    if (hasBias) {
+      a[inputs][inputs] = Math.max(1, moments.tokens());
+    }
+    boolean factored = Cholesky.factor(a, n);
+    pool.forEach(
+        weights.length,
+        (row, worker) -> {
+          double[] w = weights[row];
+          if (factored) {
+            double[] b = new double[n];
+            for (int i = 0; i < inputs; i++) {
+              b[i] = cross[row][i] + pull * w[i];
+            }
+            if (hasBias) {
+              b[inputs] = targetSums[row];
+            }
+            Cholesky.solve(a, n, b);
+            System.arraycopy(b, 0, w, 0, inputs);
+            if (hasBias) {
+              biases[row] = b[inputs];
+            }
+          } else if (hasBias) {
+            biases[row] = bias(w, targetSums[row]);
+          }
+        });
+  }
+}

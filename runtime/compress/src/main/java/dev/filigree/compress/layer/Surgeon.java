@@ -1,0 +1,262 @@
+package dev.filigree.compress.layer;
+
+import dev.filigree.plan.WorkerPool;
+import dev.filigree.weights.Mask;
+import java.util.Arrays;
+
+/**
+ * Optimal brain surgery, column by column: a weight is dropped or rounded, and the columns not yet
+ * visited take over what that costs, as the inverse of the inputs' second moments says. Dropping is
+ * SparseGPT (Frantar and Alistarh, arXiv 2301.00774), rounding GPTQ (arXiv 2210.17323), both at
+ * once their joint form.
+ */
+public final class Surgeon {
+  /** Columns visited before the rest is updated. */
+  public static final int BLOCK = 128;
+
+  /** Rows a thread takes at a time. */
+  private static final int ROWS = 16;
+
+  private final double[][] u;
+  private final double damping;
+  private final boolean[] dead;
+  private final int[] order;
+  private final WorkerPool pool;
+
+  private Surgeon(double[][] u, double damping, boolean[] dead, int[] order, WorkerPool pool) {
+    this.u = u;
+    this.damping = damping;
+    this.dead = dead;
+    this.order = order;
+    this.pool = pool;
+  }
+
+  /**
+   * Prepares for the layers that read some inputs. A dead input counts as one of its own, so that
+   * its weights do not matter. The damping is raised tenfold until the matrix can be factored.
+   *
+   * @param damping added to the diagonal, as a fraction of its mean
+   * @param byImportance whether columns of large inputs are visited first
+   */
+  public static Surgeon of(Moments moments, double damping, boolean byImportance, WorkerPool pool) {
+    int n = moments.inputs();
+    boolean[] dead = new boolean[n];
+    double trace = 0;
+    for (int i = 0; i < n; i++) {
+      dead[i] = moments.second()[i][i] == 0;
+      trace += moments.second()[i][i];
+    }
+    double mean = trace / n;
+    int[] order = order(moments, byImportance);
+    for (double added = damping; ; added = Math.max(added * 10, 1e-6)) {
+      double[][] u = Cholesky.ofInverse(damped(moments, order, dead, mean == 0 ? 1 : added * mean));
+      if (u != null) {
+        return new Surgeon(u, added, dead, order, pool);
+      }
+      if (added > 1e6) {
+        throw new ArithmeticException("second moments cannot be factored");
+      }
+    }
+  }
+
+  private static int[] order(Moments moments, boolean byImportance) {
+    Integer[] order = new Integer[moments.inputs()];
+    Arrays.setAll(order, i -> i);
+    if (byImportance) {
+      Arrays.sort(order, (a, b) -> Double.compare(moments.meanSquare(b), moments.meanSquare(a)));
+    }
+    return Arrays.stream(order).mapToInt(i -> i).toArray();
+  }
+
+  private static double[][] damped(Moments moments, int[] order, boolean[] dead, double added) {
+    int n = order.length;
+    double[][] a = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      for (int j = i; j < n; j++) {
+        int row = Math.min(order[i], order[j]);
+        int column = Math.max(order[i], order[j]);
+        a[i][j] = moments.second()[row][column];
+      }
+      a[i][i] += dead[order[i]] ? 1 : added;
+    }
+    return a;
+  }
+
+  /** The damping that was needed, as a fraction of the diagonal's mean. */
+  public double damping() {
+    return damping;
+  }
+
+  /** Which weights go. */
+  public sealed interface Choice {
+    /** All stay. */
+    record None() implements Choice {}
+
+    /** Those outside a mask. */
+    record Given(Mask mask) implements Choice {}
+
+    /** All but the best {@code keep} of every {@code of} consecutive inputs. */
+    record Groups(int keep, int of) implements Choice {}
+
+    /**
+     * A fraction of every block of columns.
+     *
+     * @param perRow whether of every row, or of all rows together
+     */
+    record Fraction(double sparsity, boolean perRow) implements Choice {}
+  }
+
+  /**
+   * Drops and rounds weights in place.
+   *
+   * @param weights {@code [rows, inputs]}
+   * @param grid values the kept ones may take
+   * @return the weights that stayed
+   */
+  public Mask operate(double[][] weights, Choice choice, Grid grid) {
+    int rows = weights.length;
+    int n = order.length;
+    double[][] visited = new double[rows][n];
+    boolean[][] keep = new boolean[rows][n];
+    boolean drops = choice instanceof Choice.Groups || choice instanceof Choice.Fraction;
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < n; i++) {
+        visited[r][i] = dead[order[i]] && drops ? 0 : weights[r][order[i]];
+      }
+    }
+    for (int first = 0; first < n; first += BLOCK) {
+      int start = first;
+      int end = Math.min(n, first + BLOCK);
+      decide(visited, keep, choice, start, end);
+      pool.forEach(
+          Math.ceilDiv(rows, ROWS),
+          (item, worker) ->
+              block(
+                  visited,
+                  keep,
+                  choice,
+                  grid,
+                  item * ROWS,
+                  Math.min(rows, (item + 1) * ROWS),
+                  start,
+                  end));
+    }
+    Mask mask = Mask.none(rows, n);
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < n; i++) {
+        weights[r][order[i]] = visited[r][i];
+        if (keep[r][i]) {
+          mask.keep(r, order[i]);
+        }
+      }
+    }
+    return mask;
+  }
+
+  /** What can be decided for a whole block before its columns are visited. */
+  private void decide(double[][] w, boolean[][] keep, Choice choice, int start, int end) {
+    switch (choice) {
+      case Choice.None none -> {
+        for (boolean[] row : keep) {
+          Arrays.fill(row, start, end, true);
+        }
+      }
+      case Choice.Given(Mask mask) -> {
+        for (int r = 0; r < keep.length; r++) {
+          for (int i = start; i < end; i++) {
+            keep[r][i] = mask.kept(r, order[i]);
+          }
+        }
+      }
+      case Choice.Groups groups -> {
+        // chosen when a group's turn comes, after the columns before it
+      }
+      case Choice.Fraction(double sparsity, boolean perRow) -> {
+        int width = end - start;
+        int together = perRow ? 1 : keep.length;
+        for (int r = 0; r < keep.length; r += together) {
+          long[] ranked = new long[together * width];
+          double[] scores = new double[ranked.length];
+          for (int i = 0; i < scores.length; i++) {
+            scores[i] = score(w[r + i / width], start + i % width);
+          }
+          // exactly as many go as the fraction of all columns up to here asks for
+          long before = Math.round(sparsity * start * together);
+          int pruned = (int) (Math.round(sparsity * end * together) - before);
+          boolean[] stays = best(scores, scores.length - pruned);
+          for (int i = 0; i < scores.length; i++) {
+            keep[r + i / width][start + i % width] = stays[i];
+          }
+        }
+      }
+    }
+  }
+
+  private double score(double[] w, int i) {
+    double ratio = w[i] / u[i][i];
+    return ratio * ratio;
+  }
+
+  /** Marks the highest of some scores, the earlier of equal ones. */
+  static boolean[] best(double[] scores, int count) {
+    boolean[] best = new boolean[scores.length];
+    double[] sorted = scores.clone();
+    Arrays.sort(sorted);
+    double threshold = count == 0 ? Double.POSITIVE_INFINITY : sorted[sorted.length - count];
+    int above = 0;
+    for (double score : scores) {
+      above += score > threshold ? 1 : 0;
+    }
+    int atThreshold = count - above;
+    for (int i = 0; i < scores.length; i++) {
+      if (scores[i] > threshold || scores[i] == threshold && atThreshold-- > 0) {
+        best[i] = true;
+      }
+    }
+    return best;
+  }
+
+  private void block(
+      double[][] w,
+      boolean[][] keep,
+      Choice choice,
+      Grid grid,
+      int firstRow,
+      int lastRow,
+      int start,
+      int end) {
+    double[][] errors = new double[lastRow - firstRow][end - start];
+    for (int r = firstRow; r < lastRow; r++) {
+      double[] row = w[r];
+      double[] error = errors[r - firstRow];
+      for (int i = start; i < end; i++) {
+        if (choice instanceof Choice.Groups groups && i % groups.of() == 0) {
+          choose(row, keep[r], groups, i);
+        }
+        double kept = keep[r][i] ? grid.round(r, order[i], row[i]) : 0;
+        double e = (row[i] - kept) / u[i][i];
+        row[i] = kept;
+        error[i - start] = e;
+        if (e != 0) {
+          double[] ui = u[i];
+          for (int j = i + 1; j < end; j++) {
+            row[j] -= e * ui[j];
+          }
+        }
+      }
+    }
+    for (int r = firstRow; r < lastRow; r++) {
+      Rows.subtract(w[r], u, start, end, errors[r - firstRow], start, end, order.length);
+    }
+  }
+
+  private void choose(double[] w, boolean[] keep, Choice.Groups groups, int first) {
+    int end = Math.min(w.length, first + groups.of());
+    double[] scores = new double[end - first];
+    for (int i = first; i < end; i++) {
+      scores[i - first] = score(w, i);
+    }
+    boolean[] best = best(scores, Math.min(groups.keep(), scores.length));
+    System.arraycopy(best, 0, keep, first, best.length);
+  }
+}
