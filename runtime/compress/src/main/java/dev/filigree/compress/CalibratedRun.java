@@ -9,6 +9,7 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.compress.layer.Moments;
+import dev.filigree.compress.layer.Outputs;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
@@ -109,30 +110,21 @@ final class CalibratedRun {
         moments.add(x.toFloats(), (int) (x.elements() / inputs));
       }
       check(matrix, moments);
-      shared = new LayerData(moments, new HashMap<>(), null, null, null);
+      shared = new LayerData(moments, new HashMap<>(), null, null);
       seen.put(input, shared);
     }
     float[] bias = bias(node);
     if (!work.needsTargets()) {
-      return new LayerData(shared.moments(), shared.surgeons(), bias, null, null);
+      return new LayerData(shared.moments(), shared.surgeons(), bias, null);
     }
     int outputs = matrix.weights().rows();
-    double[][] cross = new double[outputs][inputs];
-    double[] sums = new double[outputs];
+    Outputs wanted = new Outputs(outputs, inputs, kernels, pool);
     Tensor[] targets = targets(node, streams);
     for (int b = 0; b < targets.length; b++) {
       Tensor x = streams.compressed(input)[b];
-      shared
-          .moments()
-          .addTargets(
-              cross,
-              sums,
-              targets[b].toFloats(),
-              outputs,
-              x.toFloats(),
-              (int) (x.elements() / inputs));
+      wanted.add(targets[b].toFloats(), x.toFloats(), (int) (x.elements() / inputs));
     }
-    return new LayerData(shared.moments(), shared.surgeons(), bias, cross, sums);
+    return new LayerData(shared.moments(), shared.surgeons(), bias, wanted);
   }
 
   private static void check(WeightMatrix matrix, Moments moments) {

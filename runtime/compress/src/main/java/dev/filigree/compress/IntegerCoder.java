@@ -37,21 +37,33 @@ record IntegerCoder(Encoding.Integers encoding, float[] scales, int groups, int 
     int group = perRow;
     if (encoding.granularity() == Encoding.Granularity.GROUP) {
       long kept = (long) encoding.group() * perRow;
-      if (columns % encoding.group() != 0 || kept % columns != 0) {
+      if (kept % columns != 0) {
         throw new InputException(
-            "groups of " + encoding.group() + " do not divide " + columns + " inputs",
-            "choose a group size that divides them, or the strategy channel");
+            "groups of "
+                + encoding.group()
+                + " inputs, of which "
+                + perRow
+                + " of "
+                + columns
+                + " are kept, hold no whole number of values",
+            "choose a group size that does, such as a multiple of 4 for 2:4");
       }
-      group = (int) (kept / columns);
+      // a layer narrower than a group has one scale a row
+      group = (int) Math.min(perRow, kept / columns);
     }
-    boolean isOne = encoding.granularity() == Encoding.Granularity.TENSOR;
-    int groups = isOne || perRow == 0 ? 1 : perRow / group;
-    float[] scales = new float[isOne ? 1 : rows * groups];
-    int each = isOne ? values.length : group;
+    if (encoding.granularity() == Encoding.Granularity.TENSOR) {
+      float[] one = {scale(encoding, values, 0, values.length, sensitivity)};
+      return new IntegerCoder(encoding, one, 1, perRow, Math.max(1, columns));
+    }
+    int groups = group == 0 ? 1 : Math.ceilDiv(perRow, group);
+    float[] scales = new float[rows * groups];
     for (int i = 0; i < scales.length; i++) {
-      scales[i] = scale(encoding, values, i * each, (i + 1) * each, sensitivity);
+      int row = i / groups * perRow;
+      int from = i % groups * group;
+      int to = Math.min(perRow, from + group);
+      scales[i] = scale(encoding, values, row + from, row + to, sensitivity);
     }
-    int inputs = encoding.granularity() == Encoding.Granularity.GROUP ? encoding.group() : columns;
+    int inputs = perRow == 0 ? 1 : (int) ((long) group * columns / perRow);
     return new IntegerCoder(encoding, scales, groups, group, Math.max(1, inputs));
   }
 
@@ -103,7 +115,9 @@ record IntegerCoder(Encoding.Integers encoding, float[] scales, int groups, int 
   }
 
   private float scale(int row, int column) {
-    return scales.length == 1 ? scales[0] : scales[row * groups + column / columns % groups];
+    return scales.length == 1
+        ? scales[0]
+        : scales[row * groups + Math.min(groups - 1, column / columns)];
   }
 
   @Override

@@ -107,7 +107,7 @@ final class LayerCompressor {
     boolean fits = work.needsTargets();
     if (fits) {
       Refit refit = new Refit(data.moments(), bias != null, pool);
-      double[] fitted = refit.fit(w, mask, data.cross(), data.targetSums());
+      double[] fitted = refit.fit(w, mask, data.outputs());
       bias = fitted == null ? bias : fitted;
     }
     double[][] before = fits ? copy(w) : null;
@@ -176,7 +176,17 @@ final class LayerCompressor {
     return work.prune() != null && work.prune().structure().equals(Structure.TWO_OF_FOUR);
   }
 
+  /** What an encoding cannot hold is refused with the layer's name. */
   private Weights encode() {
+    try {
+      return encoded();
+    } catch (InputException impossible) {
+      throw new InputException(
+          "layer " + work.matrix().name() + ": " + impossible.problem(), impossible.remedy());
+    }
+  }
+
+  private Weights encoded() {
     Encoding encoding = work.encoding(dense.tensor().dtype());
     float[] values = floats();
     if (is24()) {
@@ -205,15 +215,9 @@ final class LayerCompressor {
     return FloatValues.of(DType.F32, values);
   }
 
-  /** What is not supported for a layer names it. */
   private Coder fit(
       Encoding encoding, float[] values, int perRow, int ofColumns, float[] sensitivity) {
-    try {
-      return encoding.fit(values, rows, perRow, ofColumns, sensitivity);
-    } catch (InputException impossible) {
-      throw new InputException(
-          "layer " + work.matrix().name() + ": " + impossible.problem(), impossible.remedy());
-    }
+    return encoding.fit(values, rows, perRow, ofColumns, sensitivity);
   }
 
   /** The weights as they go into the encoder: rounded column by column if the recipe says so. */

@@ -1,6 +1,7 @@
 package dev.filigree.compress;
 
 import dev.filigree.compress.layer.Moments;
+import dev.filigree.compress.layer.Outputs;
 import dev.filigree.compress.layer.Surgeon;
 import dev.filigree.plan.WorkerPool;
 import java.util.Map;
@@ -11,15 +12,9 @@ import java.util.Map;
  * @param moments of its inputs
  * @param surgeons prepared for these inputs, by damping and order; shared by layers that read them
  * @param bias the layer has, or null
- * @param cross {@code T^T X [rows, inputs]} of the outputs T it should make, or null
- * @param targetSums sum of each of these outputs, or null
+ * @param outputs it should make, or null
  */
-record LayerData(
-    Moments moments,
-    Map<String, Surgeon> surgeons,
-    float[] bias,
-    double[][] cross,
-    double[] targetSums) {
+record LayerData(Moments moments, Map<String, Surgeon> surgeons, float[] bias, Outputs outputs) {
   Surgeon surgeon(double damping, boolean byImportance, WorkerPool pool) {
     return surgeons.computeIfAbsent(
         damping + " " + byImportance, key -> Surgeon.of(moments, damping, byImportance, pool));

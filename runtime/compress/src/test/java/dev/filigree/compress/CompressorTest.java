@@ -20,6 +20,7 @@ import dev.filigree.testing.OnnxModel;
 import dev.filigree.testing.Samples;
 import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Dense;
+import dev.filigree.weights.Packed;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -119,6 +120,7 @@ class CompressorTest {
       assertForms(model, "dense", Dense.class, "dense f32", "dense f32");
       assertForms(model, "fp16", Dense.class, "dense f16", "dense f16");
       assertForms(model, "int8", Quantized.class, "int8", "int8");
+      assertForms(model, "int4", Packed.class, "int4", "int8");
       assertForms(model, "2:4", Sparse24.class, "2:4 f32", "dense f32");
       assertForms(model, "2:4-fp16", Sparse24.class, "2:4 f16", "dense f16");
       assertForms(model, "2:4-int8", Sparse24.class, "2:4 int8", "int8");
@@ -260,8 +262,23 @@ class CompressorTest {
     assertRefused("recipe 'test' prunes layer first twice", prune, sparse);
     assertRefused("recipe 'test' encodes layer first twice", int8, share);
     assertRefused("recipe 'test' prunes layer first after its values were encoded", int8, prune);
-    assertRefused("layer first cannot be unstructured and int8", sparse, int8);
-    assertRefused("layer first cannot be unstructured and codes", sparse, share);
+    Stage groups =
+        new Stage.Quantize(
+            new Encoding.Integers(4, Encoding.Granularity.GROUP, 8, false),
+            Stage.Rounding.NEAREST,
+            false,
+            false,
+            Stage.DAMPING,
+            Targets.LINEAR);
+    assertRefused(
+        "layer first: an unstructured layer cannot be written as int4 in groups", sparse, groups);
+    Stage wide =
+        new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.Groups(2, 32), Targets.LINEAR);
+    assertRefused("layer first has 24 inputs, fewer than the 32 of a 2:32 group", wide);
+    Stage wanda = new Stage.Prune(Stage.Score.WANDA, Structure.TWO_OF_FOUR, Targets.LINEAR);
+    assertRefused("recipe 'test' learns from samples and got none", wanda);
+    Stage tables = new Stage.Prune(Stage.Score.WANDA, Structure.TWO_OF_FOUR, Targets.EMBEDDING);
+    assertRefused("recipe 'test' calibrates table, a table whose rows are looked up", tables);
     assertRefused("the targets [third] of recipe 'test' fit no layer of ", nobody);
   }
 

@@ -31,6 +31,7 @@ class RecipeTest {
         "codebook-4bit",
         "2:4-codebook-4bit",
         "unstructured-50",
+        "int4",
         "unstructured-90");
   }
 
@@ -40,7 +41,7 @@ class RecipeTest {
       String known = name.replace("NN", "75");
       assertEquals(known, Recipe.named(known).name());
     }
-    assertEquals(9, Recipe.names().size());
+    assertEquals(14, Recipe.names().size());
   }
 
   @Test
@@ -65,9 +66,7 @@ class RecipeTest {
     InputException refused = assertThrows(InputException.class, () -> Recipe.named(name));
     assertEquals("there is no recipe '" + name + "'", refused.problem());
     assertEquals(
-        "use one of dense, fp16, int8, 2:4, 2:4-fp16, 2:4-int8, codebook-4bit,"
-            + " 2:4-codebook-4bit, unstructured-NN, or a recipe file",
-        refused.remedy());
+        "use one of " + String.join(", ", Recipe.names()) + ", or a recipe file", refused.remedy());
   }
 
   @Test
@@ -140,12 +139,26 @@ class RecipeTest {
         "{\"prune\": 1}                    | r, stage 1 is no JSON object",
         "{\"shave\": {}}                   | r, stage 1 has the unknown kind 'shave'; use prune,",
         "{\"prune\": {\"sparsty\": 0.5}}   | r, stage 1 has the unknown key \"sparsty\"",
-        "{\"prune\": {\"method\": \"obs\"}} | r, stage 1: the pruning method 'obs' is not",
+        "{\"prune\": {\"method\": \"obs\"}} | r, stage 1: the method 'obs' is not",
         "{\"prune\": {\"sparsity\": \"a\"}} | r, stage 1 has a \"sparsity\" that is no number",
-        "{\"prune\": {\"mask_structure\": \"1:4\"}} | mask_structure '1:4' is not supported yet",
-        "{\"quantize\": {\"bits\": 4}}     | quantisation to 4 bits is not supported yet",
+        "{\"prune\": {\"mask_structure\": \"4:2\"}} | mask_structure 4:2 keeps 4 of every 2",
+        "{\"prune\": {\"scope\": \"row\"}} | mask_structure 2:4 has no scope",
+        "{\"prune\": {\"refit\": 1}} | r, stage 1 has a \"refit\" that is neither true nor false",
+        "{\"prune\": {\"dampening_frac\": 0}} | a dampening_frac of 0.0 is not supported",
+        "{\"prune\": {\"method\": \"sparsegpt\", \"mask_structure\": \"block 4x4\", \"sparsity\":"
+            + " 0.5}} | sparsegpt chooses",
+        "{\"prune\": {\"method\": \"wanda\", \"mask_structure\": \"unstructured\", \"sparsity\":"
+            + " 0.5, \"scope\": \"global\"}} | a global threshold",
+        "{\"quantize\": {\"bits\": 5}}     | quantisation to 5 bits is not supported",
+        "{\"quantize\": {\"method\": \"awq\"}} | r, stage 1: the method 'awq' is not supported",
+        "{\"quantize\": {\"actorder\": true}} | actorder is an order of GPTQ's columns",
+        "{\"quantize\": {\"observer\": \"max\"}} | r, stage 1: the observer 'max' is not",
+        "{\"quantize\": {\"group_size\": 64}} | r, stage 1: the strategy channel with a group",
+        "{\"share\": {\"solver\": \"lloyd\"}} | r, stage 1: the solver 'lloyd' is not supported",
+        "{\"share\": {\"restarts\": 3}}    | r, stage 1: 3 restarts of the solver exact",
+        "{\"share\": {\"weights\": \"all\"}} | r, stage 1: the weights 'all' are not supported",
         "{\"quantize\": {\"bits\": 8.5}}   | r, stage 1 has a \"bits\" that is no whole number",
-        "{\"quantize\": {\"strategy\": \"group\"}} | r, stage 1: the strategy 'group' is not",
+        "{\"quantize\": {\"strategy\": \"group\"}} | r, stage 1: the strategy group with a group",
         "{\"share\": {\"bits\": 3}}        | codes of 3 bits are not supported",
         "{\"share\": {\"granularity\": \"cell\"}} | r, stage 1: the granularity 'cell' is not",
         "{\"convert\": {\"dtype\": \"i8\"}} | r, stage 1 converts to 'i8'",

@@ -113,13 +113,76 @@ class StructureTest {
     assertEquals(Structure.TWO_OF_FOUR, Structure.of("2:4", null, null));
     assertEquals(Structure.TWO_OF_FOUR, Structure.of("2:4", 0.5, null));
     assertEquals(new Structure.Unstructured(0.8), Structure.of("unstructured", 0.8, null));
-    assertRefused("2:4", 0.7, "mask_structure 2:4 has a sparsity of one half, not 0.7");
-    assertRefused("4:8", null, "mask_structure '4:8' is not supported yet");
+    assertRefused("2:4", 0.7, "mask_structure 2:4 keeps 2 of 4, a sparsity of 0.500 and not 0.7");
+    assertEquals(new Structure.Groups(1, 4), Structure.of("1:4", 0.75, null));
+    assertEquals(new Structure.Block(4, 8, 0.5), Structure.of("block 4x8", 0.5, null));
+    assertEquals(
+        new Structure.Unstructured(0.8, Structure.Scope.ROW),
+        Structure.of("unstructured", 0.8, Structure.Scope.ROW));
+    assertRefused("4:4", null, "mask_structure 4:4 keeps 4 of every 4 weights");
+    assertRefused("block 4x8", null, "mask_structure block 4x8 needs a sparsity");
     assertRefused("blocks", null, "mask_structure 'blocks' is not supported");
     assertRefused("unstructured", null, "mask_structure unstructured needs a sparsity");
     for (double nothing : new double[] {0, 1, -0.5, 2, Double.NaN}) {
       assertRefused(
           "unstructured", nothing, "a sparsity of " + nothing + " prunes nothing or everything");
+    }
+  }
+
+  @Seeded(50)
+  void anyGroupKeepsItsBestAndNoMore(Samples samples) {
+    int of = samples.between(2, 16);
+    int keep = samples.between(1, of - 1);
+    int rows = samples.between(1, 4);
+    int columns = samples.between(1, 40);
+    float[] scores = samples.normal(rows * columns);
+    Mask mask = new Structure.Groups(keep, of).choose(scores, rows, columns);
+    for (int row = 0; row < rows; row++) {
+      for (int first = 0; first < columns; first += of) {
+        int kept = 0;
+        float worstKept = Float.POSITIVE_INFINITY;
+        float bestGone = Float.NEGATIVE_INFINITY;
+        int end = Math.min(columns, first + of);
+        for (int c = first; c < end; c++) {
+          float score = scores[row * columns + c];
+          if (mask.kept(row, c)) {
+            kept++;
+            worstKept = Math.min(worstKept, score);
+          } else {
+            bestGone = Math.max(bestGone, score);
+          }
+        }
+        assertEquals(Math.min(keep, end - first), kept);
+        assertTrue(worstKept >= bestGone);
+      }
+    }
+  }
+
+  @Seeded(50)
+  void aFractionOfARowIsTakenFromEachRow(Samples samples) {
+    int rows = samples.between(1, 5);
+    int columns = samples.between(1, 40);
+    Structure half = new Structure.Unstructured(0.5, Structure.Scope.ROW);
+    Mask mask = half.choose(samples.normal(rows * columns), rows, columns);
+    for (int row = 0; row < rows; row++) {
+      assertEquals(columns - Math.round(columns * 0.5), mask.keptInRow(row));
+    }
+  }
+
+  @Test
+  void theBlockThatMattersLeastGoesAsAWhole() {
+    float[] scores = {
+      9, 9, 1, 1, 5,
+      9, 9, 1, 1, 5,
+      0, 3, 4, 4, 0,
+    };
+    // blocks by mean square: 81, 1, 25 / 4.5, 16, 0
+    Mask mask = new Structure.Block(2, 2, 1 / 3.0).choose(scores, 3, 5);
+    for (int row = 0; row < 3; row++) {
+      for (int column = 0; column < 5; column++) {
+        boolean gone = row < 2 && (column == 2 || column == 3) || row == 2 && column == 4;
+        assertEquals(!gone, mask.kept(row, column), row + ", " + column);
+      }
     }
   }
 

@@ -6,20 +6,15 @@ import java.util.Arrays;
 
 /**
  * Second moments of a layer's inputs, summed over tokens as they stream by: {@code X^T X}, the sums
- * of X, and, for each layer that reads these inputs and is to be fitted, {@code T^T X} with the
- * outputs T it should make. Memory is bounded by the matrices. Sums are in f64; products of a few
- * hundred tokens are in f32.
+ * and the squares of X. Memory is bounded by the matrix. Sums are in f64; products of a few hundred
+ * tokens are in f32.
  */
 public final class Moments {
-  private final Products products;
   private final int inputs;
-  private final double[][] second;
+  private final Products second;
   private final double[] sums;
   private final double[] squares;
   private long tokens;
-
-  /** Tokens the lower triangle knows of. */
-  private long mirrored;
 
   /**
    * Moments of no tokens yet.
@@ -28,9 +23,8 @@ public final class Moments {
    * @param full whether all products are wanted; if not, only squares and sums are kept
    */
   public Moments(int inputs, boolean full, Kernels kernels, WorkerPool pool) {
-    this.products = new Products(kernels, pool);
     this.inputs = inputs;
-    this.second = full ? new double[inputs][inputs] : null;
+    this.second = full ? new Products(inputs, inputs, true, kernels, pool) : null;
     this.sums = new double[inputs];
     this.squares = new double[inputs];
   }
@@ -46,47 +40,8 @@ public final class Moments {
     }
     tokens += count;
     if (second != null) {
-      chunks(
-          x,
-          inputs,
-          x,
-          inputs,
-          count,
-          (a, b, n) -> products.add(second, a, inputs, b, inputs, n, true));
+      second.add(x, null, count);
     }
-  }
-
-  /** Adds {@code T^T X} of tokens to {@code [outputs, inputs]}, and the sums of T to its last. */
-  public void addTargets(
-      double[][] cross, double[] targetSums, float[] t, int outputs, float[] x, int count) {
-    for (int i = 0; i < count; i++) {
-      for (int o = 0; o < outputs; o++) {
-        targetSums[o] += t[i * outputs + o];
-      }
-    }
-    chunks(
-        t,
-        outputs,
-        x,
-        inputs,
-        count,
-        (a, b, n) -> products.add(cross, a, outputs, b, inputs, n, false));
-  }
-
-  private interface Chunk {
-    void add(float[] a, float[] b, int tokens);
-  }
-
-  private static void chunks(float[] a, int width, float[] b, int inputs, int count, Chunk chunk) {
-    for (int from = 0; from < count; from += Products.CHUNK) {
-      int to = Math.min(count, from + Products.CHUNK);
-      float[] partOfA = part(a, from, to, width, count);
-      chunk.add(partOfA, a == b ? partOfA : part(b, from, to, inputs, count), to - from);
-    }
-  }
-
-  private static float[] part(float[] values, int from, int to, int width, int count) {
-    return to - from == count ? values : Arrays.copyOfRange(values, from * width, to * width);
   }
 
   /** Features of a token. */
@@ -124,17 +79,9 @@ public final class Moments {
     return second != null;
   }
 
-  /** {@code X^T X}. Sums are made of the upper triangle, which is mirrored when it is asked for. */
+  /** {@code X^T X}. */
   double[][] second() {
-    if (mirrored != tokens) {
-      for (int i = 0; i < inputs; i++) {
-        for (int j = i + 1; j < inputs; j++) {
-          second[j][i] = second[i][j];
-        }
-      }
-      mirrored = tokens;
-    }
-    return second;
+    return second.sum();
   }
 
   /**

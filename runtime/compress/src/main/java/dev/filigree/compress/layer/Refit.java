@@ -32,21 +32,22 @@ public final class Refit {
    *
    * @param weights {@code [rows, inputs]}
    * @param mask what stays, or null for all
-   * @param cross {@code T^T X [rows, inputs]} of the targets T
-   * @param targetSums sum of each output's targets
+   * @param targets the outputs to come close to
    * @return the biases, or null if the layer has none
    */
-  public double[] fit(double[][] weights, Mask mask, double[][] cross, double[] targetSums) {
+  public double[] fit(double[][] weights, Mask mask, Outputs targets) {
+    double[][] cross = targets.cross();
+    double[][] second = moments.second();
     int rows = weights.length;
     double[] biases = hasBias ? new double[rows] : null;
     double trace = 0;
     for (int i = 0; i < moments.inputs(); i++) {
-      trace += moments.second()[i][i];
+      trace += second[i][i];
     }
     // a layer that only ever saw zeros keeps its weights
     double pull = trace == 0 ? 1 : DAMPING * trace / moments.inputs();
     if (mask == null) {
-      fitAll(weights, cross, targetSums, biases, pull);
+      fitAll(weights, targets, biases, pull);
       return biases;
     }
     int n = moments.inputs() + 1;
@@ -58,7 +59,7 @@ public final class Refit {
             scratch[worker] = new double[n][n];
           }
           double bias =
-              fit(weights[row], mask, row, cross[row], targetSums[row], pull, scratch[worker]);
+              fit(weights[row], mask, row, cross[row], targets.sum(row), pull, scratch[worker]);
           if (hasBias) {
             biases[row] = bias;
           }
@@ -115,8 +116,8 @@ public final class Refit {
   }
 
   /** When nothing is dropped one factor serves all rows. */
-  private void fitAll(
-      double[][] weights, double[][] cross, double[] targetSums, double[] biases, double pull) {
+  private void fitAll(double[][] weights, Outputs targets, double[] biases, double pull) {
+    double[][] cross = targets.cross();
     int inputs = moments.inputs();
     int n = inputs + (hasBias ? 1 : 0);
     double[][] a = new double[n][n];
@@ -141,7 +142,7 @@ public final class Refit {
               b[i] = cross[row][i] + pull * w[i];
             }
             if (hasBias) {
-              b[inputs] = targetSums[row];
+              b[inputs] = targets.sum(row);
             }
             Cholesky.solve(a, n, b);
             System.arraycopy(b, 0, w, 0, inputs);
@@ -149,7 +150,7 @@ public final class Refit {
               biases[row] = b[inputs];
             }
           } else if (hasBias) {
-            biases[row] = bias(w, targetSums[row]);
+            biases[row] = bias(w, targets.sum(row));
           }
         });
   }
