@@ -5,6 +5,7 @@ import dev.filigree.Model;
 import dev.filigree.SessionOptions;
 import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
+import dev.filigree.compress.Prediction;
 import dev.filigree.weights.Weights;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -28,14 +29,21 @@ import tools.jackson.databind.node.ObjectNode;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree compress minilm --recipe 2:4 -o minilm-2of4.filigree",
-      "  filigree compress model.onnx --recipe recipe.json --json"
+      "  filigree compress minilm --recipe 2:4-sparsegpt --calibration texts.txt",
+      "  filigree compress model.onnx --recipe recipe.json --dry-run --json"
     })
 final class CompressCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
+  @Mixin private Common.Calibrated calibrated;
   @Mixin private Common.Format format;
+
+  @Option(
+      names = "--dry-run",
+      description = "Print what would be done and the bytes to expect, and do nothing.")
+  private boolean dryRun;
 
   @Option(
       names = {"-o", "--output"},
@@ -54,10 +62,19 @@ final class CompressCommand implements Callable<Integer> {
     try (ProgressBars progress = new ProgressBars()) {
       Path input = Models.file(source.model, progress);
       try (Model model = Model.open(input)) {
+        if (dryRun) {
+          predict(Prediction.of(model, compressed.recipe), input);
+          return Main.DONE;
+        }
         Path file = output == null ? defaultOutput(model) : output;
         check(file);
         Compression compression =
-            Compressor.compress(model, compressed.recipe, options.threads(), progress);
+            Compressor.compress(
+                model,
+                compressed.recipe,
+                compressed.recipe.needsCalibration() ? calibrated.samples(model) : null,
+                options.threads(),
+                progress);
         compression.write(file);
         progress.finish();
         double millis = (System.nanoTime() - start) / 1e6;
@@ -114,14 +131,16 @@ final class CompressCommand implements Callable<Integer> {
             .put("bitsPerWeight", weights.bitsPerWeight())
             .put("weightError", layer.weightError())
             // needs activations, which a recipe without calibration has not seen
-            .putNull("outputError");
+            .put("outputError", known(layer.outputError()))
+            .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
       }
       document.put("elapsedMillis", millis);
       Output.json(out, document);
       return;
     }
     Output.Table table =
-        new Output.Table("layer", "shape", "format", ">kept", ">bits/weight", ">weight error");
+        new Output.Table(
+            "layer", "shape", "format", ">kept", ">bits/weight", ">weight error", ">output error");
     for (Compression.Layer layer : compression.layers()) {
       Weights weights = layer.weights();
       table.row(
@@ -130,7 +149,8 @@ final class CompressCommand implements Callable<Integer> {
           weights.format(),
           Output.format("%.0f %%", 100 * weights.density()),
           Output.format("%.2f", weights.bitsPerWeight()),
-          layer.changed() ? Output.format("%.4f", layer.weightError()) : "");
+          layer.changed() ? Output.format("%.4f", layer.weightError()) : "",
+          Double.isNaN(layer.outputError()) ? "" : Output.format("%.4f", layer.outputError()));
     }
     table.print(out);
     out.println();
@@ -146,5 +166,53 @@ final class CompressCommand implements Callable<Integer> {
             + Output.format("%.2f", compression.bitsPerWeight())
             + " bits per weight; "
             + Output.format("%.1f s", millis / 1e3));
+  }
+
+  private static Double known(double number) {
+    return Double.isNaN(number) ? null : number;
+  }
+
+  private void predict(Prediction prediction, Path input) {
+    PrintWriter out = spec.commandLine().getOut();
+    long before = prediction.matrices().stream().mapToLong(m -> m.matrix().weights().bytes()).sum();
+    if (format.json) {
+      ObjectNode document =
+          Output.JSON
+              .createObjectNode()
+              .put("input", input.toString())
+              .put("recipe", compressed.recipe.name())
+              .put("weightBytesBefore", before)
+              .put("weightBytesAfter", prediction.bytes());
+      ArrayNode layers = document.putArray("layers");
+      for (Prediction.Matrix matrix : prediction.matrices()) {
+        layers
+            .addObject()
+            .put("name", matrix.matrix().name())
+            .put("rows", matrix.matrix().weights().rows())
+            .put("columns", matrix.matrix().weights().columns())
+            .put("steps", matrix.steps())
+            .put("bytes", matrix.bytes());
+      }
+      Output.json(out, document);
+      return;
+    }
+    Output.Table table = new Output.Table("layer", "shape", ">bytes", "steps");
+    for (Prediction.Matrix matrix : prediction.matrices()) {
+      table.row(
+          matrix.matrix().name(),
+          matrix.matrix().weights().rows() + " x " + matrix.matrix().weights().columns(),
+          Output.bytes(matrix.bytes()),
+          matrix.steps());
+    }
+    table.print(out);
+    out.println();
+    out.println(
+        "weights of "
+            + input
+            + ": "
+            + Output.bytes(prediction.bytes())
+            + " instead of "
+            + Output.bytes(before)
+            + "; nothing was written");
   }
 }

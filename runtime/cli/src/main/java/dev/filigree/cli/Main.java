@@ -38,6 +38,9 @@ public final class Main implements Runnable {
   /** The command was used wrongly. */
   static final int MISUSED = 2;
 
+  /** A check that the user asked for did not hold. */
+  static final int UNMET = 3;
+
   private static final Map<String, Class<?>> COMMANDS = commands();
 
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -54,6 +57,8 @@ public final class Main implements Runnable {
     Map<String, Class<?>> commands = new LinkedHashMap<>();
     commands.put("run", RunCommand.class);
     commands.put("compress", CompressCommand.class);
+    commands.put("compare", CompareCommand.class);
+    commands.put("report", ReportCommand.class);
     commands.put("bench", BenchCommand.class);
     commands.put("inspect", InspectCommand.class);
     commands.put("explain", ExplainCommand.class);

@@ -5,11 +5,7 @@ import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.text.EncoderOptions;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -97,29 +93,9 @@ final class RunCommand implements Callable<Integer> {
       }
     }
     if (textFile != null) {
-      lines(textFile).stream().filter(line -> !line.isBlank()).forEach(all::add);
-      if (all.isEmpty()) {
-        throw new UsageException("--text-file " + textFile + " holds no text; write one a line");
-      }
+      all.addAll(TextLines.read("--text-file", textFile));
     }
     return all;
-  }
-
-  private static List<String> lines(Path file) {
-    try {
-      return Files.readAllLines(file);
-    } catch (NoSuchFileException missing) {
-      throw new UsageException("--text-file " + file + " does not exist; check the path");
-    } catch (CharacterCodingException foreign) {
-      throw new UsageException("--text-file " + file + " is not UTF-8; convert it");
-    } catch (IOException unreadable) {
-      throw new UsageException(
-          "--text-file "
-              + file
-              + " cannot be read ("
-              + unreadable.getMessage()
-              + "); pass a text file");
-    }
   }
 
   private void texts(

@@ -1,0 +1,131 @@
+package dev.filigree.cli;
+
+import dev.filigree.format.AtomicFile;
+import java.awt.Color;
+import java.awt.Font;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.knowm.xchart.AnnotationText;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.VectorGraphicsEncoder;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.lines.SeriesLines;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+
+/**
+ * A picture of what options cost against how faithful they are: those that no other beats in both
+ * respects joined by a line, the others in grey.
+ */
+final class ParetoChart {
+  private static final int WIDTH = 960;
+  private static final int HEIGHT = 600;
+  private static final Color FRONT = new Color(0x1f6feb);
+  private static final Color DOMINATED = new Color(0xa0a0a0);
+  private static final Color INK = new Color(0x24292f);
+
+  /**
+   * The loss of a perfect option on the logarithmic axis, which has no zero: what an embedding in
+   * f32 cannot tell.
+   */
+  private static final double LEAST_LOSS = 1e-6;
+
+  private ParetoChart() {}
+
+  /**
+   * A point.
+   *
+   * @param cost along the horizontal axis
+   * @param cosine mean cosine to the original
+   */
+  record Point(String label, double cost, double cosine, boolean front) {}
+
+  /** Draws points. */
+  static XYChart draw(String title, String cost, List<Point> points) {
+    XYChart chart =
+        new XYChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title(title)
+            .xAxisTitle(cost)
+            .yAxisTitle("1 - mean cosine to the dense model (lower is better)")
+            .build();
+    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setDefaultSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Line);
+    chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNE);
+    chart.getStyler().setChartBackgroundColor(Color.WHITE);
+    chart.getStyler().setPlotBorderVisible(false);
+    chart.getStyler().setAnnotationTextFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    chart.getStyler().setAnnotationTextFontColor(INK);
+    double most = points.stream().mapToDouble(Point::cost).max().orElse(1);
+    chart.getStyler().setXAxisMin(0.0).setXAxisMax(most * 1.15);
+    chart.getStyler().setYAxisMin(LEAST_LOSS / 2).setYAxisMax(1.0);
+    series(chart, "not beaten in both", points, true);
+    series(chart, "beaten by another", points, false);
+    for (Point point : points) {
+      // beside the mark, not on it
+      double x = point.cost + most * 0.012 + most * 0.0042 * point.label.length();
+      chart.addAnnotation(new AnnotationText(point.label, x, loss(point), false));
+    }
+    return chart;
+  }
+
+  private static double loss(Point point) {
+    return Math.max(LEAST_LOSS, 1 - point.cosine);
+  }
+
+  private static void series(XYChart chart, String name, List<Point> points, boolean front) {
+    List<Double> x = new ArrayList<>();
+    List<Double> y = new ArrayList<>();
+    points.stream()
+        .filter(point -> point.front == front)
+        .sorted(Comparator.comparingDouble(Point::cost))
+        .forEach(
+            point -> {
+              x.add(point.cost);
+              y.add(loss(point));
+            });
+    if (x.isEmpty()) {
+      return;
+    }
+    XYSeries series = chart.addSeries(name, x, y);
+    series.setMarker(SeriesMarkers.CIRCLE);
+    series.setMarkerColor(front ? FRONT : DOMINATED);
+    series.setLineColor(FRONT);
+    series.setLineStyle(front ? SeriesLines.SOLID : SeriesLines.NONE);
+  }
+
+  /** Writes a chart as {@code NAME.svg} and {@code NAME.png}, each whole or not at all. */
+  static void write(XYChart chart, Path folder, String name) {
+    try {
+      ByteArrayOutputStream svg = new ByteArrayOutputStream();
+      VectorGraphicsEncoder.saveVectorGraphic(
+          chart, svg, VectorGraphicsEncoder.VectorGraphicsFormat.SVG);
+      bytes(folder.resolve(name + ".svg"), svg.toByteArray());
+      ByteArrayOutputStream png = new ByteArrayOutputStream();
+      BitmapEncoder.saveBitmap(chart, png, BitmapEncoder.BitmapFormat.PNG);
+      bytes(folder.resolve(name + ".png"), png.toByteArray());
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    }
+  }
+
+  private static void bytes(Path file, byte[] content) {
+    AtomicFile.write(
+        file,
+        channel -> {
+          ByteBuffer buffer = ByteBuffer.wrap(content);
+          while (buffer.hasRemaining()) {
+            channel.write(buffer);
+          }
+        });
+  }
+}

@@ -1,0 +1,260 @@
+package dev.filigree.cli;
+
+import dev.filigree.Model;
+import dev.filigree.SessionOptions;
+import dev.filigree.compress.Calibration;
+import dev.filigree.compress.Compression;
+import dev.filigree.compress.Compressor;
+import dev.filigree.compress.Fidelity;
+import dev.filigree.compress.ParetoFront;
+import dev.filigree.compress.Recipe;
+import dev.filigree.compress.WeightBytes;
+import dev.filigree.text.EncoderOptions;
+import dev.filigree.text.SentenceEncoder;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Sweeps recipes over a model. */
+@Command(
+    name = "report",
+    description = {
+      "Sweep several recipes over one text model: a table, JSON, and pictures of bytes and latency",
+      "against fidelity. dense, int8 and int4 are always among them."
+    },
+    mixinStandardHelpOptions = true,
+    usageHelpAutoWidth = true,
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  filigree report minilm --text-file evaluation.txt --output-dir report",
+      "  filigree report minilm --calibration texts.txt --text-file evaluation.txt"
+    })
+final class ReportCommand implements Callable<Integer> {
+  /** Recipes that every report has. */
+  private static final List<String> ALWAYS = List.of("dense", "int8", "int4");
+
+  /** Recipes of a report that names none. */
+  private static final List<String> PLAIN =
+      List.of("fp16", "codebook-4bit", "2:4", "2:4-int8", "2:4-codebook-4bit", "unstructured-50");
+
+  /** What comes to them where there are texts to learn from. */
+  private static final List<String> LEARNING =
+      List.of("int4-gptq", "codebook-4bit-weighted", "2:4-sparsegpt", "2:4-sparsegpt-int8");
+
+  /** Texts of a call whose latency is measured. */
+  private static final int LATENCY_TEXTS = 8;
+
+  /** Calls measured of each model; half of as many again come before. */
+  private static final int LATENCY_CALLS = 10;
+
+  @Spec private CommandSpec spec;
+  @Mixin private Common.Source source;
+  @Mixin private Common.Runtime runtime;
+  @Mixin private Common.Calibrated calibrated;
+  @Mixin private Common.Format format;
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "R",
+      converter = Common.RecipeConverter.class,
+      description = "A recipe to sweep; repeatable (default: all that can be applied).")
+  private List<Recipe> recipes = List.of();
+
+  @Option(
+      names = "--text-file",
+      paramLabel = "F",
+      required = true,
+      description = "Texts to judge by, one a line; none of the calibration's.")
+  private Path textFile;
+
+  @Option(
+      names = "--output-dir",
+      paramLabel = "D",
+      description = "Write report.md, report.json and the pictures there.")
+  private Path outputFolder;
+
+  @Override
+  public Integer call() throws IOException {
+    SessionOptions options = runtime.options();
+    List<String> texts = TextLines.read("--text-file", textFile);
+    requireDisjoint(texts, calibrated.texts());
+    if (outputFolder != null) {
+      Common.checkFolder("--output-dir", outputFolder);
+    }
+    List<ReportRow> rows;
+    try (ProgressBars progress = new ProgressBars();
+        Model model = Model.open(Models.file(source.model, progress))) {
+      rows = fronts(rows(model, options, texts, progress));
+      progress.finish();
+    }
+    if (outputFolder != null) {
+      ReportFiles.write(outputFolder, source.model, rows);
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (format.json) {
+      Output.json(out, ReportFiles.json(source.model, rows));
+    } else {
+      ReportFiles.table(rows).print(out);
+    }
+    return Main.DONE;
+  }
+
+  /** What was learned by heart must not be asked in the examination. */
+  private void requireDisjoint(List<String> texts, List<String> learned) {
+    Set<String> known = new HashSet<>();
+    learned.forEach(text -> known.add(text.strip()));
+    for (String text : texts) {
+      if (known.contains(text.strip())) {
+        throw new UsageException(
+            "--text-file "
+                + textFile
+                + " has the text '"
+                + Output.cut(text, 60)
+                + "' of --calibration; judge by other texts");
+      }
+    }
+  }
+
+  private List<Recipe> sweep() {
+    Map<String, Recipe> all = new LinkedHashMap<>();
+    ALWAYS.forEach(name -> all.put(name, Recipe.named(name)));
+    if (recipes.isEmpty()) {
+      PLAIN.forEach(name -> all.put(name, Recipe.named(name)));
+      if (calibrated.file != null) {
+        LEARNING.forEach(name -> all.put(name, Recipe.named(name)));
+      }
+    }
+    recipes.forEach(recipe -> all.put(recipe.name(), recipe));
+    return List.copyOf(all.values());
+  }
+
+  private List<ReportRow> rows(
+      Model model, SessionOptions options, List<String> texts, ProgressBars progress)
+      throws IOException {
+    List<Recipe> sweep = sweep();
+    Calibration samples =
+        sweep.stream().anyMatch(Recipe::needsCalibration) ? calibrated.samples(model) : null;
+    List<ReportRow> rows = new ArrayList<>();
+    List<String> timed = texts.subList(0, Math.min(LATENCY_TEXTS, texts.size()));
+    try (SentenceEncoder dense = encoder(model, options)) {
+      float[][] expected = dense.embed(texts, progress);
+      for (Recipe recipe : sweep) {
+        long start = System.nanoTime();
+        Compression compression =
+            Compressor.compress(model, recipe, samples, options.threads(), progress);
+        double millis = (System.nanoTime() - start) / 1e6;
+        try (Model compressed = compression.toModel();
+            SentenceEncoder encoder = encoder(compressed, options)) {
+          Fidelity fidelity = Fidelity.of(expected, encoder.embed(texts, progress));
+          rows.add(row(compression, fidelity, latency(dense, encoder, timed), millis));
+        }
+        progress.at("recipes", rows.size(), sweep.size());
+      }
+    }
+    return rows;
+  }
+
+  private static SentenceEncoder encoder(Model model, SessionOptions options) {
+    return SentenceEncoder.open(model, options, EncoderOptions.DEFAULTS.withTruncation());
+  }
+
+  /**
+   * Latency of a model and its ratio to the dense one, called in turns so that other users of the
+   * machine hit both alike.
+   */
+  private static double[] latency(
+      SentenceEncoder dense, SentenceEncoder encoder, List<String> texts) {
+    double[] own = new double[LATENCY_CALLS];
+    double[] ratios = new double[LATENCY_CALLS];
+    for (int i = -LATENCY_CALLS / 2; i < LATENCY_CALLS; i++) {
+      double base = millis(dense, texts);
+      double millis = millis(encoder, texts);
+      if (i >= 0) {
+        own[i] = millis;
+        ratios[i] = millis / base;
+      }
+    }
+    Arrays.sort(own);
+    Arrays.sort(ratios);
+    return new double[] {own[LATENCY_CALLS / 2], ratios[LATENCY_CALLS / 2]};
+  }
+
+  private static double millis(SentenceEncoder encoder, List<String> texts) {
+    long start = System.nanoTime();
+    encoder.embed(texts);
+    return (System.nanoTime() - start) / 1e6;
+  }
+
+  private static ReportRow row(
+      Compression compression, Fidelity fidelity, double[] latency, double millis)
+      throws IOException {
+    Compression.Layer worst =
+        compression.layers().stream()
+            .filter(Compression.Layer::changed)
+            .max(Comparator.comparingDouble(ReportCommand::error))
+            .orElse(null);
+    return new ReportRow(
+        compression.recipe().name(),
+        compression.bitsPerWeight(),
+        fileBytes(compression),
+        compression.layers().stream()
+            .map(layer -> WeightBytes.of(layer.weights()))
+            .reduce(new WeightBytes(0, 0, 0, 0), WeightBytes::plus),
+        fidelity,
+        worst == null ? "" : worst.matrix().name(),
+        worst == null ? 0 : error(worst),
+        latency[0],
+        latency[1],
+        millis,
+        false,
+        false);
+  }
+
+  private static double error(Compression.Layer layer) {
+    return Double.isNaN(layer.outputError()) ? layer.weightError() : layer.outputError();
+  }
+
+  /** The size of the file, by writing it. */
+  private static long fileBytes(Compression compression) throws IOException {
+    Path file = Files.createTempFile(Cache.folder("report"), "model", ".filigree");
+    try {
+      compression.write(file);
+      return Files.size(file);
+    } finally {
+      Files.deleteIfExists(file);
+    }
+  }
+
+  private static List<ReportRow> fronts(List<ReportRow> rows) {
+    boolean[] smallest =
+        ParetoFront.of(
+            rows.stream()
+                .map(r -> new ParetoFront.Option(r.fileBytes(), r.fidelity().meanCosine()))
+                .toList());
+    boolean[] fastest =
+        ParetoFront.of(
+            rows.stream()
+                .map(r -> new ParetoFront.Option(r.latencyRatio(), r.fidelity().meanCosine()))
+                .toList());
+    List<ReportRow> marked = new ArrayList<>();
+    for (int i = 0; i < rows.size(); i++) {
+      marked.add(rows.get(i).onFronts(smallest[i], fastest[i]));
+    }
+    return marked;
+  }
+}

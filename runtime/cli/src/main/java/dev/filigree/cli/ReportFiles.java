@@ -1,0 +1,146 @@
+package dev.filigree.cli;
+
+import dev.filigree.format.AtomicFile;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A sweep as a table, as JSON, as Markdown and as pictures. */
+final class ReportFiles {
+  private ReportFiles() {}
+
+  static Output.Table table(List<ReportRow> rows) {
+    Output.Table table =
+        new Output.Table(
+            "recipe",
+            ">bits/w",
+            ">file",
+            ">x",
+            ">mean cos",
+            ">worst cos",
+            ">rank corr",
+            ">top 10",
+            ">worst layer",
+            ">latency",
+            "not beaten in");
+    for (ReportRow row : rows) {
+      table.row(cells(row, rows.getFirst()));
+    }
+    return table;
+  }
+
+  private static String[] cells(ReportRow row, ReportRow dense) {
+    return new String[] {
+      row.recipe(),
+      Output.format("%.2f", row.bitsPerWeight()),
+      Output.bytes(row.fileBytes()),
+      Output.format("%.1f", (double) dense.fileBytes() / row.fileBytes()),
+      Output.format("%.4f", row.fidelity().meanCosine()),
+      Output.format("%.4f", row.fidelity().minCosine()),
+      Output.format("%.4f", row.fidelity().spearman()),
+      Output.format("%.3f", row.fidelity().topOverlap()),
+      row.worstLayer().isEmpty() ? "" : Output.format("%.3f", row.worstError()),
+      Output.format("%.1f ms, %.2fx", row.latencyMillis(), row.latencyRatio()),
+      (row.smallest() ? "bytes " : "") + (row.fastest() ? "latency" : ""),
+    };
+  }
+
+  static ObjectNode json(String model, List<ReportRow> rows) {
+    ObjectNode document = Output.JSON.createObjectNode().put("model", model);
+    Machine.describe(document.putObject("machine"));
+    ArrayNode list = document.putArray("recipes");
+    for (ReportRow row : rows) {
+      ObjectNode entry =
+          list.addObject()
+              .put("recipe", row.recipe())
+              .put("bitsPerWeight", row.bitsPerWeight())
+              .put("bytes", row.fileBytes());
+      entry
+          .putObject("weightBytes")
+          .put("values", row.bytes().values())
+          .put("index", row.bytes().index())
+          .put("scales", row.bytes().scales())
+          .put("codebook", row.bytes().codebook());
+      double spearman = row.fidelity().spearman();
+      entry
+          .put("meanCosine", row.fidelity().meanCosine())
+          .put("minCosine", row.fidelity().minCosine())
+          .put("lowCosine", row.fidelity().lowCosine())
+          .put("spearman", Double.isNaN(spearman) ? null : spearman)
+          .put("top10Overlap", row.fidelity().topOverlap())
+          .put("worstLayer", row.worstLayer())
+          .put("worstLayerError", row.worstError())
+          .put("latencyMillis", row.latencyMillis())
+          .put("latencyRatio", row.latencyRatio())
+          .put("compressMillis", row.compressMillis())
+          .put("onBytesFront", row.smallest())
+          .put("onLatencyFront", row.fastest());
+    }
+    return document;
+  }
+
+  private static String markdown(String model, List<ReportRow> rows) {
+    StringBuilder text = new StringBuilder("# Recipes for " + model + "\n\n");
+    text.append("On ").append(Machine.summary()).append(".\n\n");
+    text.append(
+        "| recipe | bits/weight | file | x | mean cosine | worst cosine | rank correlation | top 10"
+            + " | worst layer | latency | not beaten in |\n");
+    text.append("|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for (ReportRow row : rows) {
+      text.append("| ").append(String.join(" | ", cells(row, rows.getFirst()))).append(" |\n");
+    }
+    text.append("\n![bytes against fidelity](pareto-bytes.svg)\n");
+    text.append("\n![latency against fidelity](pareto-latency.svg)\n");
+    return text.toString();
+  }
+
+  /** Writes all files of a report, each whole or not at all. */
+  static void write(Path folder, String model, List<ReportRow> rows) {
+    text(folder.resolve("report.json"), json(model, rows).toPrettyString() + "\n");
+    text(folder.resolve("report.md"), markdown(model, rows));
+    ParetoChart.write(
+        ParetoChart.draw(
+            model + ": bytes against fidelity",
+            "file, MB",
+            rows.stream()
+                .map(
+                    row ->
+                        new ParetoChart.Point(
+                            row.recipe(),
+                            row.fileBytes() / 1e6,
+                            row.fidelity().meanCosine(),
+                            row.smallest()))
+                .toList()),
+        folder,
+        "pareto-bytes");
+    ParetoChart.write(
+        ParetoChart.draw(
+            model + ": latency against fidelity",
+            "latency, times that of dense",
+            rows.stream()
+                .map(
+                    row ->
+                        new ParetoChart.Point(
+                            row.recipe(),
+                            row.latencyRatio(),
+                            row.fidelity().meanCosine(),
+                            row.fastest()))
+                .toList()),
+        folder,
+        "pareto-latency");
+  }
+
+  private static void text(Path file, String content) {
+    AtomicFile.write(
+        file,
+        channel -> {
+          ByteBuffer buffer = ByteBuffer.wrap(content.getBytes(StandardCharsets.UTF_8));
+          while (buffer.hasRemaining()) {
+            channel.write(buffer);
+          }
+        });
+  }
+}

@@ -1,0 +1,125 @@
+package dev.filigree.compress;
+
+import dev.filigree.Model;
+import dev.filigree.WeightMatrix;
+import dev.filigree.weights.Dense;
+import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Sparse24;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What a recipe will do, known before any of it is done.
+ *
+ * @param matrices in the model's order
+ */
+public record Prediction(List<Matrix> matrices) {
+  /**
+   * What becomes of a matrix.
+   *
+   * @param matrix as the model has it
+   * @param steps what is done to it, in words; empty if nothing is
+   * @param bytes it will take; a global threshold is taken for one of each layer
+   */
+  public record Matrix(WeightMatrix matrix, String steps, long bytes) {}
+
+  /**
+   * The plan of a recipe for a model.
+   *
+   * @throws dev.filigree.InputException if the recipe fits nothing or contradicts itself
+   */
+  public static Prediction of(Model model, Recipe recipe) {
+    return new Prediction(Work.of(model, recipe).stream().map(Prediction::of).toList());
+  }
+
+  /** Bytes of all matrices. */
+  public long bytes() {
+    return matrices.stream().mapToLong(Matrix::bytes).sum();
+  }
+
+  private static Matrix of(Work work) {
+    WeightMatrix matrix = work.matrix();
+    if (!work.changes() || !(matrix.weights() instanceof Dense dense)) {
+      return new Matrix(matrix, "", matrix.weights().bytes());
+    }
+    long rows = matrix.weights().rows();
+    long columns = matrix.weights().columns();
+    Encoding encoding = work.encoding(dense.tensor().dtype());
+    if (work.prune() == null) {
+      return new Matrix(
+          matrix, steps(work), values(encoding, rows, columns, columns, rows * columns));
+    }
+    Structure structure = work.prune().structure();
+    long mask = rows * Math.ceilDiv(columns, 8);
+    if (structure.equals(Structure.TWO_OF_FOUR)) {
+      long groups = Sparse24.groups((int) columns);
+      long kept = groups * Sparse24.KEPT;
+      long bits = rows * Math.ceilDiv(groups * Sparse24.GROUP, 8);
+      return new Matrix(
+          matrix,
+          steps(work),
+          bits + values(encoding, rows, kept, groups * Sparse24.GROUP, rows * kept));
+    }
+    long kept =
+        switch (structure) {
+          case Structure.Groups(int keep, int of) ->
+              rows * (columns / of * keep + Math.min(columns % of, keep));
+          case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
+              scope == Structure.Scope.ROW
+                  ? rows * (columns - Math.round(columns * sparsity))
+                  : rows * columns - Math.round(rows * columns * sparsity);
+          case Structure.Block block -> Math.round(rows * columns * (1 - block.sparsity()));
+        };
+    long offsets = rows * Long.BYTES;
+    return new Matrix(
+        matrix, steps(work), mask + offsets + values(encoding, rows, columns, columns, kept));
+  }
+
+  /** Bytes of stored values with their scales or codebooks. */
+  private static long values(Encoding encoding, long rows, long perRow, long columns, long stored) {
+    return switch (encoding) {
+      case Encoding.Floats floats -> stored * floats.dtype().bytes();
+      case Encoding.Codes codes -> {
+        long books = codes.granularity() == Encoding.Granularity.ROW ? rows : 1;
+        long centroids = books << codes.bits();
+        yield Math.ceilDiv(stored * codes.bits(), 8L) + centroids * Float.BYTES;
+      }
+      case Encoding.Integers integers -> integers(integers, rows, perRow, columns, stored);
+    };
+  }
+
+  private static long integers(
+      Encoding.Integers integers, long rows, long perRow, long columns, long stored) {
+    boolean isGrouped = integers.granularity() == Encoding.Granularity.GROUP;
+    boolean isTensor = integers.granularity() == Encoding.Granularity.TENSOR;
+    if (integers.bits() == Byte.SIZE && !isGrouped) {
+      return stored + (isTensor ? 1 : rows) * Float.BYTES;
+    }
+    long group = isGrouped ? Math.min(perRow, integers.group() * perRow / columns) : perRow;
+    long scales = isTensor ? 1 : rows * Math.ceilDiv(perRow, group);
+    long words = rows * PackedIntegers.wordsPerRow((int) perRow, integers.bits());
+    return words * Integer.BYTES + scales * Short.BYTES;
+  }
+
+  private static String steps(Work work) {
+    StringBuilder steps = new StringBuilder();
+    if (work.prune() != null) {
+      Stage.Prune prune = work.prune();
+      steps.append(prune.score().name().toLowerCase(Locale.ROOT));
+      steps.append(' ').append(prune.structure().label());
+      if (prune.structure() instanceof Structure.Unstructured(double sparsity, var scope)) {
+        steps.append(' ').append(Math.round(100 * sparsity)).append(" %");
+      }
+    }
+    if (work.needsTargets()) {
+      steps.append(steps.isEmpty() ? "" : ", ").append("refit");
+    }
+    if (work.encode() != null) {
+      steps.append(steps.isEmpty() ? "" : ", ").append(work.encoding(null).label());
+      if (work.rounding() == Stage.Rounding.GPTQ) {
+        steps.append(" by gptq");
+      }
+    }
+    return steps.toString();
+  }
+}
