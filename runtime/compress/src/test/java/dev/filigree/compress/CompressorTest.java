@@ -36,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A table and two linear layers, one of which has a K that is no multiple of 4. */
 class CompressorTest {
@@ -112,6 +113,84 @@ class CompressorTest {
       Floats.assertSameBits(original, run(model));
     }
     assertEquals(-1, Arrays.mismatch(before, Files.readAllBytes(input)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("names")
+  void bytesArePredictedBeforeAnythingIsDone(String name) {
+    try (Model model = Model.open(model())) {
+      Prediction prediction = Prediction.of(model, Recipe.named(name));
+      List<Compression.Layer> layers = compress(model, name).layers();
+      for (int i = 0; i < layers.size(); i++) {
+        Weights weights = layers.get(i).weights();
+        assertEquals(weights.bytes(), prediction.matrices().get(i).bytes(), weights.format());
+        assertEquals(weights.bytes(), WeightBytes.of(weights).total(), weights.format());
+        assertEquals(layers.get(i).changed(), !prediction.matrices().get(i).steps().isEmpty());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"prune\": {\"mask_structure\": \"1:4\"}}, {\"quantize\": {\"bits\": 8}}",
+        "{\"prune\": {\"mask_structure\": \"3:7\"}}, {\"share\": {\"bits\": 2}}",
+        "{\"prune\": {\"mask_structure\": \"unstructured\", \"sparsity\": 0.6, \"scope\":"
+            + " \"row\"}},{\"quantize\": {\"strategy\": \"tensor\"}}",
+        "{\"prune\": {}}, {\"quantize\": {\"bits\": 4, \"strategy\": \"group\", \"group_size\":"
+            + " 8}}",
+        "{\"prune\": {}}, {\"quantize\": {\"bits\": 3}}",
+        "{\"quantize\": {\"bits\": 3, \"strategy\": \"tensor\", \"observer\": \"mse\"}}",
+        "{\"quantize\": {\"bits\": 8, \"strategy\": \"group\", \"group_size\": 16}}",
+        "{\"share\": {\"bits\": 4, \"granularity\": \"tensor\", \"solver\": \"linear\"}}",
+      })
+  void structuresAndEncodingsCombineOnDiskAndInMemory(String stages) {
+    Recipe recipe =
+        RecipeJson.parse("r", "{\"version\": 1, \"name\": \"r\", \"stages\": [" + stages + "]}");
+    assertEquals(recipe, RecipeJson.parse("again", RecipeJson.write(recipe)));
+    Path output = folder.resolve("out.filigree");
+    try (Model model = Model.open(model())) {
+      Compression compression = Compressor.compress(model, recipe, 2, Progress.NONE);
+      compression.write(output);
+      Prediction prediction = Prediction.of(model, recipe);
+      for (int i = 0; i < 3; i++) {
+        Weights weights = compression.layers().get(i).weights();
+        weights.validate("layer " + i);
+        assertEquals(weights.bytes(), prediction.matrices().get(i).bytes(), weights.format());
+        // a weight that was pruned is exactly zero in every encoding
+        float[] values = weights.unpack();
+        for (int j = 0; j < values.length; j++) {
+          int columns = weights.columns();
+          assertTrue(weights.keeps(j / columns, j % columns) || values[j] == 0);
+        }
+      }
+      try (Model inMemory = compression.toModel();
+          Model reopened = Model.open(output)) {
+        Floats.assertSameBits(run(inMemory), run(reopened));
+      }
+    }
+  }
+
+  @Test
+  void aGlobalThresholdTakesMoreWhereWeightsAreSmall() {
+    float[] small = new Samples(4).normal(WIDTH * HIDDEN);
+    for (int i = 0; i < small.length; i++) {
+      small[i] *= 0.2f;
+    }
+    Recipe recipe =
+        RecipeJson.parse(
+            "r",
+            "{\"version\": 1, \"stages\": [{\"prune\": {\"mask_structure\": \"unstructured\","
+                + " \"sparsity\": 0.5, \"scope\": \"global\"}}]}");
+    try (Model model = Model.open(model(small))) {
+      List<Compression.Layer> layers =
+          Compressor.compress(model, recipe, 1, Progress.NONE).layers();
+      Weights first = layers.get(1).weights();
+      Weights second = layers.get(2).weights();
+      assertTrue(first.density() < second.density(), first.density() + " " + second.density());
+      long all = WIDTH * HIDDEN + HIDDEN * 10;
+      assertEquals(all - Math.round(all * 0.5), first.stored() + second.stored());
+    }
   }
 
   @Test
