@@ -75,6 +75,88 @@ class KMeansTest {
     }
   }
 
+  @Seeded(20)
+  void everyNamedStartCostsAtLeastTheOptimum(Samples samples) {
+    float[] values = samples.normal(samples.between(1, 1500));
+    float[] weights = null;
+    if (samples.chance(0.5)) {
+      weights = samples.normal(values.length);
+      for (int i = 0; i < weights.length; i++) {
+        weights[i] *= weights[i];
+      }
+    }
+    int k = samples.between(1, 40);
+    double optimum = KMeans.exact(values, weights, k).cost();
+    for (Lloyd.Start start : Lloyd.Start.values()) {
+      KMeans.Clusters once = Lloyd.cluster(values, weights, k, start, 1, 7);
+      KMeans.Clusters often = Lloyd.cluster(values, weights, k, start, 5, 7);
+      double tolerance = 1e-9 * (1 + optimum);
+      assertTrue(once.cost() >= optimum - tolerance, start + ": " + once.cost());
+      assertTrue(often.cost() <= once.cost() + tolerance, start + " with restarts");
+      assertTrue(once.centroids().length <= k);
+      assertEquals(
+          once.cost(), Lloyd.cluster(values, weights, k, start, 1, 7).cost(), "the same seed");
+    }
+  }
+
+  @Seeded(100)
+  void aWeightCountsAsSoManyEqualValues(Samples samples) {
+    float[] values = samples.normal(samples.between(1, 9));
+    float[] weights = new float[values.length];
+    float[] repeated = new float[9 * values.length];
+    int count = 0;
+    for (int i = 0; i < values.length; i++) {
+      weights[i] = samples.between(1, 9);
+      for (int j = 0; j < weights[i]; j++) {
+        repeated[count++] = values[i];
+      }
+    }
+    int k = samples.between(1, 4);
+    KMeans.Clusters weighted = KMeans.exact(values, weights, k);
+    KMeans.Clusters plain = KMeans.exact(Arrays.copyOf(repeated, count), k);
+    assertEquals(plain.cost(), weighted.cost(), 1e-9 + 1e-9 * plain.cost());
+    assertArrayEquals(plain.centroids(), weighted.centroids(), 1e-5f);
+  }
+
+  @Seeded(30)
+  void costsOfAllNumbersOfClustersComeAtOnceAndFall(Samples samples) {
+    float[] values = samples.normal(samples.between(1, 200));
+    double[] costs = KMeans.costs(values, null, 20);
+    for (int k = 1; k <= 20; k++) {
+      double single = KMeans.exact(values, k).cost();
+      assertEquals(single, costs[k - 1], 1e-9 * (1 + single), k + " clusters");
+      assertTrue(k == 1 || costs[k - 1] <= costs[k - 2] + 1e-12);
+    }
+  }
+
+  @Test
+  void theFewestClustersWithinAnErrorAreChosen() {
+    float[] values = {-1.1f, -1, -0.9f, 1, 1.1f, 2, 2.1f};
+    double energy = 0;
+    for (float value : values) {
+      energy += value * value;
+    }
+    int chosen = KMeans.clusters(values, null, 0.1, 7);
+    double[] costs = KMeans.costs(values, null, 7);
+    assertTrue(costs[chosen - 1] <= 0.01 * energy && costs[chosen - 2] > 0.01 * energy);
+    assertEquals(7, KMeans.clusters(values, null, 0, 7), "none is exact but all of them");
+    assertEquals(1, KMeans.clusters(values, null, 2, 7));
+  }
+
+  @Test
+  void weightsThatSayNothingAreIgnoredAndImpossibleOnesRefused() {
+    float[] values = {1, 2, 10};
+    assertArrayEquals(
+        KMeans.exact(values, 2).centroids(), KMeans.exact(values, new float[3], 2).centroids());
+    // a value of no weight still has a code near it
+    assertArrayEquals(
+        new float[] {1, 10}, KMeans.exact(values, new float[] {1, 0, 1}, 2).centroids(), 1e-5f);
+    for (float bad : new float[] {-1, Float.NaN, Float.POSITIVE_INFINITY}) {
+      assertThrows(
+          InputException.class, () -> KMeans.exact(values, new float[] {1, bad, 1}, 2));
+    }
+  }
+
   private static double lloyd(float[] values, double[] centroids) {
     double cost = 0;
     for (int iteration = 0; iteration < 60; iteration++) {
