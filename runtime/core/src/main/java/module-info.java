@@ -9,6 +9,7 @@ module dev.filigree.core {
   exports dev.filigree.format;
   exports dev.filigree.format.onnx;
   exports dev.filigree.format.container;
+  exports dev.filigree.format.entropy;
   exports dev.filigree.format.safetensors;
   exports dev.filigree.graph;
   exports dev.filigree.graph.pass;

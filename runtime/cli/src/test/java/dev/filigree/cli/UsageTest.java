@@ -12,14 +12,18 @@ class UsageTest {
   @Test
   void withoutArgumentsItShowsCommandsAndExamples() {
     Cli.Result result = Cli.run().failsWith(Main.MISUSED);
-    for (String part : new String[] {"run", "compress", "bench", "inspect", "explain", "doctor"}) {
+    for (String part :
+        new String[] {
+          "run", "compress", "compare", "report", "bench", "inspect", "explain", "doctor"
+        }) {
       assertTrue(result.err().contains("\n  " + part), result.err());
     }
     assertTrue(result.err().contains("Examples:"), result.err());
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"run", "compress", "bench", "inspect", "explain", "doctor"})
+  @ValueSource(
+      strings = {"run", "compress", "compare", "report", "bench", "inspect", "explain", "doctor"})
   void everyCommandHasHelpThatFitsATerminal(String command) {
     Cli.Result result = Cli.run(command, "--help");
     assertEquals(0, result.code());

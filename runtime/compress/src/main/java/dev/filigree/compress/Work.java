@@ -22,7 +22,7 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
   static List<Work> of(Model model, Recipe recipe) {
     List<WeightMatrix> matrices = model.matrices();
     for (Stage stage : recipe.stages()) {
-      if (matrices.stream().noneMatch(stage.targets()::include)) {
+      if (matrices.stream().noneMatch(stage.targets()::include) && !isSpare(stage, recipe)) {
         throw new InputException(
             "the targets "
                 + stage.targets().targets()
@@ -34,6 +34,15 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
       }
     }
     return matrices.stream().map(matrix -> of(matrix, recipe)).toList();
+  }
+
+  /**
+   * Whether a stage may find nothing to do: one for all tables, in a recipe that does more than
+   * that. Built-in recipes have it, and not every model has tables.
+   */
+  private static boolean isSpare(Stage stage, Recipe recipe) {
+    return stage.targets().equals(Targets.EMBEDDING)
+        && recipe.stages().stream().anyMatch(s -> !s.targets().equals(Targets.EMBEDDING));
   }
 
   private static Work of(WeightMatrix matrix, Recipe recipe) {

@@ -152,8 +152,7 @@ class KMeansTest {
     assertArrayEquals(
         new float[] {1, 10}, KMeans.exact(values, new float[] {1, 0, 1}, 2).centroids(), 1e-5f);
     for (float bad : new float[] {-1, Float.NaN, Float.POSITIVE_INFINITY}) {
-      assertThrows(
-          InputException.class, () -> KMeans.exact(values, new float[] {1, bad, 1}, 2));
+      assertThrows(InputException.class, () -> KMeans.exact(values, new float[] {1, bad, 1}, 2));
     }
   }
 
