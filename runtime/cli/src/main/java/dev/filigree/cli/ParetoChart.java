@@ -38,6 +38,14 @@ final class ParetoChart {
    */
   private static final double LEAST_LOSS = 1e-6;
 
+  /** Half the width of a character, and the gap beside a mark, as parts of the greatest cost. */
+  private static final double HALF_CHARACTER = 0.0054;
+
+  private static final double GAP = 0.016;
+
+  /** Height of a line of text in decades of the vertical axis. */
+  private static final double LINE = 0.2;
+
   private ParetoChart() {}
 
   /**
@@ -66,16 +74,34 @@ final class ParetoChart {
     chart.getStyler().setAnnotationTextFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     chart.getStyler().setAnnotationTextFontColor(INK);
     double most = points.stream().mapToDouble(Point::cost).max().orElse(1);
-    chart.getStyler().setXAxisMin(0.0).setXAxisMax(most * 1.15);
-    chart.getStyler().setYAxisMin(LEAST_LOSS / 2).setYAxisMax(1.0);
+    chart.getStyler().setXAxisMin(0.0).setXAxisMax(most * 1.25);
+    chart.getStyler().setYAxisMin(LEAST_LOSS / 2).setYAxisMax(4.0);
     series(chart, "not beaten in both", points, true);
     series(chart, "beaten by another", points, false);
-    for (Point point : points) {
-      // beside the mark, not on it
-      double x = point.cost + most * 0.012 + most * 0.0042 * point.label.length();
-      chart.addAnnotation(new AnnotationText(point.label, x, loss(point), false));
-    }
+    labels(chart, points, most);
     return chart;
+  }
+
+  /** Names beside the marks, moved up where another stands already. */
+  private static void labels(XYChart chart, List<Point> points, double most) {
+    List<double[]> placed = new ArrayList<>();
+    for (Point point : points) {
+      double half = most * HALF_CHARACTER * point.label.length();
+      double x = point.cost + most * GAP + half;
+      double y = Math.log10(loss(point));
+      for (boolean free = false; !free; ) {
+        free = true;
+        for (double[] other : placed) {
+          if (Math.abs(other[0] - x) < other[2] + half && Math.abs(other[1] - y) < LINE) {
+            // a little more, so that rounding does not leave it where it was
+            y = other[1] + 1.01 * LINE;
+            free = false;
+          }
+        }
+      }
+      placed.add(new double[] {x, y, half});
+      chart.addAnnotation(new AnnotationText(point.label, x, Math.pow(10, y), false));
+    }
   }
 
   private static double loss(Point point) {

@@ -92,7 +92,7 @@ class CompareTest {
     }
     for (String picture : List.of("pareto-bytes", "pareto-latency")) {
       String svg = Files.readString(folder.resolve(picture + ".svg"));
-      assertTrue(svg.contains("<svg") && svg.contains("2:4") && svg.contains("int8"), picture);
+      assertTrue(svg.contains("<svg") && svg.stripTrailing().endsWith("</svg>"), picture);
       BufferedImage png = ImageIO.read(folder.resolve(picture + ".png").toFile());
       assertEquals(960, png.getWidth());
     }
