@@ -85,7 +85,9 @@ final class ParetoChart {
   /** Names beside the marks, moved up where another stands already. */
   private static void labels(XYChart chart, List<Point> points, double most) {
     List<double[]> placed = new ArrayList<>();
-    for (Point point : points) {
+    List<Point> upwards =
+        points.stream().sorted(Comparator.comparingDouble(ParetoChart::loss)).toList();
+    for (Point point : upwards) {
       double half = most * HALF_CHARACTER * point.label.length();
       double x = point.cost + most * GAP + half;
       double y = Math.log10(loss(point));
