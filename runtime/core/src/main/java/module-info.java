@@ -4,9 +4,11 @@
  */
 module dev.filigree.core {
   requires tools.jackson.core;
+  requires tools.jackson.databind;
 
   exports dev.filigree;
   exports dev.filigree.format;
+  exports dev.filigree.format.checkpoint;
   exports dev.filigree.format.onnx;
   exports dev.filigree.format.container;
   exports dev.filigree.format.entropy;

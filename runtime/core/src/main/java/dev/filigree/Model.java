@@ -1,10 +1,12 @@
 package dev.filigree;
 
 import dev.filigree.format.MappedFile;
+import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.format.container.Container;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.format.onnx.ExternalData;
 import dev.filigree.format.onnx.OnnxReader;
+import dev.filigree.format.onnx.OnnxWriter;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
@@ -64,7 +66,8 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * Opens a model: an ONNX file ({@code .onnx}) or a compressed model ({@code .filigree}).
+   * Opens a model: an ONNX file ({@code .onnx}), a compressed model ({@code .filigree}), or the
+   * folder of a checkpoint.
    *
    * @throws FormatException if the file is missing or damaged
    * @throws UnsupportedException if it uses something Filigree does not support
@@ -73,6 +76,9 @@ public final class Model implements AutoCloseable {
   public static Model open(Path path) {
     Arena arena = Arena.ofShared();
     try {
+      if (Files.isDirectory(path)) {
+        return checkpoint(path, arena);
+      }
       String name = path.getFileName() == null ? "" : path.getFileName().toString();
       if (name.endsWith(".filigree") || name.endsWith(".safetensors")) {
         Container container = Container.map(path, arena);
@@ -86,7 +92,8 @@ public final class Model implements AutoCloseable {
       }
       if (!name.endsWith(".onnx")) {
         throw new UnsupportedException(
-            path + " is no model file Filigree knows", "pass a .onnx or .filigree file");
+            path + " is no model file Filigree knows",
+            "pass a .onnx or .filigree file, or the folder of a checkpoint");
       }
       MemorySegment onnx = MappedFile.map(path, arena);
       Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
@@ -95,6 +102,18 @@ public final class Model implements AutoCloseable {
       arena.close();
       throw failed;
     }
+  }
+
+  private static Model checkpoint(Path folder, Arena arena) {
+    Checkpoint checkpoint = Checkpoint.open(folder, arena);
+    byte[] onnx = OnnxWriter.weightless(checkpoint.graph(), ContainerWriter.SMALL);
+    return new Model(
+        folder,
+        arena::close,
+        MemorySegment.ofArray(onnx),
+        checkpoint.graph(),
+        checkpoint.documents(),
+        checkpoint.metadata());
   }
 
   /**
@@ -112,10 +131,10 @@ public final class Model implements AutoCloseable {
     return Map.of();
   }
 
-  /** File name without its ending. */
+  /** File name without its ending, or the whole name of a checkpoint's folder. */
   public String name() {
-    String file = path.getFileName().toString();
-    int dot = file.lastIndexOf('.');
+    String file = path.getFileName() == null ? path.toString() : path.getFileName().toString();
+    int dot = Files.isDirectory(path) ? -1 : file.lastIndexOf('.');
     return dot > 0 ? file.substring(0, dot) : file;
   }
 
@@ -254,6 +273,16 @@ public final class Model implements AutoCloseable {
     ContainerWriter writer = new ContainerWriter(path.toString(), onnx, original);
     documents.forEach(writer::document);
     return writer;
+  }
+
+  /**
+   * Writes the model as ONNX, compressed weights as plain dense ones with the zeros in place; see
+   * {@link OnnxWriter#write}.
+   *
+   * @throws OutputException if it cannot be written
+   */
+  public void writeOnnx(Path file) {
+    OnnxWriter.write(original, file);
   }
 
   /**

@@ -25,7 +25,8 @@ final class Common {
   static final class Source {
     @Parameters(
         paramLabel = "MODEL",
-        description = "A .onnx or .filigree file, or the bundled model 'minilm'.")
+        description =
+            "A .onnx or .filigree file, the folder of a checkpoint, or the bundled 'minilm'.")
     String model;
   }
 

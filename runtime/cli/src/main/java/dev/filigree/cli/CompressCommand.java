@@ -106,7 +106,7 @@ final class CompressCommand implements Callable<Integer> {
   private void report(Compression compression, Path input, Path file, double millis)
       throws IOException {
     PrintWriter out = spec.commandLine().getOut();
-    long before = Files.size(input);
+    long before = Models.bytes(input);
     long after = Files.size(file);
     if (format.json) {
       ObjectNode document =

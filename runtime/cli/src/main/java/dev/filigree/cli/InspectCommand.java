@@ -3,6 +3,7 @@ package dev.filigree.cli;
 import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
+import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Pattern24;
 import dev.filigree.weights.Weights;
@@ -122,6 +123,11 @@ final class InspectCommand implements Callable<Integer> {
               .put("follows24", line.axis.isPresent())
               .put("axis", line.axis.map(Pattern24.Axis::label).orElse(null));
         });
+    if (model.metadata().containsKey(Checkpoint.FAMILY)) {
+      document
+          .put("family", model.metadata().get(Checkpoint.FAMILY))
+          .put("layers", model.metadata().get(Checkpoint.FORMS));
+    }
     document.put("totalBytes", model.weightBytes());
     Output.json(out, document);
   }
@@ -130,6 +136,10 @@ final class InspectCommand implements Callable<Integer> {
       PrintWriter out, Model model, Map<String, WeightMatrix> matrices, ProgressBars progress) {
     model.inputs().forEach(input -> out.println("input   " + input));
     model.outputs().forEach(output -> out.println("output  " + output));
+    if (model.metadata().containsKey(Checkpoint.FAMILY)) {
+      out.println("family  " + model.metadata().get(Checkpoint.FAMILY));
+      out.println("layers  " + model.metadata().get(Checkpoint.FORMS));
+    }
     out.println("recipe  " + Models.recipe(model));
     out.println();
     Output.Table table =

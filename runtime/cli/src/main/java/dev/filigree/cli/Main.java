@@ -25,7 +25,7 @@ import picocli.CommandLine.ScopeType;
       "  filigree compress minilm --recipe 2:4-int8 -o minilm.filigree",
       "  filigree doctor",
       "",
-      "MODEL is a .onnx or .filigree file, or the bundled model 'minilm'.",
+      "MODEL is a .onnx or .filigree file, the folder of a checkpoint, or 'minilm'.",
       "'filigree COMMAND --help' tells the options of a command."
     })
 public final class Main implements Runnable {
@@ -59,6 +59,7 @@ public final class Main implements Runnable {
     commands.put("compress", CompressCommand.class);
     commands.put("compare", CompareCommand.class);
     commands.put("report", ReportCommand.class);
+    commands.put("convert", ConvertCommand.class);
     commands.put("bench", BenchCommand.class);
     commands.put("inspect", InspectCommand.class);
     commands.put("explain", ExplainCommand.class);

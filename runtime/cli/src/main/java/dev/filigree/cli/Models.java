@@ -3,11 +3,13 @@ package dev.filigree.cli;
 import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.Progress;
+import dev.filigree.Tensor;
 import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.RecipeJson;
 import dev.filigree.format.AtomicFile;
+import dev.filigree.graph.Constant;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URL;
@@ -18,11 +20,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Finds the model a command line names: a path, or a bundled model; compressed by a recipe if one
@@ -54,7 +58,7 @@ final class Models {
 
   private static Path existing(String name) {
     String remedy =
-        "pass the path of a .onnx or .filigree file, or a bundled model: "
+        "pass the path of a .onnx or .filigree file, a checkpoint's folder, or a bundled model: "
             + String.join(", ", BUNDLED.keySet());
     try {
       Path path = Path.of(name);
@@ -137,8 +141,8 @@ final class Models {
           List.of(
               Version.number(),
               absolute.toString(),
-              Long.toString(Files.size(absolute)),
-              Files.getLastModifiedTime(absolute).toString(),
+              Long.toString(bytes(absolute)),
+              lastChange(absolute).toString(),
               RecipeJson.write(recipe))) {
         digest.update(part.getBytes(StandardCharsets.UTF_8));
         digest.update((byte) 0);
@@ -151,6 +155,67 @@ final class Models {
           model + " cannot be read (" + failed.getMessage() + ")", "check its permissions", failed);
     } catch (NoSuchAlgorithmException everyJvmHasIt) {
       throw new IllegalStateException(everyJvmHasIt);
+    }
+  }
+
+  /** Bytes of a file, or of all files of a checkpoint's folder. */
+  static long bytes(Path model) throws IOException {
+    long bytes = 0;
+    for (Path file : files(model)) {
+      bytes += Files.size(file);
+    }
+    return bytes;
+  }
+
+  private static FileTime lastChange(Path model) throws IOException {
+    FileTime last = Files.getLastModifiedTime(model);
+    for (Path file : files(model)) {
+      FileTime time = Files.getLastModifiedTime(file);
+      last = time.compareTo(last) > 0 ? time : last;
+    }
+    return last;
+  }
+
+  private static List<Path> files(Path model) throws IOException {
+    if (!Files.isDirectory(model)) {
+      return List.of(model);
+    }
+    try (Stream<Path> inside = Files.list(model)) {
+      return inside.filter(Files::isRegularFile).toList();
+    }
+  }
+
+  /**
+   * Reads a model that was written from another one and compares every weight.
+   *
+   * @throws FormatException if one differs; the written file is deleted
+   */
+  static void checkSame(Model expected, Path written) throws IOException {
+    try (Model found = Model.open(written)) {
+      for (Map.Entry<String, Constant> constant : expected.constants().entrySet()) {
+        Tensor wanted = constant.getValue().toTensor().contiguous();
+        Constant read = found.constants().get(constant.getKey());
+        Tensor actual = read == null ? null : read.toTensor().contiguous();
+        boolean same =
+            actual != null
+                && actual.dtype() == wanted.dtype()
+                && actual.shape().equals(wanted.shape())
+                && wanted
+                        .data()
+                        .asSlice(0, wanted.bytes())
+                        .mismatch(actual.data().asSlice(0, actual.bytes()))
+                    == -1;
+        if (!same) {
+          Files.delete(written);
+          throw new FormatException(
+              "constant '"
+                  + constant.getKey()
+                  + "' does not read back from "
+                  + written
+                  + " as it was written",
+              "report this: the conversion would have lost something");
+        }
+      }
     }
   }
 

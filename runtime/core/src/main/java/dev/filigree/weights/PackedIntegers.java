@@ -5,10 +5,11 @@ import dev.filigree.WeightsException;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Signed integers of a few bits with a scale for each group of stored values, {@code value = code *
- * scale}. A row of values begins at a 32-bit word; value i of a row takes the bits {@code [bits*i,
- * bits*(i+1))} of its words, least significant first, as {@code code + 2^(bits-1)}. This is the
- * dense bit stream of the published {@code pack-quantized} format (compressed-tensors 0.18).
+ * Integers of a few bits with a scale for each group of stored values, {@code value = (code -
+ * zeroPoint) * scale}; the zero point is {@code 2^(bits-1)} where none are stored. A row of values
+ * begins at a 32-bit word; value i of a row takes the bits {@code [bits*i, bits*(i+1))} of its
+ * words, least significant first. This is the dense bit stream of the published {@code
+ * pack-quantized} format (compressed-tensors 0.18).
  *
  * <pre>
  *   4 bits   word 0: v7 v6 v5 v4 v3 v2 v1 v0      word 1: v15 ...
@@ -21,10 +22,23 @@ import java.lang.foreign.MemorySegment;
  * @param words i32 {@code [rows, ceil(perRow * bits / 32)]}
  * @param scaleType f32, f16 or bf16
  * @param scales {@code [rows, ceil(perRow / group)]}, or a single one for all
+ * @param zeroPoints u8 of the scales' shape, or {@link #NONE}
+ * @param groupOf i32 {@code [perRow]}, the group of each value of a row where values do not lie by
+ *     groups (GPTQ in the order of activations), or {@link #NONE}
  */
 public record PackedIntegers(
-    int bits, int perRow, int group, MemorySegment words, DType scaleType, MemorySegment scales)
+    int bits,
+    int perRow,
+    int group,
+    MemorySegment words,
+    DType scaleType,
+    MemorySegment scales,
+    MemorySegment zeroPoints,
+    MemorySegment groupOf)
     implements Values {
+  /** No zero points, or no order of groups. */
+  public static final MemorySegment NONE = MemorySegment.ofArray(new byte[0]);
+
   /** Bits of a value at least: one bit has no symmetric levels. */
   public static final int LEAST_BITS = 2;
 
@@ -46,9 +60,29 @@ public record PackedIntegers(
           words.byteSize() + " bytes of integers are no whole number of rows",
           "store " + wordsPerRow(perRow, bits) + " words for each row");
     }
+    if (zeroPoints.byteSize() != 0
+        && zeroPoints.byteSize() != scales.byteSize() / scaleType.bytes()) {
+      throw new WeightsException(
+          zeroPoints.byteSize()
+              + " zero points for "
+              + scales.byteSize() / scaleType.bytes()
+              + " scales",
+          "store as many zero points as scales, or none");
+    }
+    if (groupOf.byteSize() != 0 && groupOf.byteSize() != (long) perRow * Integer.BYTES) {
+      throw new WeightsException(
+          groupOf.byteSize() + " bytes of groups for rows of " + perRow + " values",
+          "store one i32 for each value of a row, or none");
+    }
     if (!scaleType.isFloating()) {
       throw new WeightsException("scales of type " + scaleType, "store f32, f16 or bf16 scales");
     }
+  }
+
+  /** Symmetric integers whose groups follow each other. */
+  public PackedIntegers(
+      int bits, int perRow, int group, MemorySegment words, DType scaleType, MemorySegment scales) {
+    this(bits, perRow, group, words, scaleType, scales, NONE, NONE);
   }
 
   /** Words that hold a row. */
@@ -127,7 +161,7 @@ public record PackedIntegers(
 
   @Override
   public long bytes() {
-    return words.byteSize() + scales.byteSize();
+    return words.byteSize() + scales.byteSize() + zeroPoints.byteSize() + groupOf.byteSize();
   }
 
   @Override
@@ -149,26 +183,45 @@ public record PackedIntegers(
     return (int) (pair >>> shift) & (1 << bits) - 1;
   }
 
+  /** Which scale serves the value at a position. */
+  private long scaleOf(long position) {
+    if (isOneScale()) {
+      return 0;
+    }
+    long inRow = position % perRow;
+    long inOrder =
+        groupOf.byteSize() == 0 ? inRow / group : groupOf.get(DType.INT, inRow * Integer.BYTES);
+    return position / perRow * groupsPerRow() + inOrder;
+  }
+
   /** The scale of the value at a position. */
   public float scale(long position) {
-    long at = isOneScale() ? 0 : position / perRow * groupsPerRow() + position % perRow / group;
-    return (float) scaleType.readDouble(scales, at * scaleType.bytes());
+    return scaleAt(scaleOf(position));
+  }
+
+  private float scaleAt(long index) {
+    return (float) scaleType.readDouble(scales, index * scaleType.bytes());
+  }
+
+  private int zeroPointAt(long index) {
+    return zeroPoints.byteSize() == 0 ? 1 << bits - 1 : zeroPoints.get(DType.BYTE, index) & 0xff;
   }
 
   @Override
   public void decode(int row, long position, long stride, int count, float[] into, int at) {
-    int half = 1 << bits - 1;
+    long served = -1;
     float scale = 0;
-    long scaled = 0;
+    int zeroPoint = 0;
     for (int i = 0; i < count; i++) {
       long from = position + i * stride;
+      long index = scaleOf(from);
       // consecutive values mostly share a scale
-      if (from >= scaled || i == 0) {
-        scale = scale(from);
-        long inRow = from % perRow;
-        scaled = stride == 1 ? from - inRow + Math.min(perRow, (inRow / group + 1) * group) : 0;
+      if (index != served) {
+        served = index;
+        scale = scaleAt(index);
+        zeroPoint = zeroPointAt(index);
       }
-      into[at + i] = (code(from) - half) * scale;
+      into[at + i] = (code(from) - zeroPoint) * scale;
     }
   }
 
@@ -186,6 +239,14 @@ public record PackedIntegers(
         throw new WeightsException(
             "layer " + layer + " has the scale " + scale + " at position " + i,
             "quantise the layer again from finite weights");
+      }
+    }
+    for (int i = 0; i < groupOf.byteSize() / Integer.BYTES; i++) {
+      int inOrder = groupOf.get(DType.INT, (long) i * Integer.BYTES);
+      if (inOrder < 0 || inOrder >= groupsPerRow()) {
+        throw new WeightsException(
+            "layer " + layer + " puts value " + i + " of a row into group " + inOrder,
+            "use groups from 0 to " + (groupsPerRow() - 1));
       }
     }
     int spare = (int) ((long) wordsPerRow() * Integer.SIZE - (long) perRow * bits);

@@ -17,7 +17,7 @@ import java.util.Map;
 /** Writes {@code .filigree} files; see {@link Container} for what they hold. */
 public final class ContainerWriter {
   /** Bytes below which a constant stays in the graph: shapes and scalars. */
-  static final long SMALL = 256;
+  public static final long SMALL = 256;
 
   private final String source;
   private final MemorySegment onnx;

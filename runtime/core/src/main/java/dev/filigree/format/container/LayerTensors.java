@@ -179,7 +179,13 @@ record LayerTensors(SafetensorsFile file, String module) {
         (int) group,
         data("weight_packed", SafetensorsType.I32, Shape.of(rows, words)),
         scaleType,
-        scales.data());
+        scales.data(),
+        optional("weight_zero_point").isEmpty()
+            ? PackedIntegers.NONE
+            : data("weight_zero_point", SafetensorsType.U8, Shape.of(scales.shape().elements())),
+        optional("weight_g_idx").isEmpty()
+            ? PackedIntegers.NONE
+            : data("weight_g_idx", SafetensorsType.I32, Shape.of(perRow)));
   }
 
   /** Codes with their codebooks, whose second axis says how many bits a code has. */

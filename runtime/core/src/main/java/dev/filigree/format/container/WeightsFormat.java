@@ -32,6 +32,7 @@ import java.lang.foreign.MemorySegment;
  *   quantised     M.weight        I8/U8 [out, in]         M.weight_scale F32 [1|out]  M.weight_zero_point
  *   packed        M.weight_packed I32 [out, words]        M.weight_scale BF16 [1|out, groups]  M.weight_shape I64 [2]
  *                 M.weight_packing I64 [2]: bits, group
+ *                 M.weight_zero_point U8, as many as scales        M.weight_g_idx I32 [in], both optional
  *   codebook      M.codes         U8 [bytes]              M.codebook F32 [1|out, k]   M.weight_shape I64 [2]
  *   2:4           M.compressed    [out, in / 2]           M.bitmask U8 [out, in / 8]  M.shape I64 [2, 1]
  *   unstructured  M.compressed    [stored]                M.bitmask U8 [out, in / 8]  M.shape I64 [2]  M.row_offsets I64 [out]
@@ -149,6 +150,20 @@ enum WeightsFormat {
         SafetensorsType.I64,
         Shape.of(2),
         MemorySegment.ofArray(new long[] {values.bits(), values.group()}));
+    if (values.zeroPoints().byteSize() > 0) {
+      file.add(
+          module + ".weight_zero_point",
+          SafetensorsType.U8,
+          Shape.of(values.zeroPoints().byteSize()),
+          values.zeroPoints());
+    }
+    if (values.groupOf().byteSize() > 0) {
+      file.add(
+          module + ".weight_g_idx",
+          SafetensorsType.I32,
+          Shape.of(values.perRow()),
+          values.groupOf());
+    }
   }
 
   private static void scales(SafetensorsWriter file, String module, IntegerValues values) {

@@ -145,7 +145,8 @@ class ContainerRoundTripTest {
       case FloatValues floats -> List.of(floats.data());
       case IntegerValues integers ->
           List.of(integers.codes(), integers.scales(), integers.zeroPoints());
-      case PackedIntegers packed -> List.of(packed.words(), packed.scales());
+      case PackedIntegers packed ->
+          List.of(packed.words(), packed.scales(), packed.zeroPoints(), packed.groupOf());
       case CodeValues codes -> List.of(codes.codes(), codes.centroids());
     };
   }

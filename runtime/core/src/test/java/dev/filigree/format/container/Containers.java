@@ -73,10 +73,28 @@ record Containers(
             case FloatValues floats ->
                 new Dense(Tensor.of(floats.dtype(), Shape.of(rows, columns), floats.data()));
             case IntegerValues integers -> new Quantized(rows, columns, integers);
-            case PackedIntegers packed -> new Packed(rows, columns, packed);
+            case PackedIntegers packed -> new Packed(rows, columns, varied(samples, packed));
             case CodeValues codes -> new Codebook(rows, columns, codes);
           };
     };
+  }
+
+  /** Packed integers with zero points or an order of groups of their own, or as they are. */
+  private static PackedIntegers varied(Samples samples, PackedIntegers packed) {
+    int scales = (int) (packed.scales().byteSize() / packed.scaleType().bytes());
+    int[] groupOf = new int[packed.perRow()];
+    for (int i = 0; i < groupOf.length; i++) {
+      groupOf[i] = samples.between(0, packed.groupsPerRow() - 1);
+    }
+    return new PackedIntegers(
+        packed.bits(),
+        packed.perRow(),
+        packed.group(),
+        packed.words(),
+        packed.scaleType(),
+        packed.scales(),
+        samples.chance(0.5) ? PackedIntegers.NONE : MemorySegment.ofArray(samples.bytes(scales)),
+        samples.chance(0.5) ? PackedIntegers.NONE : MemorySegment.ofArray(groupOf));
   }
 
   /** The ONNX model before compression, with zeros for weights. */

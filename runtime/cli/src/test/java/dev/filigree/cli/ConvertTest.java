@@ -1,0 +1,65 @@
+package dev.filigree.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class ConvertTest {
+  @TempDir Path folder;
+  private Path model;
+  private Path input;
+
+  @BeforeEach
+  void aModel() {
+    model = TinyOnnx.write(folder.resolve("tiny.onnx"));
+    input = folder.resolve("x.npy");
+    Npy.write(input, Tensor.of(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, 1, 8));
+  }
+
+  private float[] output(Path file) {
+    Cli.run("run", file, "--input", "x=" + input, "--output-dir", folder, "--json").json();
+    return Npy.read(folder.resolve("y.npy")).toFloats();
+  }
+
+  @Test
+  void aSparseModelBecomesADenseOnnxFileThatComputesTheSame() {
+    Path sparse = folder.resolve("sparse.filigree");
+    Cli.run("compress", model, "--recipe", "2:4", "-o", sparse, "--json").json();
+    Path onnx = folder.resolve("dense.onnx");
+    JsonNode document = Cli.run("convert", sparse, onnx, "--json").json();
+    assertTrue(document.get("lossless").asBoolean());
+    assertEquals(onnx.toString(), document.get("output").asString());
+    assertArrayEquals(output(sparse), output(onnx));
+    Path again = folder.resolve("again.filigree");
+    Cli.run("convert", onnx, again, "--json").json();
+    assertArrayEquals(output(sparse), output(again));
+  }
+
+  @Test
+  void aFolderReceivesTheLayersInTheirPublishedForm() throws IOException {
+    Path sparse = folder.resolve("sparse.filigree");
+    Cli.run("compress", model, "--recipe", "2:4-int8", "-o", sparse, "--json").json();
+    Path checkpoint = folder.resolve("checkpoint");
+    Cli.run("convert", sparse, checkpoint, "--json").json();
+    assertTrue(Files.readString(checkpoint.resolve("config.json")).contains("sparse-24-bitmask"));
+    assertTrue(Files.size(checkpoint.resolve("model.safetensors")) > 0);
+  }
+
+  @Test
+  void badTargetsAreRefusedBeforeAnyWork() throws IOException {
+    Path file = Files.writeString(folder.resolve("notes.txt"), "x");
+    assertTrue(Cli.run("convert", model, file).failsWith(2).err().contains("notes.txt"));
+    Path nowhere = folder.resolve("nowhere").resolve("x.onnx");
+    assertTrue(Cli.run("convert", model, nowhere).failsWith(2).err().contains("nowhere"));
+    assertEquals("x", Files.readString(file));
+  }
+}

@@ -1,0 +1,111 @@
+package dev.filigree.format.checkpoint;
+
+import dev.filigree.FormatException;
+import dev.filigree.UnsupportedException;
+import dev.filigree.format.MappedFile;
+import dev.filigree.graph.Graph;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * A published checkpoint: a folder with {@code config.json} and safetensors files, as the Hugging
+ * Face hub holds them. The family and its extents come from {@code config.json}, the weights from
+ * the files, where they stay mapped. Compressed forms are read as they are: {@code dense}, {@code
+ * sparse-bitmask}, {@code sparse-24-bitmask}, {@code int-}, {@code float-}, {@code naive-} and
+ * {@code pack-quantized} and {@code marlin-24} of compressed-tensors, GPTQ and AWQ. Immutable.
+ *
+ * @param graph of the network, with its weights
+ * @param documents that came with it: the tokenizer and its config
+ * @param metadata the family and the forms of its layers
+ */
+public record Checkpoint(
+    Graph graph, Map<String, MemorySegment> documents, Map<String, String> metadata) {
+  /** The file that makes a folder a checkpoint. */
+  public static final String CONFIG = "config.json";
+
+  /** Key of the model's family in {@link #metadata}. */
+  public static final String FAMILY = "family";
+
+  /** Key of the number of layers of each form in {@link #metadata}. */
+  public static final String FORMS = "forms";
+
+  private static final List<String> DOCUMENTS = List.of("tokenizer.json", CONFIG);
+
+  /** Whether a folder is a checkpoint. */
+  public static boolean is(Path folder) {
+    return Files.isRegularFile(folder.resolve(CONFIG)) && CheckpointTensors.in(folder);
+  }
+
+  /**
+   * Reads a folder.
+   *
+   * @param arena decides how long the weights live; owns those that had to be re-encoded
+   * @throws FormatException if a file is missing or damaged, or config and weights contradict each
+   *     other
+   * @throws UnsupportedException if family, quantisation or layout is none Filigree knows; the
+   *     message names the nearest supported
+   */
+  public static Checkpoint open(Path folder, Arena arena) {
+    if (!Files.isDirectory(folder)) {
+      throw new FormatException(folder + " is no folder", "pass the folder of a checkpoint");
+    }
+    if (!is(folder)) {
+      throw new FormatException(
+          folder + " holds no checkpoint",
+          "it needs "
+              + CONFIG
+              + " and "
+              + CheckpointTensors.SINGLE
+              + " or "
+              + CheckpointTensors.INDEX);
+    }
+    JsonFile config = JsonFile.read(folder.resolve(CONFIG));
+    CheckpointTensors tensors = CheckpointTensors.map(folder, arena);
+    LayerReader layers = new LayerReader(tensors, QuantizationConfig.read(config), arena);
+    String family =
+        config
+            .text("model_type")
+            .orElseThrow(
+                () ->
+                    new FormatException(
+                        config.file() + " does not say 'model_type'", "download it again"));
+    Graph graph =
+        Encoders.build(family, config, layers)
+            .or(() -> Decoders.build(family, config, layers))
+            .orElseThrow(
+                () ->
+                    new UnsupportedException(
+                        config.file() + " is of the family '" + family + "'",
+                        "the nearest supported are bert, roberta, mpnet, distilbert, llama,"
+                            + " mistral, qwen2 and qwen3; or export the model as ONNX"));
+    Map<String, MemorySegment> documents = new LinkedHashMap<>();
+    for (String name : DOCUMENTS) {
+      Path file = folder.resolve(name);
+      if (Files.isRegularFile(file)) {
+        documents.put(name, MappedFile.map(file, arena));
+      }
+    }
+    return new Checkpoint(graph, documents, Map.of(FAMILY, family, FORMS, forms(tensors, arena)));
+  }
+
+  /** For example {@code dense 3, pack-quantized 36}. */
+  private static String forms(CheckpointTensors tensors, Arena arena) {
+    Map<String, Integer> counts = new TreeMap<>();
+    for (String module : tensors.modules()) {
+      Optional<LayerForm> form = LayerForm.of(new LayerParts(tensors, module, arena));
+      form.ifPresent(found -> counts.merge(found.label(), 1, Integer::sum));
+    }
+    StringBuilder text = new StringBuilder();
+    counts.forEach(
+        (form, count) ->
+            text.append(text.isEmpty() ? "" : ", ").append(form).append(' ').append(count));
+    return text.toString();
+  }
+}

@@ -1,0 +1,175 @@
+package dev.filigree.format.checkpoint;
+
+import dev.filigree.DType;
+import dev.filigree.FormatException;
+import dev.filigree.Model;
+import dev.filigree.OutputException;
+import dev.filigree.Tensor;
+import dev.filigree.WeightMatrix;
+import dev.filigree.format.AtomicFile;
+import dev.filigree.format.safetensors.SafetensorsWriter;
+import dev.filigree.graph.Constant;
+import dev.filigree.weights.Weights;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Writes a model as a checkpoint folder in the forms of compressed-tensors, so that other tools can
+ * load what Filigree compressed: 2:4 floats and integers as {@code sparse-24-bitmask}, unstructured
+ * ones as {@code sparse-bitmask}, packed integers as {@code pack-quantized}, 8-bit ones as {@code
+ * int-quantized}. Forms no published format has (codebooks) become dense, with every value as it
+ * was.
+ */
+public final class CheckpointWriter {
+  private static final ObjectMapper JSON = JsonMapper.builder().build();
+
+  private final Model model;
+  private final SafetensorsWriter tensors = new SafetensorsWriter().metadata("format", "pt");
+  private final WrittenSchemes schemes = new WrittenSchemes();
+  private final Map<String, WeightMatrix> modules = new LinkedHashMap<>();
+
+  private CheckpointWriter(Model model) {
+    this.model = model;
+  }
+
+  /**
+   * Writes a folder, then reads it and compares every weight.
+   *
+   * @param folder made if it is not there; files of these names in it are replaced
+   * @throws OutputException if it cannot be written
+   * @throws FormatException if a layer does not read back as it was written; the folder's {@code
+   *     config.json} is not written then, so nothing takes it for a checkpoint
+   */
+  public static void write(Model model, Path folder) {
+    new CheckpointWriter(model).write(folder);
+  }
+
+  private void write(Path folder) {
+    try {
+      Files.createDirectories(folder);
+      Files.deleteIfExists(folder.resolve(Checkpoint.CONFIG));
+      Files.deleteIfExists(folder.resolve(CheckpointTensors.INDEX));
+    } catch (IOException failed) {
+      throw new OutputException(
+          "folder " + folder + " cannot be written (" + failed.getMessage() + ")",
+          "choose a folder you may write to",
+          failed);
+    }
+    for (WeightMatrix matrix : model.matrices()) {
+      modules.put(matrix.name(), matrix);
+      WrittenLayer.write(matrix.name(), matrix.weights(), tensors, schemes);
+    }
+    writeVectors();
+    Path file = folder.resolve(CheckpointTensors.SINGLE);
+    tensors.write(file);
+    ObjectNode config = config();
+    verify(file, config, folder);
+    model
+        .documents()
+        .forEach(
+            (name, content) -> {
+              if (!name.equals(Checkpoint.CONFIG) && name.matches("[A-Za-z0-9_.-]+")) {
+                bytes(folder.resolve(name), content.toArray(DType.BYTE));
+              }
+            });
+    bytes(
+        folder.resolve(Checkpoint.CONFIG),
+        JSON.writerWithDefaultPrettyPrinter()
+            .writeValueAsString(config)
+            .getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Everything that is no matrix but belongs to a layer: biases, normalisations, filters. */
+  private void writeVectors() {
+    Set<String> matrices = new HashSet<>();
+    modules.values().forEach(matrix -> matrices.add(matrix.constant()));
+    model
+        .constants()
+        .forEach(
+            (name, constant) -> {
+              boolean own =
+                  constant instanceof Constant.Plain(Tensor tensor)
+                      && tensor.dtype().isFloating()
+                      && tensor.shape().rank() > 0
+                      && !name.contains("/");
+              if (own && !matrices.contains(name)) {
+                tensors.add(name, constant.toTensor());
+              }
+            });
+  }
+
+  private ObjectNode config() {
+    MemorySegment original = model.documents().get(Checkpoint.CONFIG);
+    ObjectNode config =
+        original != null && JSON.readTree(original.toArray(DType.BYTE)) instanceof ObjectNode object
+            ? object
+            : JSON.createObjectNode().put("model_type", "filigree");
+    config.remove("compression_config");
+    config.remove("sparsity_config");
+    config.remove("quantization_config");
+    schemes.config(JSON).ifPresent(found -> config.set("quantization_config", found));
+    return config;
+  }
+
+  /** Reads every layer from the file that was written and compares it bit by bit. */
+  private void verify(Path file, ObjectNode config, Path folder) {
+    try (Arena arena = Arena.ofConfined()) {
+      LayerReader layers =
+          new LayerReader(
+              CheckpointTensors.map(folder, arena),
+              QuantizationConfig.read(new JsonFile(folder.resolve(Checkpoint.CONFIG), "", config)),
+              arena);
+      for (WeightMatrix matrix : modules.values()) {
+        Weights written = matrix.weights();
+        Weights read = layers.weights(matrix.name(), written.rows(), written.columns());
+        float[] expected = new float[written.columns()];
+        float[] found = new float[written.columns()];
+        for (int row = 0; row < written.rows(); row++) {
+          written.unpackRow(row, expected, 0);
+          read.unpackRow(row, found, 0);
+          for (int column = 0; column < expected.length; column++) {
+            if (Float.floatToRawIntBits(expected[column])
+                != Float.floatToRawIntBits(found[column])) {
+              throw new FormatException(
+                  file
+                      + ": layer "
+                      + matrix.name()
+                      + " reads back "
+                      + found[column]
+                      + " instead of "
+                      + expected[column]
+                      + " in row "
+                      + row
+                      + ", column "
+                      + column,
+                  "report this: the conversion would have lost something");
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static void bytes(Path file, byte[] content) {
+    AtomicFile.write(
+        file,
+        channel -> {
+          ByteBuffer rest = ByteBuffer.wrap(content);
+          while (rest.hasRemaining()) {
+            channel.write(rest);
+          }
+        });
+  }
+}

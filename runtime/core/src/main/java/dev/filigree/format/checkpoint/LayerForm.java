@@ -1,0 +1,47 @@
+package dev.filigree.format.checkpoint;
+
+import java.util.Locale;
+import java.util.Optional;
+
+/** Forms in which checkpoints hold the weights of a layer, told apart by the tensors it has. */
+enum LayerForm {
+  /** {@code M.weight}: floats, or scaled I8 or F8_E4M3 with {@code M.weight_scale}. */
+  DENSE,
+  /** {@code M.compressed, M.bitmask, M.shape}. */
+  SPARSE_24_BITMASK,
+  /** {@code M.compressed, M.bitmask, M.row_offsets, M.shape}. */
+  SPARSE_BITMASK,
+  /** {@code M.weight_packed, M.weight_scale, M.weight_shape}. */
+  PACK_QUANTIZED,
+  /** {@code M.weight_packed, M.scale_packed, M.meta}. */
+  MARLIN_24,
+  /** {@code M.qweight, M.qzeros, M.scales, M.g_idx}. */
+  GPTQ,
+  /** {@code M.qweight, M.qzeros, M.scales}, packed along the outputs. */
+  AWQ,
+  /** {@code M.weight_packed} of bytes with {@code M.weight_global_scale}. */
+  NVFP4;
+
+  /** The form of a module's weights; nothing if it has none. */
+  static Optional<LayerForm> of(LayerParts parts) {
+    if (parts.has("qweight")) {
+      // GPTQ packs along the inputs, so that words and scales agree on the outputs
+      return Optional.of(PackedLayers.isPackedAlongInputs(parts) ? GPTQ : AWQ);
+    }
+    if (parts.has("scale_packed")) {
+      return Optional.of(MARLIN_24);
+    }
+    if (parts.has("weight_packed")) {
+      return Optional.of(parts.has("weight_global_scale") ? NVFP4 : PACK_QUANTIZED);
+    }
+    if (parts.has("bitmask")) {
+      return Optional.of(parts.has("row_offsets") ? SPARSE_BITMASK : SPARSE_24_BITMASK);
+    }
+    return parts.has("weight") ? Optional.of(DENSE) : Optional.empty();
+  }
+
+  /** The name compressed-tensors gives it, for example {@code sparse-24-bitmask}. */
+  String label() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+}

@@ -1,0 +1,273 @@
+package dev.filigree.format.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.Model;
+import dev.filigree.Session;
+import dev.filigree.SessionOptions;
+import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
+import dev.filigree.testing.Samples;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Decoders made from a config against the same networks computed in double. */
+class DecodersTest {
+  private static final int HIDDEN = 16;
+  private static final int HEADS = 4;
+  private static final int KEY_HEADS = 2;
+  private static final int WIDTH = 6;
+  private static final int WIDE = 20;
+  private static final int LAYERS = 2;
+  private static final int WORDS = 25;
+  private static final double EPSILON = 1e-5;
+  private static final long[] IDS = {3, 14, 15, 9, 2, 6, 5};
+
+  @TempDir private Path folder;
+  private final Reference reference = new Reference();
+  private final Map<String, Integer> rows = new HashMap<>();
+  private final Samples samples = new Samples(7);
+
+  private void matrix(String module, int out, int in) {
+    float[] weights = samples.normal(out * in);
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] *= 0.4f;
+    }
+    reference.put(module + ".weight", weights);
+    rows.put(module + ".weight", out);
+  }
+
+  private void vector(String name, int extent) {
+    reference.put(name, samples.normal(extent));
+  }
+
+  private void network(boolean biases, boolean norms, boolean head) {
+    matrix("model.embed_tokens", WORDS, HIDDEN);
+    for (int l = 0; l < LAYERS; l++) {
+      String layer = "model.layers." + l + ".";
+      vector(layer + "input_layernorm.weight", HIDDEN);
+      matrix(layer + "self_attn.q_proj", HEADS * WIDTH, HIDDEN);
+      matrix(layer + "self_attn.k_proj", KEY_HEADS * WIDTH, HIDDEN);
+      matrix(layer + "self_attn.v_proj", KEY_HEADS * WIDTH, HIDDEN);
+      matrix(layer + "self_attn.o_proj", HIDDEN, HEADS * WIDTH);
+      if (biases) {
+        vector(layer + "self_attn.q_proj.bias", HEADS * WIDTH);
+        vector(layer + "self_attn.k_proj.bias", KEY_HEADS * WIDTH);
+        vector(layer + "self_attn.v_proj.bias", KEY_HEADS * WIDTH);
+      }
+      if (norms) {
+        vector(layer + "self_attn.q_norm.weight", WIDTH);
+        vector(layer + "self_attn.k_norm.weight", WIDTH);
+      }
+      vector(layer + "post_attention_layernorm.weight", HIDDEN);
+      matrix(layer + "mlp.gate_proj", WIDE, HIDDEN);
+      matrix(layer + "mlp.up_proj", WIDE, HIDDEN);
+      matrix(layer + "mlp.down_proj", HIDDEN, WIDE);
+    }
+    vector("model.norm.weight", HIDDEN);
+    if (head) {
+      matrix("lm_head", WORDS, HIDDEN);
+    }
+  }
+
+  private static String config(String family, String more) {
+    return """
+    {"model_type": "%s", "hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 2,
+     "head_dim": 6, "num_hidden_layers": 2, "intermediate_size": 20, "rms_norm_eps": 1e-5,
+     "vocab_size": 25, "max_position_embeddings": 64, "rope_theta": 100.0 %s}\
+    """
+        .formatted(family, more);
+  }
+
+  private void write(String config) {
+    CheckpointFolder checkpoint = new CheckpointFolder(folder).config(config);
+    reference
+        .tensors()
+        .forEach(
+            (name, values) -> {
+              Integer out = rows.get(name);
+              if (out == null) {
+                checkpoint.floats(name, values, values.length);
+              } else {
+                checkpoint.floats(name, values, out, values.length / out);
+              }
+            });
+    checkpoint.write();
+  }
+
+  private float[] logits(long... mask) {
+    Map<String, Tensor> inputs =
+        Map.of(
+            "input_ids", Tensor.of(IDS, 1, IDS.length),
+            "attention_mask", Tensor.of(mask, 1, mask.length));
+    try (Model model = Model.open(folder);
+        Session session = model.session(SessionOptions.defaults().withThreads(1))) {
+      return session.run(inputs).get("logits").toFloats();
+    }
+  }
+
+  private double[][] rotated(double[][] x, int heads, double[] frequencies, double amplitude) {
+    double[][] y = new double[x.length][x[0].length];
+    int half = WIDTH / 2;
+    for (int t = 0; t < x.length; t++) {
+      for (int head = 0; head < heads; head++) {
+        for (int i = 0; i < half; i++) {
+          int first = head * WIDTH + i;
+          double cos = Math.cos(t * frequencies[i]) * amplitude;
+          double sin = Math.sin(t * frequencies[i]) * amplitude;
+          y[t][first] = x[t][first] * cos - x[t][first + half] * sin;
+          y[t][first + half] = x[t][first + half] * cos + x[t][first] * sin;
+        }
+      }
+    }
+    return y;
+  }
+
+  private double[][] byHead(double[][] x, int heads, String norm) {
+    if (reference.get(norm + ".weight") == null) {
+      return x;
+    }
+    double[][] y = new double[x.length][x[0].length];
+    for (int t = 0; t < x.length; t++) {
+      for (int head = 0; head < heads; head++) {
+        double[][] one = {java.util.Arrays.copyOfRange(x[t], head * WIDTH, (head + 1) * WIDTH)};
+        System.arraycopy(
+            reference.rootMeanSquare(one, norm, EPSILON)[0], 0, y[t], head * WIDTH, WIDTH);
+      }
+    }
+    return y;
+  }
+
+  private double[][] expected(double[] frequencies, double amplitude, String head) {
+    double[][] x = reference.rows("model.embed_tokens", HIDDEN, IDS);
+    for (int l = 0; l < LAYERS; l++) {
+      String layer = "model.layers." + l + ".";
+      String self = layer + "self_attn.";
+      double[][] normal = reference.rootMeanSquare(x, layer + "input_layernorm", EPSILON);
+      double[][] q =
+          byHead(reference.linear(normal, self + "q_proj", HEADS * WIDTH), HEADS, self + "q_norm");
+      double[][] k =
+          byHead(
+              reference.linear(normal, self + "k_proj", KEY_HEADS * WIDTH),
+              KEY_HEADS,
+              self + "k_norm");
+      double[][] attended =
+          Reference.attention(
+              rotated(q, HEADS, frequencies, amplitude),
+              rotated(k, KEY_HEADS, frequencies, amplitude),
+              reference.linear(normal, self + "v_proj", KEY_HEADS * WIDTH),
+              HEADS,
+              KEY_HEADS,
+              (h, query, key) -> key > query ? Double.NEGATIVE_INFINITY : 0);
+      x = Reference.add(x, reference.linear(attended, self + "o_proj", HIDDEN));
+      double[][] second = reference.rootMeanSquare(x, layer + "post_attention_layernorm", EPSILON);
+      double[][] gate =
+          Reference.map(
+              reference.linear(second, layer + "mlp.gate_proj", WIDE),
+              value -> value / (1 + Math.exp(-value)));
+      double[][] up = reference.linear(second, layer + "mlp.up_proj", WIDE);
+      for (int t = 0; t < gate.length; t++) {
+        for (int i = 0; i < WIDE; i++) {
+          gate[t][i] *= up[t][i];
+        }
+      }
+      x = Reference.add(x, reference.linear(gate, layer + "mlp.down_proj", HIDDEN));
+    }
+    return reference.linear(reference.rootMeanSquare(x, "model.norm", EPSILON), head, WORDS);
+  }
+
+  private static double[] frequencies() {
+    double[] frequencies = new double[WIDTH / 2];
+    for (int i = 0; i < frequencies.length; i++) {
+      frequencies[i] = Math.pow(100, -2.0 * i / WIDTH);
+    }
+    return frequencies;
+  }
+
+  private static void assertClose(double[][] expected, float[] found) {
+    for (int t = 0; t < expected.length; t++) {
+      for (int i = 0; i < WORDS; i++) {
+        assertEquals(expected[t][i], found[t * WORDS + i], 5e-5, "token " + t + " word " + i);
+      }
+    }
+  }
+
+  @Test
+  void llama() {
+    network(false, false, true);
+    write(config("llama", ""));
+    assertClose(expected(frequencies(), 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void qwen2HasBiasesAndSharesItsTable() {
+    network(true, false, false);
+    write(config("qwen2", ", \"tie_word_embeddings\": true, \"use_sliding_window\": false"));
+    assertClose(expected(frequencies(), 1, "model.embed_tokens"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void qwen3NormalisesQueriesAndKeys() {
+    network(false, true, true);
+    write(config("qwen3", ""));
+    assertClose(expected(frequencies(), 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void paddingBehindATextChangesNothingBeforeIt() {
+    network(false, false, true);
+    write(config("llama", ""));
+    float[] whole = logits(1, 1, 1, 1, 1, 1, 1);
+    float[] padded = logits(1, 1, 1, 1, 1, 0, 0);
+    for (int i = 0; i < 5 * WORDS; i++) {
+      assertEquals(whole[i], padded[i], 1e-6);
+    }
+  }
+
+  @Test
+  void positionsAreScaledAsTheConfigSays() {
+    network(false, false, true);
+    double[] linear = frequencies();
+    for (int i = 0; i < linear.length; i++) {
+      linear[i] /= 4;
+    }
+    write(config("llama", ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}"));
+    assertClose(expected(linear, 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+    write(
+        config(
+            "llama",
+            """
+            , "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 32}\
+            """));
+    double[] llama3 = frequencies();
+    for (int i = 0; i < llama3.length; i++) {
+      double wave = 2 * Math.PI / llama3[i];
+      if (wave > 32) {
+        llama3[i] /= 8;
+      } else if (wave > 8) {
+        double smooth = (32 / wave - 1) / 3;
+        llama3[i] = (1 - smooth) * llama3[i] / 8 + smooth * llama3[i];
+      }
+    }
+    assertClose(expected(llama3, 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void unknownScalingsAndWindowsAreRefusedByName() {
+    network(false, false, true);
+    write(config("llama", ", \"rope_scaling\": {\"type\": \"longrope\"}"));
+    UnsupportedException scaling =
+        assertThrows(UnsupportedException.class, () -> Model.open(folder));
+    assertTrue(scaling.getMessage().contains("longrope"), scaling.getMessage());
+    write(config("mistral", ", \"sliding_window\": 8"));
+    UnsupportedException window =
+        assertThrows(UnsupportedException.class, () -> Model.open(folder));
+    assertTrue(window.getMessage().contains("sliding window"), window.getMessage());
+  }
+}
