@@ -12,6 +12,7 @@ import dev.filigree.graph.ValueInfo;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -121,6 +122,22 @@ public final class OnnxWriter {
         .message(8, new ProtoWriter().text(1, "").number(2, graph.opset()));
   }
 
+  /** A branch or loop body with its constants, without the inputs it captures. */
+  private static ProtoWriter body(Graph graph, int captures) {
+    List<ValueInfo> own = graph.inputs().subList(0, graph.inputs().size() - captures);
+    Graph uncaptured =
+        new Graph(
+            graph.name(), graph.opset(), own, graph.outputs(), graph.nodes(), graph.constants());
+    ProtoWriter message = nodes(uncaptured);
+    graph
+        .constants()
+        .forEach(
+            (name, constant) ->
+                message.message(
+                    5, declaration(name, constant).bytes(9, content(constant.toTensor()))));
+    return message;
+  }
+
   /** The graph without its constants. */
   private static ProtoWriter nodes(Graph graph) {
     ProtoWriter message = new ProtoWriter();
@@ -133,7 +150,15 @@ public final class OnnxWriter {
 
   private static ProtoWriter node(Node node) {
     ProtoWriter message = new ProtoWriter();
-    node.inputs().forEach(input -> message.text(1, input));
+    // what bodies capture is an input here and found by its name in ONNX
+    int captures =
+        node.attributes().values().stream()
+            .mapToInt(value -> value instanceof Attribute.Body body ? body.captures() : 0)
+            .max()
+            .orElse(0);
+    node.inputs()
+        .subList(0, node.inputs().size() - captures)
+        .forEach(input -> message.text(1, input));
     node.outputs().forEach(output -> message.text(2, output));
     message.text(3, node.name()).text(4, node.type());
     node.attributes().entrySet().stream()
@@ -148,6 +173,8 @@ public final class OnnxWriter {
       case Attribute.Real(float value) -> message.real(2, value).number(20, 1);
       case Attribute.Int(long value) -> message.number(3, value).number(20, 2);
       case Attribute.Text(String value) -> message.text(4, value).number(20, 3);
+      case Attribute.Body(Graph graph, int captures) ->
+          message.message(6, body(graph, captures)).number(20, 5);
       case Attribute.Array(Tensor value) ->
           message
               .message(5, declaration("", new Constant.Plain(value)).bytes(9, content(value)))
