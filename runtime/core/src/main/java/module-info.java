@@ -18,6 +18,7 @@ module dev.filigree.core {
   exports dev.filigree.kernel;
   exports dev.filigree.kernel.fused;
   exports dev.filigree.plan;
+  exports dev.filigree.serving;
   exports dev.filigree.spi;
   exports dev.filigree.weights;
 

@@ -11,6 +11,7 @@ public abstract sealed class FiligreeException extends RuntimeException
         GraphException,
         InputException,
         OutputException,
+        RejectedException,
         UnsupportedException,
         WeightsException {
   private static final long serialVersionUID = 1;
