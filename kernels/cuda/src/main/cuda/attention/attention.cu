@@ -20,6 +20,7 @@
 
 #include "common/group.cuh"
 #include "common/instruction.cuh"
+#include "facts.cuh"
 
 namespace {
 
@@ -288,6 +289,14 @@ __device__ void attend(const Attention<T>& call) {
       NAME(const T* q, const T* k, const T* v, const float* mask, T* y, int heads, int width, int queries, int keys, \
            int pitchQ, int pitchK, int pitchV, int pitchY, int64_t maskBatch, int64_t maskHead, int64_t maskQuery,   \
            int64_t maskKey, float scale) {                                                                           \
+    KERNEL_FACT("operation attention");                                                                              \
+    KERNEL_FACT_3("tile", WIDTH, tileRows, tileRows);                                                                \
+    KERNEL_FACT("grid queryTiles");                                                                                  \
+    KERNEL_FACT_1("threads", threads);                                                                               \
+    KERNEL_FACT_1("sharedBytes", 4 * tileRows * WIDTH * sizeof(T));                                                  \
+    KERNEL_FACT("parameters q:pointer k:pointer v:pointer mask:pointer y:pointer heads:i32 width:i32 queries:i32 "   \
+                "keys:i32 pitchQ:i32 pitchK:i32 pitchV:i32 pitchY:i32 maskBatch:i64 maskHead:i64 "                   \
+                "maskQuery:i64 maskKey:i64 scale:f32");                                                              \
     attend<T, WIDTH>({q, k, v, mask, y, heads, width, queries, keys, pitchQ, pitchK, pitchV, pitchY, maskBatch,      \
                       maskHead, maskQuery, maskKey, scale});                                                         \
   }

@@ -4,7 +4,7 @@
 //   an operand has a step in elements along each axis; 0 repeats it (broadcasting), any other order is a transposition
 //
 // Fewer axes are filled up with ones in front; more are first merged by the caller where they lie one after the other.
-// A thread takes one access of a row: thread i has row i / accesses, access i % accesses, whatever the shape.
+// A thread takes eight neighbours of a row: thread i has row i / groups, group i % groups, whatever the shape.
 #pragma once
 
 #include "common/element.cuh"
@@ -29,60 +29,62 @@ __device__ inline int64_t rowOffset(uint32_t row, const Axes& extents, const Axe
   return offset;
 }
 
+constexpr int perThread = 8;
+constexpr int elementwiseThreads = 256;
+
 // A row and a first column of it, for this thread.
 struct Place {
   int64_t row;
   int column;
 
-  // Places `count` elements apart in rows of `width`; a block's threads take neighbours.
-  __device__ static Place of(int width, int count) {
-    uint32_t accesses = ceilDiv(width, count);
+  // Places eight elements apart in rows of `width`.
+  __device__ static Place of(int width) {
+    uint32_t groups = ceilDiv(width, perThread);
     uint64_t i = static_cast<uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     // a 64-bit division takes several times as long
-    uint64_t row = i >> 32 == 0 ? static_cast<uint32_t>(i) / accesses : i / accesses;
-    return {static_cast<int64_t>(row), static_cast<int>(i - row * accesses) * count};
+    uint64_t row = i >> 32 == 0 ? static_cast<uint32_t>(i) / groups : i / groups;
+    return {static_cast<int64_t>(row), static_cast<int>(i - row * groups) * perThread};
   }
 };
 
-// COUNT elements of a row from a column on, in one access if they lie side by side and aligned.
-template <int COUNT, typename T>
-__device__ inline void loadRow(const T* row, int64_t step, int column, int columns, T (&into)[COUNT]) {
-  constexpr int accessBytes = COUNT * sizeof(T);
+// The elements of a row from a column on, in accesses of 16 bytes if they lie side by side and aligned.
+template <typename T>
+__device__ inline void loadRow(const T* row, int64_t step, int column, int columns, T (&into)[perThread]) {
+  constexpr int bytes = perThread * sizeof(T);
   const T* from = row + column * step;
-  bool aligned = reinterpret_cast<uintptr_t>(from) % (accessBytes < 16 ? accessBytes : 16) == 0;
-  if (step == 1 && aligned && column + COUNT <= columns) {
-    if constexpr (accessBytes % 16 == 0) {
+  bool aligned = reinterpret_cast<uintptr_t>(from) % (bytes < 16 ? bytes : 16) == 0;
+  if (step == 1 && aligned && column + perThread <= columns) {
+    if constexpr (bytes % 16 == 0) {
 #pragma unroll
-      for (int i = 0; i < accessBytes / 16; i++) {
+      for (int i = 0; i < bytes / 16; i++) {
         reinterpret_cast<uint4*>(into)[i] = reinterpret_cast<const uint4*>(from)[i];
       }
     } else {
-      static_assert(accessBytes == 8, "four or eight elements");
       *reinterpret_cast<uint2*>(into) = *reinterpret_cast<const uint2*>(from);
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < perThread; i++) {
       into[i] = column + i < columns ? from[i * step] : T();
     }
   }
 }
 
 // The counterpart: elements from `columns` up to `width` become zeros, those from there on are left alone.
-template <int COUNT, typename T>
-__device__ inline void storeRow(T* row, int column, int columns, int width, const T (&values)[COUNT]) {
-  constexpr int accessBytes = COUNT * sizeof(T);
+template <typename T>
+__device__ inline void storeRow(T* row, int column, int columns, int width, const T (&values)[perThread]) {
+  constexpr int bytes = perThread * sizeof(T);
   T* to = row + column;
-  bool aligned = reinterpret_cast<uintptr_t>(to) % (accessBytes < 16 ? accessBytes : 16) == 0;
-  alignas(16) T kept[COUNT];
+  bool aligned = reinterpret_cast<uintptr_t>(to) % (bytes < 16 ? bytes : 16) == 0;
+  alignas(16) T kept[perThread];
 #pragma unroll
-  for (int i = 0; i < COUNT; i++) {
+  for (int i = 0; i < perThread; i++) {
     kept[i] = column + i < columns ? values[i] : T();
   }
-  if (aligned && column + COUNT <= width) {
-    if constexpr (accessBytes % 16 == 0) {
+  if (aligned && column + perThread <= width) {
+    if constexpr (bytes % 16 == 0) {
 #pragma unroll
-      for (int i = 0; i < accessBytes / 16; i++) {
+      for (int i = 0; i < bytes / 16; i++) {
         reinterpret_cast<uint4*>(to)[i] = reinterpret_cast<const uint4*>(kept)[i];
       }
     } else {
@@ -90,7 +92,7 @@ __device__ inline void storeRow(T* row, int column, int columns, int width, cons
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < perThread; i++) {
       if (column + i < width) {
         to[i] = kept[i];
       }

@@ -2,27 +2,30 @@
 // integers wrap, and division by an integer zero gives zero.
 #include "common/activation.cuh"
 #include "common/walk.cuh"
+#include "facts.cuh"
 
-namespace {
-
-constexpr int threads = 256;
-
-// The codes of the parameter `operation`; BinaryOperation.java has the same order.
-enum class Operation { add, subtract, multiply, divide, power, minimum, maximum, pRelu };
+namespace elementwise {
 
 // As Java's Math.pow, which unlike C's gives NaN for a NaN exponent and for +-1 to an infinite power.
-__device__ __noinline__ float power(float a, float b) {
+__device__ __noinline__ inline float power(float a, float b) {
   return b != b || (fabsf(a) == 1 && isinf(b)) ? NAN : powf(a, b);
 }
 
 // Exact for small exponents, as a Java cast of Math.pow is: the nearest double of the power, truncated and saturated.
 template <typename T>
-__device__ __noinline__ T power(T a, T b) {
+__device__ __noinline__ inline T power(T a, T b) {
   double result = pow(static_cast<double>(a), static_cast<double>(b));
   constexpr double limit = sizeof(T) == 8 ? 9223372036854775808.0 : 2147483648.0;
   constexpr T greatest = sizeof(T) == 8 ? static_cast<T>(INT64_MAX) : static_cast<T>(INT32_MAX);
   return result >= limit ? greatest : result < -limit ? -greatest - 1 : result != result ? 0 : static_cast<T>(result);
 }
+
+}  // namespace elementwise
+
+namespace {
+
+// The codes of the parameter `operation`; BinaryOperation.java has the same order.
+enum class Operation { add, subtract, multiply, divide, power, minimum, maximum, pRelu };
 
 template <typename T>
 struct Arithmetic;
@@ -55,7 +58,7 @@ __device__ void apply(int operation, C (&a)[COUNT], const C (&b)[COUNT]) {
     case Operation::subtract: each([](C x, C y) { return x - y; }); break;
     case Operation::multiply: each([](C x, C y) { return x * y; }); break;
     case Operation::divide: each([](C x, C y) { return Arithmetic<C>::divide(x, y); }); break;
-    case Operation::power: each([](C x, C y) { return power(x, y); }); break;
+    case Operation::power: each([](C x, C y) { return elementwise::power(x, y); }); break;
     case Operation::minimum: each([](C x, C y) { return Arithmetic<C>::minimum(x, y); }); break;
     case Operation::maximum: each([](C x, C y) { return Arithmetic<C>::maximum(x, y); }); break;
     default: each([](C x, C y) { return x < 0 ? x * y : x; }); break;
@@ -66,8 +69,7 @@ __device__ void apply(int operation, C (&a)[COUNT], const C (&b)[COUNT]) {
 template <typename T, typename C>
 __device__ void binary(int operation, const T* a, const T* b, T* y, const Axes& extents, const Axes& stepsA,
                        const Axes& stepsB, int64_t stepA, int64_t stepB, int rows, int columns, int pitchY) {
-  constexpr int perThread = perAccess<T>;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
@@ -102,9 +104,15 @@ __device__ void binary(int operation, const T* a, const T* b, T* y, const Axes& 
 }  // namespace
 
 #define BINARY(NAME, T, C)                                                                                          \
-  extern "C" __global__ void __launch_bounds__(threads)                                                            \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads)                                                            \
       NAME(int operation, const T* a, const T* b, T* y, Axes extents, Axes stepsA, Axes stepsB, int64_t stepA,      \
            int64_t stepB, int rows, int columns, int pitchY) {                                                      \
+    KERNEL_FACT("operation binary");                                                                                 \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 a:pointer b:pointer y:pointer extents:axes stepsA:axes stepsB:axes "       \
+                "stepA:i64 stepB:i64 rows:i32 columns:i32 pitchY:i32");                                              \
     binary<T, C>(operation, a, b, y, extents, stepsA, stepsB, stepA, stepB, rows, columns, pitchY);                 \
   }
 

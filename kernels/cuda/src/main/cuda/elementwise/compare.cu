@@ -1,10 +1,8 @@
 // Comparisons and logic of two tensors that broadcast against each other; the result is a bool, a byte of 0 or 1.
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
-
-constexpr int threads = 256;
-constexpr int perThread = 8;
 
 // The codes of the parameter `operation`; Comparison.java has the same order.
 enum class Operation { equal, less, lessOrEqual, greater, greaterOrEqual, both, either, oneOf };
@@ -32,7 +30,7 @@ __device__ void apply(int operation, const C (&a)[perThread], const C (&b)[perTh
 template <typename T, typename C>
 __device__ void compare(int operation, const T* a, const T* b, uint8_t* y, const Axes& extents, const Axes& stepsA,
                         const Axes& stepsB, int64_t stepA, int64_t stepB, int rows, int columns, int pitchY) {
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
@@ -60,9 +58,15 @@ __device__ void compare(int operation, const T* a, const T* b, uint8_t* y, const
 }  // namespace
 
 #define COMPARE(NAME, T, C)                                                                                         \
-  extern "C" __global__ void __launch_bounds__(threads)                                                            \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads)                                                            \
       NAME(int operation, const T* a, const T* b, uint8_t* y, Axes extents, Axes stepsA, Axes stepsB, int64_t stepA, \
            int64_t stepB, int rows, int columns, int pitchY) {                                                      \
+    KERNEL_FACT("operation compare");                                                                                \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 a:pointer b:pointer y:pointer extents:axes stepsA:axes stepsB:axes "       \
+                "stepA:i64 stepB:i64 rows:i32 columns:i32 pitchY:i32");                                              \
     compare<T, C>(operation, a, b, y, extents, stepsA, stepsB, stepA, stepB, rows, columns, pitchY);                \
   }
 

@@ -1,10 +1,9 @@
 // Functions of single elements. Half-precision floats are computed in f32 and rounded once.
 #include "common/activation.cuh"
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
-
-constexpr int threads = 256;
 
 // The codes of the parameter `operation`; UnaryOperation.java has the same order. alpha, beta and gamma are the
 // operator's attributes.
@@ -95,8 +94,7 @@ __device__ void apply(int operation, float (&x)[COUNT], Attributes with) {
 
 template <typename T>
 __device__ void unary(int operation, const T* x, T* y, Attributes with, int rows, int columns, int pitchX, int pitchY) {
-  constexpr int perThread = perAccess<T>;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
@@ -119,8 +117,7 @@ __device__ void unary(int operation, const T* x, T* y, Attributes with, int rows
 template <typename T>
 __device__ void unaryInteger(int operation, const T* x, T* y, int64_t low, int64_t high, int rows, int columns,
                              int pitchX, int pitchY) {
-  constexpr int perThread = perAccess<T>;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
@@ -145,9 +142,15 @@ __device__ void unaryInteger(int operation, const T* x, T* y, int64_t low, int64
 }  // namespace
 
 #define UNARY(NAME, T)                                                                                                 \
-  extern "C" __global__ void __launch_bounds__(threads) NAME(int operation, const T* x, T* y, float alpha, float beta, \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads) NAME(int operation, const T* x, T* y, float alpha, float beta, \
                                                               float gamma, int rows, int columns, int pitchX,         \
                                                               int pitchY) {                                           \
+    KERNEL_FACT("operation unary");                                                                                  \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer alpha:f32 beta:f32 gamma:f32 rows:i32 columns:i32 "    \
+                "pitchX:i32 pitchY:i32");                                                                            \
     unary(operation, x, y, {alpha, beta, gamma}, rows, columns, pitchX, pitchY);                                      \
   }
 
@@ -156,9 +159,15 @@ UNARY(unary_bf16, __nv_bfloat16)
 UNARY(unary_f32, float)
 
 #define UNARY_INTEGER(NAME, T)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(threads) NAME(int operation, const T* x, T* y, int64_t low,           \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads) NAME(int operation, const T* x, T* y, int64_t low,           \
                                                               int64_t high, int rows, int columns, int pitchX,        \
                                                               int pitchY) {                                           \
+    KERNEL_FACT("operation unary");                                                                                  \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer low:i64 high:i64 rows:i32 columns:i32 pitchX:i32 "     \
+                "pitchY:i32");                                                                                       \
     unaryInteger(operation, x, y, low, high, rows, columns, pitchX, pitchY);                                          \
   }
 

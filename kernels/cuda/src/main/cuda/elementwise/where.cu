@@ -1,16 +1,14 @@
 // Each element from one of two tensors, as a tensor of bools says; all three broadcast. Bits are moved, not computed with.
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
-
-constexpr int threads = 256;
 
 template <typename T>
 __device__ void choose(const uint8_t* condition, const T* a, const T* b, T* y, const Axes& extents,
                        const Axes& stepsCondition, const Axes& stepsA, const Axes& stepsB, int64_t stepCondition,
                        int64_t stepA, int64_t stepB, int rows, int columns, int pitchY) {
-  constexpr int perThread = 8;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
@@ -30,9 +28,16 @@ __device__ void choose(const uint8_t* condition, const T* a, const T* b, T* y, c
 }  // namespace
 
 #define WHERE(NAME, T)                                                                                               \
-  extern "C" __global__ void __launch_bounds__(threads)                                                             \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads)                                                             \
       NAME(const uint8_t* condition, const T* a, const T* b, T* y, Axes extents, Axes stepsCondition, Axes stepsA,   \
            Axes stepsB, int64_t stepCondition, int64_t stepA, int64_t stepB, int rows, int columns, int pitchY) {    \
+    KERNEL_FACT("operation where");                                                                                  \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters condition:pointer a:pointer b:pointer y:pointer extents:axes stepsCondition:axes "       \
+                "stepsA:axes stepsB:axes stepCondition:i64 stepA:i64 stepB:i64 rows:i32 columns:i32 "                \
+                "pitchY:i32");                                                                                       \
     choose(condition, a, b, y, extents, stepsCondition, stepsA, stepsB, stepCondition, stepA, stepB, rows, columns,  \
            pitchY);                                                                                                  \
   }

@@ -3,6 +3,7 @@
 // tokenScale = max |x| / 127 and y = x * (127 / max |x|), rounded to nearest with ties to even, so the same on every
 // device. A token of zeros has scale 0 and codes 0. A token with a NaN has a NaN as its scale, one with an infinity has an
 // infinity, and both have codes 0: what multiplies them becomes a NaN, and the trouble stays in its token.
+#include "facts.cuh"
 #include "norm/normalization.cuh"
 
 namespace {
@@ -12,13 +13,15 @@ constexpr float largestCode = 127;
 constexpr float smallest = 1e-30f;
 
 
+template <int THREADS>
+constexpr int blockThreads = THREADS < 128 ? 128 : THREADS;
+
 __device__ inline unsigned code(float x, float factor) { return __float2int_rn(x * factor) & 0xff; }
 
 template <typename T, int THREADS, int HELD>
 __device__ void quantize(const T* x, int8_t* y, float* tokenScales, int tokens, int columns, int pitchX, int pitchY) {
-  constexpr int blockThreads = THREADS < 128 ? 128 : THREADS;
   static_assert(perAccess<T> == 8, "eight codes are stored at once");
-  int64_t token = blockIdx.x * (blockThreads / THREADS) + threadIdx.x / THREADS;
+  int64_t token = blockIdx.x * (blockThreads<THREADS> / THREADS) + threadIdx.x / THREADS;
   if (token >= tokens) {
     return;
   }
@@ -57,13 +60,18 @@ __device__ void quantize(const T* x, int8_t* y, float* tokenScales, int tokens, 
 
 }  // namespace
 
-#define QUANTIZE(NAME, T, THREADS, HELD)                                                                              \
-  extern "C" __global__ void __launch_bounds__(THREADS < 128 ? 128 : THREADS)                                         \
+#define QUANTIZE(NAME, T, THREADS, HELD, GRID)                                                                              \
+  extern "C" __global__ void __launch_bounds__(blockThreads<THREADS>)                                         \
       NAME(const T* x, int8_t* y, float* tokenScales, int tokens, int columns, int pitchX, int pitchY) {              \
+    KERNEL_FACT("operation quantizeTokens");                                                                         \
+    KERNEL_FACT("grid " GRID "");                                                                                    \
+    KERNEL_FACT_1("threads", blockThreads<THREADS>);                                                                 \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer y:pointer tokenScales:pointer tokens:i32 columns:i32 pitchX:i32 pitchY:i32");  \
     quantize<T, THREADS, HELD>(x, y, tokenScales, tokens, columns, pitchX, pitchY);                                   \
   }
 
-QUANTIZE(quantize_tokens_f16, __half, 32, 3)
-QUANTIZE(quantize_tokens_f16_wide, __half, 256, 1)
-QUANTIZE(quantize_tokens_bf16, __nv_bfloat16, 32, 3)
-QUANTIZE(quantize_tokens_bf16_wide, __nv_bfloat16, 256, 1)
+QUANTIZE(quantize_tokens_f16, __half, 32, 3, "warpPerRow")
+QUANTIZE(quantize_tokens_f16_wide, __half, 256, 1, "blockPerRow")
+QUANTIZE(quantize_tokens_bf16, __nv_bfloat16, 32, 3, "warpPerRow")
+QUANTIZE(quantize_tokens_bf16_wide, __nv_bfloat16, 256, 1, "blockPerRow")

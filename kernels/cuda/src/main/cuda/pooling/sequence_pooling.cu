@@ -1,6 +1,7 @@
 // From tokens to one vector a sequence: the mean of the tokens a mask keeps, and rows of length 1.
 #include <cmath>
 
+#include "facts.cuh"
 #include "norm/normalization.cuh"
 
 namespace {
@@ -23,8 +24,10 @@ __device__ void meanPooling(const T* x, const void* mask, int maskBytes, float* 
   __shared__ float kept[warps];
   int warp = threadIdx.x / warpLanes;
   int lane = threadIdx.x % warpLanes;
-  int64_t batch = blockIdx.y;
-  int column = (blockIdx.x * warpLanes + lane) * P;
+  int parts = ceilDiv(pitchY, warpLanes * P);
+  int64_t batch = blockIdx.x / parts;
+  int part = blockIdx.x % parts;
+  int column = (part * warpLanes + lane) * P;
   float sum[P] = {};
   float count = 0;
   for (int token = warp; token < sequence; token += warps) {
@@ -54,7 +57,7 @@ __device__ void meanPooling(const T* x, const void* mask, int maskBytes, float* 
     count += kept[w];
   }
   for (int i = threadIdx.x; i < warpLanes * P; i += threads) {
-    int feature = blockIdx.x * warpLanes * P + i;
+    int feature = part * warpLanes * P + i;
     if (feature < pitchY) {
       float total = 0;
       for (int w = 0; w < warps; w++) {
@@ -97,6 +100,12 @@ __device__ void normalizeLength(const From* x, To* y, int tokens, int columns, i
 #define MEAN_POOLING(NAME, T)                                                                                       \
   extern "C" __global__ void __launch_bounds__(threads)                                                            \
       NAME(const T* x, const void* mask, int maskBytes, float* y, int sequence, int columns, int pitchX, int pitchY) { \
+    KERNEL_FACT("operation meanPooling");                                                                            \
+    KERNEL_FACT("grid sequences");                                                                                   \
+    KERNEL_FACT_1("threads", threads);                                                                               \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer mask:pointer maskBytes:i32 y:pointer sequence:i32 columns:i32 pitchX:i32 "     \
+                "pitchY:i32");                                                                                       \
     meanPooling(x, mask, maskBytes, y, sequence, columns, pitchX, pitchY);                                          \
   }
 
@@ -106,6 +115,11 @@ MEAN_POOLING(mean_pooling_bf16, __nv_bfloat16)
 #define NORMALIZE_LENGTH(NAME, FROM, TO)                                                                           \
   extern "C" __global__ void __launch_bounds__(128)                                                                \
       NAME(const FROM* x, TO* y, int tokens, int columns, int pitchX, int pitchY, float epsilon) {                 \
+    KERNEL_FACT("operation normalizeLength");                                                                        \
+    KERNEL_FACT("grid warpPerRow");                                                                                  \
+    KERNEL_FACT_1("threads", 128);                                                                                   \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer y:pointer tokens:i32 columns:i32 pitchX:i32 pitchY:i32 epsilon:f32");          \
     normalizeLength(x, y, tokens, columns, pitchX, pitchY, epsilon);                                               \
   }
 

@@ -10,6 +10,7 @@
 #include "common/activation.cuh"
 #include "common/group.cuh"
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
 
@@ -182,29 +183,32 @@ __device__ void reduceRows(Operation operation, const Source<T>& source, T* y, i
     }
     y[static_cast<int64_t>(o / columns) * pitchY + o % columns] = Source<T>::result(operation, all, count);
   }
-  int padding = pitchY - columns;
-  if (o % columns == columns - 1 && threadIdx.x < padding) {
-    y[static_cast<int64_t>(o / columns) * pitchY + columns + threadIdx.x] = T();
+  if (o % columns == columns - 1) {
+    for (int column = columns + threadIdx.x; column < pitchY; column += threads) {
+      y[static_cast<int64_t>(o / columns) * pitchY + column] = T();
+    }
   }
 }
 
 template <typename T>
 __device__ void reduceColumns(Operation operation, const Source<T>& source, T* y, int64_t count, int rows, int columns,
                               int pitchY) {
-  Place place = Place::of(pitchY, 1);
-  if (place.row >= rows) {
+  int64_t at = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+  int64_t row = at / pitchY;
+  int column = at % pitchY;
+  if (row >= rows) {
     return;
   }
   T result = T();
-  if (place.column < columns) {
-    int64_t base = rowOffset(place.row * columns + place.column, source.keptExtents, source.keptSteps);
+  if (column < columns) {
+    int64_t base = rowOffset(row * columns + column, source.keptExtents, source.keptSteps);
     auto all = source.start(operation);
     for (int64_t i = 0; i < count; i++) {
       all = folded(operation, all, source.at(operation, base, i));
     }
     result = Source<T>::result(operation, all, count);
   }
-  y[place.row * pitchY + place.column] = result;
+  y[at] = result;
 }
 
 }  // namespace
@@ -213,12 +217,24 @@ __device__ void reduceColumns(Operation operation, const Source<T>& source, T* y
   extern "C" __global__ void __launch_bounds__(threads)                                                               \
       reduce_rows_##TYPE(int operation, const T* x, T* y, Axes keptExtents, Axes keptSteps, Axes foldedExtents,       \
                          Axes foldedSteps, int64_t count, int columns, int pitchY) {                                  \
+    KERNEL_FACT("operation reduceRows");                                                                             \
+    KERNEL_FACT("grid blockPerRow");                                                                                 \
+    KERNEL_FACT_1("threads", threads);                                                                               \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer keptExtents:axes keptSteps:axes foldedExtents:axes "   \
+                "foldedSteps:axes count:i64 columns:i32 pitchY:i32");                                                \
     reduceRows<T>(static_cast<Operation>(operation), {x, keptExtents, keptSteps, foldedExtents, foldedSteps}, y,      \
                   count, columns, pitchY);                                                                            \
   }                                                                                                                   \
   extern "C" __global__ void __launch_bounds__(threads)                                                               \
       reduce_columns_##TYPE(int operation, const T* x, T* y, Axes keptExtents, Axes keptSteps, Axes foldedExtents,    \
                             Axes foldedSteps, int64_t count, int rows, int columns, int pitchY) {                     \
+    KERNEL_FACT("operation reduceColumns");                                                                          \
+    KERNEL_FACT("grid elements");                                                                                    \
+    KERNEL_FACT_1("threads", threads);                                                                               \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer keptExtents:axes keptSteps:axes foldedExtents:axes "   \
+                "foldedSteps:axes count:i64 rows:i32 columns:i32 pitchY:i32");                                       \
     reduceColumns<T>(static_cast<Operation>(operation), {x, keptExtents, keptSteps, foldedExtents, foldedSteps}, y,   \
                      count, rows, columns, pitchY);                                                                   \
   }

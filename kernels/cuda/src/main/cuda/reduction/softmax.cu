@@ -1,6 +1,7 @@
 // Softmax, and its logarithm, along one axis.
 #include <cmath>
 
+#include "facts.cuh"
 #include "norm/normalization.cuh"
 
 namespace {
@@ -26,11 +27,13 @@ struct Normalizer {
   }
 };
 
+template <int THREADS>
+constexpr int blockThreads = THREADS < 128 ? 128 : THREADS;
+
 // Rows of neighbouring elements.
 template <typename T, int THREADS, int HELD>
 __device__ void softmaxRows(const T* x, T* y, int rows, int columns, int pitchX, int pitchY, int logarithm) {
-  constexpr int block = THREADS < 128 ? 128 : THREADS;
-  int64_t at = blockIdx.x * (block / THREADS) + threadIdx.x / THREADS;
+  int64_t at = blockIdx.x * (blockThreads<THREADS> / THREADS) + threadIdx.x / THREADS;
   if (at >= rows) {
     return;
   }
@@ -81,23 +84,34 @@ __device__ void softmaxColumns(const T* x, T* y, int outer, int length, int inne
 
 }  // namespace
 
-#define SOFTMAX(NAME, T, THREADS, HELD)                                                                           \
-  extern "C" __global__ void __launch_bounds__(THREADS < 128 ? 128 : THREADS)                                     \
+#define SOFTMAX(NAME, T, THREADS, HELD, GRID)                                                                           \
+  extern "C" __global__ void __launch_bounds__(blockThreads<THREADS>)                                     \
       NAME(const T* x, T* y, int rows, int columns, int pitchX, int pitchY, int logarithm) {                      \
+    KERNEL_FACT("operation softmax");                                                                                \
+    KERNEL_FACT("grid " GRID "");                                                                                    \
+    KERNEL_FACT_1("threads", blockThreads<THREADS>);                                                                 \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer y:pointer rows:i32 columns:i32 pitchX:i32 pitchY:i32 logarithm:i32");          \
     softmaxRows<T, THREADS, HELD>(x, y, rows, columns, pitchX, pitchY, logarithm);                                \
   }
 
-SOFTMAX(softmax_f16, __half, 32, 2)
-SOFTMAX(softmax_f16_wide, __half, 256, 1)
-SOFTMAX(softmax_bf16, __nv_bfloat16, 32, 2)
-SOFTMAX(softmax_bf16_wide, __nv_bfloat16, 256, 1)
-SOFTMAX(softmax_f32, float, 32, 4)
-SOFTMAX(softmax_f32_wide, float, 256, 1)
+SOFTMAX(softmax_f16, __half, 32, 2, "warpPerRow")
+SOFTMAX(softmax_f16_wide, __half, 256, 1, "blockPerRow")
+SOFTMAX(softmax_bf16, __nv_bfloat16, 32, 2, "warpPerRow")
+SOFTMAX(softmax_bf16_wide, __nv_bfloat16, 256, 1, "blockPerRow")
+SOFTMAX(softmax_f32, float, 32, 4, "warpPerRow")
+SOFTMAX(softmax_f32_wide, float, 256, 1, "blockPerRow")
 
 #define SOFTMAX_COLUMNS(NAME, T)                                                                                     \
   extern "C" __global__ void __launch_bounds__(256)                                                                  \
       NAME(const T* x, T* y, int outer, int length, int inner, int64_t stepOuterX, int64_t stepX,                    \
            int64_t stepOuterY, int64_t stepY, int logarithm) {                                                       \
+    KERNEL_FACT("operation softmaxColumns");                                                                         \
+    KERNEL_FACT("grid elements");                                                                                    \
+    KERNEL_FACT_1("threads", 256);                                                                                   \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer y:pointer outer:i32 length:i32 inner:i32 stepOuterX:i64 stepX:i64 "            \
+                "stepOuterY:i64 stepY:i64 logarithm:i32");                                                           \
     softmaxColumns(x, y, outer, length, inner, stepOuterX, stepX, stepOuterY, stepY, logarithm);                     \
   }
 

@@ -1,11 +1,9 @@
 // Changes of element type, as the scalar reference makes them: floats round to nearest with ties to even; a float becomes
 // an integer by truncation, saturated, a NaN 0; integers wrap; anything but 0 is true.
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
-
-constexpr int threads = 256;
-constexpr int count = 8;
 
 // The codes of the parameter `to`, in the order of DType.
 enum class Type { f32, f16, bf16, i8, u8, i32, i64, boolean };
@@ -51,10 +49,10 @@ __device__ To converted(From x) {
 }
 
 template <typename To, typename From>
-__device__ void store(To* y, int64_t offset, int column, int columns, int width, const From (&values)[count]) {
-  alignas(16) To results[count];
+__device__ void store(To* y, int64_t offset, int column, int columns, int width, const From (&values)[perThread]) {
+  alignas(16) To results[perThread];
 #pragma unroll
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < perThread; i++) {
     results[i] = converted<To>(values[i]);
   }
   storeRow(y + offset, column, columns, width, results);
@@ -62,11 +60,11 @@ __device__ void store(To* y, int64_t offset, int column, int columns, int width,
 
 template <typename From>
 __device__ void cast(int to, const From* x, void* y, int rows, int columns, int pitchX, int pitchY) {
-  Place place = Place::of(pitchY, count);
+  Place place = Place::of(pitchY);
   if (place.row >= rows) {
     return;
   }
-  alignas(16) From values[count];
+  alignas(16) From values[perThread];
   loadRow(x + place.row * pitchX, 1, place.column, columns, values);
   int64_t offset = place.row * pitchY;
   auto storeAs = [&](auto* typed) { store(typed, offset, place.column, columns, pitchY, values); };
@@ -79,9 +77,9 @@ __device__ void cast(int to, const From* x, void* y, int rows, int columns, int 
     case Type::i32: storeAs(static_cast<int32_t*>(y)); break;
     case Type::i64: storeAs(static_cast<int64_t*>(y)); break;
     default: {
-      alignas(8) uint8_t truths[count];
+      alignas(8) uint8_t truths[perThread];
 #pragma unroll
-      for (int i = 0; i < count; i++) {
+      for (int i = 0; i < perThread; i++) {
         if constexpr (floating<From>) {
           truths[i] = toFloat(values[i]) != 0;
         } else {
@@ -96,8 +94,13 @@ __device__ void cast(int to, const From* x, void* y, int rows, int columns, int 
 }  // namespace
 
 #define CAST(NAME, FROM)                                                                                             \
-  extern "C" __global__ void __launch_bounds__(threads)                                                              \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads)                                                              \
       NAME(int to, const FROM* x, void* y, int rows, int columns, int pitchX, int pitchY) {                          \
+    KERNEL_FACT("operation cast");                                                                                   \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters to:i32 x:pointer y:pointer rows:i32 columns:i32 pitchX:i32 pitchY:i32");                 \
     cast(to, x, y, rows, columns, pitchX, pitchY);                                                                   \
   }
 

@@ -1,10 +1,9 @@
 // Slices of a tensor that indices name along one axis.
 #include "common/index.cuh"
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
-
-constexpr int threads = 256;
 
 // y[outer, index, inner, column] = x[outer, row(index), inner, column]; the columns are what lies side by side. Rows of y
 // are written whole, zeros from `columns` up to `pitchY`.
@@ -12,8 +11,7 @@ template <typename T>
 __device__ void gatherRows(const T* x, const void* indices, int indexBytes, T* y, int64_t rows, int outer, int count,
                            int inner, int columns, int64_t stepOuter, int64_t stepRow, int64_t stepInner, int pitchY,
                            unsigned long long* fault) {
-  constexpr int perThread = sizeof(T) == 1 ? 8 : perAccess<T>;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   int64_t lookup = place.row / inner;
   if (lookup >= static_cast<int64_t>(outer) * count) {
     return;
@@ -31,8 +29,7 @@ __device__ void gatherRows(const T* x, const void* indices, int indexBytes, T* y
 template <typename T>
 __device__ void gatherElements(const T* x, const void* indices, int indexBytes, T* y, int64_t rows, int outer, int count,
                                int64_t stepOuter, int pitchY, unsigned long long* fault) {
-  constexpr int perThread = sizeof(T) == 1 ? 8 : perAccess<T>;
-  Place place = Place::of(pitchY, perThread);
+  Place place = Place::of(pitchY);
   if (place.row >= outer) {
     return;
   }
@@ -52,15 +49,28 @@ __device__ void gatherElements(const T* x, const void* indices, int indexBytes, 
 }  // namespace
 
 #define GATHER(BITS, T)                                                                                                \
-  extern "C" __global__ void __launch_bounds__(threads) gather_##BITS(                                                 \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads) gather_##BITS(                                                 \
       const T* x, const void* indices, int indexBytes, T* y, int64_t rows, int outer, int count, int inner,            \
       int columns, int64_t stepOuter, int64_t stepRow, int64_t stepInner, int pitchY, unsigned long long* fault) {     \
+    KERNEL_FACT("operation gather");                                                                                 \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer indices:pointer indexBytes:i32 y:pointer rows:i64 outer:i32 count:i32 "        \
+                "inner:i32 columns:i32 stepOuter:i64 stepRow:i64 stepInner:i64 pitchY:i32 "                          \
+                "fault:pointer");                                                                                    \
     gatherRows(x, indices, indexBytes, y, rows, outer, count, inner, columns, stepOuter, stepRow, stepInner, pitchY,   \
                fault);                                                                                                 \
   }                                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(threads)                                                                \
+  extern "C" __global__ void __launch_bounds__(elementwiseThreads)                                                                \
       gather_elements_##BITS(const T* x, const void* indices, int indexBytes, T* y, int64_t rows, int outer,           \
                              int count, int64_t stepOuter, int pitchY, unsigned long long* fault) {                    \
+    KERNEL_FACT("operation gatherElements");                                                                         \
+    KERNEL_FACT("grid eightPerThread");                                                                              \
+    KERNEL_FACT_1("threads", elementwiseThreads);                                                                    \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer indices:pointer indexBytes:i32 y:pointer rows:i64 outer:i32 count:i32 "        \
+                "stepOuter:i64 pitchY:i32 fault:pointer");                                                           \
     gatherElements(x, indices, indexBytes, y, rows, outer, count, stepOuter, pitchY, fault);                           \
   }
 

@@ -9,6 +9,7 @@
 //
 // For elements of 2 bytes the square is 64 x 64, for single bytes 128 x 128, so that a row of it is 128 bytes or more.
 #include "common/walk.cuh"
+#include "facts.cuh"
 
 namespace {
 
@@ -31,10 +32,12 @@ __device__ void transpose(const T* x, T* y, const Axes& extents, const Axes& ste
   __shared__ T square[N::edge * N::pitch];
   int lane = threadIdx.x % lanes;
   int warp = threadIdx.x / lanes;
-  int squares = ceilDiv(rows, N::edge);
-  int row = blockIdx.x % squares * N::edge;
-  int column = blockIdx.y * N::edge;
-  uint32_t outer = blockIdx.x / squares;
+  // along a row of x first, so that blocks that run together read whole lines
+  int across = ceilDiv(rows, N::edge);
+  int down = ceilDiv(width, N::edge);
+  int row = blockIdx.x % across * N::edge;
+  int column = blockIdx.x / across % down * N::edge;
+  uint32_t outer = blockIdx.x / across / down;
   x += rowOffset(outer, extents, stepsX);
   y += rowOffset(outer, extents, stepsY);
   for (int j = warp; j < N::edge; j += warps) {
@@ -64,6 +67,12 @@ __device__ void transpose(const T* x, T* y, const Axes& extents, const Axes& ste
   extern "C" __global__ void __launch_bounds__(lanes * warps)                                                         \
       NAME(const T* x, T* y, Axes extents, Axes stepsX, Axes stepsY, int64_t stepX, int64_t stepY, int rows,          \
            int columns, int width) {                                                                                  \
+    KERNEL_FACT("operation transpose");                                                                              \
+    KERNEL_FACT("grid squares");                                                                                     \
+    KERNEL_FACT_1("threads", lanes * warps);                                                                         \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
+    KERNEL_FACT("parameters x:pointer y:pointer extents:axes stepsX:axes stepsY:axes stepX:i64 stepY:i64 "           \
+                "rows:i32 columns:i32 width:i32");                                                                   \
     transpose(x, y, extents, stepsX, stepsY, stepX, stepY, rows, columns, width);                                     \
   }
 
