@@ -19,7 +19,7 @@
 //
 //   fragment row g     = panel row 8g + t          fragment row g + 8 = panel row 8g + 4 + t
 //
-// Bytes of a lane (q = lane % 4), tile by tile; (r, k) is fragment row r, stored column k of the step:
+// Bytes of a lane for one tile (q = lane % 4); (r, k) is fragment row r, stored column k of the step:
 //
 //   16-bit 2:4   16   (g, 2q..2q+1) (g+8, same) (g, 8+2q..) (g+8, same)             the four registers of A
 //   16-bit       32   the same for the first and the second 16 columns
@@ -64,8 +64,8 @@ template <class Type> struct Dense16 {
   using Element = Type;
   using Sum = float;
   static constexpr int elementBytes = 2;
-  static constexpr int laneBytes = 32;
-  static constexpr int metaBytes = 0; // of a lane, for all tiles
+  static constexpr int laneBytes = 32; // for one tile
+  static constexpr int metaBytes = 0;  // for all tiles
   static constexpr bool hasScales = false;
 
   struct Rows {

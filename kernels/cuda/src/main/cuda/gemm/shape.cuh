@@ -36,7 +36,7 @@ struct Shape {
   static constexpr int elementBytes = Format::elementBytes;
   static constexpr int tileK = tileSteps * stepBytes / elementBytes;
 
-  static constexpr int blockBytes = warpLanes * Format::laneBytes; // weights of a panel and step
+  static constexpr int blockBytes = warpLanes * panelTiles * Format::laneBytes; // weights of a panel and step
   static constexpr int metaBlockBytes = warpLanes * Format::metaBytes;
   static constexpr int rowBytes = tileSteps * stepBytes; // activations of a token in a stage
   static constexpr int weightsBytes = warpsOut * tileSteps * blockBytes;
