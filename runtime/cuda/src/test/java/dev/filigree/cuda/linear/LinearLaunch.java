@@ -97,13 +97,13 @@ final class LinearLaunch implements AutoCloseable {
           case "pitchX" -> arguments.i32(name, pitchX);
           case "pitchY", "pitchResidual" -> arguments.i32(name, pitchY);
           case "activationKind" -> arguments.i32(name, kind(layer.activation()));
-          case "workspace" -> arguments.pointer(name, workspace(owned, grid));
+          case "workspace" -> arguments.pointer(name, workspace(owned, grid, stream));
           default -> throw new AssertionError("no value for parameter " + name);
         }
       }
       DeviceMemory y = context.allocate((long) layer.tokens() * pitchY * 2);
       owned.add(y);
-      y.fill(0, y.bytes(), UNTOUCHED);
+      stream.fill(y.address(), y.bytes(), UNTOUCHED);
       arguments.pointer("y", y);
       compiled.launch(stream, grid.blocks(), arguments);
       stream.synchronize();
@@ -127,13 +127,13 @@ final class LinearLaunch implements AutoCloseable {
     return memory.address();
   }
 
-  private long workspace(List<DeviceMemory> owned, LinearGrid grid) {
+  private long workspace(List<DeviceMemory> owned, LinearGrid grid, Stream stream) {
     if (!grid.isShared()) {
       return 0;
     }
     DeviceMemory memory = context.allocate(grid.workspaceBytes());
     owned.add(memory);
-    memory.fill(0, grid.arrivalBytes(), (byte) 0);
+    stream.fill(memory.address(), grid.arrivalBytes(), (byte) 0);
     return memory.address();
   }
 
