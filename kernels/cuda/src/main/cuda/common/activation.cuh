@@ -24,7 +24,8 @@ __device__ inline float geluErf(float x) {
 }
 
 __device__ inline float geluTanh(float x) {
-  constexpr float rootTwoOverPi = 0.79788456080286536f;
-  float y = 0.5f * x * (1 + tanhf(rootTwoOverPi * (x + 0.044715f * x * x * x)));
+  constexpr float rootEightOverPi = 1.59576912160573071f;
+  // (1 + tanh(u)) / 2 is the sigmoid of 2u, which loses nothing for a negative u
+  float y = x / (1 + expf(-rootEightOverPi * (x + 0.044715f * x * x * x)));
   return x == -INFINITY ? 0 : y;
 }

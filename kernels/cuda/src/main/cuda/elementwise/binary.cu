@@ -11,13 +11,42 @@ __device__ __noinline__ inline float power(float a, float b) {
   return b != b || (fabsf(a) == 1 && isinf(b)) ? NAN : powf(a, b);
 }
 
-// Exact for small exponents, as a Java cast of Math.pow is: the nearest double of the power, truncated and saturated.
+// Whether a product leaves 64 bits; wrapped where it does.
+__device__ inline bool overflows(int64_t a, int64_t b, int64_t& product) {
+  int64_t high = __mul64hi(a, b);
+  product = static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  return high != product >> 63;
+}
+
+// As a Java cast of Math.pow: the power as the nearest double, truncated and saturated. It is computed in whole numbers,
+// because pow may miss a whole result by its last place.
 template <typename T>
 __device__ __noinline__ inline T power(T a, T b) {
-  double result = pow(static_cast<double>(a), static_cast<double>(b));
+  constexpr T most = sizeof(T) == 8 ? static_cast<T>(INT64_MAX) : static_cast<T>(INT32_MAX);
+  // doubles from 2^53 on are even
+  bool odd = b % 2 != 0 && llabs(b) < int64_t{1} << 53;
+  if (a == 1 || a == -1) {
+    return a < 0 && odd ? -1 : 1;
+  }
+  if (b < 0) {
+    return a == 0 ? most : 0;
+  }
+  const T saturated = a < 0 && odd ? -most - 1 : most;
+  int64_t result = 1;
+  int64_t base = a;
+  for (T left = b; left > 0; left /= 2) {
+    if (left % 2 != 0) {
+      if (overflows(result, base, result)) {
+        return saturated;
+      }
+    }
+    if (left > 1 && overflows(base, base, base)) {
+      return saturated;
+    }
+  }
+  double nearest = static_cast<double>(result);
   constexpr double limit = sizeof(T) == 8 ? 9223372036854775808.0 : 2147483648.0;
-  constexpr T greatest = sizeof(T) == 8 ? static_cast<T>(INT64_MAX) : static_cast<T>(INT32_MAX);
-  return result >= limit ? greatest : result < -limit ? -greatest - 1 : result != result ? 0 : static_cast<T>(result);
+  return nearest >= limit ? most : nearest < -limit ? -most - 1 : static_cast<T>(nearest);
 }
 
 }  // namespace elementwise

@@ -1,6 +1,7 @@
 // Softmax, and its logarithm, along one axis.
 #include <cmath>
 
+#include "common/walk.cuh"
 #include "facts.cuh"
 #include "norm/normalization.cuh"
 
@@ -58,17 +59,18 @@ __device__ void softmaxRows(const T* x, T* y, int rows, int columns, int pitchX,
   zeroPadding<T, THREADS>(to, columns, pitchY);
 }
 
-// Any other axis: element j of lane (outer, inner) is x[outer * stepOuter + j * step + inner]. Neighbouring threads take
-// neighbouring lanes.
+// Any other axis: a lane is one of the rows of outer axes, and a place in the last axis. Its element j is j * step further.
+// Neighbouring threads take neighbouring lanes.
 template <typename T>
-__device__ void softmaxColumns(const T* x, T* y, int outer, int length, int inner, int64_t stepOuterX, int64_t stepX,
-                               int64_t stepOuterY, int64_t stepY, int logarithm) {
+__device__ void softmaxColumns(const T* x, T* y, const Axes& extents, const Axes& stepsX, const Axes& stepsY,
+                               int64_t lanes, int length, int inner, int64_t stepX, int64_t stepY, int logarithm) {
   int64_t lane = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (lane >= static_cast<int64_t>(outer) * inner) {
+  if (lane >= lanes) {
     return;
   }
-  x += lane / inner * stepOuterX + lane % inner;
-  y += lane / inner * stepOuterY + lane % inner;
+  uint32_t row = lane / inner;
+  x += rowOffset(row, extents, stepsX) + lane % inner;
+  y += rowOffset(row, extents, stepsY) + lane % inner;
   Normalizer whole;
   for (int j = 0; j < length; j++) {
     whole.add(toFloat(x[j * stepX]));
@@ -104,15 +106,15 @@ SOFTMAX(softmax_f32_wide, float, 256, 1, "blockPerRow")
 
 #define SOFTMAX_COLUMNS(NAME, T)                                                                                     \
   extern "C" __global__ void __launch_bounds__(256)                                                                  \
-      NAME(const T* x, T* y, int outer, int length, int inner, int64_t stepOuterX, int64_t stepX,                    \
-           int64_t stepOuterY, int64_t stepY, int logarithm) {                                                       \
+      NAME(const T* x, T* y, Axes extents, Axes stepsX, Axes stepsY, int64_t lanes, int length, int inner,           \
+           int64_t stepX, int64_t stepY, int logarithm) {                                                            \
     KERNEL_FACT("operation softmaxColumns");                                                                         \
     KERNEL_FACT("grid elements");                                                                                    \
     KERNEL_FACT_1("threads", 256);                                                                                   \
     KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
-    KERNEL_FACT("parameters x:pointer y:pointer outer:i32 length:i32 inner:i32 stepOuterX:i64 stepX:i64 "            \
-                "stepOuterY:i64 stepY:i64 logarithm:i32");                                                           \
-    softmaxColumns(x, y, outer, length, inner, stepOuterX, stepX, stepOuterY, stepY, logarithm);                     \
+    KERNEL_FACT("parameters x:pointer y:pointer extents:axes stepsX:axes stepsY:axes lanes:i64 length:i32 "     \
+                "inner:i32 stepX:i64 stepY:i64 logarithm:i32");                                                      \
+    softmaxColumns(x, y, extents, stepsX, stepsY, lanes, length, inner, stepX, stepY, logarithm);                    \
   }
 
 SOFTMAX_COLUMNS(softmax_columns_f16, __half)
