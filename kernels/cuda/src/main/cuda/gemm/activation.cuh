@@ -10,7 +10,7 @@ __device__ inline float logistic(float x) { return 1.0f / (1.0f + __expf(-x)); }
 /** tanh by one exponential; its error near 0 is absolute, which a 16-bit result does not see once 1 was added. */
 __device__ inline float tanhOf(float x) { return 1.0f - 2.0f / (1.0f + __expf(2.0f * x)); }
 
-__device__ inline float activate(float x, int kind) {
+template <int kind> __device__ float activate(float x) {
   const bool lowest = x == -INFINITY; // where a factor of 0 would make it not a number
   switch (kind) {
   case relu:
@@ -27,6 +27,32 @@ __device__ inline float activate(float x, int kind) {
     return logistic(x);
   default:
     return x;
+  }
+}
+
+template <int kind> __device__ void activateAll(float (&v)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    v[i] = activate<kind>(v[i]);
+  }
+}
+
+__device__ inline void activate(float (&v)[4], int kind) {
+  switch (kind) {
+  case relu:
+    return activateAll<relu>(v);
+  case gelu:
+    return activateAll<gelu>(v);
+  case geluTanh:
+    return activateAll<geluTanh>(v);
+  case silu:
+    return activateAll<silu>(v);
+  case tangent:
+    return activateAll<tangent>(v);
+  case sigmoid:
+    return activateAll<sigmoid>(v);
+  default:
+    return;
   }
 }
 

@@ -43,72 +43,61 @@ __device__ inline uint32_t packPair(BF16, float first, float second) {
 template <class Element> struct ResultOf { using Type = Element; };
 template <> struct ResultOf<int8_t> { using Type = F16; };
 
-/** Eight consecutive numbers of a float array, zeros behind its end. */
-__device__ inline void loadEight(float (&v)[8], const float* from, int row, int rows) {
-  if (row + 8 <= rows) {
-    const float4 first = __ldg(reinterpret_cast<const float4*>(from + row));
-    const float4 second = __ldg(reinterpret_cast<const float4*>(from + row) + 1);
-    v[0] = first.x, v[1] = first.y, v[2] = first.z, v[3] = first.w;
-    v[4] = second.x, v[5] = second.y, v[6] = second.z, v[7] = second.w;
-  } else {
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-      v[i] = row + i < rows ? __ldg(from + row + i) : 0.0f;
-    }
+/** Four consecutive numbers of a float array, zeros behind its end. */
+__device__ inline float4 loadFour(const float* from, int row, int rows) {
+  if (row + 4 <= rows) {
+    return __ldg(reinterpret_cast<const float4*>(from + row));
   }
+  float4 v = {};
+  v.x = row < rows ? __ldg(from + row) : 0.0f;
+  v.y = row + 1 < rows ? __ldg(from + row + 1) : 0.0f;
+  v.z = row + 2 < rows ? __ldg(from + row + 2) : 0.0f;
+  return v;
+}
+
+/** Four outputs of a token from their sums and residuals. */
+template <class Format>
+__device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums, uint2 residual, int row, int token) {
+  using Result = typename ResultOf<typename Format::Element>::Type;
+  const float4 bias = a.bias != nullptr ? loadFour(a.bias, row, a.rows) : float4{};
+  float v[4] = {static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3])};
+  if constexpr (Format::hasScales) {
+    const float4 scales = loadFour(a.scales, row, a.rows);
+    if constexpr (Format::elementBytes == 1) {
+      const float tokenScale = __ldg(a.tokenScales + token);
+      v[0] = __fmul_rn(v[0], tokenScale), v[1] = __fmul_rn(v[1], tokenScale);
+      v[2] = __fmul_rn(v[2], tokenScale), v[3] = __fmul_rn(v[3], tokenScale);
+    }
+    v[0] = __fmaf_rn(v[0], scales.x, bias.x), v[1] = __fmaf_rn(v[1], scales.y, bias.y);
+    v[2] = __fmaf_rn(v[2], scales.z, bias.z), v[3] = __fmaf_rn(v[3], scales.w, bias.w);
+  } else {
+    v[0] = __fadd_rn(v[0], bias.x), v[1] = __fadd_rn(v[1], bias.y);
+    v[2] = __fadd_rn(v[2], bias.z), v[3] = __fadd_rn(v[3], bias.w);
+  }
+  if (a.residual != nullptr) {
+    const float2 first = unpackPair(Result{}, residual.x);
+    const float2 second = unpackPair(Result{}, residual.y);
+    v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
+    v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
+  }
+  if (a.activationKind != none) {
+    activate(v, a.activationKind);
+  }
+  return {packPair(Result{}, row < a.rows ? v[0] : 0.0f, row + 1 < a.rows ? v[1] : 0.0f),
+          packPair(Result{}, row + 2 < a.rows ? v[2] : 0.0f, row + 3 < a.rows ? v[3] : 0.0f)};
 }
 
 /** Stores the eight outputs from `row` on of a token; zeros behind the last output. */
 template <class Format> __device__ void storeEight(const Arguments& a, const typename Format::Sum (&sums)[8], int row, int token) {
-  using Result = typename ResultOf<typename Format::Element>::Type;
-  float v[8];
-  float scales[8];
-  float bias[8] = {};
-  if constexpr (Format::hasScales) {
-    loadEight(scales, a.scales, row, a.rows);
-  }
-  if (a.bias != nullptr) {
-    loadEight(bias, a.bias, row, a.rows);
-  }
-  float tokenScale = 1.0f;
-  if constexpr (Format::elementBytes == 1) {
-    tokenScale = __ldg(a.tokenScales + token);
-  }
-#pragma unroll
-  for (int i = 0; i < 8; i++) {
-    const float sum = static_cast<float>(sums[i]);
-    if constexpr (Format::elementBytes == 1) {
-      v[i] = __fmaf_rn(__fmul_rn(sum, scales[i]), tokenScale, bias[i]);
-    } else if constexpr (Format::hasScales) {
-      v[i] = __fmaf_rn(sum, scales[i], bias[i]);
-    } else {
-      v[i] = __fadd_rn(sum, bias[i]);
-    }
-  }
+  uint4 residual = {};
   if (a.residual != nullptr) {
-    const uint4 pairs = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) +
-                                                        static_cast<size_t>(token) * a.pitchResidual + row);
-    const uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const float2 pair = unpackPair(Result{}, words[i]);
-      v[2 * i] = __fadd_rn(v[2 * i], pair.x);
-      v[2 * i + 1] = __fadd_rn(v[2 * i + 1], pair.y);
-    }
+    residual = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) +
+                                               static_cast<size_t>(token) * a.pitchResidual + row);
   }
-  if (a.activationKind != none) {
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-      v[i] = activate(v[i], a.activationKind);
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < 8; i++) {
-    v[i] = row + i < a.rows ? v[i] : 0.0f;
-  }
-  const uint4 packed = {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3]), packPair(Result{}, v[4], v[5]),
-                        packPair(Result{}, v[6], v[7])};
-  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = packed;
+  const uint2 first = finishFour<Format>(a, sums, {residual.x, residual.y}, row, token);
+  const uint2 second = finishFour<Format>(a, sums + 4, {residual.z, residual.w}, row + 4, token);
+  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = {first.x, first.y,
+                                                                                                       second.x, second.y};
 }
 
 /** Zeros from the last tile to the pitch, where the pitch goes further than tiles do. */
@@ -154,7 +143,7 @@ template <class Shape> struct Partial {
 
   /** Adds the sums of all blocks that have a part of the tile, in their order. */
   __device__ void sum(Sum (&v)[8], const Work<Shape>& work, int tile, int token, int row) const {
-    const long long firstUnit = static_cast<long long>(tile) * work.kTiles;
+    const int firstUnit = tile * work.kTiles;
     const unsigned last = work.blockOf(firstUnit + work.kTiles - 1);
 #pragma unroll
     for (int i = 0; i < 8; i++) {
@@ -175,7 +164,7 @@ template <class Shape> struct Partial {
   /** Says that this block's part is written; whether all others of the tile are, too. All threads call it. */
   __device__ bool arrive(const Work<Shape>& work, int tile) const {
     __shared__ int isLast;
-    const long long firstUnit = static_cast<long long>(tile) * work.kTiles;
+    const int firstUnit = tile * work.kTiles;
     const int blocks = static_cast<int>(work.blockOf(firstUnit + work.kTiles - 1) - work.blockOf(firstUnit)) + 1;
     __threadfence();
     __syncthreads();

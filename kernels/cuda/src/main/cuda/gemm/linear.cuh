@@ -11,6 +11,8 @@
 #include "facts.cuh"
 #include "gemm/epilogue.cuh"
 
+#include <type_traits>
+
 namespace filigree {
 
 /** Copies stages to shared memory. */
@@ -20,24 +22,24 @@ template <class Shape> struct Loader {
   int steps;
   int panels;
 
-  /** Starts copying a unit into a stage. */
-  __device__ void load(const Cursor<Shape>& cursor, uint32_t stage) const {
+  /** Starts copying a K-step of a tile into a stage. */
+  __device__ void load(const Place<Shape>& place, int kTile, uint32_t stage) const {
     using Format = typename Shape::Format;
     const uint32_t values = memory + stage * Shape::stageBytes;
-    blocks<Shape::blockBytes>(values, a.weights.w, cursor);
+    blocks<Shape::blockBytes>(values, a.weights.w, place.out, kTile);
     if constexpr (Format::metaBytes > 0) {
-      blocks<Shape::metaBlockBytes>(values + Shape::weightsBytes, a.weights.meta, cursor);
+      blocks<Shape::metaBlockBytes>(values + Shape::weightsBytes, a.weights.meta, place.out, kTile);
     }
-    activations(values + Shape::weightsBytes + Shape::metaBytes, cursor);
+    activations(values + Shape::weightsBytes + Shape::metaBytes, place.tokens, kTile);
   }
 
 private:
   /** Consecutive blocks of each panel; a panel behind the last is the last once more, whose result nobody stores. */
-  template <int blockBytes> __device__ void blocks(uint32_t to, const uint4* from, const Cursor<Shape>& cursor) const {
+  template <int blockBytes> __device__ void blocks(uint32_t to, const uint4* from, int out, int kTile) const {
     constexpr int ofBlock = blockBytes / 16;
     constexpr int ofPanel = Shape::tileSteps * ofBlock;
     constexpr int chunks = Shape::warpsOut * ofPanel;
-    const int firstStep = cursor.kTile * Shape::tileSteps;
+    const int firstStep = kTile * Shape::tileSteps;
 #pragma unroll
     for (int i = 0; i < (chunks + Shape::threads - 1) / Shape::threads; i++) {
       const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
@@ -48,19 +50,19 @@ private:
       if (Shape::warpsK > 1 && firstStep + inPanel / ofBlock >= steps) {
         continue;
       }
-      const int panel = min(cursor.out * Shape::warpsOut + chunk / ofPanel, panels - 1);
+      const int panel = min(out * Shape::warpsOut + chunk / ofPanel, panels - 1);
       copyAsync(to + static_cast<uint32_t>(chunk) * 16,
                 from + (static_cast<size_t>(panel) * steps + firstStep) * ofBlock + inPanel);
     }
   }
 
   /** Rows of tokens; zeros for tokens that do not exist and behind the pitch. */
-  __device__ void activations(uint32_t to, const Cursor<Shape>& cursor) const {
+  __device__ void activations(uint32_t to, int tokens, int kTile) const {
     constexpr int ofRow = Shape::rowBytes / 16;
     constexpr int chunks = Shape::tileTokens * ofRow;
     const unsigned char* const x = static_cast<const unsigned char*>(a.x);
     const int pitch = a.pitchX * Shape::elementBytes;
-    const int firstByte = cursor.kTile * Shape::rowBytes;
+    const int firstByte = kTile * Shape::rowBytes;
 #pragma unroll
     for (int i = 0; i < (chunks + Shape::threads - 1) / Shape::threads; i++) {
       const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
@@ -69,7 +71,7 @@ private:
       }
       const int row = chunk / ofRow;
       const int column = chunk % ofRow;
-      const int token = cursor.tokens * Shape::tileTokens + row;
+      const int token = tokens * Shape::tileTokens + row;
       const int byte = firstByte + column * 16;
       const bool exists = token < a.tokens && byte < pitch;
       copyAsync(to + static_cast<uint32_t>(row * Shape::rowBytes + (column ^ (row & 7)) * 16),
@@ -122,7 +124,7 @@ template <class Shape> struct Sums {
     const uint32_t metadata = stage + Shape::weightsBytes;
     const uint32_t activations = metadata + Shape::metaBytes +
                                  static_cast<uint32_t>((warp.tokens * Shape::warpTokens + (warp.lane & 7)) * Shape::rowBytes);
-#pragma unroll
+#pragma unroll(Shape::unrolledSteps)
     for (int s = 0; s < Shape::steps; s++) {
       const int step = warp.k * Shape::steps + s;
       if (Shape::warpsK > 1 && step >= steps) {
@@ -263,11 +265,11 @@ private:
 
 /** Ends a tile, or this block's part of it. All threads call it. */
 template <class Shape, class Items>
-__device__ void finish(const Arguments& a, const Work<Shape>& work, const Cursor<Shape>& cursor, bool whole, bool firstTile,
-                       const Items& items) {
+__device__ void finish(const Arguments& a, const Work<Shape>& work, int tile, bool whole, bool firstTile, const Items& items) {
+  const Place<Shape> place(work, tile);
   const Partial<Shape> partial(a.workspace, work.tiles());
-  const int firstToken = cursor.tokens * Shape::tileTokens;
-  const int firstRow = cursor.out * Shape::tileOut;
+  const int firstToken = place.tokens * Shape::tileTokens;
+  const int firstRow = place.out * Shape::tileOut;
   // a shared tile is gone through twice: to leave this block's part, and, by the last block, to add all
   bool leaves = !whole;
   while (true) {
@@ -282,7 +284,7 @@ __device__ void finish(const Arguments& a, const Work<Shape>& work, const Cursor
       if (whole || leaves) {
         items.read(v, item);
       } else {
-        partial.sum(v, work, cursor.tile, token, row);
+        partial.sum(v, work, tile, token, row);
       }
       if (leaves) {
         Partial<Shape>::write(partial.at(blockIdx.x, firstTile, token, row), v);
@@ -293,12 +295,12 @@ __device__ void finish(const Arguments& a, const Work<Shape>& work, const Cursor
     if (!leaves) {
       break;
     }
-    if (!partial.arrive(work, cursor.tile)) {
+    if (!partial.arrive(work, tile)) {
       return;
     }
     leaves = false;
   }
-  if (cursor.out == work.tilesOut - 1) {
+  if (place.out == work.tilesOut - 1) {
     storePadding<Shape>(a, firstToken, work.tilesOut * Shape::tileOut);
   }
 }
@@ -310,19 +312,24 @@ template <class Shape> __device__ void linear(const Arguments& a) {
   // K in whole pairs of steps, as the weights are padded
   const int steps = 2 * ((a.columns * Shape::elementBytes + 2 * stepBytes - 1) / (2 * stepBytes));
   const Work<Shape> work(a.rows, a.tokens, steps);
-  const long long begin = work.begin(blockIdx.x);
-  const long long end = work.begin(blockIdx.x + 1);
+  const int begin = work.begin(blockIdx.x);
+  const int end = work.begin(blockIdx.x + 1);
   const WarpPlace<Shape> warp;
   const Loader<Shape> loader{a, sharedAddress(memory), steps, (a.rows + panelRows - 1) / panelRows};
 
   Cursor<Shape> ahead(work, begin);
-  long long loaded = begin;
+  Place<Shape> placeAhead(work, ahead.tile);
+  int toLoad = end - begin;
   const auto loadNext = [&](uint32_t stage) {
-    if (loaded < end) {
-      loader.load(ahead, stage);
+    if (toLoad > 0) {
+      loader.load(placeAhead, ahead.kTile, stage);
+      toLoad--;
+      const bool nextTile = ahead.isLastOfTile(work);
       ahead.advance(work);
+      if (nextTile) {
+        placeAhead = Place<Shape>(work, ahead.tile);
+      }
     }
-    loaded++;
     commitCopies();
   };
 #pragma unroll
@@ -332,36 +339,31 @@ template <class Shape> __device__ void linear(const Arguments& a) {
 
   Cursor<Shape> cursor(work, begin);
   const int firstTile = cursor.tile;
-  int firstK = cursor.kTile;
-  typename Format::Rows rows;
-  Sums<Shape> sums;
-  sums.clear();
-  rows.load(a.weights, min(cursor.out * Shape::warpsOut + warp.out, loader.panels - 1), warp.group);
   uint32_t stage = 0;
   uint32_t stageAhead = Shape::stages - 1;
+  int left = end - begin;
 #pragma unroll 1
-  for (long long unit = begin; unit < end; unit++) {
-    waitForCopies<Shape::stages - 2>();
-    __syncthreads();
-    loadNext(stageAhead);
-    sums.accumulate(warp, loader.memory + stage * Shape::stageBytes, rows, steps - cursor.kTile * Shape::tileSteps);
-    stageAhead = stage;
-    stage = stage + 1 == Shape::stages ? 0 : stage + 1;
-    if (cursor.kTile == work.kTiles - 1 || unit == end - 1) {
-      const bool whole = firstK == 0 && cursor.kTile == work.kTiles - 1;
-      using Items = std::conditional_t<Shape::warpsK == 1, RegisterItems<Shape>, SharedItems<Shape>>;
-      const Items items(warp, sums, reinterpret_cast<uint32_t*>(memory + Shape::stages * Shape::stageBytes));
-      finish<Shape>(a, work, cursor, whole, cursor.tile == firstTile, items);
-      if (unit == end - 1) {
-        break;
-      }
-      sums.clear();
-      firstK = 0;
-      cursor.advance(work);
-      rows.load(a.weights, min(cursor.out * Shape::warpsOut + warp.out, loader.panels - 1), warp.group);
-    } else {
-      cursor.advance(work);
+  while (left > 0) {
+    // one tile, or this block's part of it
+    const int part = min(left, work.kTiles - cursor.kTile);
+    typename Format::Rows rows;
+    rows.load(a.weights, min(Place<Shape>(work, cursor.tile).out * Shape::warpsOut + warp.out, loader.panels - 1), warp.group);
+    Sums<Shape> sums;
+    sums.clear();
+#pragma unroll 1
+    for (int kTile = cursor.kTile; kTile < cursor.kTile + part; kTile++) {
+      waitForCopies<Shape::stages - 2>();
+      __syncthreads();
+      loadNext(stageAhead);
+      sums.accumulate(warp, loader.memory + stage * Shape::stageBytes, rows, steps - kTile * Shape::tileSteps);
+      stageAhead = stage;
+      stage = stage + 1 == Shape::stages ? 0 : stage + 1;
     }
+    using Items = std::conditional_t<Shape::warpsK == 1, RegisterItems<Shape>, SharedItems<Shape>>;
+    const Items items(warp, sums, reinterpret_cast<uint32_t*>(memory + Shape::stages * Shape::stageBytes));
+    finish<Shape>(a, work, cursor.tile, part == work.kTiles, cursor.tile == firstTile, items);
+    left -= part;
+    cursor = Cursor<Shape>(cursor.tile + 1, 0);
   }
 }
 

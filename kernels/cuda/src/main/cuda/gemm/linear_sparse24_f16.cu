@@ -7,20 +7,14 @@
 #define WEIGHTS "sparse24 f16"
 #define ACTIVATION "f16"
 
-namespace {
-
-using Format = filigree::Sparse16<filigree::F16>;
-
-} // namespace
-
-//                                                        warps out, tokens, k; column tiles, steps, stages, blocks
-#define SHAPE(...) filigree::Shape<Format, __VA_ARGS__>
+//                  warps out, tokens, k; column tiles, steps, stages, blocks
+#define SHAPE(...) filigree::Shape<filigree::Sparse16<filigree::F16>, __VA_ARGS__>
 using Shape256x128 = SHAPE(4, 2, 1, 8, 2, 4, 1);
 using Shape128x128 = SHAPE(2, 2, 1, 8, 2, 3, 2);
 using Shape128x64 = SHAPE(2, 2, 1, 4, 2, 4, 2);
 using Shape64x64 = SHAPE(1, 4, 1, 2, 2, 4, 3);
-using Shape64x16 = SHAPE(1, 1, 4, 2, 1, 6, 3);
-using Shape64x8 = SHAPE(1, 1, 4, 1, 1, 6, 3);
+using Shape64x16 = SHAPE(1, 1, 4, 2, 1, 4, 2);
+using Shape64x8 = SHAPE(1, 1, 4, 1, 1, 6, 2);
 
 LINEAR_KERNEL(linear_sparse24_f16_256x128, Shape256x128, 129, ANY_TOKENS)
 LINEAR_KERNEL(linear_sparse24_f16_128x128, Shape128x128, 65, ANY_TOKENS)

@@ -36,6 +36,9 @@ struct Shape {
   static constexpr int elementBytes = Format::elementBytes;
   static constexpr int tileK = tileSteps * stepBytes / elementBytes;
 
+  /** The largest dense tile has no registers left for the operands of a second step. */
+  static constexpr int unrolledSteps = Format::laneBytes * columnTiles >= 256 ? 1 : steps;
+
   static constexpr int blockBytes = warpLanes * panelTiles * Format::laneBytes; // weights of a panel and step
   static constexpr int metaBlockBytes = warpLanes * Format::metaBytes;
   static constexpr int rowBytes = tileSteps * stepBytes; // activations of a token in a stage
@@ -69,39 +72,45 @@ template <class Shape> struct Work {
         kTiles((steps + Shape::tileSteps - 1) / Shape::tileSteps) {}
 
   __device__ int tiles() const { return tilesOut * tilesTokens; }
-  __device__ long long units() const { return static_cast<long long>(tiles()) * kTiles; }
+  __device__ int units() const { return tiles() * kTiles; }
 
   /** The first unit of a block. */
-  __device__ long long begin(unsigned block) const { return units() * block / gridDim.x; }
+  __device__ int begin(unsigned block) const {
+    return static_cast<int>(static_cast<uint64_t>(static_cast<unsigned>(units())) * block / gridDim.x);
+  }
   /** The block that has a unit: the last whose first unit is not behind it. */
-  __device__ unsigned blockOf(long long unit) const {
-    return static_cast<unsigned>(((unit + 1) * gridDim.x - 1) / units());
+  __device__ unsigned blockOf(int unit) const {
+    const uint64_t behind = static_cast<uint64_t>(static_cast<unsigned>(unit) + 1) * gridDim.x - 1;
+    return static_cast<unsigned>(behind / static_cast<unsigned>(units()));
   }
 };
 
-/** A unit, and the tile it belongs to. */
+/** A unit: a tile and one of its K-steps. */
 template <class Shape> struct Cursor {
   int tile;
   int kTile;
-  int out;    // tile along the outputs
-  int tokens; // tile along the tokens
 
-  __device__ Cursor(const Work<Shape>& work, long long unit)
-      : tile(static_cast<int>(unit / work.kTiles)), kTile(static_cast<int>(unit % work.kTiles)) {
-    place(work);
-  }
+  __device__ Cursor(int tile_, int kTile_) : tile(tile_), kTile(kTile_) {}
+  __device__ Cursor(const Work<Shape>& work, int unit) : tile(unit / work.kTiles), kTile(unit % work.kTiles) {}
+
+  /** Whether the next unit belongs to the next tile. */
+  __device__ bool isLastOfTile(const Work<Shape>& work) const { return kTile == work.kTiles - 1; }
 
   __device__ void advance(const Work<Shape>& work) {
     if (++kTile == work.kTiles) {
       kTile = 0;
       tile++;
-      place(work);
     }
   }
+};
 
-private:
+/** Where a tile is, in tiles. */
+template <class Shape> struct Place {
+  int out;
+  int tokens;
+
   /** Tiles of 8 rows of tiles follow each other column by column, so that blocks that run together share operands in L2. */
-  __device__ void place(const Work<Shape>& work) {
+  __device__ Place(const Work<Shape>& work, int tile) {
     constexpr int together = 8;
     const int group = tile / (together * work.tilesTokens);
     const int first = group * together;

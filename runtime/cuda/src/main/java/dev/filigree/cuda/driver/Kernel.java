@@ -33,7 +33,7 @@ public final class Kernel {
           "another kernel must be chosen");
     }
     this.function = module.function(entry.entry());
-    if (entry.sharedBytes() > SHARED_BYTES_WITHOUT_ASKING) {
+    if (shared > SHARED_BYTES_WITHOUT_ASKING) {
       context.call(
           "ask for " + entry.sharedBytes() + " bytes of shared memory for " + entry.entry(),
           () ->

@@ -35,8 +35,7 @@ public final class Attention {
    * @param queryStep the same for queries
    * @param keyStep the same for keys
    */
-  public record Mask(
-      long address, long batchStep, long headStep, long queryStep, long keyStep) {
+  public record Mask(long address, long batchStep, long headStep, long queryStep, long keyStep) {
     /** No mask. */
     public static final Mask NONE = new Mask(0, 0, 0, 0, 0);
   }
@@ -46,8 +45,7 @@ public final class Attention {
     return width % WIDTH_STEP == 0 && narrowest(kernels, "f16", width).isPresent();
   }
 
-  private static Optional<KernelEntry> narrowest(
-      OperationKernels kernels, String type, int width) {
+  private static Optional<KernelEntry> narrowest(OperationKernels kernels, String type, int width) {
     return kernels.of("attention").stream()
         .filter(entry -> entry.entry().startsWith("attention_" + type + "_"))
         .filter(entry -> tile(entry).out() >= width)

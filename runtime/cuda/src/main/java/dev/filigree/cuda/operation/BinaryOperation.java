@@ -2,9 +2,7 @@ package dev.filigree.cuda.operation;
 
 import java.util.Optional;
 
-/**
- * Functions of two numbers, in the order of the kernels' codes ({@code elementwise/binary.cu}).
- */
+/** Functions of two numbers, in the order of the kernels' codes ({@code elementwise/binary.cu}). */
 public enum BinaryOperation {
   ADD("Add"),
   SUBTRACT("Sub"),

@@ -61,8 +61,7 @@ public final class Elementwise {
    * @param condition bool
    * @param a any type; b and y are of the same type
    */
-  public static Launch where(
-      OperationKernels kernels, View condition, View a, View b, View y) {
+  public static Launch where(OperationKernels kernels, View condition, View a, View b, View y) {
     long[] extents = y.extents();
     Walk walk =
         Walk.of(condition.broadcast(extents), a.broadcast(extents), b.broadcast(extents), y);

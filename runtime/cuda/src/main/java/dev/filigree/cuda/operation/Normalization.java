@@ -5,8 +5,8 @@ public final class Normalization {
   private Normalization() {}
 
   /**
-   * {@code y = (s - mean(s)) / sqrt(variance(s) + epsilon) * scale + bias} of each row of {@code s =
-   * x + residual}.
+   * {@code y = (s - mean(s)) / sqrt(variance(s) + epsilon) * scale + bias} of each row of {@code s
+   * = x + residual}.
    *
    * @param x {@code [tokens, columns]} in f16 or bf16
    * @param residual of the same form, or null
@@ -24,8 +24,7 @@ public final class Normalization {
       Rows sum,
       Rows y,
       float epsilon) {
-    return normalise(
-        kernels, "layer_normalization_", x, residual, scale, bias, sum, y, epsilon);
+    return normalise(kernels, "layer_normalization_", x, residual, scale, bias, sum, y, epsilon);
   }
 
   /** The same without the mean: {@code y = s / sqrt(mean(s^2) + epsilon) * scale + bias}. */

@@ -100,5 +100,4 @@ public final class OperationKernels {
   interface Binder {
     void bind(Arguments arguments);
   }
-
 }

@@ -59,11 +59,9 @@ public enum Reduction {
     long count = elements(gone);
     // neighbouring threads should read neighbours: those that are folded, or those that are kept
     boolean alongFolded = x.rank() == 0 || folded[x.rank() - 1];
-    Kernel kernel =
-        kernels.typed(alongFolded ? "reduce_rows" : "reduce_columns", x.dtype());
+    Kernel kernel = kernels.typed(alongFolded ? "reduce_rows" : "reduce_columns", x.dtype());
     long rows = columns == 0 ? 0 : results / columns;
-    long blocks =
-        alongFolded ? results : Math.ceilDiv(rows * pitchY, kernel.entry().threads());
+    long blocks = alongFolded ? results : Math.ceilDiv(rows * pitchY, kernel.entry().threads());
     return OperationKernels.launch(
         kernel,
         blocks,

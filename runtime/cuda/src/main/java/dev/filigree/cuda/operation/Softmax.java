@@ -34,8 +34,7 @@ public final class Softmax {
    * @param x f16, bf16 or f32, its last axis of neighbours
    * @param y of the same type and extents, its last axis of neighbours; may be x
    */
-  public static Launch axis(
-      OperationKernels kernels, View x, int axis, View y, boolean logarithm) {
+  public static Launch axis(OperationKernels kernels, View x, int axis, View y, boolean logarithm) {
     int last = x.rank() - 1;
     long[] extents = x.extents();
     if (axis != last - 1) {

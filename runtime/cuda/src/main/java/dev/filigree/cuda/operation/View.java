@@ -17,8 +17,7 @@ import java.util.Arrays;
 public record View(long address, DType dtype, long[] extents, long[] steps) {
   public View {
     if (extents.length != steps.length) {
-      throw new IllegalArgumentException(
-          extents.length + " axes with " + steps.length + " steps");
+      throw new IllegalArgumentException(extents.length + " axes with " + steps.length + " steps");
     }
     extents = extents.clone();
     steps = steps.clone();

@@ -101,8 +101,7 @@ record Walk(long[] extents, long[][] steps, int rows, int columns, long[] step) 
         steps[o][i] = i < missing ? 0 : axes.get(i - missing).steps[o];
       }
     }
-    return new Walk(
-        extents, steps, Math.toIntExact(rows), Math.toIntExact(row.extent), row.steps);
+    return new Walk(extents, steps, Math.toIntExact(rows), Math.toIntExact(row.extent), row.steps);
   }
 
   /**

@@ -37,11 +37,12 @@ final class LinearTwin {
         default -> {}
       }
       for (int t = 0; t < layer.tokens(); t++) {
+        double tokenScale = layer.tokenScales() == null ? 1 : layer.tokenScales()[t];
         double sum = layer.bias() == null ? 0 : layer.bias()[row];
         double magnitude = Math.abs(sum);
         for (int k = 0; k < columns; k++) {
           if (weights.keeps(row, k)) {
-            double product = (double) w[k] * layer.x()[t * columns + k];
+            double product = w[k] * tokenScale * layer.x()[t * columns + k];
             sum += product;
             magnitude += Math.abs(product);
           }

@@ -46,9 +46,7 @@ class AttentionTest extends OperationTest {
 
   private void check(Attention.Form form, Tensor q, Tensor k, Tensor v, Masked mask) {
     Rows y = room(q.dtype(), q.shape(), 3);
-    run(
-        Attention.attend(
-            kernels, form, upload(q), upload(k), upload(v), mask.on(this), y));
+    run(Attention.attend(kernels, form, upload(q), upload(k), upload(v), mask.on(this), y));
     List<Tensor> operands = new ArrayList<>(List.of(q, k, v));
     List<String> names = new ArrayList<>(List.of("q", "k", "v"));
     if (mask.tensor != null) {
@@ -78,15 +76,23 @@ class AttentionTest extends OperationTest {
 
   @ParameterizedTest
   @CsvSource({
-    "1, 1, 32, 1, 1", "2, 2, 32, 2, 3", "1, 3, 32, 7, 9", "1, 2, 64, 15, 16", "2, 1, 64, 17, 31",
-    "1, 1, 64, 64, 64", "1, 2, 64, 65, 63", "1, 1, 96, 33, 65", "2, 1, 128, 9, 127",
-    "1, 1, 128, 129, 130", "1, 12, 32, 16, 16", "1, 1, 32, 3, 1000"
+    "1, 1, 32, 1, 1",
+    "2, 2, 32, 2, 3",
+    "1, 3, 32, 7, 9",
+    "1, 2, 64, 15, 16",
+    "2, 1, 64, 17, 31",
+    "1, 1, 64, 64, 64",
+    "1, 2, 64, 65, 63",
+    "1, 1, 96, 33, 65",
+    "2, 1, 128, 9, 127",
+    "1, 1, 128, 129, 130",
+    "1, 12, 32, 16, 16",
+    "1, 1, 32, 3, 1000"
   })
   void attendsWithAnyNumberOfTokens(int batch, int heads, int width, int queries, int keys) {
     Samples samples = new Samples(queries * 1000L + keys);
     Attention.Form form =
-        new Attention.Form(
-            batch, heads, width, queries, keys, (float) (1 / Math.sqrt(width)));
+        new Attention.Form(batch, heads, width, queries, keys, (float) (1 / Math.sqrt(width)));
     check(DType.F16, form, samples, UNMASKED);
     check(DType.F16, form, samples, padding(samples, batch, keys, -10000));
     check(DType.BF16, form, samples, padding(samples, batch, keys, -Float.MAX_VALUE));
@@ -179,8 +185,6 @@ class AttentionTest extends OperationTest {
     Attention.Form form = new Attention.Form(1, 1, 136, 1, 1, 1);
     assertThrows(
         UnsupportedException.class,
-        () ->
-            Attention.attend(
-                kernels, form, rows, rows, rows, Attention.Mask.NONE, rows));
+        () -> Attention.attend(kernels, form, rows, rows, rows, Attention.Mask.NONE, rows));
   }
 }

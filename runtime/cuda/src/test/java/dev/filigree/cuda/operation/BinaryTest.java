@@ -15,10 +15,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Functions and relations of two tensors against the reference operators: exact for integers,
- * bools and selections, correctly rounded for the four basic operations on f32. In half precision
- * the f32 result is rounded again, which can be off by 1 unit; Pow in f32 by 4 (CUDA C++ guide,
- * table of functions).
+ * Functions and relations of two tensors against the reference operators: exact for integers, bools
+ * and selections, correctly rounded for the four basic operations on f32. In half precision the f32
+ * result is rounded again, which can be off by 1 unit; Pow in f32 by 4 (CUDA C++ guide, table of
+ * functions).
  */
 class BinaryTest extends OperationTest {
   /** Extents of both operands: equal, scalars, rows, columns, in the middle, new axes in front. */
@@ -69,9 +69,7 @@ class BinaryTest extends OperationTest {
         Tensor b = withSpecials(samples, dtype, shapes[1]);
         long[] extents = result(shapes[0], shapes[1]);
         Rows y = room(dtype, extents);
-        run(
-            Elementwise.binary(
-                kernels, operation, padded(a), uploadDense(b), view(y, extents)));
+        run(Elementwise.binary(kernels, operation, padded(a), uploadDense(b), view(y, extents)));
         boolean power = operation == BinaryOperation.POWER;
         double ulps = !dtype.isFloating() ? 0 : dtype != DType.F32 ? 1 : power ? 4 : 0;
         assertNear(reference(operation.operator(), a, b), download(y, extents), ulps, 0);
@@ -88,17 +86,14 @@ class BinaryTest extends OperationTest {
     List<DType> types =
         logic
             ? List.of(DType.BOOL)
-            : List.of(
-                DType.F16, DType.BF16, DType.F32, DType.I8, DType.U8, DType.I32, DType.I64);
+            : List.of(DType.F16, DType.BF16, DType.F32, DType.I8, DType.U8, DType.I32, DType.I64);
     for (DType dtype : types) {
       for (long[][] shapes : SHAPES) {
         Tensor a = withSpecials(samples, dtype, shapes[0]);
         Tensor b = withSpecials(samples, dtype, shapes[1]);
         long[] extents = result(shapes[0], shapes[1]);
         Rows y = room(DType.BOOL, extents);
-        run(
-            Elementwise.compare(
-                kernels, comparison, padded(a), uploadDense(b), view(y, extents)));
+        run(Elementwise.compare(kernels, comparison, padded(a), uploadDense(b), view(y, extents)));
         assertSame(reference(comparison.operator(), a, b), download(y, extents));
       }
     }
@@ -117,8 +112,7 @@ class BinaryTest extends OperationTest {
       run(
           Elementwise.where(
               kernels, padded(condition), padded(a), uploadDense(b), view(y, extents)));
-      var node =
-          GraphBuilder.node("Where", Map.of(), List.of("c", "a", "b"), List.of("y"));
+      var node = GraphBuilder.node("Where", Map.of(), List.of("c", "a", "b"), List.of("y"));
       assertSame(
           Interpreter.run(node, 17, new Tensor[] {condition, a, b})[0], download(y, extents));
     }
@@ -131,16 +125,12 @@ class BinaryTest extends OperationTest {
     Tensor b = Tensor.of(values, 5);
     for (BinaryOperation operation : BinaryOperation.values()) {
       Rows y = room(DType.I64, 5, 5);
-      run(
-          Elementwise.binary(
-              kernels, operation, uploadDense(a), uploadDense(b), view(y, 5, 5)));
+      run(Elementwise.binary(kernels, operation, uploadDense(a), uploadDense(b), view(y, 5, 5)));
       assertSame(reference(operation.operator(), a, b), download(y, 5, 5));
     }
     for (Comparison comparison : List.of(Comparison.EQUAL, Comparison.LESS)) {
       Rows y = room(DType.BOOL, 5, 5);
-      run(
-          Elementwise.compare(
-              kernels, comparison, uploadDense(a), uploadDense(b), view(y, 5, 5)));
+      run(Elementwise.compare(kernels, comparison, uploadDense(a), uploadDense(b), view(y, 5, 5)));
       assertSame(reference(comparison.operator(), a, b), download(y, 5, 5));
     }
   }

@@ -50,8 +50,7 @@ class MovementTest extends OperationTest {
     }
     Collections.shuffle(order, new Random(samples.between(0, 1 << 20)));
     Tensor x = normal(samples, dtype, extents);
-    Node node =
-        GraphBuilder.node("Transpose", Map.of("perm", order), List.of("x"), List.of("y"));
+    Node node = GraphBuilder.node("Transpose", Map.of("perm", order), List.of("x"), List.of("y"));
     int[] axes = order.stream().mapToInt(Integer::intValue).toArray();
     View from = view(upload(x), extents).permute(axes);
     assertCopies(from, reference(node, x));
@@ -89,8 +88,7 @@ class MovementTest extends OperationTest {
               Tensor.of(new long[] {4, 0, 20}, 3),
               Tensor.of(new long[] {0, 1, 2}, 3),
               Tensor.of(new long[] {2, -3, 1}, 3));
-      View from =
-          uploadDense(x).slice(0, 1, 2, 2).slice(1, 8, -3, 3).slice(2, 2, 1, 18);
+      View from = uploadDense(x).slice(0, 1, 2, 2).slice(1, 8, -3, 3).slice(2, 2, 1, 18);
       assertCopies(from, expected);
     }
   }
@@ -137,8 +135,7 @@ class MovementTest extends OperationTest {
   void axesThatCannotBeMergedAreRefusedBeyondSix() {
     View x = View.of(0, DType.F16, Shape.of(2, 2, 2, 2, 2, 2, 2));
     View reversed = x.permute(6, 5, 4, 3, 2, 1, 0);
-    assertThrows(
-        UnsupportedException.class, () -> Movement.copy(kernels, reversed, x, 2));
+    assertThrows(UnsupportedException.class, () -> Movement.copy(kernels, reversed, x, 2));
   }
 
   @ParameterizedTest
@@ -161,9 +158,7 @@ class MovementTest extends OperationTest {
           // the last axis of a scalar's result is gone; its rows are single elements
           boolean scalars = axis == 3 && shape.length == 0;
           long[] extents =
-              axis == 3
-                  ? new long[] {60, indices.elements()}
-                  : expected.shape().extents();
+              axis == 3 ? new long[] {60, indices.elements()} : expected.shape().extents();
           Rows y = room(dtype, extents);
           DeviceMemory fault = upload(Gather.NO_FAULT);
           run(
@@ -227,8 +222,7 @@ class MovementTest extends OperationTest {
     Rows rows = upload(x);
     for (DType to : DType.values()) {
       Node node =
-          GraphBuilder.node(
-              "Cast", Map.of("to", OnnxTypes.number(to)), List.of("x"), List.of("y"));
+          GraphBuilder.node("Cast", Map.of("to", OnnxTypes.number(to)), List.of("x"), List.of("y"));
       Rows y = room(to, 3, 45);
       run(Elementwise.cast(kernels, rows, y));
       assertSame(reference(node, x), download(y, 3, 45));

@@ -67,8 +67,7 @@ class NormalizationTest extends OperationTest {
       run(
           Normalization.layer(
               kernels, upload(x), null, parameters(scale), parameters(bias), null, y, EPSILON));
-      assertNear(
-          reference(x, scale, bias, dtype), download(y, tokens, columns), 1, NEAR_ZERO);
+      assertNear(reference(x, scale, bias, dtype), download(y, tokens, columns), 1, NEAR_ZERO);
     }
   }
 
@@ -97,8 +96,7 @@ class NormalizationTest extends OperationTest {
               EPSILON));
       Tensor exact = sum(x, residual);
       assertSame(rounded(exact, dtype), download(sum, 5, columns));
-      assertNear(
-          reference(exact, scale, bias, dtype), download(y, 5, columns), 1, NEAR_ZERO);
+      assertNear(reference(exact, scale, bias, dtype), download(y, 5, columns), 1, NEAR_ZERO);
     }
   }
 
@@ -109,9 +107,7 @@ class NormalizationTest extends OperationTest {
     Tensor x = normal(samples, DType.F16, tokens, columns);
     float[] scale = samples.normal(columns);
     Rows y = room(DType.F16, tokens, columns);
-    run(
-        Normalization.rms(
-            kernels, upload(x), null, parameters(scale), 0, null, y, EPSILON));
+    run(Normalization.rms(kernels, upload(x), null, parameters(scale), 0, null, y, EPSILON));
     Tensor expected = Tensor.zeros(DType.F16, x.shape());
     for (int t = 0; t < tokens; t++) {
       double squares = 0;
@@ -150,9 +146,7 @@ class NormalizationTest extends OperationTest {
     }
     float[] bias = new Samples(2).normal(20);
     Rows y = room(DType.F16, 1, 20);
-    run(
-        Normalization.layer(
-            kernels, upload(x), null, 0, parameters(bias), null, y, EPSILON));
+    run(Normalization.layer(kernels, upload(x), null, 0, parameters(bias), null, y, EPSILON));
     Tensor expected = Tensor.zeros(DType.F16, x.shape());
     for (int i = 0; i < 20; i++) {
       expected.setDouble(i, bias[i]);

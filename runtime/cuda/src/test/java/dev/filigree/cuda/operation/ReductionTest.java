@@ -47,11 +47,7 @@ class ReductionTest extends OperationTest {
     Rows y = room(x.dtype(), extents);
     run(
         reduction.fold(
-            kernels,
-            view(upload(x), x.shape().extents()),
-            folded,
-            y.address(),
-            y.pitch()));
+            kernels, view(upload(x), x.shape().extents()), folded, y.address(), y.pitch()));
     double distance = x.dtype().isFloating() ? 400 * 0x1p-23 : 0;
     assertNear(expected, download(y, extents), ulps(x.dtype()), distance);
   }
@@ -97,9 +93,7 @@ class ReductionTest extends OperationTest {
     for (int columns : new int[] {1, 2, 3, 7, 8, 9, 31, 33, 127, 1000, 1500}) {
       for (boolean special : new boolean[] {false, true}) {
         Tensor x =
-            special
-                ? withSpecials(samples, dtype, 3, columns)
-                : normal(samples, dtype, 3, columns);
+            special ? withSpecials(samples, dtype, 3, columns) : normal(samples, dtype, 3, columns);
         for (boolean logarithm : new boolean[] {false, true}) {
           Rows y = room(dtype, Shape.of(3, columns), 1);
           run(Softmax.rows(kernels, upload(x), y, logarithm));
@@ -134,10 +128,7 @@ class ReductionTest extends OperationTest {
   private static void check(Tensor x, int axis, boolean logarithm, Tensor actual) {
     Node node =
         GraphBuilder.node(
-            logarithm ? "LogSoftmax" : "Softmax",
-            Map.of("axis", axis),
-            List.of("x"),
-            List.of("y"));
+            logarithm ? "LogSoftmax" : "Softmax", Map.of("axis", axis), List.of("x"), List.of("y"));
     Tensor expected = Interpreter.run(node, 13, new Tensor[] {x})[0];
     assertNear(expected, actual, ulps(x.dtype()), 0x1p-21);
   }

@@ -45,11 +45,9 @@ class SequencePoolingTest extends OperationTest {
         Rows y = room(DType.F32, batch, columns);
         Rows rows = upload(x);
         run(SequencePooling.mean(kernels, rows, sequence, denseAddress(mask), maskType, y));
-        assertNear(
-            mean(x, mask, batch, sequence, columns), download(y, batch, columns), 0, BOUND);
+        assertNear(mean(x, mask, batch, sequence, columns), download(y, batch, columns), 0, BOUND);
         run(SequencePooling.mean(kernels, rows, sequence, 0, maskType, y));
-        assertNear(
-            mean(x, null, batch, sequence, columns), download(y, batch, columns), 0, BOUND);
+        assertNear(mean(x, null, batch, sequence, columns), download(y, batch, columns), 0, BOUND);
       }
     }
   }

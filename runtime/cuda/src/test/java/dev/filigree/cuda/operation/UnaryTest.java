@@ -31,7 +31,9 @@ class UnaryTest extends OperationTest {
   private static final double F32_ULPS = 8;
   private static final double F32_DISTANCE = 0x1p-22;
 
-  /** The reference adds 1 to an error function near -1: what it gives far below 0 has few digits. */
+  /**
+   * The reference adds 1 to an error function near -1: what it gives far below 0 has few digits.
+   */
   private static final double HALF_DISTANCE = 0x1p-46;
 
   private static Attributes attributes(UnaryOperation operation) {
@@ -136,8 +138,7 @@ class UnaryTest extends OperationTest {
             Rows y = room(dtype, 3, 21);
             run(Elementwise.unaryInteger(kernels, operation, 0, 0, rows, y));
             Node node = GraphBuilder.node(name, Map.of(), List.of("x"), List.of("y"));
-            assertSame(
-                Interpreter.run(node, 17, new Tensor[] {x})[0], download(y, 3, 21));
+            assertSame(Interpreter.run(node, 17, new Tensor[] {x})[0], download(y, 3, 21));
           });
       Rows y = room(dtype, 3, 21);
       run(Elementwise.unaryInteger(kernels, UnaryOperation.CLIP, -3, 1L << 60, rows, y));
@@ -154,7 +155,8 @@ class UnaryTest extends OperationTest {
     Set<String> missing = new TreeSet<>();
     for (String type : Operators.onnxTypes()) {
       boolean unary =
-          Operators.find(GraphBuilder.node(type, Map.of(), List.of("a", "b", "c"), List.of("y", "z", "w")))
+          Operators.find(
+                  GraphBuilder.node(type, Map.of(), List.of("a", "b", "c"), List.of("y", "z", "w")))
               instanceof dev.filigree.kernel.math.Unary;
       if (unary) {
         var operation = UnaryOperation.of(type);
