@@ -8,7 +8,9 @@ import dev.filigree.testing.Samples;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** A model of two layers, large enough for every kind of step and small enough to simulate often. */
+/**
+ * A model of two layers, large enough for every kind of step and small enough to simulate often.
+ */
 final class SmallModel {
   static final int IN = 40;
   static final int OUT = 72;
@@ -34,7 +36,6 @@ final class SmallModel {
   }
 
   static Map<String, Tensor> inputs(int batch, int length, long seed) {
-    return Map.of(
-        "x", Tensor.of(new Samples(seed).normal(batch * length * IN), batch, length, IN));
+    return Map.of("x", Tensor.of(new Samples(seed).normal(batch * length * IN), batch, length, IN));
   }
 }

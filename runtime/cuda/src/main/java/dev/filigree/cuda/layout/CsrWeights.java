@@ -109,12 +109,7 @@ public record CsrWeights(int rows, int columns, MemorySegment entries, MemorySeg
   }
 
   private static void entries(
-      SparseCsr weights,
-      int row,
-      int chunks,
-      int[] offsets,
-      DType dtype,
-      MemorySegment entries) {
+      SparseCsr weights, int row, int chunks, int[] offsets, DType dtype, MemorySegment entries) {
     float[] dense = new float[weights.columns()];
     weights.unpackRow(row, dense, 0);
     MemorySegment value = MemorySegment.ofArray(new byte[Short.BYTES]);

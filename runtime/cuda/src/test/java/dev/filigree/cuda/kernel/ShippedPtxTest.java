@@ -51,8 +51,7 @@ class ShippedPtxTest {
   @MethodSource("modules")
   void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx) {
     for (String architecture : ARCHITECTURES) {
-      Map<String, Resources> compiled =
-          PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
+      Map<String, Resources> compiled = PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
       for (KernelEntry kernel : MANIFEST.kernels().values()) {
         if (!kernel.ptx().equals(ptx)) {
           continue;
@@ -82,8 +81,7 @@ class ShippedPtxTest {
   void theManifestHasTheSignatureOfEveryEntryAndNoOther() {
     List<String> entries = new ArrayList<>();
     for (String ptx : modules().toList()) {
-      Matcher entry =
-          Pattern.compile("\\.visible \\.entry (\\w+)\\(([^)]*)\\)").matcher(text(ptx));
+      Matcher entry = Pattern.compile("\\.visible \\.entry (\\w+)\\(([^)]*)\\)").matcher(text(ptx));
       while (entry.find()) {
         entries.add(entry.group(1));
         List<Integer> sizes =

@@ -84,7 +84,8 @@ class MemoryTrafficTest extends OperationTest {
     Rows y = room(DType.F16, 40, 768);
     run(Normalization.layer(kernels, rows, null, 0, 0, null, y, 1e-5f));
     assertEquals(2 * y.bytes() / SECTOR, count(last(device), "globalSectors"));
-    run(Elementwise.binary(
+    run(
+        Elementwise.binary(
             kernels,
             BinaryOperation.ADD,
             view(rows, 40, 768),

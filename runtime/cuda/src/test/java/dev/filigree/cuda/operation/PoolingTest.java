@@ -13,14 +13,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Pooling against loops in double precision: the greatest exactly, means within 1 unit. */
 class PoolingTest extends OperationTest {
-  private static Tensor reference(
-      Kind kind, Window window, Tensor x, Extent result) {
+  private static Tensor reference(Kind kind, Window window, Tensor x, Extent result) {
     int batch = (int) x.shape().extent(0);
     int height = (int) x.shape().extent(1);
     int width = (int) x.shape().extent(2);
     int channels = (int) x.shape().extent(3);
-    Tensor y =
-        Tensor.zeros(x.dtype(), Shape.of(batch, result.height(), result.width(), channels));
+    Tensor y = Tensor.zeros(x.dtype(), Shape.of(batch, result.height(), result.width(), channels));
     long at = 0;
     for (int b = 0; b < batch; b++) {
       for (int oh = 0; oh < result.height(); oh++) {
@@ -79,12 +77,8 @@ class PoolingTest extends OperationTest {
         Tensor x = withSpecials(samples, dtype, 2, 7, 6, channels);
         for (Window window : windows) {
           Extent result = new Extent(result(7, window, true), result(6, window, false));
-          Rows y =
-              room(
-                  dtype, Shape.of(2, result.height(), result.width(), channels), 1);
-          run(
-              Pooling.pool(
-                  kernels, kind, window, 2, upload(x), new Extent(7, 6), y, result));
+          Rows y = room(dtype, Shape.of(2, result.height(), result.width(), channels), 1);
+          run(Pooling.pool(kernels, kind, window, 2, upload(x), new Extent(7, 6), y, result));
           assertNear(
               reference(kind, window, x, result),
               download(y, 2, result.height(), result.width(), channels),

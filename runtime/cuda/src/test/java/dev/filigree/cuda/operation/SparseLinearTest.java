@@ -106,27 +106,34 @@ class SparseLinearTest extends OperationTest {
       for (KernelEntry entry : entries(dtype)) {
         Rows y = room(dtype, Shape.of(tokens, weights.rows()), 9);
         run(SparseLinear.multiply(kernels, entry, operands, from, epilogue, y));
-        assertNear(
-            expected.y, download(y, tokens, weights.rows()), 1, expected.distance);
+        assertNear(expected.y, download(y, tokens, weights.rows()), 1, expected.distance);
       }
     }
   }
 
   @ParameterizedTest
   @CsvSource({
-    "1, 64, 64, 0.5", "2, 65, 96, 0.1", "3, 7, 33, 0.3", "7, 1, 1, 1", "8, 100, 257, 0.05",
-    "9, 130, 300, 0.1", "15, 8, 255, 0.9", "16, 24, 256, 0", "17, 72, 512, 0.02",
-    "31, 9, 40, 0.2", "33, 80, 600, 0.1", "63, 12, 70, 0.4", "65, 70, 100, 0.1",
-    "1, 40, 4500, 0.05", "129, 16, 90, 0.2"
+    "1, 64, 64, 0.5",
+    "2, 65, 96, 0.1",
+    "3, 7, 33, 0.3",
+    "7, 1, 1, 1",
+    "8, 100, 257, 0.05",
+    "9, 130, 300, 0.1",
+    "15, 8, 255, 0.9",
+    "16, 24, 256, 0",
+    "17, 72, 512, 0.02",
+    "31, 9, 40, 0.2",
+    "33, 80, 600, 0.1",
+    "63, 12, 70, 0.4",
+    "65, 70, 100, 0.1",
+    "1, 40, 4500, 0.05",
+    "129, 16, 90, 0.2"
   })
   void multipliesWhatIsKept(int tokens, int rows, int columns, double density) {
     Samples samples = new Samples(tokens * 1000L + columns);
-    SparseCsr weights =
-        weights(samples, samples.mask(rows, columns, density), DType.F16);
-    check(
-        weights, normal(samples, DType.F16, tokens, columns), samples, Activation.NONE);
-    check(
-        weights, normal(samples, DType.F16, tokens, columns), samples, Activation.GELU);
+    SparseCsr weights = weights(samples, samples.mask(rows, columns, density), DType.F16);
+    check(weights, normal(samples, DType.F16, tokens, columns), samples, Activation.NONE);
+    check(weights, normal(samples, DType.F16, tokens, columns), samples, Activation.GELU);
   }
 
   @Test
@@ -140,8 +147,7 @@ class SparseLinearTest extends OperationTest {
   void whatIsNotKeptIsNotMultiplied() {
     Samples samples = new Samples(7);
     // column 0 and column 256 hold infinities that only row 3 keeps
-    Mask mask =
-        Mask.of(20, 300, (r, c) -> c % 256 == 0 ? r == 3 : (r + c) % 5 == 0);
+    Mask mask = Mask.of(20, 300, (r, c) -> c % 256 == 0 ? r == 3 : (r + c) % 5 == 0);
     SparseCsr weights = weights(samples, mask, DType.F16);
     Tensor x = normal(samples, DType.F16, 5, 300);
     x.setDouble(0, Double.POSITIVE_INFINITY);

@@ -35,7 +35,9 @@ class Sparsity24Test extends OperationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1, 1", "2, 3", "3, 4", "1, 7", "5, 16", "4, 17", "3, 63", "2, 96", "9, 130", "1, 1000"})
+  @CsvSource({
+    "1, 1", "2, 3", "3, 4", "1, 7", "5, 16", "4, 17", "3, 63", "2, 96", "9, 130", "1, 1000"
+  })
   void packsAsCoreAndUnpacksAgain(int rows, int columns) {
     Samples samples = new Samples(columns);
     Tensor w = withNegativeZeros(samples, rows, columns);
