@@ -24,6 +24,8 @@ public enum GridRule {
   SQUARES("squares"),
   /** Along x the tiles of queries of each sequence, along y the heads. */
   QUERY_TILES("queryTiles"),
+  /** One block for each tile of outputs, up to the pitch, and tokens. */
+  OUTPUT_TILES("outputTiles"),
   /** One block for each 256 features of a sequence. */
   SEQUENCES("sequences");
 

@@ -42,8 +42,7 @@ public final class Softmax {
       View[] moved = {beforeLast(x, axis), beforeLast(y, axis)};
       return axis(kernels, moved[0], last - 1, moved[1], logarithm);
     }
-    Walk walk = Walk.ofElements(outer(x));
-    Walk walkY = Walk.ofElements(outer(y));
+    Walk walk = Walk.ofElements(outer(x), outer(y));
     long outer = Shape.of(outer(x).extents()).elements();
     long inner = extents[last];
     return OperationKernels.elements(
@@ -55,7 +54,7 @@ public final class Softmax {
                 .pointer("y", y.address())
                 .axes("extents", walk.extents())
                 .axes("stepsX", walk.steps()[0])
-                .axes("stepsY", walkY.steps()[0])
+                .axes("stepsY", walk.steps()[1])
                 .i64("lanes", outer * inner)
                 .i32("length", Math.toIntExact(extents[axis]))
                 .i32("inner", Math.toIntExact(inner))

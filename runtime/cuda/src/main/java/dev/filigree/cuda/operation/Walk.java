@@ -55,9 +55,10 @@ record Walk(long[] extents, long[][] steps, int rows, int columns, long[] step) 
     return of(axes, row, operands.length);
   }
 
-  /** A walk through all elements of one operand by the axes over the rows: each row has one. */
-  static Walk ofElements(View operand) {
-    return of(merged(operand.rank(), operand), new Axis(1, new long[1]), 1);
+  /** A walk through all elements by the axes over the rows: each row has one. */
+  static Walk ofElements(View... operands) {
+    Axis element = new Axis(1, new long[operands.length]);
+    return of(merged(operands[0].rank(), operands), element, operands.length);
   }
 
   private static Axis axis(int at, View... operands) {

@@ -76,10 +76,14 @@ class UnaryTest extends OperationTest {
       y.setDouble(
           i,
           operation == UnaryOperation.SILU
-              ? value / (1 + Math.exp(-value))
+              ? silu(value)
               : Activation.GELU_TANH.apply(value));
     }
     return y;
+  }
+
+  private static double silu(double x) {
+    return x == Double.NEGATIVE_INFINITY ? 0 : x / (1 + Math.exp(-x));
   }
 
   @ParameterizedTest
