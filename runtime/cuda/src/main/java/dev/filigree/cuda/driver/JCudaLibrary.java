@@ -23,15 +23,15 @@ import jcuda.LibUtils;
  */
 public enum JCudaLibrary {
   DRIVER(
-      "JCudaDriver",
+      "jcuda.driver.JCudaDriver",
       "libcuda.so.1",
       "install NVIDIA's driver, version 525 or later, or run in a container that passes it in"),
   CUBLAS(
-      "JCublas2",
+      "jcuda.jcublas.JCublas2",
       "libcublas.so.12",
       "install cuBLAS of CUDA 12, or build with -Pcuda-libraries; own kernels are used meanwhile"),
   CUSPARSE(
-      "JCusparse",
+      "jcuda.jcusparse.JCusparse",
       "libcusparse.so.12",
       "install cuSPARSE of CUDA 12, or build with -Pcuda-libraries; own kernels are used"
           + " meanwhile");
@@ -83,7 +83,8 @@ public enum JCudaLibrary {
 
   void load(NativeFolder folder) {
     requireCuda();
-    String name = LibUtils.createPlatformLibraryName(java + "-" + JCudaVersion.get());
+    String library = java.substring(java.lastIndexOf('.') + 1);
+    String name = LibUtils.createPlatformLibraryName(library + "-" + JCudaVersion.get());
     String file = LibUtils.createLibraryFileName(name);
     byte[] content = content(file);
     // JCuda reads the property, and only here; of two threads the second would restore the first's
@@ -130,7 +131,12 @@ public enum JCudaLibrary {
     String before = System.setProperty("java.io.tmpdir", folder.toString());
     try {
       LibUtils.loadLibrary(name);
+      // its class loads the library once more, and must come to the same file
+      Class.forName(java, true, LibUtils.class.getClassLoader());
       return true;
+    } catch (ClassNotFoundException incomplete) {
+      throw new DeviceException(
+          "JCuda has no class " + java, "put all its jars of one version on the class path");
     } catch (UnsatisfiedLinkError error) {
       if (error.getMessage().contains("already loaded in another classloader")) {
         return false;
