@@ -175,9 +175,43 @@ public final class DeviceRunner implements Runner {
     return plan;
   }
 
+  /**
+   * Plans, captures and runs once; on a real device it measures the candidates of every kind of
+   * linear layer first. The simulated device has no speed of its own: there the prediction decides.
+   */
   @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
+    ShapePlan first = planFor(shapes(inputs));
+    if (first.plan().isPresent()
+        && !device.context().properties().isSimulated()
+        && measure(first.plan().get().linears(), progress)) {
+      forget(first);
+    }
     run(inputs);
+  }
+
+  /** Measures what has not been measured; whether there was any. */
+  private synchronized boolean measure(List<LinearLayer> layers, Progress progress) {
+    LinearDispatch dispatch = device.dispatch();
+    LinearTiming timing = new LinearTiming(device);
+    boolean any = false;
+    for (int i = 0; i < layers.size(); i++) {
+      LinearLayer layer = layers.get(i);
+      List<LinearOption> options = dispatch.options(layer);
+      if (!dispatch.isMeasured(layer) && options.size() > 1) {
+        progress.at("measuring kernels", i, layers.size());
+        dispatch.record(layer, timing.measure(layer, options));
+        any = true;
+      }
+    }
+    progress.at("measuring kernels", layers.size(), layers.size());
+    return any;
+  }
+
+  private synchronized void forget(ShapePlan plan) {
+    if (plans.remove(plan)) {
+      plan.retire();
+    }
   }
 
   @Override
