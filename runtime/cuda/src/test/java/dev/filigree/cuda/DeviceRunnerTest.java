@@ -107,6 +107,20 @@ class DeviceRunnerTest {
   }
 
   @Test
+  void anOperatorTheDeviceLacksRunsInTheProcessAndTheCopyIsShown() {
+    try (Session device = model.session(SIMULATED)) {
+      LayerPlan sum =
+          device.plan(Map.of("x", Shape.of(1, 8, SmallModel.IN))).stream()
+              .filter(layer -> layer.operator().equals("Sum"))
+              .findFirst()
+              .orElseThrow();
+      assertEquals("cpu reference", sum.kernel());
+      // two operands and a result of 8 x 72 elements in f16
+      assertTrue(sum.reason().contains(3 * 8 * SmallModel.OUT * 2 + " bytes"), sum.reason());
+    }
+  }
+
+  @Test
   void runsOfSeveralThreadsDoNotDisturbEachOther() throws Exception {
     try (Session cpu = model.session(CPU);
         Session device = model.session(SIMULATED.withConcurrentRuns(3));

@@ -17,7 +17,10 @@ final class SmallModel {
 
   private SmallModel() {}
 
-  /** {@code y = relu(x W) + x V} and {@code share = softmax(y)}. */
+  /**
+   * {@code y = relu(x W) + x V} and {@code share = softmax(y)}, and an operator that the device
+   * lacks.
+   */
   static Model open(Path folder) {
     Path file =
         new OnnxModel(13)
@@ -29,8 +32,10 @@ final class SmallModel {
             .node("MatMul", "xv", "x", "v")
             .node("Add", "y", "positive", "xv")
             .node("Softmax", "share", "y")
+            .node("Sum", "total", "y", "share")
             .output("y", DType.F32, "batch", "length", Integer.toString(OUT))
             .output("share", DType.F32, "batch", "length", Integer.toString(OUT))
+            .output("total", DType.F32, "batch", "length", Integer.toString(OUT))
             .write(folder.resolve("small.onnx"));
     return Model.open(file);
   }

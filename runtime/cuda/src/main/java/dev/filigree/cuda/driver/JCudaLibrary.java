@@ -29,12 +29,11 @@ public enum JCudaLibrary {
   CUBLAS(
       "jcuda.jcublas.JCublas2",
       "libcublas.so.12",
-      "install cuBLAS of CUDA 12, or build with -Pcuda-libraries; own kernels are used meanwhile"),
+      "install cuBLAS of CUDA 12; nothing needs it, own kernels are used"),
   CUSPARSE(
       "jcuda.jcusparse.JCusparse",
       "libcusparse.so.12",
-      "install cuSPARSE of CUDA 12, or build with -Pcuda-libraries; own kernels are used"
-          + " meanwhile");
+      "install cuSPARSE of CUDA 12; nothing needs it, own kernels are used");
 
   /** Copies of a file that are tried, one for each class loader that may use JCuda. */
   private static final int MAX_CLASS_LOADERS = 64;

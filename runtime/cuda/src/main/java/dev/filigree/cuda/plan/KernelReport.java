@@ -62,7 +62,10 @@ public final class KernelReport implements AutoCloseable {
       return List.of(
           copy("process to device", stream, 1, () -> stream.upload(host.segment(), to.address())),
           copy(
-              "device to process", stream, 1, () -> stream.download(from.address(), host.segment())),
+              "device to process",
+              stream,
+              1,
+              () -> stream.download(from.address(), host.segment())),
           // every byte is read and written
           copy(
               "on the device",
@@ -92,8 +95,7 @@ public final class KernelReport implements AutoCloseable {
    *
    * @param compress gives dense weights the form to measure
    */
-  public List<Timing> linear(
-      int rows, int columns, int tokens, Function<Dense, Weights> compress) {
+  public List<Timing> linear(int rows, int columns, int tokens, Function<Dense, Weights> compress) {
     float[] values = new float[rows * columns];
     for (int i = 0; i < values.length; i++) {
       values[i] = (i * 31 % 201 - 100) / 100f;

@@ -12,6 +12,7 @@ import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Rows;
+import dev.filigree.cuda.operation.Softmax;
 import dev.filigree.cuda.operation.UnaryOperation;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
@@ -64,6 +65,7 @@ final class OperatorRules {
       case "Cast" -> cast(node);
       case "Where" -> where(node);
       case "Expand", "Transpose" -> move(node);
+      case "Softmax", "LogSoftmax" -> softmax(node);
       default -> unary(node) || binary(node) || compare(node);
     };
   }
@@ -246,6 +248,23 @@ final class OperatorRules {
                 y.on(arena),
                 epsilon));
     planner.explain(node, "layer_normalization_f16", "rows in registers");
+    return true;
+  }
+
+  private boolean softmax(Node node) {
+    String x = node.inputs().getFirst();
+    ValueType type = planner.type(x);
+    int rank = type.rank();
+    if (rank == 0
+        || !type.dtype().isFloating()
+        || dev.filigree.kernel.math.Softmax.axis(node, planner.graph().opset(), rank) != rank - 1) {
+      return false;
+    }
+    DeviceTensor in = planner.use(x, planner.deviceType(node.output()));
+    DeviceTensor y = planner.define(node.output());
+    boolean logarithm = node.type().equals("LogSoftmax");
+    planner.launch(arena -> Softmax.rows(kernels, in.on(arena), y.on(arena), logarithm));
+    planner.explain(node, "softmax_" + y.dtype(), "row by row");
     return true;
   }
 
