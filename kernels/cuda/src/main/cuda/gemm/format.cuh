@@ -277,25 +277,24 @@ struct Codes {
   };
 
   /**
-   * Looks four codes of a row up, in the low 16 bits of `codes`, by byte permutations: the three low bits of a code
-   * choose from the first and from the last eight entries, the fourth bit chooses between the two. No memory is read, so
-   * no bank conflicts.
+   * Looks four codes of a row up by byte permutations: the three low bits of a code, in the low 16 bits of `entry`,
+   * choose from the first and from the last eight entries, the fourth, spread over a byte of `last`, between the two. No
+   * memory is read, so no bank conflicts.
    */
-  __device__ static void expand(uint32_t& first, uint32_t& second, uint32_t codes, const uint4& low, const uint4& high) {
-    const uint32_t entry = codes & 0x7777;
-    const uint32_t upperHalf = permuteBytes(0xff00, 0, codes >> 3 & 0x1111); // 0xff in the byte of a code above 7
-    const uint32_t lowBytes = choose(upperHalf, permuteBytes(low.z, low.w, entry), permuteBytes(low.x, low.y, entry));
-    const uint32_t highBytes = choose(upperHalf, permuteBytes(high.z, high.w, entry), permuteBytes(high.x, high.y, entry));
+  __device__ static void expand(uint32_t& first, uint32_t& second, uint32_t entry, uint32_t last, const uint4& low,
+                                const uint4& high) {
+    const uint32_t lowBytes = choose(last, permuteBytes(low.z, low.w, entry), permuteBytes(low.x, low.y, entry));
+    const uint32_t highBytes = choose(last, permuteBytes(high.z, high.w, entry), permuteBytes(high.x, high.y, entry));
     first = permuteBytes(lowBytes, highBytes, 0x5140);
     second = permuteBytes(lowBytes, highBytes, 0x7362);
   }
 
-  __device__ static uint32_t choose(uint32_t mask, uint32_t ones, uint32_t zeros) { return (ones & mask) | (zeros & ~mask); }
-
   /** The registers of A of one tile from its 8 codes. */
   template <int tile> __device__ static void fragment(uint32_t (&a)[4], uint32_t codes, const Rows& rows) {
-    expand(a[0], a[2], codes, rows.low[tile], rows.high[tile]);
-    expand(a[1], a[3], codes >> 16, rows.low[4 + tile], rows.high[4 + tile]);
+    const uint32_t entry = codes & 0x77777777;
+    const uint32_t even = codes << 4; // brings the fourth bits of even codes to the signs of bytes, where odd ones' are
+    expand(a[0], a[2], entry, permuteBytes(even, codes, 0xd9c8), rows.low[tile], rows.high[tile]);
+    expand(a[1], a[3], entry >> 16, permuteBytes(even, codes, 0xfbea), rows.low[4 + tile], rows.high[4 + tile]);
   }
 };
 

@@ -54,9 +54,21 @@ __device__ inline Words<2> loadShared8(uint32_t from) {
   return v;
 }
 
-/** Bytes chosen by the four selector nibbles from a (0..3) and b (4..7). */
+/**
+ * Bytes chosen by the four nibbles of a selector from a (0..3) and b (4..7); a nibble's fourth bit takes the chosen
+ * byte's sign instead, eight times.
+ */
 __device__ inline uint32_t permuteBytes(uint32_t a, uint32_t b, uint32_t selector) {
-  return __byte_perm(a, b, selector);
+  uint32_t chosen;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(chosen) : "r"(a), "r"(b), "r"(selector));
+  return chosen;
+}
+
+/** The bits of `ones` where the mask has a 1, of `zeros` where it has a 0. */
+__device__ inline uint32_t choose(uint32_t mask, uint32_t ones, uint32_t zeros) {
+  uint32_t chosen;
+  asm("lop3.b32 %0, %1, %2, %3, 0xca;" : "=r"(chosen) : "r"(mask), "r"(ones), "r"(zeros));
+  return chosen;
 }
 
 struct F16 {};

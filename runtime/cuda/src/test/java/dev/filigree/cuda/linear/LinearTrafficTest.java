@@ -99,10 +99,9 @@ class LinearTrafficTest {
   @Test
   void aLargeSparseLayerIsProjectedAboveTwoThirdsOfThePeak(SimulatedDevice device) {
     KernelEntry kernel = LinearLaunch.MANIFEST.kernel("linear_sparse24_f16_256x128");
-    launched(device, kernel, plain(kernel, 256, 4096, 128), 0);
+    Launch launch = launched(device, kernel, plain(kernel, 256, 4096, 128), 0);
     int blocks = 4096 / 256 * (4096 / 128);
-    Projected projected =
-        Projected.last(device).times(Math.ceil(blocks / Projected.MULTIPROCESSORS));
+    Projected projected = Projected.last(device).times(blocks, launch.residentBlocks());
     double ofPeak = 4096.0 * 4096 * 4096 / 2 / PEAK / projected.total();
     System.out.printf(
         "4096^3 f16 2:4: %.1f us projected, %.0f %% of the sparse peak %s%n",
@@ -112,7 +111,10 @@ class LinearTrafficTest {
     assertTrue(projected.of("tensor") >= 0.9 * projected.busy(), projected.toString());
   }
 
-  /** 3072 x 768 with 512 tokens; one block of each, the busiest multiprocessor has one or two. */
+  /**
+   * 3072 x 768 with 512 tokens, the best kernel of each kind, without the time of the launch: in a
+   * graph it is hidden behind the kernel before.
+   */
   @Test
   void anEncodersLayerIsProjectedFasterThanDense(SimulatedDevice device) {
     double best = Double.MAX_VALUE;
@@ -123,17 +125,17 @@ class LinearTrafficTest {
       if (tile.tokens() < 64 || !sparse && !kernel.entry().startsWith("linear_dense_f16_")) {
         continue;
       }
-      launched(device, kernel, plain(kernel, tile.out(), 768, tile.tokens()), 0);
+      Launch launch =
+          launched(device, kernel, plain(kernel, tile.out(), 768, tile.tokens()), 0);
       int blocks = 3072 / tile.out() * (512 / tile.tokens());
-      Projected projected =
-          Projected.last(device).times(Math.ceil(blocks / Projected.MULTIPROCESSORS));
+      Projected projected = Projected.last(device).times(blocks, launch.residentBlocks());
       System.out.printf(
           "3072x768, 512 tokens, %s: %.2f us projected %s%n",
-          kernel.entry(), projected.total() * 1e6, projected.seconds());
+          kernel.entry(), projected.busy() * 1e6, projected.seconds());
       if (sparse) {
-        best = Math.min(best, projected.total());
+        best = Math.min(best, projected.busy());
       } else {
-        bestDense = Math.min(bestDense, projected.total());
+        bestDense = Math.min(bestDense, projected.busy());
       }
     }
     System.out.printf("projected ratio %.2f%n", bestDense / best);

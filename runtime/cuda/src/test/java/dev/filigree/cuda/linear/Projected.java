@@ -33,11 +33,27 @@ record Projected(Map<String, Double> seconds) {
     return new Projected(seconds);
   }
 
-  /** The same of a launch whose busiest multiprocessor has so many blocks as this one has. */
-  Projected times(double blocks) {
+  /**
+   * The same of a launch of many blocks like this one: resources are those of the busiest
+   * multiprocessor, and latency repeats with each wave of blocks that are there together.
+   *
+   * @param blocks of the launch
+   * @param resident blocks that a multiprocessor has room for
+   */
+  Projected times(int blocks, int resident) {
+    double busiest = Math.ceil(blocks / MULTIPROCESSORS);
+    double waves = Math.ceil(blocks / (MULTIPROCESSORS * resident));
     Map<String, Double> more = new TreeMap<>();
-    seconds.forEach((resource, time) -> more.put(resource, time * blocks));
-    more.put("launch", seconds.get("launch"));
+    seconds.forEach(
+        (resource, time) ->
+            more.put(
+                resource,
+                switch (resource) {
+                  case "launch" -> time;
+                  case "latency" -> time * waves;
+                  case "DRAM" -> time * blocks; // too much: blocks share what they read
+                  default -> time * busiest;
+                }));
     return new Projected(more);
   }
 
