@@ -11,7 +11,7 @@ import java.util.Optional;
  * @param operation what it computes, such as {@code linear}
  * @param weights the weights it takes; empty for kernels without
  * @param activation element type of its activations; empty where the operation says it all
- * @param tile the part of a linear layer that a block works on; empty for other kernels
+ * @param tile the part of a linear layer or an attention that a block works on; empty for others
  * @param threads of a block
  * @param sharedBytes dynamic shared memory of a block
  * @param staticSharedBytes shared memory the compiler allots

@@ -70,7 +70,7 @@ class KernelManifestTest {
         "\"streamK\"|\"diagonal\"|none of [single, streamK",
         "\"sparse24\"|\"sparse\"|gemm, weights has \"structure\": \"sparse\"",
         "\"name\": \"tokens\"|\"name\": \"x\"|gemm takes x twice",
-        "\"i32\"|\"i16\"|none of [pointer, i64, i32, f32]",
+        "\"i32\"|\"i16\"|none of [pointer, i64, i32, f32, axes]",
         "\"gemm.ptx\"|\"../gemm.ptx\"|names \"../gemm.ptx\"",
         "\"tokensTo\": 8|\"tokensTo\": 0|no integer from 1",
         "\"version\": 1|\"version\": 2|version 2 is not version 1",

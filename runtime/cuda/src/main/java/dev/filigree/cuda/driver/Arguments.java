@@ -14,9 +14,10 @@ import jcuda.Pointer;
  * refused: the driver itself sees addresses only and checks nothing.
  */
 public final class Arguments {
-  private static final int SLOT = Long.BYTES;
+  private static final int ALIGNMENT = Long.BYTES;
 
   private final KernelEntry kernel;
+  private final int[] offsets;
   private final ByteBuffer values;
   private final BitSet given = new BitSet();
   private final Pointer parameters;
@@ -24,11 +25,17 @@ public final class Arguments {
   Arguments(KernelEntry kernel) {
     this.kernel = kernel;
     int count = kernel.parameters().size();
+    this.offsets = new int[count + 1];
+    for (int i = 0; i < count; i++) {
+      int bytes = kernel.parameters().get(i).type().bytes();
+      offsets[i + 1] = offsets[i] + Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT;
+    }
     this.values =
-        ByteBuffer.allocateDirect(Math.max(1, count) * SLOT).order(ByteOrder.nativeOrder());
+        ByteBuffer.allocateDirect(Math.max(ALIGNMENT, offsets[count]))
+            .order(ByteOrder.nativeOrder());
     NativePointerObject[] each = new NativePointerObject[count];
     for (int i = 0; i < count; i++) {
-      each[i] = Pointer.to(values).withByteOffset((long) i * SLOT);
+      each[i] = Pointer.to(values).withByteOffset(offsets[i]);
     }
     this.parameters = Pointer.to(each);
   }
@@ -59,6 +66,23 @@ public final class Arguments {
     return this;
   }
 
+  /**
+   * Extents or steps of the axes over the rows of a tensor, the outermost first.
+   *
+   * @param values {@link Parameter#OUTER_AXES} of them
+   */
+  public Arguments axes(String name, long... values) {
+    if (values.length != Parameter.OUTER_AXES) {
+      throw new IllegalArgumentException(
+          values.length + " axes given as " + name + ", not " + Parameter.OUTER_AXES);
+    }
+    int at = slot(name, Parameter.Type.AXES);
+    for (int i = 0; i < values.length; i++) {
+      this.values.putLong(at + i * Long.BYTES, values[i]);
+    }
+    return this;
+  }
+
   private int slot(String name, Parameter.Type type) {
     List<Parameter> all = kernel.parameters();
     for (int i = 0; i < all.size(); i++) {
@@ -75,7 +99,7 @@ public final class Arguments {
                   + type.label());
         }
         given.set(i);
-        return i * SLOT;
+        return offsets[i];
       }
     }
     throw new IllegalArgumentException(

@@ -31,8 +31,7 @@ public final class CudaDriver {
   /** Number of devices. */
   public int devices() {
     int[] count = new int[1];
-    Calls.check(
-        "this machine", "count the devices", () -> JCudaDriver.cuDeviceGetCount(count));
+    Calls.check("this machine", "count the devices", () -> JCudaDriver.cuDeviceGetCount(count));
     return count[0];
   }
 
@@ -58,8 +57,7 @@ public final class CudaDriver {
 
   private static CUdevice device(int ordinal) {
     CUdevice device = new CUdevice();
-    Calls.check(
-        label(ordinal), "find the device", () -> JCudaDriver.cuDeviceGet(device, ordinal));
+    Calls.check(label(ordinal), "find the device", () -> JCudaDriver.cuDeviceGet(device, ordinal));
     return device;
   }
 

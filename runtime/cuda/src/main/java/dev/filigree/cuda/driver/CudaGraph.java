@@ -13,8 +13,7 @@ public final class CudaGraph implements AutoCloseable {
   CudaGraph(CudaContext context, CUgraph graph) {
     this.context = context;
     try {
-      context.call(
-          "prepare a graph", () -> JCudaDriver.cuGraphInstantiate(handle, graph, 0));
+      context.call("prepare a graph", () -> JCudaDriver.cuGraphInstantiate(handle, graph, 0));
     } finally {
       context.release("free a graph", () -> JCudaDriver.cuGraphDestroy(graph));
     }

@@ -33,8 +33,7 @@ public final class CudaModule implements AutoCloseable {
         () -> {
           result[0] =
               Calls.result(
-                  () ->
-                      JCudaDriver.cuModuleLoadDataJIT(handle, Pointer.to(terminated), options));
+                  () -> JCudaDriver.cuModuleLoadDataJIT(handle, Pointer.to(terminated), options));
           return CUresult.CUDA_SUCCESS;
         });
     if (result[0] != CUresult.CUDA_SUCCESS) {

@@ -4,7 +4,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jcuda.driver.JCudaDriver;
 
-/** Memory on the device. The copies here wait until they are done. */
+/**
+ * Memory on the device. The copies here wait until they are done; they do not wait for streams,
+ * which must be waited for before what they write is read.
+ */
 public final class DeviceMemory implements AutoCloseable {
   /** Bytes that heap memory is copied in at a time. */
   private static final long CHUNK = 4 << 20;
@@ -39,6 +42,7 @@ public final class DeviceMemory implements AutoCloseable {
     check(offset, from.byteSize());
     if (from.isNative()) {
       copyIn(from, offset);
+      settle();
       return;
     }
     try (Arena arena = Arena.ofConfined()) {
@@ -49,6 +53,7 @@ public final class DeviceMemory implements AutoCloseable {
         copyIn(chunk.asSlice(0, size), offset + at);
       }
     }
+    settle();
   }
 
   /** Copies from the device into a segment. */
@@ -75,7 +80,16 @@ public final class DeviceMemory implements AutoCloseable {
       context.call(
           "fill " + count + " bytes on the device",
           () -> JCudaDriver.cuMemsetD8(Calls.device(address + offset), value, count));
+      settle();
     }
+  }
+
+  /**
+   * The driver returns from a copy when it has read the memory of the process, and from a fill at
+   * once; streams of ours do not wait for either.
+   */
+  private void settle() {
+    context.call("wait for the copy", () -> JCudaDriver.cuStreamSynchronize(null));
   }
 
   private void copyIn(MemorySegment from, long offset) {

@@ -13,8 +13,7 @@ public final class Event implements AutoCloseable {
   Event(CudaContext context) {
     this.context = context;
     context.call(
-        "create an event",
-        () -> JCudaDriver.cuEventCreate(handle, CUevent_flags.CU_EVENT_DEFAULT));
+        "create an event", () -> JCudaDriver.cuEventCreate(handle, CUevent_flags.CU_EVENT_DEFAULT));
   }
 
   CUevent handle() {
@@ -23,8 +22,7 @@ public final class Event implements AutoCloseable {
 
   /** Stands for all that was put into a stream so far. */
   public void record(Stream stream) {
-    context.call(
-        "record an event", () -> JCudaDriver.cuEventRecord(handle, stream.handle()));
+    context.call("record an event", () -> JCudaDriver.cuEventRecord(handle, stream.handle()));
   }
 
   /** Waits until it is reached. */

@@ -76,6 +76,11 @@ public record GpuProperties(
         driver[0]);
   }
 
+  /** Whether it is the simulated GPU, which is used only where it is asked for. */
+  public boolean isSimulated() {
+    return name.startsWith("Simulated ");
+  }
+
   /** Architecture as in {@code sm_80}. */
   public int architecture() {
     return 10 * major + minor;

@@ -3,9 +3,13 @@ package dev.filigree.cuda.driver;
 import dev.filigree.DeviceException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
 
@@ -52,6 +56,17 @@ public enum JCudaLibrary {
     return cuda;
   }
 
+  /** The file the CUDA library was loaded from, once it is. */
+  public Optional<Path> path() {
+    try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
+      return maps.filter(line -> line.contains("/" + cuda.replaceFirst("\\.so.*", ".so")))
+          .map(line -> Path.of(line.substring(line.indexOf('/'))))
+          .findFirst();
+    } catch (IOException | UncheckedIOException noSuchFile) {
+      return Optional.empty();
+    }
+  }
+
   /** What brings the library to a machine that lacks it. */
   public String remedy() {
     return remedy;
@@ -84,9 +99,13 @@ public enum JCudaLibrary {
         "put JCuda and Filigree into a class loader that applications share");
   }
 
-  /** Looks for the CUDA library first: JCuda's own message hides that it is missing. */
+  /**
+   * Looks for the CUDA library: JCuda's own message hides that it is missing.
+   *
+   * @throws DeviceException if the system's loader does not find it
+   */
   @SuppressWarnings("restricted") // asks the system's loader for a library by its name
-  private void requireCuda() {
+  public void requireCuda() {
     try {
       SymbolLookup.libraryLookup(cuda, Arena.global());
     } catch (IllegalArgumentException missing) {

@@ -6,7 +6,9 @@ import dev.filigree.kernels.cuda.KernelManifest;
 import java.util.HashMap;
 import java.util.Map;
 
-/** The kernels of the manifest in a context, compiled when they are first asked for. Thread-safe. */
+/**
+ * The kernels of the manifest in a context, compiled when they are first asked for. Thread-safe.
+ */
 public final class KernelLibrary implements AutoCloseable {
   private final CudaContext context;
   private final Map<String, CudaModule> modules = new HashMap<>();

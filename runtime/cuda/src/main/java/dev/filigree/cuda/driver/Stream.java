@@ -52,8 +52,7 @@ public final class Stream implements AutoCloseable {
   public void copy(long from, long to, long bytes) {
     context.call(
         "copy " + bytes + " bytes on the device",
-        () ->
-            JCudaDriver.cuMemcpyDtoDAsync(Calls.device(to), Calls.device(from), bytes, handle));
+        () -> JCudaDriver.cuMemcpyDtoDAsync(Calls.device(to), Calls.device(from), bytes, handle));
   }
 
   /** Sets bytes on the device, later. */

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -51,8 +52,7 @@ class ShippedPtxTest {
   @MethodSource("modules")
   void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx) {
     for (String architecture : ARCHITECTURES) {
-      Map<String, Resources> compiled =
-          PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
+      Map<String, Resources> compiled = PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
       for (KernelEntry kernel : MANIFEST.kernels().values()) {
         if (!kernel.ptx().equals(ptx)) {
           continue;
@@ -82,15 +82,15 @@ class ShippedPtxTest {
   void theManifestHasTheSignatureOfEveryEntryAndNoOther() {
     List<String> entries = new ArrayList<>();
     for (String ptx : modules().toList()) {
-      Matcher entry =
-          Pattern.compile("\\.visible \\.entry (\\w+)\\(([^)]*)\\)").matcher(text(ptx));
+      Matcher entry = Pattern.compile("\\.visible \\.entry (\\w+)\\(([^)]*)\\)").matcher(text(ptx));
       while (entry.find()) {
         entries.add(entry.group(1));
         List<Integer> sizes =
-            Pattern.compile("\\.param\\s+(?:\\.align\\s+\\d+\\s+)?\\.[a-z](\\d+)")
+            Pattern.compile(
+                    "\\.param\\s+(?:\\.align\\s+\\d+\\s+)?\\.[a-z](\\d+)\\s+\\w+(?:\\[(\\d+)])?")
                 .matcher(entry.group(2))
                 .results()
-                .map(parameter -> Integer.parseInt(parameter.group(1)) / 8)
+                .map(ShippedPtxTest::bytes)
                 .toList();
         assertEquals(
             MANIFEST.kernel(entry.group(1)).parameters().stream()
@@ -102,6 +102,12 @@ class ShippedPtxTest {
       }
     }
     assertEquals(MANIFEST.kernels().keySet(), entries.stream().collect(Collectors.toSet()));
+  }
+
+  /** Of a parameter: its element's bits, times its length if it is an array. */
+  private static int bytes(MatchResult parameter) {
+    int elements = parameter.group(2) == null ? 1 : Integer.parseInt(parameter.group(2));
+    return Integer.parseInt(parameter.group(1)) / Byte.SIZE * elements;
   }
 
   @Test

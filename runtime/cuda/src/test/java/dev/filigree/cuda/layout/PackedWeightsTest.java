@@ -47,8 +47,7 @@ class PackedWeightsTest {
     Mask mask = Mask.none(64, columns);
     for (int tile = 0; tile < 4; tile++) {
       for (int row = 0; row < 16; row++) {
-        String nibbles =
-            golden.path("logicalNibblesByRow").get(tile % 2 * 16 + row).asString();
+        String nibbles = golden.path("logicalNibblesByRow").get(tile % 2 * 16 + row).asString();
         for (int group = 0; group < columns / 4; group++) {
           int kept = Metadata24.mask(Character.digit(nibbles.charAt(group), 16));
           for (int c = 0; c < 4; c++) {
@@ -65,9 +64,7 @@ class PackedWeightsTest {
             64,
             columns,
             mask,
-            values == Values.I8
-                ? integers(stored)
-                : FloatValues.of(DType.F32, new float[stored]));
+            values == Values.I8 ? integers(stored) : FloatValues.of(DType.F32, new float[stored]));
     PackedWeights packed =
         PackedWeights.pack(
             "golden",
@@ -94,8 +91,7 @@ class PackedWeightsTest {
   }
 
   private static JsonNode golden(String instruction) throws IOException {
-    try (InputStream in =
-        PackedWeightsTest.class.getResourceAsStream("fragment-metadata.json")) {
+    try (InputStream in = PackedWeightsTest.class.getResourceAsStream("fragment-metadata.json")) {
       for (JsonNode entry : JsonMapper.builder().build().readTree(in)) {
         if (entry.path("instruction").asString().equals(instruction)) {
           return entry;
@@ -113,7 +109,9 @@ class PackedWeightsTest {
         IntegerValues.SYMMETRIC);
   }
 
-  /** PTX ISA 9.7.14.6.2: register i of lane 4g + q has row g + 8 (i % 2), columns 2q + 8 (i / 2). */
+  /**
+   * PTX ISA 9.7.14.6.2: register i of lane 4g + q has row g + 8 (i % 2), columns 2q + 8 (i / 2).
+   */
   @Test
   void lanesHoldTheValuesThatTheInstructionWants() {
     int rows = 100;
@@ -140,8 +138,7 @@ class PackedWeightsTest {
                 int column = step * 16 + lane % 4 * 2 + half + i / 2 * 8;
                 float expected =
                     row < rows && column < columns / 2 ? kept[row * columns / 2 + column] : 0;
-                assertEquals(
-                    expected, Float.float16ToFloat(packed.values().get(DType.SHORT, at)));
+                assertEquals(expected, Float.float16ToFloat(packed.values().get(DType.SHORT, at)));
               }
             }
           }
