@@ -29,7 +29,7 @@ class LinearEdgeTest {
   private final LinearCases cases = new LinearCases(11);
 
   static Stream<KernelEntry> kernels() {
-    return LinearLaunch.MANIFEST.of("linear").stream();
+    return LinearLaunch.kernels().stream();
   }
 
   static Stream<KernelEntry> smallest() {
@@ -42,11 +42,7 @@ class LinearEdgeTest {
 
   private LinearCase plain(KernelEntry kernel, int rows, int columns, int tokens) {
     return cases.plain(
-        kernel.weights().orElseThrow(),
-        kernel.activation().orElseThrow(),
-        rows,
-        columns,
-        tokens);
+        kernel.weights().orElseThrow(), kernel.activation().orElseThrow(), rows, columns, tokens);
   }
 
   private static void assertSame(KernelEntry kernel, LinearCase layer, float[] results) {
@@ -134,7 +130,11 @@ class LinearEdgeTest {
   /** All pairs of legal patterns next to each other, at every place of a step. */
   @ParameterizedTest
   @ValueSource(
-      strings = {"linear_sparse24_f16_64x64", "linear_sparse24_i8_64x64", "linear_sparse24_bf16_64x16"})
+      strings = {
+        "linear_sparse24_f16_64x64",
+        "linear_sparse24_i8_64x64",
+        "linear_sparse24_bf16_64x16"
+      })
   void everyPatternWorksAtEveryPlace(String entry) {
     int[] patterns = {0b0011, 0b0101, 0b0110, 0b1001, 0b1010, 0b1100};
     KernelEntry kernel = LinearLaunch.MANIFEST.kernel(entry);
@@ -144,7 +144,8 @@ class LinearEdgeTest {
         Mask.of(
             rows,
             columns,
-            (row, column) -> (patterns[(row + column / 4 * (1 + row / 6 % 5)) % 6] >> column % 4 & 1) != 0);
+            (row, column) ->
+                (patterns[(row + column / 4 * (1 + row / 6 % 5)) % 6] >> column % 4 & 1) != 0);
     LinearCase random = plain(kernel, rows, columns, 16);
     Sparse24 weights = new Sparse24(rows, columns, mask, ((Sparse24) random.weights()).values());
     LinearCase layer = with(random, weights, random.x());
@@ -171,9 +172,13 @@ class LinearEdgeTest {
     x[2] = Float.NaN; // not stored in any row
     x[columns] = Float.POSITIVE_INFINITY; // stored in all: times 0 is no number
     x[2 * columns] = 2;
-    LinearCase random = cases.plain(
-        LinearLaunch.MANIFEST.kernel("linear_sparse24_f16_64x8").weights().orElseThrow(),
-        ActivationType.F16, 8, columns, 4);
+    LinearCase random =
+        cases.plain(
+            LinearLaunch.MANIFEST.kernel("linear_sparse24_f16_64x8").weights().orElseThrow(),
+            ActivationType.F16,
+            8,
+            columns,
+            4);
     try (LinearLaunch launch = new LinearLaunch()) {
       float[] y = launch.run("linear_sparse24_f16_64x8", with(random, weights, x));
       assertEquals(0f, y[0]);

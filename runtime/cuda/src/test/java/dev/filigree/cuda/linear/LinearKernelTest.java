@@ -14,7 +14,7 @@ class LinearKernelTest {
   };
 
   static Stream<KernelEntry> kernels() {
-    return LinearLaunch.MANIFEST.of("linear").stream();
+    return LinearLaunch.kernels().stream();
   }
 
   @ParameterizedTest

@@ -26,10 +26,8 @@ class LinearTrafficTest {
   /** A100 with dense f16, in multiply-adds a second; the sparse peak counts twice as many. */
   private static final double PEAK = 108 * 1024 * 1.41e9;
 
-  private static final double DRAM_BYTES_PER_SECOND = 1555e9;
-
   static Stream<KernelEntry> kernels() {
-    return LinearLaunch.MANIFEST.of("linear").stream();
+    return LinearLaunch.kernels().stream();
   }
 
   private static LinearCase plain(KernelEntry kernel, int rows, int columns, int tokens) {
@@ -101,7 +99,8 @@ class LinearTrafficTest {
     KernelEntry kernel = LinearLaunch.MANIFEST.kernel("linear_sparse24_f16_256x128");
     Launch launch = launched(device, kernel, plain(kernel, 256, 4096, 128), 0);
     int blocks = 4096 / 256 * (4096 / 128);
-    Projected projected = Projected.last(device).times(blocks, launch.residentBlocks());
+    double bytes = 4096.0 * 4096 * (9.0 / 8 + 2 + 2);
+    Projected projected = Projected.last(device).scaled(kernel, launch, blocks, bytes);
     double ofPeak = 4096.0 * 4096 * 4096 / 2 / PEAK / projected.total();
     System.out.printf(
         "4096^3 f16 2:4: %.1f us projected, %.0f %% of the sparse peak %s%n",
@@ -125,10 +124,10 @@ class LinearTrafficTest {
       if (tile.tokens() < 64 || !sparse && !kernel.entry().startsWith("linear_dense_f16_")) {
         continue;
       }
-      Launch launch =
-          launched(device, kernel, plain(kernel, tile.out(), 768, tile.tokens()), 0);
+      Launch launch = launched(device, kernel, plain(kernel, tile.out(), 768, tile.tokens()), 0);
       int blocks = 3072 / tile.out() * (512 / tile.tokens());
-      Projected projected = Projected.last(device).times(blocks, launch.residentBlocks());
+      double bytes = 3072.0 * 768 * (sparse ? 9.0 / 8 : 2) + 512.0 * 2 * (768 + 3072);
+      Projected projected = Projected.last(device).scaled(kernel, launch, blocks, bytes);
       System.out.printf(
           "3072x768, 512 tokens, %s: %.2f us projected %s%n",
           kernel.entry(), projected.busy() * 1e6, projected.seconds());
@@ -146,14 +145,17 @@ class LinearTrafficTest {
   void oneTokenOfACodebookLayerIsProjectedAtTheBandwidthOfMemory(SimulatedDevice device) {
     KernelEntry kernel = LinearLaunch.MANIFEST.kernel("linear_sparse24_codebook16_f16_64x8");
     LinearCase layer = plain(kernel, 4096, 4096, 1);
-    Launch launch = launched(device, kernel, layer, 3 * 108);
-    Projected projected = Projected.last(device);
+    int blocks = (int) (Projected.resident(kernel) * Projected.MULTIPROCESSORS);
+    Launch launch = launched(device, kernel, layer, blocks);
+    double bytes =
+        launch.counters().get("uniqueBytesRead") + launch.counters().get("uniqueBytesWritten");
+    Projected projected = Projected.last(device).scaled(kernel, launch, blocks, bytes);
     // four bits of every second weight, two of metadata for each
     double weights = 4096.0 * 4096 * 3 / 8;
-    double ofBandwidth = weights / DRAM_BYTES_PER_SECOND / projected.busy();
+    double ofBandwidth = weights / Projected.DRAM_BYTES_PER_SECOND / projected.busy();
     System.out.printf(
-        "4096x4096, 1 token: %.2f us projected, %.0f %% of the bandwidth, %s %s%n",
-        projected.busy() * 1e6, ofBandwidth * 100, projected.seconds(), launch.warpInstructions());
+        "4096x4096, 1 token: %.2f us projected, %.0f %% of the bandwidth, %s%n",
+        projected.busy() * 1e6, ofBandwidth * 100, projected.seconds());
     assertTrue(ofBandwidth >= 0.85, "" + ofBandwidth);
   }
 }

@@ -1,5 +1,7 @@
 package dev.filigree.cuda.linear;
 
+import dev.filigree.kernels.cuda.KernelEntry;
+import dev.filigree.simgpu.Launch;
 import dev.filigree.simgpu.SimulatedDevice;
 import java.util.Map;
 import java.util.TreeMap;
@@ -14,6 +16,8 @@ import tools.jackson.databind.json.JsonMapper;
  */
 record Projected(Map<String, Double> seconds) {
   static final double MULTIPROCESSORS = 108;
+
+  static final double DRAM_BYTES_PER_SECOND = 1555e9;
 
   /** The last launch. */
   static Projected last(SimulatedDevice device) {
@@ -34,27 +38,41 @@ record Projected(Map<String, Double> seconds) {
   }
 
   /**
-   * The same of a launch of many blocks like this one: resources are those of the busiest
-   * multiprocessor, and latency repeats with each wave of blocks that are there together.
+   * The same of another launch of the kernel, of blocks like those that were launched: resources
+   * are those of the busiest multiprocessor, and latency repeats with each wave of blocks that are
+   * there together. How many that are the simulation only estimates; the manifest has the
+   * compiler's registers.
    *
-   * @param blocks of the launch
-   * @param resident blocks that a multiprocessor has room for
+   * @param launch what was counted
+   * @param blocks of the other launch
+   * @param bytes it moves between the memory and the device
    */
-  Projected times(int blocks, int resident) {
-    double busiest = Math.ceil(blocks / MULTIPROCESSORS);
-    double waves = Math.ceil(blocks / (MULTIPROCESSORS * resident));
-    Map<String, Double> more = new TreeMap<>();
+  Projected scaled(KernelEntry kernel, Launch launch, int blocks, double bytes) {
+    int launched = launch.grid().getFirst();
+    double busiest = Math.ceil(blocks / MULTIPROCESSORS) / Math.ceil(launched / MULTIPROCESSORS);
+    double waves =
+        Math.ceil(blocks / (MULTIPROCESSORS * resident(kernel)))
+            / Math.ceil(launched / (MULTIPROCESSORS * launch.residentBlocks()));
+    Map<String, Double> other = new TreeMap<>();
     seconds.forEach(
         (resource, time) ->
-            more.put(
+            other.put(
                 resource,
                 switch (resource) {
                   case "launch" -> time;
                   case "latency" -> time * waves;
-                  case "DRAM" -> time * blocks; // too much: blocks share what they read
+                  case "DRAM" -> bytes / DRAM_BYTES_PER_SECOND;
                   default -> time * busiest;
                 }));
-    return new Projected(more);
+    return new Projected(other);
+  }
+
+  /** Blocks that a multiprocessor has room for, by registers, shared memory and threads. */
+  static int resident(KernelEntry kernel) {
+    int registersOfWarp = Math.ceilDiv(kernel.registers(), 8) * 8 * 32;
+    int byRegisters = 65536 / registersOfWarp / (kernel.threads() / 32);
+    int byShared = (164 << 10) / (kernel.sharedBytes() + kernel.staticSharedBytes() + 1024);
+    return Math.min(Math.min(byRegisters, byShared), 2048 / kernel.threads());
   }
 
   double of(String resource) {
