@@ -80,7 +80,7 @@ __device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums
     v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
     v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
   }
-  if (a.activationKind != none) {
+  if (a.activationKind != noActivation) {
     activate(v, a.activationKind);
   }
   if (row + 4 > a.rows) {

@@ -1,14 +1,12 @@
 // The PTX instructions of the linear layers, one function each. Layouts: PTX ISA 9.7.14.5 and 9.7.14.6.
 #pragma once
 
+#include "common/instruction.cuh"
+
 #include <cstdint>
 #include <utility>
 
 namespace filigree {
-
-__device__ inline uint32_t sharedAddress(const void* pointer) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
-}
 
 /** Calls f with the compile-time numbers 0 to n - 1: offsets in addresses then cost no instruction. */
 template <class F, int... i> __device__ void forEach(F f, std::integer_sequence<int, i...>) {
@@ -25,11 +23,6 @@ template <int offset> __device__ void copyAsync(uint32_t to, const void* from) {
 template <int offset> __device__ void copyAsync(uint32_t to, const void* from, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0+%3], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes), "n"(offset));
 }
-
-__device__ inline void commitCopies() { asm volatile("cp.async.commit_group;"); }
-
-/** Waits until at most `pending` groups of copies are under way. */
-template <int pending> __device__ inline void waitForCopies() { asm volatile("cp.async.wait_group %0;" ::"n"(pending)); }
 
 /** Four matrices of 8 rows x 16 bytes; lane l gives the address of row l%8 of matrix l/8. */
 template <int offset> __device__ void loadMatrices(uint32_t (&r)[4], uint32_t from) {
