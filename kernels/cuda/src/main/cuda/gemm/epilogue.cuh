@@ -80,11 +80,16 @@ __device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums
     v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
     v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
   }
-  if (a.activationKind != none) {
+  if (a.activationKind != noActivation) {
     activate(v, a.activationKind);
   }
-  return {packPair(Result{}, row < a.rows ? v[0] : 0.0f, row + 1 < a.rows ? v[1] : 0.0f),
-          packPair(Result{}, row + 2 < a.rows ? v[2] : 0.0f, row + 3 < a.rows ? v[3] : 0.0f)};
+  if (row + 4 > a.rows) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      v[i] = row + i < a.rows ? v[i] : 0.0f;
+    }
+  }
+  return {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3])};
 }
 
 /** Stores the eight outputs from `row` on of a token; zeros behind the last output. */

@@ -17,7 +17,9 @@ public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
   private static final long ARRIVALS_ALIGNMENT = 256;
 
   public LinearGrid {
-    if (tiles < 1 || kTiles < 1 || blocks < 1 || blocks > (long) tiles * kTiles) {
+    long units = (long) tiles * kTiles;
+    boolean counted = tiles >= 1 && kTiles >= 1 && units <= Integer.MAX_VALUE;
+    if (!counted || blocks < 1 || blocks > units) {
       throw new IllegalArgumentException(
           blocks + " blocks cannot share " + tiles + " tiles of " + kTiles + " steps");
     }

@@ -12,6 +12,7 @@ import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.cuda.layout.PackedWeights;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernels.cuda.ActivationType;
+import dev.filigree.kernels.cuda.GridRule;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import java.lang.foreign.Arena;
@@ -22,6 +23,11 @@ import java.util.List;
 /** Runs kernels of linear layers on the device. */
 final class LinearLaunch implements AutoCloseable {
   static final KernelManifest MANIFEST = KernelManifest.load();
+
+  /** The kernels on tensor cores; those of unstructured weights have tests of their own. */
+  static List<KernelEntry> kernels() {
+    return MANIFEST.of("linear").stream().filter(k -> k.grid() == GridRule.STREAM_K).toList();
+  }
 
   /** What results hold before a launch: a value no result has by chance. */
   private static final byte UNTOUCHED = 0x5a;
