@@ -83,8 +83,13 @@ __device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums
   if (a.activationKind != none) {
     activate(v, a.activationKind);
   }
-  return {packPair(Result{}, row < a.rows ? v[0] : 0.0f, row + 1 < a.rows ? v[1] : 0.0f),
-          packPair(Result{}, row + 2 < a.rows ? v[2] : 0.0f, row + 3 < a.rows ? v[3] : 0.0f)};
+  if (row + 4 > a.rows) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      v[i] = row + i < a.rows ? v[i] : 0.0f;
+    }
+  }
+  return {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3])};
 }
 
 /** Stores the eight outputs from `row` on of a token; zeros behind the last output. */

@@ -54,10 +54,11 @@ struct WeightOperands {
   const uint4* offsets = nullptr;  // f16 a row: 1024 + zero point
 };
 
-/** Piece `index` of a lane's 16-byte pieces. */
-__device__ inline Words<4> loadPiece(uint32_t block, int index, int lane) {
-  return loadShared16(block + static_cast<uint32_t>(index * pieceBytes + lane * 16));
-}
+/** Piece `index` of a lane's 16-byte pieces; `own` is where its first one is. */
+template <int index> __device__ Words<4> loadPiece(uint32_t own) { return loadShared16<index * pieceBytes>(own); }
+
+// A format's Rows are what a warp keeps of its rows in registers; its Step is the operand A of one step, made of the
+// addresses of the lane's first bytes of values and of metadata.
 
 /** Dense weights of the activations' own 16-bit type. */
 template <class Type> struct Dense16 {
@@ -72,12 +73,12 @@ template <class Type> struct Dense16 {
     __device__ void load(const WeightOperands&, int, int) {}
   };
   struct Step {
-    uint32_t block;
-    __device__ Step(uint32_t values, uint32_t, int) : block(values) {}
+    uint32_t own;
+    __device__ Step(uint32_t values, uint32_t) : own(values) {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&, int lane) const {
-      const Words<4> first = loadPiece(block, 2 * tile, lane);
-      const Words<4> second = loadPiece(block, 2 * tile + 1, lane);
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      const Words<4> first = loadPiece<2 * tile>(own);
+      const Words<4> second = loadPiece<2 * tile + 1>(own);
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplyDense(Type{}, sums[j], first.r, x[j]);
@@ -101,13 +102,13 @@ template <class Type> struct Sparse16 {
 
   using Rows = typename Dense16<Type>::Rows;
   struct Step {
-    uint32_t block;
+    uint32_t own;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, int lane)
-        : block(values), metadata(loadShared8(meta + static_cast<uint32_t>(lane * metaBytes))) {}
+    __device__ Step(uint32_t values, uint32_t meta)
+        : own(values), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&, int lane) const {
-      const Words<4> a = loadPiece(block, tile, lane);
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      const Words<4> a = loadPiece<tile>(own);
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplySparse<tile % 2>(Type{}, sums[j], a.r, x[j], metadata.r[tile / 2]);
@@ -127,12 +128,12 @@ struct Dense8 {
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
-    uint32_t block;
-    __device__ Step(uint32_t values, uint32_t, int) : block(values) {}
+    uint32_t own;
+    __device__ Step(uint32_t values, uint32_t) : own(values) {}
     template <int tile, int columns>
-    __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&, int lane) const {
-      const Words<4> first = loadPiece(block, 2 * tile, lane);
-      const Words<4> second = loadPiece(block, 2 * tile + 1, lane);
+    __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      const Words<4> first = loadPiece<2 * tile>(own);
+      const Words<4> second = loadPiece<2 * tile + 1>(own);
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplyDense(sums[j], first.r, x[j]);
@@ -153,13 +154,13 @@ struct Sparse8 {
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
-    uint32_t block;
+    uint32_t own;
     Words<4> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, int lane)
-        : block(values), metadata(loadShared16(meta + static_cast<uint32_t>(lane * metaBytes))) {}
+    __device__ Step(uint32_t values, uint32_t meta)
+        : own(values), metadata(loadShared16(meta)) {}
     template <int tile, int columns>
-    __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&, int lane) const {
-      const Words<4> a = loadPiece(block, tile, lane);
+    __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      const Words<4> a = loadPiece<tile>(own);
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplySparse(sums[j], a.r, x[j], metadata.r[tile]);
@@ -212,11 +213,11 @@ struct DenseBytes {
 
   using Rows = Bytes::Rows;
   struct Step {
-    uint32_t block;
-    __device__ Step(uint32_t values, uint32_t, int) : block(values) {}
+    uint32_t own;
+    __device__ Step(uint32_t values, uint32_t) : own(values) {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows, int lane) const {
-      const Words<4> codes = loadPiece(block, tile, lane);
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
+      const Words<4> codes = loadPiece<tile>(own);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         uint32_t a[4];
@@ -243,11 +244,11 @@ struct SparseBytes {
   struct Step {
     Words<4> codes[2];
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, int lane)
-        : codes{loadPiece(values, 0, lane), loadPiece(values, 1, lane)},
-          metadata(loadShared8(meta + static_cast<uint32_t>(lane * metaBytes))) {}
+    __device__ Step(uint32_t values, uint32_t meta)
+        : codes{loadPiece<0>(values), loadPiece<1>(values)},
+          metadata(loadShared8(meta)) {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows, int) const {
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
       uint32_t a[4];
       const Words<4>& piece = codes[tile / 2];
       Bytes::fragment<tile>(a, piece.r[tile % 2 * 2], piece.r[tile % 2 * 2 + 1], rows);
@@ -276,25 +277,24 @@ struct Codes {
   };
 
   /**
-   * Looks four codes of a row up, in the low 16 bits of `codes`, by byte permutations: the three low bits of a code
-   * choose from the first and from the last eight entries, the fourth bit chooses between the two. No memory is read, so
-   * no bank conflicts.
+   * Looks four codes of a row up by byte permutations: the three low bits of a code, in the low 16 bits of `entry`,
+   * choose from the first and from the last eight entries, the fourth, spread over a byte of `last`, between the two. No
+   * memory is read, so no bank conflicts.
    */
-  __device__ static void expand(uint32_t& first, uint32_t& second, uint32_t codes, const uint4& low, const uint4& high) {
-    const uint32_t entry = codes & 0x7777;
-    const uint32_t upperHalf = permuteBytes(0xff00, 0, codes >> 3 & 0x1111); // 0xff in the byte of a code above 7
-    const uint32_t lowBytes = choose(upperHalf, permuteBytes(low.z, low.w, entry), permuteBytes(low.x, low.y, entry));
-    const uint32_t highBytes = choose(upperHalf, permuteBytes(high.z, high.w, entry), permuteBytes(high.x, high.y, entry));
+  __device__ static void expand(uint32_t& first, uint32_t& second, uint32_t entry, uint32_t last, const uint4& low,
+                                const uint4& high) {
+    const uint32_t lowBytes = choose(last, permuteBytes(low.z, low.w, entry), permuteBytes(low.x, low.y, entry));
+    const uint32_t highBytes = choose(last, permuteBytes(high.z, high.w, entry), permuteBytes(high.x, high.y, entry));
     first = permuteBytes(lowBytes, highBytes, 0x5140);
     second = permuteBytes(lowBytes, highBytes, 0x7362);
   }
 
-  __device__ static uint32_t choose(uint32_t mask, uint32_t ones, uint32_t zeros) { return (ones & mask) | (zeros & ~mask); }
-
   /** The registers of A of one tile from its 8 codes. */
   template <int tile> __device__ static void fragment(uint32_t (&a)[4], uint32_t codes, const Rows& rows) {
-    expand(a[0], a[2], codes, rows.low[tile], rows.high[tile]);
-    expand(a[1], a[3], codes >> 16, rows.low[4 + tile], rows.high[4 + tile]);
+    const uint32_t entry = codes & 0x77777777;
+    const uint32_t even = codes << 4; // brings the fourth bits of even codes to the signs of bytes, where odd ones' are
+    expand(a[0], a[2], entry, permuteBytes(even, codes, 0xd9c8), rows.low[tile], rows.high[tile]);
+    expand(a[1], a[3], entry >> 16, permuteBytes(even, codes, 0xfbea), rows.low[4 + tile], rows.high[4 + tile]);
   }
 };
 
@@ -310,9 +310,9 @@ template <class Type> struct DenseCodes {
   using Rows = Codes::Rows;
   struct Step {
     Words<4> codes[2];
-    __device__ Step(uint32_t values, uint32_t, int lane) : codes{loadPiece(values, 0, lane), loadPiece(values, 1, lane)} {}
+    __device__ Step(uint32_t values, uint32_t) : codes{loadPiece<0>(values), loadPiece<1>(values)} {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows, int) const {
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         uint32_t a[4];
@@ -339,10 +339,10 @@ template <class Type> struct SparseCodes {
   struct Step {
     Words<4> codes;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, int lane)
-        : codes(loadPiece(values, 0, lane)), metadata(loadShared8(meta + static_cast<uint32_t>(lane * metaBytes))) {}
+    __device__ Step(uint32_t values, uint32_t meta)
+        : codes(loadPiece<0>(values)), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
-    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows, int) const {
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
       uint32_t a[4];
       Codes::fragment<tile>(a, codes.r[tile], rows);
 #pragma unroll

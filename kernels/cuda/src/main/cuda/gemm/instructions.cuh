@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 namespace filigree {
 
@@ -9,13 +10,20 @@ __device__ inline uint32_t sharedAddress(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-/** Starts a copy of 16 bytes past the first-level cache; of `bytes` of them, and zeros for the rest. */
-__device__ inline void copyAsync(uint32_t to, const void* from, int bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
+/** Calls f with the compile-time numbers 0 to n - 1: offsets in addresses then cost no instruction. */
+template <class F, int... i> __device__ void forEach(F f, std::integer_sequence<int, i...>) {
+  (f(std::integral_constant<int, i>{}), ...);
+}
+template <int n, class F> __device__ void forEach(F f) { forEach(f, std::make_integer_sequence<int, n>{}); }
+
+/** Starts a copy of 16 bytes past the first-level cache. */
+template <int offset> __device__ void copyAsync(uint32_t to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0+%2], [%1], 16;" ::"r"(to), "l"(from), "n"(offset));
 }
 
-__device__ inline void copyAsync(uint32_t to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
+/** The same of 16 or 0 `bytes`, and zeros for the rest; from 0 bytes nothing is read, whatever the address. */
+template <int offset> __device__ void copyAsync(uint32_t to, const void* from, int bytes) {
+  asm volatile("cp.async.cg.shared.global [%0+%3], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes), "n"(offset));
 }
 
 __device__ inline void commitCopies() { asm volatile("cp.async.commit_group;"); }
@@ -24,17 +32,19 @@ __device__ inline void commitCopies() { asm volatile("cp.async.commit_group;"); 
 template <int pending> __device__ inline void waitForCopies() { asm volatile("cp.async.wait_group %0;" ::"n"(pending)); }
 
 /** Four matrices of 8 rows x 16 bytes; lane l gives the address of row l%8 of matrix l/8. */
-__device__ inline void loadMatrices(uint32_t (&r)[4], uint32_t from) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+template <int offset> __device__ void loadMatrices(uint32_t (&r)[4], uint32_t from) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4+%5];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(from));
+               : "r"(from), "n"(offset));
 }
 
 template <int words> struct Words { uint32_t r[words]; };
 
-__device__ inline Words<4> loadShared16(uint32_t from) {
+template <int offset = 0> __device__ Words<4> loadShared16(uint32_t from) {
   Words<4> v;
-  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.r[0]), "=r"(v.r[1]), "=r"(v.r[2]), "=r"(v.r[3]) : "r"(from));
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4+%5];"
+               : "=r"(v.r[0]), "=r"(v.r[1]), "=r"(v.r[2]), "=r"(v.r[3])
+               : "r"(from), "n"(offset));
   return v;
 }
 
@@ -44,9 +54,21 @@ __device__ inline Words<2> loadShared8(uint32_t from) {
   return v;
 }
 
-/** Bytes chosen by the four selector nibbles from a (0..3) and b (4..7). */
+/**
+ * Bytes chosen by the four nibbles of a selector from a (0..3) and b (4..7); a nibble's fourth bit takes the chosen
+ * byte's sign instead, eight times.
+ */
 __device__ inline uint32_t permuteBytes(uint32_t a, uint32_t b, uint32_t selector) {
-  return __byte_perm(a, b, selector);
+  uint32_t chosen;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(chosen) : "r"(a), "r"(b), "r"(selector));
+  return chosen;
+}
+
+/** The bits of `ones` where the mask has a 1, of `zeros` where it has a 0. */
+__device__ inline uint32_t choose(uint32_t mask, uint32_t ones, uint32_t zeros) {
+  uint32_t chosen;
+  asm("lop3.b32 %0, %1, %2, %3, 0xca;" : "=r"(chosen) : "r"(mask), "r"(ones), "r"(zeros));
+  return chosen;
 }
 
 struct F16 {};

@@ -15,68 +15,103 @@
 
 namespace filigree {
 
-/** Copies stages to shared memory. */
+/** Copies stages to shared memory. What a thread copies is the same part of every stage. */
 template <class Shape> struct Loader {
+  using Format = typename Shape::Format;
+  static constexpr int ofRow = Shape::rowBytes / 16; // chunks of 16 bytes
+  static constexpr int rowsAtOnce = Shape::threads / ofRow;
+  static_assert(Shape::threads % ofRow == 0, "a thread copies the same column of every row it copies");
+
+  /** Blocks of the panels of a tile: of values or of metadata. */
+  template <int blockBytes> struct Panels {
+    static constexpr int ofBlock = blockBytes / 16;
+    static constexpr int ofPanel = Shape::tileSteps * ofBlock;
+    static constexpr int chunks = Shape::warpsOut * ofPanel;
+    static constexpr int copies = (chunks + Shape::threads - 1) / Shape::threads;
+    uint32_t offset[copies == 0 ? 1 : copies]; // of the thread's chunks in the first K-step
+
+    /** A panel behind the last is the last once more, whose result nobody stores: metadata must be legal. */
+    __device__ void place(int out, int steps, int panels) {
+#pragma unroll
+      for (int i = 0; i < copies; i++) {
+        const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
+        const int panel = min(out * Shape::warpsOut + chunk / ofPanel, panels - 1);
+        offset[i] = static_cast<uint32_t>(panel * steps * ofBlock + chunk % ofPanel);
+      }
+    }
+
+    __device__ void load(uint32_t to, const uint4* from, int kTile, int steps) const {
+      const uint4* const first = from + kTile * ofPanel;
+      const uint32_t own = to + threadIdx.x * 16;
+      const int stepsLeft = steps - kTile * Shape::tileSteps;
+      forEach<copies>([&](auto i) {
+        const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
+        if (chunks % Shape::threads != 0 && chunk >= chunks) {
+          return;
+        }
+        if (Shape::warpsK > 1 && chunk % ofPanel / ofBlock >= stepsLeft) {
+          return;
+        }
+        copyAsync<i * Shape::threads * 16>(own, first + offset[i]);
+      });
+    }
+  };
+
   const Arguments& a;
-  uint32_t memory;
   int steps;
   int panels;
+  Panels<Shape::blockBytes> values;
+  Panels<Shape::metaBlockBytes> metadata;
+  const unsigned char* x; // the thread's first chunk
+  int tokensLeft;         // from the thread's first row on
 
-  /** Starts copying a K-step of a tile into a stage. */
-  __device__ void load(const Place<Shape>& place, int kTile, uint32_t stage) const {
-    using Format = typename Shape::Format;
-    const uint32_t values = memory + stage * Shape::stageBytes;
-    blocks<Shape::blockBytes>(values, a.weights.w, place.out, kTile);
+  __device__ Loader(const Arguments& arguments, int steps_)
+      : a(arguments), steps(steps_), panels((arguments.rows + panelRows - 1) / panelRows) {}
+
+  __device__ static int row() { return static_cast<int>(threadIdx.x) / ofRow; }
+  __device__ static int column() { return static_cast<int>(threadIdx.x) % ofRow; }
+
+  /** Goes to a tile. */
+  __device__ void place(const Place<Shape>& tile) {
+    values.place(tile.out, steps, panels);
     if constexpr (Format::metaBytes > 0) {
-      blocks<Shape::metaBlockBytes>(values + Shape::weightsBytes, a.weights.meta, place.out, kTile);
+      metadata.place(tile.out, steps, panels);
     }
-    activations(values + Shape::weightsBytes + Shape::metaBytes, place.tokens, kTile);
+    const int token = tile.tokens * Shape::tileTokens + row();
+    tokensLeft = a.tokens - token;
+    x = static_cast<const unsigned char*>(a.x) + static_cast<size_t>(token) * (a.pitchX * Shape::elementBytes) + column() * 16;
+  }
+
+  /** Starts copying a K-step into a stage. */
+  __device__ void load(int kTile, uint32_t stage) const {
+    values.load(stage, a.weights.w, kTile, steps);
+    if constexpr (Format::metaBytes > 0) {
+      metadata.load(stage + Shape::weightsBytes, a.weights.meta, kTile, steps);
+    }
+    activations(stage + Shape::weightsBytes + Shape::metaBytes, kTile);
   }
 
 private:
-  /** Consecutive blocks of each panel; a panel behind the last is the last once more, whose result nobody stores. */
-  template <int blockBytes> __device__ void blocks(uint32_t to, const uint4* from, int out, int kTile) const {
-    constexpr int ofBlock = blockBytes / 16;
-    constexpr int ofPanel = Shape::tileSteps * ofBlock;
-    constexpr int chunks = Shape::warpsOut * ofPanel;
-    const int firstStep = kTile * Shape::tileSteps;
-#pragma unroll
-    for (int i = 0; i < (chunks + Shape::threads - 1) / Shape::threads; i++) {
-      const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
-      if (chunks % Shape::threads != 0 && chunk >= chunks) {
-        break;
-      }
-      const int inPanel = chunk % ofPanel;
-      if (Shape::warpsK > 1 && firstStep + inPanel / ofBlock >= steps) {
-        continue;
-      }
-      const int panel = min(out * Shape::warpsOut + chunk / ofPanel, panels - 1);
-      copyAsync(to + static_cast<uint32_t>(chunk) * 16,
-                from + (static_cast<size_t>(panel) * steps + firstStep) * ofBlock + inPanel);
-    }
-  }
-
   /** Rows of tokens; zeros for tokens that do not exist and behind the pitch. */
-  __device__ void activations(uint32_t to, int tokens, int kTile) const {
-    constexpr int ofRow = Shape::rowBytes / 16;
-    constexpr int chunks = Shape::tileTokens * ofRow;
-    const unsigned char* const x = static_cast<const unsigned char*>(a.x);
-    const int pitch = a.pitchX * Shape::elementBytes;
-    const int firstByte = kTile * Shape::rowBytes;
-#pragma unroll
-    for (int i = 0; i < (chunks + Shape::threads - 1) / Shape::threads; i++) {
-      const int chunk = static_cast<int>(threadIdx.x) + i * Shape::threads;
-      if (chunks % Shape::threads != 0 && chunk >= chunks) {
-        break;
-      }
-      const int row = chunk / ofRow;
-      const int column = chunk % ofRow;
-      const int token = tokens * Shape::tileTokens + row;
-      const int byte = firstByte + column * 16;
-      const bool exists = token < a.tokens && byte < pitch;
-      copyAsync(to + static_cast<uint32_t>(row * Shape::rowBytes + (column ^ (row & 7)) * 16),
-                x + (exists ? static_cast<size_t>(token) * pitch + byte : 0), exists ? 16 : 0);
+  __device__ void activations(uint32_t to, int kTile) const {
+    constexpr int copies = Shape::tileTokens / rowsAtOnce > 0 ? Shape::tileTokens / rowsAtOnce : 1;
+    static_assert(Shape::tileTokens % rowsAtOnce == 0 || Shape::tileTokens < rowsAtOnce, "whole rows for all threads");
+    if (Shape::tileTokens < rowsAtOnce && row() >= Shape::tileTokens) {
+      return;
     }
+    const int pitch = a.pitchX * Shape::elementBytes;
+    const int existing = kTile * Shape::rowBytes + column() * 16 < pitch ? tokensLeft : 0;
+    const size_t stride = static_cast<size_t>(rowsAtOnce) * pitch;
+    const uint32_t own = to + static_cast<uint32_t>(row() * Shape::rowBytes + (column() ^ (row() & 7)) * 16);
+    // four rows further, the swizzle has its third bit changed
+    const uint32_t other = to + static_cast<uint32_t>(row() * Shape::rowBytes + (column() ^ ((row() + rowsAtOnce) & 7)) * 16);
+    const unsigned char* from = x + kTile * Shape::rowBytes;
+    forEach<copies>([&](auto i) {
+      copyAsync<i * rowsAtOnce * Shape::rowBytes>(rowsAtOnce % 8 == 0 || i % 2 == 0 ? own : other, from,
+                                                  i * rowsAtOnce < existing ? 16 : 0);
+      from += stride;
+    });
+    static_assert(rowsAtOnce % 4 == 0, "the swizzle has eight rows");
   }
 };
 
@@ -121,8 +156,11 @@ template <class Shape> struct Sums {
 
   /** Adds the products of a stage; steps from `steps` on do not exist. */
   __device__ void accumulate(const WarpPlace<Shape>& warp, uint32_t stage, const typename Format::Rows& rows, int steps) {
-    const uint32_t metadata = stage + Shape::weightsBytes;
-    const uint32_t activations = metadata + Shape::metaBytes +
+    const uint32_t block = static_cast<uint32_t>(warp.out * Shape::tileSteps + warp.k * Shape::steps);
+    const uint32_t values = stage + block * Shape::blockBytes + static_cast<uint32_t>(warp.lane * 16);
+    const uint32_t metadata = stage + Shape::weightsBytes + block * Shape::metaBlockBytes +
+                              static_cast<uint32_t>(warp.lane * Format::metaBytes);
+    const uint32_t activations = stage + Shape::weightsBytes + Shape::metaBytes +
                                  static_cast<uint32_t>((warp.tokens * Shape::warpTokens + (warp.lane & 7)) * Shape::rowBytes);
 #pragma unroll(Shape::unrolledSteps)
     for (int s = 0; s < Shape::steps; s++) {
@@ -131,30 +169,31 @@ template <class Shape> struct Sums {
         break;
       }
       uint32_t x[Shape::columnTiles][4];
-      const uint32_t chunk = static_cast<uint32_t>(((step * 4 + (warp.lane >> 3)) ^ (warp.lane & 7)) * 16);
-#pragma unroll
-      for (int j = 0; j < Shape::columnTiles; j++) {
-        loadMatrices(x[j], activations + chunk + static_cast<uint32_t>(j * 8 * Shape::rowBytes));
-      }
-      const uint32_t block = static_cast<uint32_t>(warp.out * Shape::tileSteps + step);
-      const typename Format::Step weights(stage + block * Shape::blockBytes, metadata + block * Shape::metaBlockBytes,
-                                          warp.lane);
-      weights.template multiply<0>(of[0], x, rows, warp.lane);
-      weights.template multiply<1>(of[1], x, rows, warp.lane);
-      weights.template multiply<2>(of[2], x, rows, warp.lane);
-      weights.template multiply<3>(of[3], x, rows, warp.lane);
+      const uint32_t chunk = activations + static_cast<uint32_t>(((step * 4 + (warp.lane >> 3)) ^ (warp.lane & 7)) * 16);
+      forEach<Shape::columnTiles>([&](auto j) { loadMatrices<j * 8 * Shape::rowBytes>(x[j], chunk); });
+      const typename Format::Step weights(values + static_cast<uint32_t>(s * Shape::blockBytes),
+                                          metadata + static_cast<uint32_t>(s * Shape::metaBlockBytes));
+      forEach<panelTiles>([&](auto tile) { weights.template multiply<tile>(of[tile], x, rows); });
     }
   }
 
-  /** The lane's eight rows of its token `index`: 2j + c is column c of its pair in column tile j. */
-  __device__ void select(Sum (&v)[8], int index) const {
+  /**
+   * The lane's eight rows of its token `index`: 2j + c is column c of its pair in column tile j. By branches, because a
+   * choice between all registers costs more.
+   */
+  template <int from = 0, int to = 2 * Shape::columnTiles> __device__ void select(Sum (&v)[8], int index) const {
+    if constexpr (to - from == 1) {
+      pick(v, from / 2, from % 2);
 #pragma unroll
-    for (int j = 0; j < Shape::columnTiles; j++) {
-#pragma unroll
-      for (int c = 0; c < 2; c++) {
-        if (index == 2 * j + c) {
-          pick(v, j, c);
-        }
+      for (int i = 0; i < 8; i++) {
+        asm volatile("" : "+r"(reinterpret_cast<uint32_t&>(v[i]))); // keeps the branch a branch
+      }
+    } else {
+      constexpr int middle = (from + to) / 2;
+      if (index < middle) {
+        select<from, middle>(v, index);
+      } else {
+        select<middle, to>(v, index);
       }
     }
   }
@@ -315,19 +354,19 @@ template <class Shape> __device__ void linear(const Arguments& a) {
   const int begin = work.begin(blockIdx.x);
   const int end = work.begin(blockIdx.x + 1);
   const WarpPlace<Shape> warp;
-  const Loader<Shape> loader{a, sharedAddress(memory), steps, (a.rows + panelRows - 1) / panelRows};
-
+  const uint32_t ring = sharedAddress(memory);
+  Loader<Shape> loader(a, steps);
   Cursor<Shape> ahead(work, begin);
-  Place<Shape> placeAhead(work, ahead.tile);
+  loader.place(Place<Shape>(work, ahead.tile));
   int toLoad = end - begin;
   const auto loadNext = [&](uint32_t stage) {
     if (toLoad > 0) {
-      loader.load(placeAhead, ahead.kTile, stage);
+      loader.load(ahead.kTile, ring + stage * Shape::stageBytes);
       toLoad--;
       const bool nextTile = ahead.isLastOfTile(work);
       ahead.advance(work);
-      if (nextTile) {
-        placeAhead = Place<Shape>(work, ahead.tile);
+      if (nextTile && toLoad > 0) {
+        loader.place(Place<Shape>(work, ahead.tile));
       }
     }
     commitCopies();
@@ -355,7 +394,7 @@ template <class Shape> __device__ void linear(const Arguments& a) {
       waitForCopies<Shape::stages - 2>();
       __syncthreads();
       loadNext(stageAhead);
-      sums.accumulate(warp, loader.memory + stage * Shape::stageBytes, rows, steps - kTile * Shape::tileSteps);
+      sums.accumulate(warp, ring + stage * Shape::stageBytes, rows, steps - kTile * Shape::tileSteps);
       stageAhead = stage;
       stage = stage + 1 == Shape::stages ? 0 : stage + 1;
     }

@@ -10,7 +10,7 @@
 //                  warps out, tokens, k; column tiles, steps, stages, blocks
 #define SHAPE(...) filigree::Shape<filigree::Sparse16<filigree::F16>, __VA_ARGS__>
 using Shape256x128 = SHAPE(4, 2, 1, 8, 2, 4, 1);
-using Shape128x128 = SHAPE(2, 2, 1, 8, 2, 3, 2);
+using Shape128x128 = SHAPE(2, 4, 1, 4, 2, 3, 1);
 using Shape128x64 = SHAPE(2, 2, 1, 4, 2, 4, 2);
 using Shape64x64 = SHAPE(1, 4, 1, 2, 2, 4, 3);
 using Shape64x16 = SHAPE(1, 1, 4, 2, 1, 4, 2);

@@ -30,7 +30,7 @@ class LinearKernelTest {
             cases.layer(
                 kernel.weights().orElseThrow(),
                 kernel.activation().orElseThrow(),
-                64 + tokens % 7 * 11,
+                64 + tokens % 11 * 13,
                 96 + tokens % 5 * 4,
                 tokens);
         LinearTwin.assertSame(
