@@ -33,13 +33,18 @@ public final class DeviceRunner implements Runner {
   /**
    * A runner.
    *
-   * @param context of its own, which it closes
+   * @param context of its own, which it closes, also when this fails
    */
   public DeviceRunner(Graph graph, SessionOptions options, CudaContext context) {
-    this.graph = graph;
-    this.options = options;
-    this.device = new DeviceState(context);
-    this.interpreter = new Interpreter(graph);
+    try {
+      this.graph = graph;
+      this.options = options;
+      this.interpreter = new Interpreter(graph);
+      this.device = new DeviceState(context);
+    } catch (RuntimeException | Error failed) {
+      context.close();
+      throw failed;
+    }
   }
 
   @Override
