@@ -63,6 +63,7 @@ final class SimulatedGpuExtension
             wanted.checks(),
             wanted.exactRounding(),
             wanted.traffic(),
+            wanted.projectedTimes(),
             false,
             0,
             0,
