@@ -36,7 +36,9 @@ final class Planner {
   /** Elements up to which a node of constants is computed at planning. */
   private static final long MAX_FOLDED = 1 << 20;
 
-  /** Elements of all results computed ahead: a graph of many small ones must not fill the memory. */
+  /**
+   * Elements of all results computed ahead: a graph of many small ones must not fill the memory.
+   */
   private static final long MAX_FOLDED_IN_ALL = 16L * MAX_FOLDED;
 
   private final Graph graph;

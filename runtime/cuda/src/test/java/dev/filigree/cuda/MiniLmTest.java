@@ -20,7 +20,10 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The whole of all-MiniLM-L6-v2 on the simulated device, against the CPU, in every format. */
+/**
+ * The whole of all-MiniLM-L6-v2 on the simulated device, against the CPU, in every format. Which of
+ * the kernels that fit runs a layer is for the dispatch to say.
+ */
 @SimulatedGpu
 class MiniLmTest {
   private static final int FEATURES = 384;
@@ -87,7 +90,11 @@ class MiniLmTest {
           layers.stream().filter(layer -> layer.operator().equals("Linear")).toList();
       assertEquals(36, linear.size());
       assertTrue(
-          linear.stream().allMatch(layer -> layer.kernel().startsWith(kernel)),
+          linear.stream()
+              .allMatch(
+                  layer ->
+                      layer.candidates().stream()
+                          .anyMatch(candidate -> candidate.kernel().startsWith(kernel))),
           () -> linear.getFirst().toString());
     }
   }
