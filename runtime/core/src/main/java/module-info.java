@@ -22,5 +22,6 @@ module dev.filigree.core {
   exports dev.filigree.spi;
   exports dev.filigree.weights;
 
+  uses dev.filigree.spi.DeviceProvider;
   uses dev.filigree.spi.KernelProvider;
 }

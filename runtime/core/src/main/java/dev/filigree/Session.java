@@ -1,8 +1,8 @@
 package dev.filigree;
 
-import dev.filigree.plan.GraphRunner;
 import dev.filigree.plan.LayerPlan;
-import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.Devices;
+import dev.filigree.spi.Runner;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
@@ -18,7 +18,8 @@ public final class Session implements AutoCloseable {
   private final Model model;
   private final SessionOptions options;
   private final InputCheck check;
-  private final GraphRunner runner;
+  private final Device device;
+  private final Runner runner;
   private final Semaphore permits;
   private final Object state = new Object();
   private int running;
@@ -27,20 +28,17 @@ public final class Session implements AutoCloseable {
   Session(Model model, SessionOptions options) {
     this.model = model;
     this.options = options;
-    if (options.device().kind() != Device.Kind.AUTO && options.device().kind() != Device.Kind.CPU) {
-      throw new DeviceException(
-          "device " + options.device() + " is not available: this build runs on the CPU only",
-          "use the device cpu or auto");
-    }
     this.check = new InputCheck(model.inputs(), model.outputs());
+    Devices.Chosen chosen = Devices.choose(options.device());
+    this.device = chosen.device();
     this.runner =
-        new GraphRunner(
-            model.graph(), options, KernelSets.open(options.kernels()), "filigree-" + model.name());
+        chosen.provider().open(device, model.graph(), options, "filigree-" + model.name());
     this.permits = new Semaphore(options.concurrentRuns());
     LOG.log(
         System.Logger.Level.INFO,
-        "session of {0}: cpu, {1} kernels, {2} threads",
+        "session of {0}: {1}, {2} kernels, {3} threads",
         model.name(),
+        device,
         runner.kernels(),
         options.threads());
   }
@@ -57,7 +55,7 @@ public final class Session implements AutoCloseable {
 
   /** The device it runs on. */
   public Device device() {
-    return Device.cpu();
+    return device;
   }
 
   /** Name of the kernels it runs with. */

@@ -59,6 +59,13 @@ public final class SimulatedDevice implements AutoCloseable {
     }
   }
 
+  /** Whether a device is open in this process. */
+  public static boolean isOpen() {
+    synchronized (LOCK) {
+      return current != null;
+    }
+  }
+
   /** Everything found since the device was opened or last cleared, oldest first. */
   public List<Finding> findings() {
     return Reports.findings(functions.text(functions.findings));

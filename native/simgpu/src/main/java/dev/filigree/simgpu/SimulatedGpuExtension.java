@@ -17,8 +17,16 @@ final class SimulatedGpuExtension
   private static final ExtensionContext.Namespace NAMESPACE =
       ExtensionContext.Namespace.create(SimulatedGpuExtension.class);
 
+  /** Whether the tests are to run on the GPU of this machine instead. */
+  private static boolean isOff() {
+    return "off".equals(System.getProperty("filigree.simgpu"));
+  }
+
   @Override
   public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+    if (isOff()) {
+      return onRealGpu(context);
+    }
     Optional<String> reason = SimulatedDevice.unavailable();
     if (reason.isEmpty() || Boolean.getBoolean("filigree.simgpu.required")) {
       return ConditionEvaluationResult.enabled("the simulated GPU is there");
@@ -26,8 +34,27 @@ final class SimulatedGpuExtension
     return ConditionEvaluationResult.disabled(reason.get());
   }
 
+  /** What needs a fault, a small memory or the findings can run on the simulation only. */
+  private static ConditionEvaluationResult onRealGpu(ExtensionContext context) {
+    boolean needsSimulation =
+        context
+            .getTestMethod()
+            .map(
+                method ->
+                    List.of(method.getParameterTypes()).contains(SimulatedDevice.class)
+                        || !annotation(context).faults().isEmpty()
+                        || annotation(context).memoryBytes() > 0)
+            .orElse(false);
+    return needsSimulation
+        ? ConditionEvaluationResult.disabled("only the simulated GPU can do this")
+        : ConditionEvaluationResult.enabled("runs on the GPU of this machine");
+  }
+
   @Override
   public void beforeEach(ExtensionContext context) {
+    if (isOff()) {
+      return;
+    }
     SimulatedGpu wanted = annotation(context);
     DeviceSettings settings =
         new DeviceSettings(

@@ -6,6 +6,7 @@ import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.compress.Recipe;
+import dev.filigree.spi.Devices;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,7 +27,8 @@ import tools.jackson.databind.node.ObjectNode;
     name = "bench",
     description = {
       "Measure latency and throughput over batch sizes, lengths and threads.",
-      "With --recipe the dense model runs in alternation and is the baseline."
+      "With --recipe the dense model runs in alternation and is the baseline.",
+      "With --device simulated, times on A100, A10 and RTX 3090 are projected, not measured."
     },
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,
@@ -119,6 +121,9 @@ final class BenchCommand implements Callable<Integer> {
     lengths.forEach(length -> Common.checkPositive("--length", length));
     List<SessionOptions> options =
         threads.stream().map(number -> Common.sessionOptions(device, number, kernels)).toList();
+    if (device.kind() == Device.Kind.SIMULATED) {
+      return project();
+    }
     List<Result> results = new ArrayList<>();
     try (ProgressBars progress = new ProgressBars()) {
       Path file = Models.file(source.model, progress);
@@ -135,11 +140,50 @@ final class BenchCommand implements Callable<Integer> {
     return Main.DONE;
   }
 
+  /** Projections instead of measurements: the simulated GPU has no speed of its own. */
+  private Integer project() {
+    SessionOptions options = Common.sessionOptions(device, null, kernels);
+    Devices.choose(device);
+    List<SimulatedBench.Result> results = new ArrayList<>();
+    try (ProgressBars progress = new ProgressBars()) {
+      Path file = Models.file(source.model, progress);
+      for (Recipe recipe : contenders()) {
+        Path compressed = Models.compressed(file, recipe, options.threads(), progress);
+        for (int batch : batches) {
+          for (int length : lengths) {
+            results.addAll(
+                SimulatedBench.project(
+                    recipe.name(),
+                    () -> Model.open(compressed),
+                    options,
+                    batch,
+                    length,
+                    model -> SampleInputs.of(model, batch, length, shapes),
+                    progress));
+          }
+        }
+      }
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (format.json) {
+      SimulatedBench.json(out, results);
+    } else {
+      SimulatedBench.print(out, results);
+    }
+    return Main.DONE;
+  }
+
+  /** The dense model and the recipes to measure beside it. */
+  private List<Recipe> contenders() {
+    List<Recipe> all = new ArrayList<>(List.of(Recipe.named("dense")));
+    recipes.stream().filter(recipe -> !recipe.isEmpty()).forEach(all::add);
+    return all;
+  }
+
   private void measure(
       Path file, SessionOptions options, List<Result> results, ProgressBars progress) {
     int thread = options.threads();
-    List<Recipe> all = new ArrayList<>(List.of(Recipe.named("dense")));
-    recipes.stream().filter(recipe -> !recipe.isEmpty()).forEach(all::add);
+    List<Recipe> all = contenders();
     List<Model> models = new ArrayList<>();
     List<Session> sessions = new ArrayList<>();
     try {

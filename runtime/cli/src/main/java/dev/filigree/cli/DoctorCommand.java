@@ -1,13 +1,19 @@
 package dev.filigree.cli;
 
+import dev.filigree.Device;
+import dev.filigree.spi.DeviceProvider;
+import dev.filigree.spi.DeviceStatus;
+import dev.filigree.spi.Devices;
 import dev.filigree.spi.KernelProvider;
 import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.LibraryStatus;
 import java.io.PrintWriter;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,8 +29,6 @@ import tools.jackson.databind.node.ObjectNode;
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true)
 final class DoctorCommand implements Callable<Integer> {
-  private static final String NO_CUDA = "this build has no CUDA runtime";
-
   @Spec private CommandSpec spec;
   @Mixin private Common.Format format;
 
@@ -62,20 +66,15 @@ final class DoctorCommand implements Callable<Integer> {
     document.put("kernels", chosen(sets));
     document.put("jit", jit());
     ArrayNode devices = document.putArray("devices");
-    devices
-        .addObject()
-        .put("name", "cpu")
-        .put("kind", "cpu")
-        .put("ready", true)
-        .put("why", Machine.processor())
-        .put("fix", "");
-    devices
-        .addObject()
-        .put("name", "cuda")
-        .put("kind", "cuda")
-        .put("ready", false)
-        .put("why", NO_CUDA)
-        .put("fix", "use the device cpu");
+    for (DeviceStatus status : devices()) {
+      devices
+          .addObject()
+          .put("name", status.device().toString())
+          .put("kind", status.device().kind().name().toLowerCase(Locale.ROOT))
+          .put("ready", status.ready())
+          .put("why", status.why())
+          .put("fix", status.fix());
+    }
     ArrayNode libraries = document.putArray("libraries");
     for (Library library : libraries()) {
       libraries
@@ -86,6 +85,20 @@ final class DoctorCommand implements Callable<Integer> {
     }
     document.put("cache", Cache.folder().toString());
     Output.json(out, document);
+  }
+
+  /** The devices of all providers, the CPU first. */
+  private static List<DeviceStatus> devices() {
+    List<DeviceStatus> devices = new ArrayList<>();
+    for (DeviceProvider provider : Devices.providers()) {
+      if (provider.kind() == Device.Kind.CPU) {
+        String what = Machine.processor() + ", " + provider.devices().getFirst().why();
+        devices.add(DeviceStatus.ready(Device.cpu(), what));
+      } else {
+        devices.addAll(provider.devices());
+      }
+    }
+    return devices;
   }
 
   private static int bits(String detail) {
@@ -107,12 +120,15 @@ final class DoctorCommand implements Callable<Integer> {
 
   private static void print(PrintWriter out, List<KernelSets.Installed> sets) {
     out.println("java      " + Machine.java() + " (" + jit() + ")");
-    out.println(
-        "cpu       "
-            + Machine.processor()
-            + ", "
-            + Runtime.getRuntime().availableProcessors()
-            + " processors");
+    for (DeviceStatus status : devices()) {
+      out.println(
+          "device    "
+              + status.device()
+              + ": "
+              + (status.ready()
+                  ? "ready, " + status.why()
+                  : "not used: " + status.why() + "; " + status.fix()));
+    }
     String chosen = chosen(sets);
     for (KernelSets.Installed set : sets) {
       String state =
@@ -124,7 +140,6 @@ final class DoctorCommand implements Callable<Integer> {
           };
       out.println("kernels   " + set.name() + ": " + state);
     }
-    out.println("cuda      not used: " + NO_CUDA);
     for (Library library : libraries()) {
       out.println(
           "library   "
@@ -142,6 +157,11 @@ final class DoctorCommand implements Callable<Integer> {
     libraries.add(
         library("tokenizers", "ai/djl/huggingface/tokenizers/HuggingFaceTokenizer.class"));
     libraries.add(library("bundled model minilm", "all-minilm-l6-v2.onnx"));
+    for (DeviceProvider provider : Devices.providers()) {
+      for (LibraryStatus status : provider.libraries()) {
+        libraries.add(new Library(status.name(), status.found(), status.detail()));
+      }
+    }
     return libraries;
   }
 

@@ -143,12 +143,10 @@ class BadInputTest {
   @Test
   void missingDevicesSayWhyAndWhatHelps() {
     Path x = npy("x.npy", 1, 8);
-    for (String device : List.of("cuda", "cuda:3", "simulated")) {
-      refuses(
-          1,
-          List.of(device, "CPU only", "use the device cpu"),
-          List.of("run", model, "--input", "x=" + x, "--device", device).toArray());
-    }
+    refuses(
+        1,
+        List.of("device cuda:77 is not available"),
+        List.of("run", model, "--input", "x=" + x, "--device", "cuda:77").toArray());
     refuses(
         1,
         List.of("no kernels named 'magic'", "scalar"),

@@ -5,14 +5,14 @@ import java.util.Comparator;
 import java.util.List;
 
 /** Places buffers in one block of memory so that those needed at the same time do not overlap. */
-final class Arenas {
+public final class Arenas {
   /** Start of every buffer: a cache line and the widest vector. */
-  static final long ALIGNMENT = 64;
+  public static final long ALIGNMENT = 64;
 
   private Arenas() {}
 
   /** Rounds up to the alignment. */
-  static long aligned(long bytes) {
+  public static long aligned(long bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
@@ -21,7 +21,7 @@ final class Arenas {
    *
    * @return bytes of the block
    */
-  static long place(List<Buffer> buffers) {
+  public static long place(List<Buffer> buffers) {
     List<Buffer> bySize = new ArrayList<>(buffers);
     bySize.sort(Comparator.comparingLong(Buffer::bytes).reversed());
     List<Buffer> placed = new ArrayList<>();

@@ -4,7 +4,7 @@ package dev.filigree.plan;
  * A piece of the activation arena: how large, from which step to which step it is needed, and where
  * it was put.
  */
-final class Buffer {
+public final class Buffer {
   private final long bytes;
   private int first;
   private int last;
@@ -15,23 +15,23 @@ final class Buffer {
    *
    * @param first step that writes it
    */
-  Buffer(long bytes, int first) {
+  public Buffer(long bytes, int first) {
     this.bytes = bytes;
     this.first = first;
     this.last = first;
   }
 
-  long bytes() {
+  public long bytes() {
     return bytes;
   }
 
   /** Keeps the buffer until a step has run. */
-  void needUntil(int step) {
+  public void needUntil(int step) {
     last = Math.max(last, step);
   }
 
   /** Keeps the buffer from before the first step. */
-  void needFromStart() {
+  public void needFromStart() {
     first = -1;
   }
 
@@ -39,11 +39,11 @@ final class Buffer {
     return first <= other.last && other.first <= last;
   }
 
-  void placeAt(long where) {
+  public void placeAt(long where) {
     offset = where;
   }
 
-  long offset() {
+  public long offset() {
     return offset;
   }
 }

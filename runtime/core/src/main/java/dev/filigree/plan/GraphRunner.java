@@ -10,6 +10,7 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.Runner;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -25,7 +26,7 @@ import java.util.Set;
  * Runs a graph on the CPU: keeps a plan for each set of input shapes, workspaces for the runs that
  * go on, and the threads they share. Thread-safe. The caller bounds the number of concurrent runs.
  */
-public final class GraphRunner implements AutoCloseable {
+public final class GraphRunner implements Runner {
   private final Graph graph;
   private final SessionOptions options;
   private final LinearLayers linearLayers;
@@ -49,12 +50,12 @@ public final class GraphRunner implements AutoCloseable {
     this.pool = new WorkerPool(options.threads(), name);
   }
 
-  /** Name of the kernel set. */
+  @Override
   public String kernels() {
     return linearLayers.kernels().name();
   }
 
-  /** Bytes of packed weights. */
+  @Override
   public long packedBytes() {
     return linearLayers.bytes();
   }
@@ -67,6 +68,7 @@ public final class GraphRunner implements AutoCloseable {
    * @param outputs by name, of the right types and shapes, contiguous; those left out are not
    *     wanted
    */
+  @Override
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
     ShapePlan shapes = plan(inputs);
     if (shapes.plan().isEmpty()) {
@@ -94,7 +96,7 @@ public final class GraphRunner implements AutoCloseable {
     }
   }
 
-  /** Bytes of memory kept ready for runs to come. */
+  @Override
   public long idleBytes() {
     long bytes = 0;
     for (ShapePlan plan : plans) {
@@ -128,7 +130,7 @@ public final class GraphRunner implements AutoCloseable {
     }
   }
 
-  /** Runs the graph into new tensors. */
+  @Override
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     ShapePlan shapes = plan(inputs);
     if (shapes.plan().isEmpty()) {
@@ -148,7 +150,7 @@ public final class GraphRunner implements AutoCloseable {
     return all;
   }
 
-  /** What the plan for some shapes does, layer by layer. */
+  @Override
   public List<LayerPlan> layers(Map<String, Shape> shapes) {
     ShapePlan plan = planFor(shapes);
     return plan.plan().map(Plan::layers).orElseGet(this::interpreted);
@@ -175,6 +177,7 @@ public final class GraphRunner implements AutoCloseable {
    * candidates of every kind of linear layer, and plans again with the fastest. Repeating it costs
    * little.
    */
+  @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     ShapePlan first = plan(inputs);
     if (first.plan().isEmpty()) {

@@ -36,6 +36,7 @@ final class Workspace implements AutoCloseable {
     } catch (OutOfMemoryError full) {
       arena.close();
       throw new DeviceException(
+          DeviceException.Kind.MEMORY,
           "no memory for " + total + " bytes of activations",
           "use smaller batches or shorter sequences, or give the process more memory",
           full);

@@ -22,7 +22,7 @@ public final class Metadata24 {
   public static final int COLUMNS_PER_WORD = 16;
 
   /** The nibble of a group beyond the last column; its values are zeros. */
-  private static final int PADDING = 0xE;
+  public static final int PADDING = 0xE;
 
   /** Nibble of each 4-bit mask; 0, which is illegal, where the mask does not keep exactly two. */
   private static final int[] NIBBLE_OF_MASK = new int[16];

@@ -1,0 +1,41 @@
+package dev.filigree.benchmarks;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.cuda.driver.GpuProperties;
+import dev.filigree.cuda.plan.KernelReport;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What the report of a GPU says of its measurements. */
+class GpuCheckTest {
+  private static final GpuCheck.Report REPORT =
+      new GpuCheck.Report(
+          new GpuProperties(
+              0, "GPU", 8, 0, 108, 1_410_000, 1_215_000, 5120, 1L << 35, 1 << 25, 166_912, 167_936,
+              65_536, 2048, 12_020),
+          "abc",
+          List.of(new KernelReport.Copy("on the device", 1234.56)),
+          List.of(
+              new KernelReport.Timing("linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 5)));
+
+  @Test
+  void theTableHasEveryNumberWithItsUnit() {
+    String text = GpuCheck.markdown(REPORT);
+    assertTrue(text.contains("Driver for CUDA 12.2, highest clocks 1410 MHz"), text);
+    assertTrue(text.contains("| on the device | 1234.6 |"), text);
+    assertTrue(
+        text.contains("| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 5.0 |"), text);
+  }
+
+  @Test
+  void theJsonHasTheSameNumbers() {
+    JsonNode document = JsonMapper.builder().build().readTree(GpuCheck.json(REPORT));
+    assertEquals(12_020, document.path("gpu").path("driverVersion").asInt());
+    assertEquals("abc", document.path("kernelHash").asString());
+    assertEquals(4.25, document.path("kernels").get(0).path("micros").asDouble());
+  }
+}

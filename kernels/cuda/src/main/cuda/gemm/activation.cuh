@@ -1,0 +1,55 @@
+// What a layer applies to its result, by the number the launch passes: dev.filigree.kernel.Activation is the twin.
+#pragma once
+
+#include "common/activation.cuh"
+
+namespace filigree {
+
+enum ActivationKind : int { noActivation = 0, rectified = 1, gaussian = 2, gaussianTanh = 3, swish = 4, tangent = 5, logistic = 6 };
+
+template <int kind> __device__ float activate(float x) {
+  switch (kind) {
+  case rectified:
+    return relu(x);
+  case gaussian:
+    return geluErf(x);
+  case gaussianTanh:
+    return geluTanh(x);
+  case swish:
+    return silu(x);
+  case tangent:
+    return tanhf(x);
+  case logistic:
+    return sigmoid(x);
+  default:
+    return x;
+  }
+}
+
+template <int kind> __device__ void activateAll(float (&v)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    v[i] = activate<kind>(v[i]);
+  }
+}
+
+__device__ inline void activate(float (&v)[4], int kind) {
+  switch (kind) {
+  case rectified:
+    return activateAll<rectified>(v);
+  case gaussian:
+    return activateAll<gaussian>(v);
+  case gaussianTanh:
+    return activateAll<gaussianTanh>(v);
+  case swish:
+    return activateAll<swish>(v);
+  case tangent:
+    return activateAll<tangent>(v);
+  case logistic:
+    return activateAll<logistic>(v);
+  default:
+    return;
+  }
+}
+
+} // namespace filigree

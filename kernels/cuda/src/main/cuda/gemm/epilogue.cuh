@@ -1,0 +1,190 @@
+// What happens to the sums of a tile: scale, bias, residual, activation, rounding to 16 bits, store.
+#pragma once
+
+#include "gemm/activation.cuh"
+#include "gemm/shape.cuh"
+
+namespace filigree {
+
+/** The parameters of a linear layer, y = activation(scales * (x W^T) + bias + residual); see KERNELS in linear.cuh. */
+struct Arguments {
+  WeightOperands weights;
+  const void* x = nullptr;
+  const float* scales = nullptr;      // [rows], padded to panels
+  const float* tokenScales = nullptr; // [tokens], of s8 activations
+  const float* bias = nullptr;        // [rows] or null
+  const void* residual = nullptr;     // [tokens][pitchResidual] or null
+  void* y = nullptr;                  // [tokens][pitchY]
+  int tokens = 0;
+  int rows = 0;
+  int columns = 0;
+  int pitchX = 0;
+  int pitchY = 0;
+  int pitchResidual = 0;
+  int activationKind = 0;
+  void* workspace = nullptr; // see Partial; null when every block has whole tiles
+};
+
+/** Two neighbouring numbers of a 16-bit type. */
+__device__ inline float2 unpackPair(F16, uint32_t pair) { return __half22float2(*reinterpret_cast<const __half2*>(&pair)); }
+__device__ inline float2 unpackPair(BF16, uint32_t pair) {
+  return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000)};
+}
+__device__ inline uint32_t packPair(F16, float first, float second) {
+  const __half2 pair = __floats2half2_rn(first, second);
+  return *reinterpret_cast<const uint32_t*>(&pair);
+}
+__device__ inline uint32_t packPair(BF16, float first, float second) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
+  return *reinterpret_cast<const uint32_t*>(&pair);
+}
+
+/** The type of results and residuals: that of the activations, f16 when they are s8. */
+template <class Element> struct ResultOf { using Type = Element; };
+template <> struct ResultOf<int8_t> { using Type = F16; };
+
+/** Four consecutive numbers of a float array, zeros behind its end. */
+__device__ inline float4 loadFour(const float* from, int row, int rows) {
+  if (row + 4 <= rows) {
+    return __ldg(reinterpret_cast<const float4*>(from + row));
+  }
+  float4 v = {};
+  v.x = row < rows ? __ldg(from + row) : 0.0f;
+  v.y = row + 1 < rows ? __ldg(from + row + 1) : 0.0f;
+  v.z = row + 2 < rows ? __ldg(from + row + 2) : 0.0f;
+  return v;
+}
+
+/** Four outputs of a token from their sums and residuals. */
+template <class Format>
+__device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums, uint2 residual, int row, int token) {
+  using Result = typename ResultOf<typename Format::Element>::Type;
+  const float4 bias = a.bias != nullptr ? loadFour(a.bias, row, a.rows) : float4{};
+  float v[4] = {static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3])};
+  if constexpr (Format::hasScales) {
+    const float4 scales = loadFour(a.scales, row, a.rows);
+    if constexpr (Format::elementBytes == 1) {
+      const float tokenScale = __ldg(a.tokenScales + token);
+      v[0] = __fmul_rn(v[0], tokenScale), v[1] = __fmul_rn(v[1], tokenScale);
+      v[2] = __fmul_rn(v[2], tokenScale), v[3] = __fmul_rn(v[3], tokenScale);
+    }
+    v[0] = __fmaf_rn(v[0], scales.x, bias.x), v[1] = __fmaf_rn(v[1], scales.y, bias.y);
+    v[2] = __fmaf_rn(v[2], scales.z, bias.z), v[3] = __fmaf_rn(v[3], scales.w, bias.w);
+  } else {
+    v[0] = __fadd_rn(v[0], bias.x), v[1] = __fadd_rn(v[1], bias.y);
+    v[2] = __fadd_rn(v[2], bias.z), v[3] = __fadd_rn(v[3], bias.w);
+  }
+  if (a.residual != nullptr) {
+    const float2 first = unpackPair(Result{}, residual.x);
+    const float2 second = unpackPair(Result{}, residual.y);
+    v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
+    v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
+  }
+  if (a.activationKind != noActivation) {
+    activate(v, a.activationKind);
+  }
+  if (row + 4 > a.rows) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      v[i] = row + i < a.rows ? v[i] : 0.0f;
+    }
+  }
+  return {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3])};
+}
+
+/** Stores the eight outputs from `row` on of a token; zeros behind the last output. */
+template <class Format> __device__ void storeEight(const Arguments& a, const typename Format::Sum (&sums)[8], int row, int token) {
+  uint4 residual = {};
+  if (a.residual != nullptr) {
+    residual = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) +
+                                               static_cast<size_t>(token) * a.pitchResidual + row);
+  }
+  const uint2 first = finishFour<Format>(a, sums, {residual.x, residual.y}, row, token);
+  const uint2 second = finishFour<Format>(a, sums + 4, {residual.z, residual.w}, row + 4, token);
+  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = {first.x, first.y,
+                                                                                                       second.x, second.y};
+}
+
+/** Zeros from the last tile to the pitch, where the pitch goes further than tiles do. */
+template <class Shape> __device__ void storePadding(const Arguments& a, int firstToken, int firstRow) {
+  const int last = min(firstToken + Shape::tileTokens, a.tokens);
+  for (int row = firstRow + static_cast<int>(threadIdx.x) * 8; row < a.pitchY; row += Shape::threads * 8) {
+    for (int token = firstToken; token < last; token++) {
+      *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = uint4{};
+    }
+  }
+}
+
+/**
+ * Sums of tiles that several blocks share.
+ *
+ *   workspace: | i32 arrivals, one a tile, 0 before and after a launch | to 256 bytes | slot 0 | slot 1 | ...
+ *
+ * A slot holds a tile's sums, [tokens of the tile][outputs of the tile] of 4 bytes. A block has two: one for its first
+ * tile and one for its last. LinearGrid.java computes the size.
+ */
+template <class Shape> struct Partial {
+  using Sum = typename Shape::Format::Sum;
+  static constexpr int slotSums = Shape::tileTokens * Shape::tileOut;
+
+  int* arrivals;
+  Sum* slots;
+
+  __device__ Partial(void* workspace, int tiles)
+      : arrivals(static_cast<int*>(workspace)),
+        slots(reinterpret_cast<Sum*>(static_cast<unsigned char*>(workspace) + (tiles * 4 + 255) / 256 * 256)) {}
+
+  /** Eight sums of a tile in a block's slot. */
+  __device__ uint4* at(unsigned block, bool firstTile, int token, int row) const {
+    Sum* const slot = slots + static_cast<size_t>(block * 2 + (firstTile ? 0 : 1)) * slotSums;
+    return reinterpret_cast<uint4*>(slot + token * Shape::tileOut + row);
+  }
+
+  __device__ static void write(uint4* to, const Sum (&v)[8]) {
+    const uint32_t* const words = reinterpret_cast<const uint32_t*>(v);
+    to[0] = {words[0], words[1], words[2], words[3]};
+    to[1] = {words[4], words[5], words[6], words[7]};
+  }
+
+  /** Adds the sums of all blocks that have a part of the tile, in their order. */
+  __device__ void sum(Sum (&v)[8], const Work<Shape>& work, int tile, int token, int row) const {
+    const int firstUnit = tile * work.kTiles;
+    const unsigned last = work.blockOf(firstUnit + work.kTiles - 1);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] = 0;
+    }
+    for (unsigned block = work.blockOf(firstUnit); block <= last; block++) {
+      const bool isItsFirst = work.begin(block) >= firstUnit;
+      const uint4* const from = at(block, isItsFirst, token, row);
+      const uint4 halves[2] = {__ldcg(from), __ldcg(from + 1)};
+      const Sum* const part = reinterpret_cast<const Sum*>(halves);
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        v[i] += part[i];
+      }
+    }
+  }
+
+  /** Says that this block's part is written; whether all others of the tile are, too. All threads call it. */
+  __device__ bool arrive(const Work<Shape>& work, int tile) const {
+    __shared__ int isLast;
+    const int firstUnit = tile * work.kTiles;
+    const int blocks = static_cast<int>(work.blockOf(firstUnit + work.kTiles - 1) - work.blockOf(firstUnit)) + 1;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      isLast = atomicAdd(arrivals + tile, 1) == blocks - 1;
+      if (isLast) {
+        arrivals[tile] = 0;
+      }
+    }
+    __syncthreads();
+    const bool last = isLast != 0;
+    __threadfence();
+    __syncthreads();
+    return last;
+  }
+};
+
+} // namespace filigree

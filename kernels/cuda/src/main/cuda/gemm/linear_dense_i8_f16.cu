@@ -1,0 +1,18 @@
+// Dense eight-bit weights under f16 activations: half of the bytes of f16, for few tokens.
+#include "gemm/kernel.cuh"
+
+#define OPERANDS const void *x, const uint4 *w, const uint4 *offsets, const float *scales
+#define OPERAND_FACTS "x:pointer w:pointer offsets:pointer scales:pointer"
+#define SET_OPERANDS(a) (a).x = x, (a).weights.w = w, (a).weights.offsets = offsets, (a).scales = scales
+#define WEIGHTS "dense i8"
+#define ACTIVATION "f16"
+
+//                  warps out, tokens, k; column tiles, steps, stages, blocks
+#define SHAPE(...) filigree::Shape<filigree::DenseBytes, __VA_ARGS__>
+using Shape128x64 = SHAPE(2, 2, 1, 4, 2, 4, 2);
+using Shape64x16 = SHAPE(1, 1, 4, 2, 1, 5, 3);
+using Shape64x8 = SHAPE(1, 1, 4, 1, 2, 4, 3);
+
+LINEAR_KERNEL(linear_dense_i8_f16_128x64, Shape128x64, 17, ANY_TOKENS)
+LINEAR_KERNEL(linear_dense_i8_f16_64x16, Shape64x16, 9, 16)
+LINEAR_KERNEL(linear_dense_i8_f16_64x8, Shape64x8, 1, 8)

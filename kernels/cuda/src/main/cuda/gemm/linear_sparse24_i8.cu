@@ -1,0 +1,20 @@
+// 2:4 s8 weights and s8 activations: the fastest where the tensor core limits.
+#include "gemm/kernel.cuh"
+
+#define OPERANDS const void *x, const uint4 *w, const uint4 *meta, const float *scales, const float *tokenScales
+#define OPERAND_FACTS "x:pointer w:pointer meta:pointer scales:pointer tokenScales:pointer"
+#define SET_OPERANDS(a) (a).x = x, (a).weights.w = w, (a).weights.meta = meta, (a).scales = scales, (a).tokenScales = tokenScales
+#define WEIGHTS "sparse24 i8"
+#define ACTIVATION "i8"
+
+//                  warps out, tokens, k; column tiles, steps, stages, blocks
+#define SHAPE(...) filigree::Shape<filigree::Sparse8, __VA_ARGS__>
+using Shape256x128 = SHAPE(4, 2, 1, 8, 2, 3, 1);
+using Shape128x128 = SHAPE(2, 4, 1, 4, 2, 3, 1);
+using Shape64x64 = SHAPE(1, 4, 1, 2, 2, 4, 3);
+using Shape64x16 = SHAPE(1, 1, 4, 2, 1, 4, 2);
+
+LINEAR_KERNEL(linear_sparse24_i8_256x128, Shape256x128, 129, ANY_TOKENS)
+LINEAR_KERNEL(linear_sparse24_i8_128x128, Shape128x128, 65, ANY_TOKENS)
+LINEAR_KERNEL(linear_sparse24_i8_64x64, Shape64x64, 17, ANY_TOKENS)
+LINEAR_KERNEL(linear_sparse24_i8_64x16, Shape64x16, 1, 16)

@@ -1,0 +1,42 @@
+package dev.filigree.kernels.cuda;
+
+/** How many blocks a kernel is launched with. */
+public enum GridRule {
+  /** One block. */
+  SINGLE("single"),
+  /**
+   * Any number of blocks from 1 to tiles times K-steps of a linear layer, which share the work
+   * evenly; with as many as there are tiles none is split. See {@code gemm/linear.cuh}.
+   */
+  STREAM_K("streamK"),
+  /** One block for each row. */
+  BLOCK_PER_ROW("blockPerRow"),
+  /** One warp for each row, as many rows in a block as it has warps. */
+  WARP_PER_ROW("warpPerRow"),
+  /** One thread for each element. */
+  ELEMENTS("elements"),
+  /** One thread for each eight neighbours of a row that is padded to its pitch. */
+  EIGHT_PER_THREAD("eightPerThread"),
+  /**
+   * Squares of a matrix under the outer axes; an edge has 32 elements, 64 of two bytes, 128 of one.
+   * See {@code shape/transpose.cu}.
+   */
+  SQUARES("squares"),
+  /** Along x the tiles of queries of each sequence, along y the heads. */
+  QUERY_TILES("queryTiles"),
+  /** One block for each tile of outputs, up to the pitch, and tokens. */
+  OUTPUT_TILES("outputTiles"),
+  /** One block for each 256 features of a sequence. */
+  SEQUENCES("sequences");
+
+  private final String label;
+
+  GridRule(String label) {
+    this.label = label;
+  }
+
+  /** The manifest's name. */
+  public String label() {
+    return label;
+  }
+}

@@ -1,0 +1,32 @@
+package dev.filigree.plan;
+
+import dev.filigree.Device;
+import dev.filigree.SessionOptions;
+import dev.filigree.graph.Graph;
+import dev.filigree.spi.DeviceProvider;
+import dev.filigree.spi.DeviceStatus;
+import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.Runner;
+import java.util.List;
+
+/** The CPU, which is always there. */
+public final class CpuProvider implements DeviceProvider {
+  public CpuProvider() {}
+
+  @Override
+  public Device.Kind kind() {
+    return Device.Kind.CPU;
+  }
+
+  @Override
+  public List<DeviceStatus> devices() {
+    return List.of(
+        DeviceStatus.ready(
+            Device.cpu(), Runtime.getRuntime().availableProcessors() + " processors"));
+  }
+
+  @Override
+  public Runner open(Device device, Graph graph, SessionOptions options, String name) {
+    return new GraphRunner(graph, options, KernelSets.open(options.kernels()), name);
+  }
+}

@@ -1,0 +1,37 @@
+package dev.filigree.spi;
+
+import dev.filigree.Device;
+import dev.filigree.DeviceException;
+import dev.filigree.SessionOptions;
+import dev.filigree.graph.Graph;
+import java.util.List;
+
+/**
+ * Brings devices. Providers are found by {@link java.util.ServiceLoader}. Constructing one must not
+ * load the device's libraries.
+ */
+public interface DeviceProvider {
+  /** The kind of devices it brings. */
+  Device.Kind kind();
+
+  /**
+   * The devices and whether they can be used; one that stands for all if there is none. Never
+   * throws, and says the same each time.
+   */
+  List<DeviceStatus> devices();
+
+  /** The libraries the devices can make use of, and whether they were found. Never throws. */
+  default List<LibraryStatus> libraries() {
+    return List.of();
+  }
+
+  /**
+   * Prepares a graph for a device.
+   *
+   * @param device of this provider's kind
+   * @param graph after the standard passes
+   * @param name of the session, in messages and names of threads
+   * @throws DeviceException if the device cannot be used
+   */
+  Runner open(Device device, Graph graph, SessionOptions options, String name);
+}

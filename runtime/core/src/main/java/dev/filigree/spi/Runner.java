@@ -1,0 +1,56 @@
+package dev.filigree.spi;
+
+import dev.filigree.DeviceException;
+import dev.filigree.InputException;
+import dev.filigree.Progress;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.plan.LayerPlan;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Runs one graph on one device. Thread-safe. The caller checks inputs against the graph's
+ * declarations, bounds the number of concurrent runs, and closes it only when none is going on.
+ */
+public interface Runner extends AutoCloseable {
+  /** Name of the kernel set. */
+  String kernels();
+
+  /** Bytes of weights laid out for the kernels, beside the model's own. */
+  long packedBytes();
+
+  /** Bytes of activation memory kept ready for runs of shapes that have been planned. */
+  long idleBytes();
+
+  /**
+   * Runs the graph into new tensors.
+   *
+   * @param inputs by name, of the declared types
+   * @throws DeviceException if the device fails
+   */
+  Map<String, Tensor> run(Map<String, Tensor> inputs);
+
+  /**
+   * Runs the graph into tensors of the caller.
+   *
+   * @param inputs by name, of the declared types
+   * @param outputs by name; those left out are not wanted
+   * @throws InputException if an output is not contiguous or of another shape
+   * @throws DeviceException if the device fails
+   */
+  void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs);
+
+  /**
+   * Prepares for inputs of these shapes: plans, and measures which kernels are the fastest.
+   * Repeating it costs little.
+   */
+  void warmUp(Map<String, Tensor> inputs, Progress progress);
+
+  /** What a run with inputs of some shapes does, layer by layer. */
+  List<LayerPlan> layers(Map<String, Shape> shapes);
+
+  /** Frees everything; no run may be going on. May be called again. */
+  @Override
+  void close();
+}

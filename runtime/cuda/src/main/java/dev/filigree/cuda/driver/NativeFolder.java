@@ -1,0 +1,144 @@
+package dev.filigree.cuda.driver;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A folder of the user for native libraries, each in a folder named by its contents:
+ *
+ * <pre>
+ *   root / SHA-256 of the library / libJCudaDriver-12.6.0-linux-x86_64.so
+ * </pre>
+ *
+ * <p>A file appears whole or not at all, what lies there is compared with what should before it is
+ * used, and nobody else may write there. Several virtual machines may unpack at the same time.
+ *
+ * @param candidates where the folder may be, the best first; one that cannot be written or that
+ *     others may write is passed over
+ */
+record NativeFolder(List<Path> candidates) {
+  /** System property with a folder to use instead of those of the user. */
+  static final String PROPERTY = "dev.filigree.cuda.natives";
+
+  private static final Set<PosixFilePermission> OTHERS_MAY_WRITE =
+      EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
+
+  NativeFolder {
+    candidates = List.copyOf(candidates);
+  }
+
+  /** The user's cache folder, or else one of the user's own among the temporary files. */
+  static NativeFolder ofUser() {
+    String chosen = System.getProperty(PROPERTY);
+    if (chosen != null) {
+      return new NativeFolder(List.of(Path.of(chosen)));
+    }
+    String cache = System.getenv("XDG_CACHE_HOME");
+    Path base =
+        cache != null && !cache.isEmpty()
+            ? Path.of(cache)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    Path temporary =
+        Path.of(
+            System.getProperty("java.io.tmpdir"), "filigree-" + System.getProperty("user.name"));
+    return new NativeFolder(
+        List.of(base.resolve("filigree").resolve("cuda"), temporary.resolve("cuda")));
+  }
+
+  /**
+   * Puts a library there unless it is there already.
+   *
+   * @param copy 0, or another number for one more file of the same contents: a virtual machine
+   *     loads a file for one class loader only
+   * @return its folder
+   * @throws IOException if no candidate can be used; the message says why for each
+   */
+  Path unpack(String name, byte[] content, int copy) throws IOException {
+    StringBuilder problems = new StringBuilder();
+    for (Path root : candidates) {
+      try {
+        Path folder = root.resolve(digest(content) + (copy == 0 ? "" : "-" + copy));
+        createPrivate(root);
+        createPrivate(folder);
+        place(folder.resolve(name), content);
+        return folder;
+      } catch (IOException | UncheckedIOException | UnsupportedOperationException e) {
+        problems.append(problems.isEmpty() ? "" : "; ").append(root).append(": ").append(e);
+      }
+    }
+    throw new IOException(problems.toString());
+  }
+
+  private static void place(Path target, byte[] content) throws IOException {
+    if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)
+        && Files.size(target) == content.length
+        && Arrays.equals(Files.readAllBytes(target), content)) {
+      return;
+    }
+    Path partial = Files.createTempFile(target.getParent(), "unpacking", ".partial");
+    try {
+      Files.write(partial, content);
+      Files.move(
+          partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (AtomicMoveNotSupportedException e) {
+      throw new IOException("files cannot be renamed there", e);
+    } finally {
+      Files.deleteIfExists(partial);
+    }
+  }
+
+  private static void createPrivate(Path folder) throws IOException {
+    if (!FileSystems.getDefault().supportedFileAttributeViews().contains("posix")) {
+      Files.createDirectories(folder);
+      return;
+    }
+    if (!Files.exists(folder)) {
+      Files.createDirectories(folder.toAbsolutePath().getParent());
+      try {
+        Files.createDirectory(
+            folder,
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      } catch (FileAlreadyExistsException other) {
+        // another virtual machine was faster; what it made is looked at below
+      }
+    }
+    PosixFileAttributes attributes = Files.readAttributes(folder, PosixFileAttributes.class);
+    if (!attributes.isDirectory()) {
+      throw new IOException("is no folder");
+    }
+    if (attributes.permissions().stream().anyMatch(OTHERS_MAY_WRITE::contains)
+        || !attributes.owner().getName().equals(System.getProperty("user.name"))) {
+      throw new IOException(
+          "belongs to "
+              + attributes.owner().getName()
+              + " with "
+              + PosixFilePermissions.toString(attributes.permissions())
+              + ", so that others could put a library there");
+    }
+  }
+
+  private static String digest(byte[] content) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+}

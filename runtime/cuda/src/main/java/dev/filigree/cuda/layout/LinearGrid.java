@@ -1,0 +1,63 @@
+package dev.filigree.cuda.layout;
+
+import dev.filigree.kernels.cuda.KernelEntry;
+import dev.filigree.kernels.cuda.Tile;
+
+/**
+ * The work of a linear layer's kernel and the blocks that share it, see {@code gemm/shape.cuh}.
+ * With as many blocks as tiles each has one; with another number some tiles are shared, and a
+ * workspace is needed.
+ *
+ * @param tiles of outputs times tokens
+ * @param kTiles steps of a block along K
+ * @param blocks from 1 to {@code tiles * kTiles}
+ * @param slotBytes of a tile's sums in the workspace
+ */
+public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
+  private static final long ARRIVALS_ALIGNMENT = 256;
+
+  public LinearGrid {
+    long units = (long) tiles * kTiles;
+    boolean counted = tiles >= 1 && kTiles >= 1 && units <= Integer.MAX_VALUE;
+    if (!counted || blocks < 1 || blocks > units) {
+      throw new IllegalArgumentException(
+          blocks + " blocks cannot share " + tiles + " tiles of " + kTiles + " steps");
+    }
+  }
+
+  /**
+   * The grid of one block for each tile.
+   *
+   * @param kernel one with a tile
+   */
+  public static LinearGrid of(KernelEntry kernel, int rows, int columns, int tokens) {
+    Tile tile = kernel.tile().orElseThrow();
+    int tiles =
+        Math.multiplyExact(Math.ceilDiv(rows, tile.out()), Math.ceilDiv(tokens, tile.tokens()));
+    long slot = (long) tile.out() * tile.tokens() * Float.BYTES;
+    return new LinearGrid(tiles, Math.ceilDiv(columns, tile.k()), tiles, slot);
+  }
+
+  /** The same work by another number of blocks, as many as there is work for. */
+  public LinearGrid by(int wanted) {
+    return new LinearGrid(
+        tiles, kTiles, (int) Math.clamp(wanted, 1, (long) tiles * kTiles), slotBytes);
+  }
+
+  /** Whether a tile is shared by blocks. */
+  public boolean isShared() {
+    return (long) tiles * kTiles % blocks != 0 || (long) tiles * kTiles / blocks % kTiles != 0;
+  }
+
+  /** Bytes of the workspace; 0 when no tile is shared. */
+  public long workspaceBytes() {
+    return isShared() ? arrivalBytes() + 2L * blocks * slotBytes : 0;
+  }
+
+  /**
+   * Bytes at the start of a workspace that must be 0 before its first use; launches leave them so.
+   */
+  public long arrivalBytes() {
+    return Math.ceilDiv(tiles * 4L, ARRIVALS_ALIGNMENT) * ARRIVALS_ALIGNMENT;
+  }
+}

@@ -1,0 +1,121 @@
+package dev.filigree.cuda.layout;
+
+import dev.filigree.DType;
+import dev.filigree.kernels.cuda.ActivationType;
+import dev.filigree.kernels.cuda.WeightsForm;
+import dev.filigree.weights.FragmentMetadata;
+import dev.filigree.weights.Metadata24;
+import dev.filigree.weights.Sparse24;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Weights in the order in which a kernel's lanes want them, with what else belongs to them. Rows
+ * are padded to panels of 64, K to two steps, with zeros and legal metadata. Immutable.
+ *
+ * @param form structure and encoding
+ * @param rows outputs
+ * @param columns inputs, K
+ * @param values the kernel's {@code w}: {@code [panels, steps, block]}, see {@link FragmentPlace}
+ * @param metadata the kernel's {@code meta}, words {@code [panels, steps, lane, words]}; empty for
+ *     dense weights
+ * @param scales f32 {@code [padded rows]}; empty for 16-bit values
+ * @param codebook 32 bytes a row: the low bytes of its 16 entries, then the high bytes; else empty
+ * @param offsets f16 {@code [padded rows]}, 1024 + zero point, for 8-bit codes under 16-bit
+ *     activations; else empty
+ */
+public record PackedWeights(
+    WeightsForm form,
+    int rows,
+    int columns,
+    MemorySegment values,
+    MemorySegment metadata,
+    MemorySegment scales,
+    MemorySegment codebook,
+    MemorySegment offsets) {
+
+  /**
+   * Lays weights out, panels in parallel.
+   *
+   * @param layer the name used in messages
+   * @param weights valid ones, see {@link Weights#validate}
+   * @param form one of {@link #forms}
+   * @param activation type of the activations the kernel takes
+   * @param arena owns the memory
+   * @throws dev.filigree.WeightsException if the weights have no such form
+   */
+  public static PackedWeights pack(
+      String layer, Weights weights, WeightsForm form, ActivationType activation, Arena arena) {
+    FragmentPlace place = FragmentPlace.of(form, activation);
+    StoredRows stored = StoredRows.of(layer, weights, form, activation);
+    int steps = place.steps(weights.columns());
+    int panels = FragmentPlace.panels(weights.rows());
+    long blocks = (long) panels * steps;
+    MemorySegment values = arena.allocate(blocks * place.blockBytes(), 16);
+    MemorySegment metadata = arena.allocate(blocks * place.metadataBlockBytes(), 16);
+    PanelWriter writer = new PanelWriter(place, stored, weights.rows(), steps);
+    IntStream.range(0, panels).parallel().forEach(panel -> writer.values(panel, values));
+    if (weights instanceof Sparse24 sparse && place.isSparse()) {
+      IntStream.range(0, panels)
+          .parallel()
+          .forEach(panel -> metadata(sparse, place, steps, panel, metadata));
+    }
+    int padded = panels * FragmentPlace.PANEL_ROWS;
+    return new PackedWeights(
+        form,
+        weights.rows(),
+        weights.columns(),
+        values.asReadOnly(),
+        metadata.asReadOnly(),
+        stored.scales(padded, arena).asReadOnly(),
+        stored.codebook(padded, arena).asReadOnly(),
+        stored.offsets(padded, arena).asReadOnly());
+  }
+
+  /** The forms weights can be packed in under activations of a type, the smallest first. */
+  public static List<WeightsForm> forms(Weights weights, ActivationType activation) {
+    return StoredRows.forms(weights, activation);
+  }
+
+  /** Bytes of all of it. */
+  public long bytes() {
+    return values.byteSize()
+        + metadata.byteSize()
+        + scales.byteSize()
+        + codebook.byteSize()
+        + offsets.byteSize();
+  }
+
+  private static void metadata(
+      Sparse24 weights, FragmentPlace place, int steps, int panel, MemorySegment into) {
+    FragmentMetadata fragment = place.metadata();
+    int words = place.metadataWords();
+    for (int step = 0; step < steps; step++) {
+      long block = ((long) panel * steps + step) * place.metadataBlockBytes();
+      for (int word = 0; word < words; word++) {
+        int firstRow = panel * FragmentPlace.PANEL_ROWS;
+        int firstTile = word * fragment.rowsPerWord() / 16;
+        int firstGroup = step * fragment.chunksPerStep();
+        int[] lanes =
+            fragment.lanes(
+                (row, chunk) ->
+                    nibble(
+                        weights,
+                        firstRow + FragmentPlace.panelRow(firstTile + row / 16, row % 16),
+                        firstGroup + chunk));
+        for (int lane = 0; lane < FragmentMetadata.LANES; lane++) {
+          into.set(DType.INT, block + ((long) lane * words + word) * Integer.BYTES, lanes[lane]);
+        }
+      }
+    }
+  }
+
+  private static int nibble(Sparse24 weights, int row, int group) {
+    return row < weights.rows() && group < weights.groups()
+        ? Metadata24.nibble(weights.mask().group(row, group))
+        : Metadata24.PADDING;
+  }
+}

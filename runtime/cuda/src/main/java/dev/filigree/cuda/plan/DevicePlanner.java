@@ -1,0 +1,354 @@
+package dev.filigree.cuda.plan;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.cuda.operation.Elementwise;
+import dev.filigree.cuda.operation.Launch;
+import dev.filigree.cuda.operation.Movement;
+import dev.filigree.cuda.operation.Rows;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Interpreter;
+import dev.filigree.kernel.Operators;
+import dev.filigree.plan.Arenas;
+import dev.filigree.plan.Buffer;
+import dev.filigree.plan.LayerPlan;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Makes a device plan out of a graph and the shapes of its inputs. What follows from shapes and
+ * constants alone is computed now; every other node becomes launches, or an operator that runs in
+ * the process where the device has no kernel for it. Floats are f16 on the device, except where
+ * {@link Precision} says that they must stay f32.
+ */
+final class DevicePlanner {
+  /** Elements up to which a node of constants is computed at planning. */
+  private static final long MAX_FOLDED = 1 << 20;
+
+  private final Graph graph;
+  private final DeviceState device;
+  private final Map<String, ValueType> types;
+  private final Set<String> exact;
+  private final Map<String, Tensor> constants = new HashMap<>();
+  private final Map<String, Map<DType, DeviceTensor>> places = new HashMap<>();
+  private final List<Buffer> buffers = new ArrayList<>();
+
+  /** Buffers that the step added next reads. */
+  private final List<Buffer> pending = new ArrayList<>();
+
+  private final List<DeviceStep> steps = new ArrayList<>();
+  private final List<LayerPlan> layers = new ArrayList<>();
+  private final List<LinearLayer> linears = new ArrayList<>();
+  private final List<DevicePlan.LookUp> faults = new ArrayList<>();
+
+  private DevicePlanner(Graph graph, DeviceState device, Map<String, ValueType> types) {
+    this.graph = graph;
+    this.device = device;
+    this.types = types;
+    this.exact = Precision.exactValues(graph);
+  }
+
+  /**
+   * Plans a graph.
+   *
+   * @param shapes of all inputs
+   * @return nothing if some shape follows from data, so that only the interpreter can run the graph
+   */
+  static Optional<DevicePlan> plan(Graph graph, Map<String, Shape> shapes, DeviceState device) {
+    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
+    for (Node node : graph.nodes()) {
+      for (String output : node.outputs()) {
+        if (!output.isEmpty() && (types.get(output) == null || !types.get(output).isConcrete())) {
+          return Optional.empty();
+        }
+      }
+    }
+    return Optional.of(new DevicePlanner(graph, device, types).plan());
+  }
+
+  private DevicePlan plan() {
+    // the words of look-ups are at the start of the arena, in every workspace
+    Buffer words = new Buffer((long) graph.nodes().size() * Long.BYTES, -1);
+    words.needUntil(Integer.MAX_VALUE);
+    List<DeviceTensor> inputs = new ArrayList<>();
+    for (ValueInfo input : graph.inputs()) {
+      DeviceTensor place = define(input.name(), deviceType(input.name()));
+      place.buffer().needFromStart();
+      inputs.add(place);
+    }
+    OperatorRules rules = new OperatorRules(this, device);
+    for (Node node : graph.nodes()) {
+      if (!fold(node) && !rules.plan(node)) {
+        onHost(node);
+      }
+    }
+    List<DevicePlan.Output> outputs = new ArrayList<>();
+    for (ValueInfo info : graph.outputs()) {
+      outputs.add(output(info));
+    }
+    long first = Arenas.aligned(words.bytes());
+    long bytes = Arenas.place(buffers);
+    List<Buffer> moved = buffers;
+    for (Buffer buffer : moved) {
+      buffer.placeAt(buffer.offset() + first);
+    }
+    return new DevicePlan(inputs, outputs, steps, first + bytes, faults, layers, linears);
+  }
+
+  private DevicePlan.Output output(ValueInfo info) {
+    Optional<Tensor> constant = constant(info.name());
+    if (constant.isPresent()) {
+      return new DevicePlan.Output(info, null, constant.get());
+    }
+    // f16 is widened on the device: the copy to the process is then one of bytes
+    DeviceTensor place = use(info.name(), info.dtype());
+    place.buffer().needUntil(Integer.MAX_VALUE);
+    return new DevicePlan.Output(info, place, null);
+  }
+
+  Graph graph() {
+    return graph;
+  }
+
+  ValueType type(String value) {
+    return types.get(value);
+  }
+
+  /** A constant of the graph or of this plan, in plain form. */
+  Optional<Tensor> constant(String value) {
+    Tensor known = constants.get(value);
+    if (known != null) {
+      return Optional.of(known);
+    }
+    return graph.constants().get(value) instanceof Constant.Plain(Tensor tensor)
+        ? Optional.of(tensor)
+        : Optional.empty();
+  }
+
+  /** Whether a value is on the device, as opposed to a constant. */
+  boolean isComputed(String value) {
+    return places.containsKey(value);
+  }
+
+  /** The element type a value has on the device. */
+  DType deviceType(String value) {
+    DType dtype = types.get(value).dtype();
+    return dtype == DType.F32 && !exact.contains(value) ? DType.F16 : dtype;
+  }
+
+  /** Memory for a value that the next step makes. */
+  DeviceTensor define(String value) {
+    return define(value, deviceType(value));
+  }
+
+  private DeviceTensor define(String value, DType dtype) {
+    DeviceTensor tensor = temporary(dtype, types.get(value).shape());
+    places.computeIfAbsent(value, unused -> new EnumMap<>(DType.class)).put(dtype, tensor);
+    return tensor;
+  }
+
+  /** Lets a value share the memory of another. */
+  void alias(String value, DeviceTensor tensor) {
+    places.computeIfAbsent(value, unused -> new EnumMap<>(DType.class)).put(tensor.dtype(), tensor);
+  }
+
+  /** Memory without a name in the graph that the next step makes. */
+  DeviceTensor temporary(DType dtype, Shape shape) {
+    return temporary(dtype, shape, Rows.pitch(dtype, DeviceTensor.columns(shape)));
+  }
+
+  DeviceTensor temporary(DType dtype, Shape shape, int pitch) {
+    return new DeviceTensor(
+        dtype, shape, pitch, buffer(DeviceTensor.bytes(dtype, shape, pitch)), 0);
+  }
+
+  /** Memory that the next step makes. */
+  Buffer buffer(long bytes) {
+    Buffer buffer = new Buffer(Math.max(1, bytes), steps.size());
+    buffers.add(buffer);
+    return buffer;
+  }
+
+  /** Keeps memory for the step that is added next. */
+  DeviceTensor keep(DeviceTensor tensor) {
+    if (tensor.buffer() != null) {
+      pending.add(tensor.buffer());
+    }
+    return tensor;
+  }
+
+  /** A value in its own element type. */
+  DeviceTensor use(String value) {
+    return use(value, deviceType(value));
+  }
+
+  /**
+   * A value in an element type, converted by a step of its own if need be, kept until the step that
+   * is added next.
+   */
+  DeviceTensor use(String value, DType dtype) {
+    Map<DType, DeviceTensor> known = places.get(value);
+    if (known == null) {
+      Tensor tensor = constant(value).orElseGet(() -> graph.constants().get(value).toTensor());
+      return device.constants().tensor(tensor, dtype);
+    }
+    DeviceTensor place = known.get(dtype);
+    if (place == null) {
+      DeviceTensor other = known.values().iterator().next();
+      if (other.buffer() != null) {
+        other.buffer().needUntil(steps.size());
+      }
+      DeviceTensor converted = define(value, dtype);
+      steps.add(
+          new DeviceStep.OnDevice(
+              arena ->
+                  Elementwise.cast(device.kernels(), other.on(arena), converted.on(arena))::into));
+      place = converted;
+    }
+    return keep(place);
+  }
+
+  /** The same elements in row-major order under another shape, moved if rows change. */
+  DeviceTensor reshaped(DeviceTensor from, Shape shape) {
+    int pitch = Rows.pitch(from.dtype(), DeviceTensor.columns(shape));
+    boolean sameRows = DeviceTensor.columns(shape) == from.columns();
+    if (sameRows || from.isContiguous() && pitch == DeviceTensor.columns(shape)) {
+      return keep(from.as(shape, sameRows ? from.pitch() : pitch));
+    }
+    DeviceTensor flat = from;
+    if (!from.isContiguous()) {
+      flat = copied(from, from.as(from.shape(), from.columns()));
+    }
+    return keep(copied(flat.as(shape, DeviceTensor.columns(shape)), from.as(shape, pitch)));
+  }
+
+  private DeviceTensor copied(DeviceTensor from, DeviceTensor form) {
+    keep(from);
+    DeviceTensor to = temporary(form.dtype(), form.shape(), form.pitch());
+    launch(
+        arena -> Movement.copy(device.kernels(), from.view(arena), to.view(arena), form.pitch()));
+    return to;
+  }
+
+  /** Makes a launch for an arena. */
+  @FunctionalInterface
+  interface LaunchBinder {
+    Launch bind(long arena);
+  }
+
+  /** Adds a launch that reads all that was used since the last step. */
+  void launch(LaunchBinder binder) {
+    add(new DeviceStep.OnDevice(arena -> binder.bind(arena)::into));
+  }
+
+  /** Adds a step that reads all that was used since the last one. */
+  void add(DeviceStep step) {
+    pending.forEach(buffer -> buffer.needUntil(steps.size()));
+    pending.clear();
+    steps.add(step);
+  }
+
+  /** A word that receives the position of an index out of range; its offset in the arena. */
+  long fault(Node node) {
+    faults.add(new DevicePlan.LookUp(node));
+    return (faults.size() - 1L) * Long.BYTES;
+  }
+
+  /** Notes a linear layer of the plan. */
+  void linear(LinearLayer layer) {
+    linears.add(layer);
+  }
+
+  void explain(LayerPlan layer) {
+    layers.add(layer);
+  }
+
+  /** Explains a node without a choice of kernels. */
+  void explain(Node node, String kernel, String reason) {
+    String value = node.output();
+    explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            deviceType(value) + types.get(value).shape().toString(),
+            kernel,
+            reason,
+            0,
+            List.of()));
+  }
+
+  /** Computes a node now if nothing of it depends on data. */
+  private boolean fold(Node node) {
+    ValueType type = types.get(node.output());
+    if (node.outputs().size() == 1 && type.hasKnownContent()) {
+      constants.put(node.output(), type.tensor());
+      return true;
+    }
+    Tensor[] operands = new Tensor[node.inputs().size()];
+    for (int i = 0; i < operands.length; i++) {
+      String input = node.inputs().get(i);
+      if (!input.isEmpty()) {
+        Optional<Tensor> constant = constant(input);
+        if (constant.isEmpty()) {
+          return false;
+        }
+        operands[i] = constant.get().contiguous();
+      }
+    }
+    if (type.shape().elements() > MAX_FOLDED) {
+      return false;
+    }
+    Tensor[] results = Interpreter.run(node, graph.opset(), operands);
+    for (int i = 0; i < results.length; i++) {
+      constants.put(node.outputs().get(i), results[i]);
+    }
+    return true;
+  }
+
+  private void onHost(Node node) {
+    long bytes = 0;
+    List<DeviceStep.HostOperand> operands = new ArrayList<>();
+    for (String input : node.inputs()) {
+      if (input.isEmpty()) {
+        operands.add(null);
+      } else if (isComputed(input)) {
+        DeviceTensor place = use(input);
+        bytes += place.bytes();
+        operands.add(new DeviceStep.HostOperand(place, null));
+      } else {
+        Tensor tensor =
+            constant(input).orElseGet(() -> graph.constants().get(input).toTensor()).contiguous();
+        operands.add(new DeviceStep.HostOperand(null, tensor));
+      }
+    }
+    List<DeviceStep.HostOperand> results = new ArrayList<>();
+    for (String output : node.outputs()) {
+      DeviceTensor place = output.isEmpty() ? null : define(output);
+      results.add(place == null ? null : new DeviceStep.HostOperand(place, null));
+      bytes += place == null ? 0 : place.bytes();
+    }
+    add(new DeviceStep.OnHost(node, operands, results));
+    explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            types.get(node.output()).toString(),
+            "cpu reference",
+            "the device has no kernel for it: "
+                + bytes
+                + " bytes are copied between device and process",
+            0,
+            List.of()));
+  }
+}

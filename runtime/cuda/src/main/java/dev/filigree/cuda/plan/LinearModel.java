@@ -1,0 +1,105 @@
+package dev.filigree.cuda.plan;
+
+import dev.filigree.cuda.driver.GpuProperties;
+import dev.filigree.cuda.layout.LinearGrid;
+import dev.filigree.kernels.cuda.ActivationType;
+import dev.filigree.kernels.cuda.KernelEntry;
+import dev.filigree.kernels.cuda.Tile;
+import dev.filigree.kernels.cuda.WeightsForm;
+
+/**
+ * Predicts how long a kernel of a linear layer takes: the greater of the time to move its bytes and
+ * the time to issue its products, in waves of the blocks that fit on the device. A prior, to choose
+ * what is measured: it knows nothing of caches, of latency within a block, or of the clock.
+ */
+final class LinearModel {
+  /** Start and end of a launch, measured on A100 by several sources as two to five. */
+  private static final double LAUNCH_MICROS = 2.5;
+
+  /** One way through memory: latency of a first access and of the last store. */
+  private static final double LATENCY_MICROS = 1.5;
+
+  /** Part of the peak that kernels were seen to reach. */
+  private static final double BANDWIDTH_SHARE = 0.85;
+
+  private static final double TENSOR_SHARE = 0.7;
+
+  /** Shared memory of a block that the driver takes for itself from 8.0 on, CUDA C++ guide. */
+  private static final int RESERVED_SHARED_BYTES = 1024;
+
+  private final GpuProperties gpu;
+
+  LinearModel(GpuProperties gpu) {
+    this.gpu = gpu;
+  }
+
+  /** Blocks of a kernel that fit on the device at a time. */
+  int resident(KernelEntry kernel) {
+    int shared = kernel.sharedBytes() + kernel.staticSharedBytes() + RESERVED_SHARED_BYTES;
+    int byShared = gpu.sharedBytesPerMultiprocessor() / shared;
+    int byRegisters =
+        gpu.registersPerMultiprocessor() / Math.max(1, kernel.registers() * kernel.threads());
+    int byThreads = gpu.threadsPerMultiprocessor() / kernel.threads();
+    return Math.max(1, Math.min(byShared, Math.min(byRegisters, byThreads)))
+        * gpu.multiprocessors();
+  }
+
+  /**
+   * Predicted microseconds.
+   *
+   * @param grid how the blocks share the work
+   * @param weightBytes of all weights in the kernel's form
+   */
+  double micros(KernelEntry kernel, LinearGrid grid, int rows, int tokens, double weightBytes) {
+    Tile tile = kernel.tile().orElseThrow();
+    int elementBytes = kernel.activation().orElseThrow() == ActivationType.I8 ? 1 : 2;
+    double columns = (double) grid.kTiles() * tile.k();
+    double tilesTokens = Math.ceilDiv(tokens, tile.tokens());
+    double tilesOut = Math.ceilDiv(rows, tile.out());
+    // operands pass from the second-level cache to the multiprocessors once for each tile
+    double l2Bytes = weightBytes * tilesTokens + tilesOut * tokens * columns * elementBytes;
+    double memoryBytes = weightBytes + tokens * columns * elementBytes + 2.0 * rows * tokens;
+    double partialBytes = grid.isShared() ? 2.0 * grid.blocks() * grid.slotBytes() : 0;
+    double memoryMicros =
+        (memoryBytes + partialBytes) / (bandwidth() * BANDWIDTH_SHARE)
+            + l2Bytes / (bandwidth() * l2Ratio());
+    double tileSteps = Math.ceilDiv((long) grid.tiles() * grid.kTiles(), grid.blocks());
+    double waves = Math.ceil(grid.blocks() / (double) resident(kernel));
+    double blocksOfMultiprocessor =
+        Math.min(
+            Math.ceilDiv(grid.blocks(), gpu.multiprocessors()),
+            (double) resident(kernel) / gpu.multiprocessors());
+    double products = tileSteps * tile.out() * (double) tile.tokens() * tile.k();
+    double cycles =
+        waves * blocksOfMultiprocessor * products / (productsPerCycle(kernel) * TENSOR_SHARE);
+    return LAUNCH_MICROS + LATENCY_MICROS + Math.max(memoryMicros, cycles / clockMegahertz());
+  }
+
+  /** Bytes a microsecond. */
+  private double bandwidth() {
+    // two transfers for each clock of the memory
+    return 2.0 * gpu.memoryClockKilohertz() / 1e3 * gpu.memoryBusBits() / 8;
+  }
+
+  /** How much faster the second-level cache is than the memory; A100: 64 bytes x 80 a clock. */
+  private static double l2Ratio() {
+    return 3;
+  }
+
+  private double clockMegahertz() {
+    return gpu.clockKilohertz() / 1e3;
+  }
+
+  /** Products that a multiprocessor's tensor cores make in a clock, zeros of 2:4 included. */
+  private double productsPerCycle(KernelEntry kernel) {
+    double dense =
+        switch (gpu.architecture()) {
+          case 80 -> 1024;
+          case 90 -> 2048;
+          default -> 512;
+        };
+    double byType = kernel.activation().orElseThrow() == ActivationType.I8 ? 2 : 1;
+    boolean sparse = kernel.weights().orElseThrow().structure() == WeightsForm.Structure.SPARSE24;
+    return dense * byType * (sparse ? 2 : 1);
+  }
+}

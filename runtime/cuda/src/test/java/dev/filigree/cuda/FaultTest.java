@@ -1,0 +1,220 @@
+package dev.filigree.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.filigree.Device;
+import dev.filigree.DeviceException;
+import dev.filigree.Model;
+import dev.filigree.Session;
+import dev.filigree.SessionOptions;
+import dev.filigree.Tensor;
+import dev.filigree.cuda.driver.CudaContext;
+import dev.filigree.cuda.driver.CudaDriver;
+import dev.filigree.cuda.driver.DriverException;
+import dev.filigree.simgpu.DeviceSettings;
+import dev.filigree.simgpu.Finding;
+import dev.filigree.simgpu.SimulatedDevice;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Every fault the simulated device can inject, at every place in turn: in loading, warming up and
+ * running. What fails says which operation it was, nothing stays on the device, and the next
+ * session works.
+ */
+class FaultTest {
+  private static final SessionOptions SIMULATED =
+      SessionOptions.defaults().withDevice(Device.parse("simulated"));
+  private static final Map<String, Tensor> INPUTS = SmallModel.inputs(1, 3, 1);
+
+  /** More than the small model makes of anything. */
+  private static final int END = 400;
+
+  @TempDir private Path folder;
+
+  @BeforeEach
+  void requireSimulation() {
+    assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
+  }
+
+  /**
+   * The outcome of a session's life with one fault.
+   *
+   * @param leaks what was not freed by itself before its context ended
+   * @param freeBytes of the device once the session was closed
+   */
+  private record Outcome(DriverException failure, List<Finding> leaks, long freeBytes) {}
+
+  private Outcome live(Model model, String fault) {
+    try (SimulatedDevice device = SimulatedDevice.open(settings(fault))) {
+      DriverException failure = null;
+      try (Session session = model.session(SIMULATED)) {
+        session.warmUp(INPUTS, (what, done, total) -> {});
+        session.run(INPUTS);
+      } catch (DriverException failed) {
+        failure = failed;
+      }
+      long freeBytes = freeBytes();
+      List<Finding> leaks =
+          device.findings().stream().filter(finding -> finding.kind().equals("leak")).toList();
+      return new Outcome(failure, leaks, freeBytes);
+    }
+  }
+
+  private static long freeBytes() {
+    try (CudaContext context = CudaDriver.open().context(0)) {
+      return context.freeBytes();
+    }
+  }
+
+  private static DeviceSettings settings(String fault) {
+    return DeviceSettings.DEFAULT.withFaults(fault);
+  }
+
+  private float[] healthy(Model model) {
+    try (SimulatedDevice _ = SimulatedDevice.open(DeviceSettings.DEFAULT);
+        Session session = model.session(SIMULATED)) {
+      return session.run(INPUTS).get("y").toFloats();
+    }
+  }
+
+  @Test
+  void everyAllocationThatFailsIsNamedAndLeavesNothingBehind() {
+    try (Model model = SmallModel.open(folder)) {
+      int failures = 0;
+      for (int n = 1; n < END; n++) {
+        Outcome outcome = live(model, "alloc=" + n);
+        assertEquals(List.of(), outcome.leaks(), "allocation " + n);
+        if (outcome.failure() == null) {
+          break;
+        }
+        failures++;
+        assertEquals(DeviceException.Kind.MEMORY, outcome.failure().kind(), "allocation " + n);
+        assertTrue(
+            outcome.failure().operation().startsWith("allocate "), outcome.failure().toString());
+        assertTrue(
+            outcome.failure().remedy().contains("smaller batches"), outcome.failure().toString());
+      }
+      assertTrue(failures >= 4, failures + " allocations failed");
+    }
+  }
+
+  @Test
+  void aSessionThatRanOutOfMemoryInOneRunServesTheNext() {
+    try (Model model = SmallModel.open(folder)) {
+      float[] expected = healthy(model);
+      int failures = 0;
+      for (int n = 1; n < END; n++) {
+        try (SimulatedDevice _ = SimulatedDevice.open(settings("alloc=" + n))) {
+          Session session;
+          try {
+            session = model.session(SIMULATED);
+          } catch (DriverException whileOpening) {
+            continue;
+          }
+          try (session) {
+            boolean failed = false;
+            try {
+              session.run(INPUTS);
+            } catch (DriverException full) {
+              failed = true;
+              failures++;
+            }
+            assertArrayEquals(expected, session.run(INPUTS).get("y").toFloats());
+            if (!failed) {
+              break;
+            }
+          }
+        }
+      }
+      assertTrue(failures >= 3, failures + " runs failed");
+    }
+  }
+
+  @Test
+  void everyLaunchThatFailsIsReportedAndLeavesNothingBehind() {
+    try (Model model = SmallModel.open(folder)) {
+      long allFree = live(model, "launch=" + END).freeBytes();
+      for (String kind : List.of("launch", "ecc")) {
+        for (int n = 1; n < END; n++) {
+          Outcome outcome = live(model, kind + "=" + n);
+          // in a lost context nothing can be freed by itself: ending the context frees it all
+          assertEquals(allFree, outcome.freeBytes(), kind + " " + n);
+          if (outcome.failure() == null) {
+            assertEquals(List.of(), outcome.leaks());
+            assertTrue(n > 3, "only " + n + " launches");
+            break;
+          }
+          assertEquals(DeviceException.Kind.LOST, outcome.failure().kind(), kind + " " + n);
+          assertFalse(outcome.failure().operation().isEmpty());
+        }
+      }
+    }
+  }
+
+  @Test
+  void otherSessionsAndSuccessorsAreUnharmedByAFailedLaunch() {
+    try (Model model = SmallModel.open(folder)) {
+      float[] expected = healthy(model);
+      int launches = launchesOfARun(model);
+      try (SimulatedDevice _ =
+              SimulatedDevice.open(settings("launch=" + (launches + launches / 2)));
+          Session other = model.session(SIMULATED)) {
+        assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+        DriverException failure = null;
+        try (Session failing = model.session(SIMULATED)) {
+          failing.run(INPUTS);
+        } catch (DriverException failed) {
+          failure = failed;
+        }
+        assertEquals(DeviceException.Kind.LOST, failure.kind());
+        assertTrue(failure.remedy().startsWith("close the session"), failure.toString());
+        assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+        try (Session successor = model.session(SIMULATED)) {
+          assertArrayEquals(expected, successor.run(INPUTS).get("y").toFloats());
+        }
+      }
+    }
+  }
+
+  private static int launchesOfARun(Model model) {
+    try (SimulatedDevice device = SimulatedDevice.open(DeviceSettings.DEFAULT);
+        Session session = model.session(SIMULATED)) {
+      session.run(INPUTS);
+      return device.launches().size();
+    }
+  }
+
+  @Test
+  void aDeviceThatIsLostAtAnyCallIsReportedAsLost() {
+    try (Model model = SmallModel.open(folder)) {
+      for (int n = 1; n < END; n += 7) {
+        DriverException failure = null;
+        try (SimulatedDevice _ = SimulatedDevice.open(settings("lost=" + n))) {
+          try (Session session = model.session(SIMULATED)) {
+            session.run(INPUTS);
+          } catch (DriverException failed) {
+            failure = failed;
+          }
+        }
+        if (failure == null) {
+          break;
+        }
+        boolean whileInitialising = failure.operation().startsWith("initialise");
+        assertEquals(
+            whileInitialising ? DeviceException.Kind.MISSING : DeviceException.Kind.LOST,
+            failure.kind(),
+            "call " + n + ": " + failure);
+      }
+      assertEquals(SmallModel.OUT * 3, healthy(model).length);
+    }
+  }
+}
