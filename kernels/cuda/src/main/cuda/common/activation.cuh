@@ -11,8 +11,8 @@ __device__ inline float relu(float x) { return greater(x, 0); }
 
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-// x * sigmoid(x); minus infinity times zero would be NaN, as it is in the scalar reference of the two operators.
-__device__ inline float silu(float x) { return x * sigmoid(x); }
+// x * sigmoid(x); minus infinity times zero would be NaN.
+__device__ inline float silu(float x) { return x == -INFINITY ? 0 : x * sigmoid(x); }
 
 __device__ inline float geluErf(float x) {
   constexpr float rootHalf = 0.70710678118654752f;

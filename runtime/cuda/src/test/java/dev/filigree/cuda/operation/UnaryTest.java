@@ -74,10 +74,7 @@ class UnaryTest extends OperationTest {
     for (int i = 0; i < x.elements(); i++) {
       double value = x.getDouble(i);
       y.setDouble(
-          i,
-          operation == UnaryOperation.SILU
-              ? silu(value)
-              : Activation.GELU_TANH.apply(value));
+          i, operation == UnaryOperation.SILU ? silu(value) : Activation.GELU_TANH.apply(value));
     }
     return y;
   }
