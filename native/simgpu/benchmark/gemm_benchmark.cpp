@@ -4,23 +4,15 @@
 //
 // The kernel is spgemm_f16 (64x64x64 tiles, three cp.async stages, ldmatrix, mma.sp) of spgemm.ptx at M 384, N 128,
 // K 384. Rounds of both modes alternate and the median of each is printed, so a busy machine shifts both alike.
-#include "exec/engine.h"
+#include "measurement.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
-#include <fstream>
 #include <random>
-#include <sstream>
-#include <string>
-#include <vector>
 
 namespace {
 
 using namespace simgpu;
+using namespace simgpu::benchmark;
 
 constexpr int rows = 384;
 constexpr int tokens = 128;
@@ -35,56 +27,17 @@ struct Run {
   double laneInstructions = 0;
 };
 
-class Parameters {
-public:
-  template <class T> Parameters& add(T value) {
-    const std::size_t offset = (bytes_.size() + sizeof value - 1) / sizeof value * sizeof value;
-    bytes_.resize(offset + sizeof value);
-    std::memcpy(bytes_.data() + offset, &value, sizeof value);
-    return *this;
-  }
-  std::span<const std::byte> bytes() const { return bytes_; }
-
-private:
-  std::vector<std::byte> bytes_;
-};
-
-/** Processor time of the process, which runs one worker: what others take of the machine is left out. */
-double cpuSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-DeviceAddress upload(DeviceMemory& memory, const std::vector<std::uint16_t>& values) {
-  const DeviceAddress address = memory.allocate(values.size() * 2, AllocationKind::user);
-  memory.copyIn(address, values.data(), values.size() * 2);
-  return address;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
-
 } // namespace
 
 int main(int count, char** arguments) {
   const int rounds = count > 1 ? std::max(1, std::atoi(arguments[1])) : 15;
-  std::ifstream file(SIMGPU_BENCHMARK_PTX);
-  std::stringstream text;
-  text << file.rdbuf();
   DeviceMemory memory(std::uint64_t{1} << 30);
   Settings settings;
   settings.workers = 1;
   Engine engine(DeviceModel::a100(), memory, settings);
   const auto start = std::chrono::steady_clock::now();
-  CompileResult compiled = engine.compile(text.str());
+  const std::unique_ptr<Module> module = compileFile(engine, SIMGPU_BENCHMARKS "/spgemm.ptx");
   const double compileSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (compiled.module == nullptr) {
-    std::fprintf(stderr, "%s\n", compiled.log().c_str());
-    return 1;
-  }
   std::mt19937 random(1);
   const auto halves = [&](std::size_t size) {
     std::vector<std::uint16_t> values(size);
@@ -110,12 +63,8 @@ int main(int count, char** arguments) {
     settings.countTraffic = checks;
     engine.setSettings(settings);
     const double begin = cpuSeconds();
-    const LaunchResult result = engine.launch(*compiled.module->kernel("spgemm_f16"), config, parameters.bytes());
+    const LaunchResult result = launch(engine, *module, "spgemm_f16", config, parameters);
     const double seconds = cpuSeconds() - begin;
-    if (result.status != Status::success) {
-      std::fprintf(stderr, "%s", result.report().c_str());
-      std::exit(1);
-    }
     return Run{seconds, static_cast<double>(result.counters.laneInstructions)};
   };
   std::vector<double> plain;

@@ -70,6 +70,7 @@ struct Queued {
 
 std::string checkShape(const Gemm& gemm) {
   if (gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batch < 0) return "a negative size";
+  if (!gemm.operationsKnown) return "no such operation on A or B";
   const auto leading = [](const char* name, const Operand& operand, std::int64_t rows) -> std::string {
     const std::int64_t least = std::max<std::int64_t>(1, rows);
     if (operand.ld >= least) return {};
@@ -82,23 +83,57 @@ std::string checkShape(const Gemm& gemm) {
   return problem;
 }
 
+/** The matrix of one product of the batch. */
+template <class Pointer>
+const void* matrixAt(const Operand& operand, const std::vector<Pointer>& batch, std::int64_t index) {
+  if (!batch.empty()) return batch[static_cast<std::size_t>(index)];
+  if (operand.data == nullptr) return nullptr;
+  return bytesAt(operand.data) + index * operand.stride * static_cast<std::int64_t>(bytesOf(operand.type));
+}
+
 std::string checkMemory(const Gemm& gemm) {
   for (std::int64_t i = 0; i < gemm.batch; ++i) {
-    const auto at = [&](const Operand& operand, const auto& batch) -> const void* {
-      if (!batch.empty()) return batch[static_cast<std::size_t>(i)];
-      return operand.data == nullptr ? nullptr
-                                     : bytesAt(operand.data) +
-                                           i * operand.stride * static_cast<std::int64_t>(bytesOf(operand.type));
-    };
     std::string problem;
     if (gemm.k > 0) {
-      problem = rangeProblem("A", at(gemm.a, gemm.batchA), spanBytes(gemm.a, gemm.m, gemm.k));
-      if (problem.empty()) problem = rangeProblem("B", at(gemm.b, gemm.batchB), spanBytes(gemm.b, gemm.k, gemm.n));
+      problem = rangeProblem("A", matrixAt(gemm.a, gemm.batchA, i), spanBytes(gemm.a, gemm.m, gemm.k));
+      if (problem.empty()) {
+        problem = rangeProblem("B", matrixAt(gemm.b, gemm.batchB, i), spanBytes(gemm.b, gemm.k, gemm.n));
+      }
     }
-    if (problem.empty()) problem = rangeProblem("C", at(gemm.c, gemm.batchC), spanBytes(gemm.c, gemm.m, gemm.n));
+    if (problem.empty()) {
+      problem = rangeProblem("C", matrixAt(gemm.c, gemm.batchC, i), spanBytes(gemm.c, gemm.m, gemm.n));
+    }
     if (!problem.empty()) return problem;
   }
   return {};
+}
+
+simgpuRange rangeOf(const char* name, const Operand& operand, const void* data, std::int64_t rows,
+                    std::int64_t columns, bool written) {
+  const std::uint64_t size = bytesOf(operand.type);
+  const std::int64_t stored = operand.transposed ? columns : rows;
+  const std::int64_t storedColumns = operand.transposed ? rows : columns;
+  return {name,
+          reinterpret_cast<std::uint64_t>(data),
+          static_cast<std::uint64_t>(stored) * size,
+          static_cast<std::uint64_t>(storedColumns),
+          static_cast<std::uint64_t>(operand.ld) * size,
+          written ? 1 : 0};
+}
+
+/** What a product reads and writes; `readsC` when beta is known not to be 0. */
+std::vector<simgpuRange> rangesOf(const Gemm& gemm, bool readsC) {
+  std::vector<simgpuRange> ranges;
+  for (std::int64_t i = 0; i < gemm.batch; ++i) {
+    if (gemm.k > 0) {
+      ranges.push_back(rangeOf("A", gemm.a, matrixAt(gemm.a, gemm.batchA, i), gemm.m, gemm.k, false));
+      ranges.push_back(rangeOf("B", gemm.b, matrixAt(gemm.b, gemm.batchB, i), gemm.k, gemm.n, false));
+    }
+    const void* c = matrixAt(gemm.c, gemm.batchC, i);
+    if (readsC) ranges.push_back(rangeOf("C", gemm.c, c, gemm.m, gemm.n, false));
+    ranges.push_back(rangeOf("C", gemm.c, c, gemm.m, gemm.n, true));
+  }
+  return ranges;
 }
 
 /** What tensor cores demand of 8-bit operands. */
@@ -107,7 +142,9 @@ std::string checkInt8(const Gemm& gemm) {
   const auto aligned = [](const Operand& operand) {
     return operand.ld % 4 == 0 && reinterpret_cast<std::uint64_t>(operand.data) % 4 == 0;
   };
-  return aligned(gemm.a) && aligned(gemm.b) ? "" : "8-bit matrices need addresses and leading dimensions that are multiples of 4";
+  return aligned(gemm.a) && aligned(gemm.b)
+             ? ""
+             : "8-bit matrices need addresses and leading dimensions that are multiples of 4";
 }
 
 int runQueued(void* data) {
@@ -120,16 +157,6 @@ int runQueued(void* data) {
   }
   multiply(queued.gemm, queued.alphaAt != nullptr ? queued.alphaAt : queued.alpha,
            queued.betaAt != nullptr ? queued.betaAt : queued.beta);
-  const Gemm& gemm = queued.gemm;
-  const auto size = static_cast<std::int64_t>(bytesOf(gemm.c.type));
-  for (std::int64_t i = 0; i < gemm.batch; ++i) {
-    const std::byte* c = gemm.batchC.empty() ? bytesAt(gemm.c.data) + i * gemm.c.stride * size
-                                             : bytesAt(gemm.batchC[static_cast<std::size_t>(i)]);
-    for (std::int64_t column = 0; column < gemm.n; ++column) {
-      simgpuMarkWritten(reinterpret_cast<std::uint64_t>(c + column * gemm.c.ld * size),
-                        static_cast<std::uint64_t>(gemm.m * size));
-    }
-  }
   return 0;
 }
 
@@ -153,7 +180,9 @@ cublasStatus submit(Call call) {
   gemm.scale = types->scale;
   gemm.accumulator = types->scale == Type::f16 ? Type::f32 : types->scale;
   std::string problem = checkShape(gemm);
-  if (problem.empty() && (call.alpha == nullptr || call.beta == nullptr)) problem = "alpha or beta is null";
+  const std::uint64_t scalarBytes = bytesOf(gemm.scale);
+  if (problem.empty()) problem = scalarProblem("alpha", call.alpha, scalarBytes, handle->devicePointers);
+  if (problem.empty()) problem = scalarProblem("beta", call.beta, scalarBytes, handle->devicePointers);
   if (!problem.empty()) return refuse(CUBLAS_STATUS_INVALID_VALUE, call.name, problem);
   if (gemm.m == 0 || gemm.n == 0 || gemm.batch == 0) return CUBLAS_STATUS_SUCCESS;
   problem = checkInt8(gemm);
@@ -165,16 +194,25 @@ cublasStatus submit(Call call) {
     return refuse(CUBLAS_STATUS_EXECUTION_FAILED, call.name, "the handle's stream was destroyed");
   }
   auto* queued = new Queued{gemm};
+  std::vector<simgpuRange> ranges;
   if (handle->devicePointers) {
     queued->alphaAt = call.alpha;
     queued->betaAt = call.beta;
+    ranges = rangesOf(gemm, false);
+    for (const auto& [name, at] : {std::pair{"alpha", call.alpha}, {"beta", call.beta}}) {
+      ranges.push_back({name, reinterpret_cast<std::uint64_t>(at), scalarBytes, 1, 0, 0});
+    }
   } else {
-    std::memcpy(queued->alpha, call.alpha, bytesOf(gemm.scale));
-    std::memcpy(queued->beta, call.beta, bytesOf(gemm.scale));
+    std::memcpy(queued->alpha, call.alpha, scalarBytes);
+    std::memcpy(queued->beta, call.beta, scalarBytes);
+    ranges = rangesOf(gemm, load<double>(gemm.scale, bytesAt(queued->beta)) != 0);
   }
-  const int result = simgpuSubmit(handle->stream, call.name, runQueued, queued, discardQueued);
+  const int result =
+      simgpuSubmit(handle->stream, call.name, ranges.data(), ranges.size(), runQueued, queued, discardQueued);
   return result == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
+
+bool known(cublasOperation op) { return op == CUBLAS_OP_N || op == CUBLAS_OP_T || op == CUBLAS_OP_C; }
 
 Operand operand(const void* data, int type, std::int64_t ld, cublasOperation op, std::int64_t stride = 0) {
   return {data, static_cast<Type>(type), ld, op != CUBLAS_OP_N, stride};
@@ -184,6 +222,7 @@ template <class Int> cublasStatus gemmEx(const char* name, SIMGPU_GEMM_EX(Int)) 
   (void)algorithm; // a hint that changes no result
   Call call{name, handle, {}, compute, alpha, beta};
   call.gemm.m = m, call.gemm.n = n, call.gemm.k = k;
+  call.gemm.operationsKnown = known(opA) && known(opB);
   call.gemm.a = operand(a, typeA, lda, opA);
   call.gemm.b = operand(b, typeB, ldb, opB);
   call.gemm.c = operand(c, typeC, ldc, CUBLAS_OP_N);
@@ -194,6 +233,7 @@ template <class Int> cublasStatus gemmStridedEx(const char* name, SIMGPU_GEMM_ST
   (void)algorithm;
   Call call{name, handle, {}, compute, alpha, beta};
   call.gemm.m = m, call.gemm.n = n, call.gemm.k = k, call.gemm.batch = batch;
+  call.gemm.operationsKnown = known(opA) && known(opB);
   call.gemm.a = operand(a, typeA, lda, opA, strideA);
   call.gemm.b = operand(b, typeB, ldb, opB, strideB);
   call.gemm.c = operand(c, typeC, ldc, CUBLAS_OP_N, strideC);
@@ -204,6 +244,7 @@ template <class Int> cublasStatus gemmBatchedEx(const char* name, SIMGPU_GEMM_BA
   (void)algorithm;
   Call call{name, handle, {}, compute, alpha, beta};
   call.gemm.m = m, call.gemm.n = n, call.gemm.k = k, call.gemm.batch = batch;
+  call.gemm.operationsKnown = known(opA) && known(opB);
   call.gemm.a = operand(nullptr, typeA, lda, opA);
   call.gemm.b = operand(nullptr, typeB, ldb, opB);
   call.gemm.c = operand(nullptr, typeC, ldc, CUBLAS_OP_N);

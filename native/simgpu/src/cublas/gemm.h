@@ -25,7 +25,8 @@ struct Gemm {
   Operand a;
   Operand b;
   Operand c;
-  Type scale = Type::f32; // of alpha and beta
+  bool operationsKnown = true; // not transposed, transposed or conjugated
+  Type scale = Type::f32;      // of alpha and beta
   Type accumulator = Type::f32;
   /** Pointers of each matrix of the batch; empty when the strides tell. */
   std::vector<const void*> batchA;

@@ -163,7 +163,8 @@ const char* cublasGetStatusString(cublasStatus status) {
   case CUBLAS_STATUS_EXECUTION_FAILED: return "the function failed to launch on the GPU";
   case CUBLAS_STATUS_INTERNAL_ERROR: return "an internal operation failed";
   case CUBLAS_STATUS_NOT_SUPPORTED: return "the functionality requested is not supported";
-  case CUBLAS_STATUS_LICENSE_ERROR: return "the functionality requested requires some license and an error was detected";
+  case CUBLAS_STATUS_LICENSE_ERROR:
+    return "the functionality requested requires some license and an error was detected";
   }
   return "unknown status";
 }

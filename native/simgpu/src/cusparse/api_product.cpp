@@ -16,6 +16,7 @@ struct Call {
   const void* alpha = nullptr;
   const void* beta = nullptr;
   std::string problem; // a missing handle or descriptor
+  bool algorithmKnown = true; // and for the format of A
 };
 
 struct Queued {
@@ -26,6 +27,19 @@ struct Queued {
   const void* betaAt = nullptr;
   const char* name = "";
 };
+
+// cusparseSpMMAlg_t and cusparseSpMVAlg_t, as far as they belong to CSR and Blocked-ELL; none changes a result here.
+constexpr int spmmDefault = 0;
+constexpr int spmmBlockedEll = 13;
+constexpr int spmvDefault = 0;
+constexpr int spmvCsr1 = 2;
+constexpr int spmvCsr2 = 3;
+
+bool isCsrAlgorithm(int algorithm) { return algorithm == 4 || algorithm == 6 || algorithm == 12; }
+
+bool isOperation(cusparseOperation op) {
+  return op == CUSPARSE_NON_TRANSPOSE || op == CUSPARSE_TRANSPOSE || op == CUSPARSE_CONJUGATE_TRANSPOSE;
+}
 
 /** Types of A and B, of C, and of the sums, that the library computes; complex types left out. */
 bool knownCombination(const SparseProduct& product) {
@@ -49,15 +63,19 @@ std::size_t workspaceBytes(const SparseProduct& product) {
 }
 
 cusparseStatus check(const Call& call) {
-  const auto refused = [&](cusparseStatus status, const std::string& reason) { return refuse(status, call.name, reason); };
+  const auto refused = [&](cusparseStatus status, const std::string& reason) {
+    return refuse(status, call.name, reason);
+  };
   if (call.handle == nullptr) {
     return refused(CUSPARSE_STATUS_NOT_INITIALIZED, "the handle was not created, or destroyed");
   }
   if (!call.problem.empty()) return refused(CUSPARSE_STATUS_INVALID_VALUE, call.problem);
-  if (call.alpha == nullptr || call.beta == nullptr) {
-    return refused(CUSPARSE_STATUS_INVALID_VALUE, "alpha or beta is null");
-  }
   const SparseProduct& product = call.product;
+  const std::size_t scalarBytes = bytesOf(product.compute);
+  for (const auto& [name, at] : {std::pair{"alpha", call.alpha}, {"beta", call.beta}}) {
+    const std::string problem = scalarProblem(name, at, scalarBytes, call.handle->devicePointers);
+    if (!problem.empty()) return refused(CUSPARSE_STATUS_INVALID_VALUE, problem);
+  }
   const std::int64_t rows = product.transposeA ? product.a.columns : product.a.rows;
   const std::int64_t innerA = product.transposeA ? product.a.rows : product.a.columns;
   const std::int64_t innerB = product.transposeB ? product.b.columns : product.b.rows;
@@ -72,6 +90,7 @@ cusparseStatus check(const Call& call) {
     return refused(CUSPARSE_STATUS_NOT_SUPPORTED, "a Blocked-ELL matrix cannot be transposed");
   }
   if (!knownCombination(product)) return refused(CUSPARSE_STATUS_NOT_SUPPORTED, "no product of these types");
+  if (!call.algorithmKnown) return refused(CUSPARSE_STATUS_NOT_SUPPORTED, "no such algorithm for the format of A");
   return CUSPARSE_STATUS_SUCCESS;
 }
 
@@ -99,41 +118,54 @@ cusparseStatus submit(const Call& call, const void* buffer) {
   if (!problem.empty()) return refuse(CUSPARSE_STATUS_EXECUTION_FAILED, call.name, problem);
   auto* queued = new Queued{call.product};
   queued->name = call.name;
+  const std::size_t scalarBytes = bytesOf(call.product.compute);
+  std::vector<simgpuRange> ranges;
   if (call.handle->devicePointers) {
     queued->alphaAt = call.alpha;
     queued->betaAt = call.beta;
+    ranges = rangesOf(call.product, false);
+    for (const auto& [name, at] : {std::pair{"alpha", call.alpha}, {"beta", call.beta}}) {
+      ranges.push_back({name, reinterpret_cast<std::uint64_t>(at), scalarBytes, 1, 0, 0});
+    }
   } else {
-    std::memcpy(queued->alpha, call.alpha, bytesOf(call.product.compute));
-    std::memcpy(queued->beta, call.beta, bytesOf(call.product.compute));
+    std::memcpy(queued->alpha, call.alpha, scalarBytes);
+    std::memcpy(queued->beta, call.beta, scalarBytes);
+    ranges = rangesOf(call.product, load<double>(call.product.compute, bytesAt(queued->beta)) != 0);
   }
-  const int result = simgpuSubmit(call.handle->stream, call.name, runQueued, queued, discardQueued);
+  const int result =
+      simgpuSubmit(call.handle->stream, call.name, ranges.data(), ranges.size(), runQueued, queued, discardQueued);
   return result == 0 ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_EXECUTION_FAILED;
 }
 
 template <class Dense>
 Call makeCall(const char* name, cusparseHandle handle, cusparseSpMat a, const Dense& b, const Dense& c,
               cusparseOperation opA, cusparseOperation opB, const void* alpha, const void* beta, int compute) {
-  Call call{name, SparseHandles::instance().find(handle), {}, alpha, beta, {}};
+  Call call{name, SparseHandles::instance().find(handle), {}, alpha, beta, {}, true};
   const auto sparse = SparseMatrices::instance().find(a);
   if (sparse == nullptr || b == nullptr || c == nullptr) {
     call.problem = "a descriptor was not created, or destroyed";
     return call;
   }
+  if (!isOperation(opA) || !isOperation(opB)) call.problem = "no such operation";
   call.product = {*sparse, *b, *c, opA != CUSPARSE_NON_TRANSPOSE, opB != CUSPARSE_NON_TRANSPOSE,
                   static_cast<Type>(compute)};
   return call;
 }
 
 Call spmm(const char* name, SIMGPU_SPMM_ARGUMENTS) {
-  (void)algorithm; // changes no result here
-  return makeCall(name, handle, a, DenseMatrices::instance().find(b), DenseMatrices::instance().find(c), opA, opB,
-                  alpha, beta, computeType);
+  Call call = makeCall(name, handle, a, DenseMatrices::instance().find(b), DenseMatrices::instance().find(c), opA, opB,
+                       alpha, beta, computeType);
+  const bool ell = call.product.a.format == CUSPARSE_FORMAT_BLOCKED_ELL;
+  call.algorithmKnown = algorithm == spmmDefault || (ell ? algorithm == spmmBlockedEll : isCsrAlgorithm(algorithm));
+  return call;
 }
 
 Call spmv(const char* name, SIMGPU_SPMV_ARGUMENTS) {
-  (void)algorithm;
-  return makeCall(name, handle, a, DenseVectors::instance().find(x), DenseVectors::instance().find(y), opA,
-                  CUSPARSE_NON_TRANSPOSE, alpha, beta, computeType);
+  Call call = makeCall(name, handle, a, DenseVectors::instance().find(x), DenseVectors::instance().find(y), opA,
+                       CUSPARSE_NON_TRANSPOSE, alpha, beta, computeType);
+  call.algorithmKnown = algorithm == spmvDefault || algorithm == spmvCsr1 || algorithm == spmvCsr2;
+  if (call.product.a.format != CUSPARSE_FORMAT_CSR) call.algorithmKnown = false; // no such product
+  return call;
 }
 
 cusparseStatus giveSize(const Call& call, std::size_t* bytes) {
@@ -146,7 +178,8 @@ cusparseStatus giveSize(const Call& call, std::size_t* bytes) {
 } // namespace
 
 cusparseStatus cusparseSpMM_bufferSize(SIMGPU_SPMM_ARGUMENTS, std::size_t* bytes) {
-  return giveSize(spmm("cusparseSpMM_bufferSize", handle, opA, opB, alpha, a, b, beta, c, computeType, algorithm), bytes);
+  return giveSize(spmm("cusparseSpMM_bufferSize", handle, opA, opB, alpha, a, b, beta, c, computeType, algorithm),
+                  bytes);
 }
 
 cusparseStatus cusparseSpMM_preprocess(SIMGPU_SPMM_ARGUMENTS, void*) {

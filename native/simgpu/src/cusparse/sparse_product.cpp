@@ -104,7 +104,6 @@ template <class Number> std::string multiplyAs(const SparseProduct& product, dou
       Number value = static_cast<Number>(alpha) * sums[static_cast<std::size_t>(row * columns + n)];
       if (beta != 0) value += static_cast<Number>(beta) * load<Number>(c.type, at);
       store(c.type, at, value);
-      simgpuMarkWritten(reinterpret_cast<std::uint64_t>(at), static_cast<std::uint64_t>(sizeC));
     }
   }
   return {};
@@ -127,6 +126,39 @@ std::string checkMemory(const SparseProduct& product) {
   if (problem.empty()) problem = rangeProblem("B", product.b.values, product.b.bytes());
   if (problem.empty()) problem = rangeProblem("C", product.c.values, product.c.bytes());
   return problem;
+}
+
+std::vector<simgpuRange> rangesOf(const SparseProduct& product, bool readsC) {
+  const SparseMatrix& a = product.a;
+  const auto stored = static_cast<std::uint64_t>(a.nonzeros);
+  const auto list = [](const char* name, const void* data, std::uint64_t bytes) {
+    return simgpuRange{name, reinterpret_cast<std::uint64_t>(data), bytes, 1, 0, 0};
+  };
+  const auto dense = [](const char* name, const DenseMatrix& matrix, bool written) {
+    const std::uint64_t size = bytesOf(matrix.type);
+    const std::int64_t lines = matrix.rowMajor ? matrix.rows : matrix.columns;
+    const std::int64_t length = matrix.rowMajor ? matrix.columns : matrix.rows;
+    return simgpuRange{name,
+                       reinterpret_cast<std::uint64_t>(matrix.values),
+                       static_cast<std::uint64_t>(length) * size,
+                       static_cast<std::uint64_t>(lines),
+                       static_cast<std::uint64_t>(matrix.ld) * size,
+                       written ? 1 : 0};
+  };
+  std::vector<simgpuRange> ranges;
+  if (stored > 0) ranges.push_back(list("the values of A", a.values, stored * bytesOf(a.type)));
+  if (a.format == CUSPARSE_FORMAT_CSR) {
+    ranges.push_back(list("the row offsets of A", a.offsets,
+                          (static_cast<std::uint64_t>(a.rows) + 1) * indexBytes(a.offsetType)));
+    if (stored > 0) ranges.push_back(list("the column indices of A", a.indices, stored * indexBytes(a.indexType)));
+  } else if (stored > 0) {
+    const auto blocks = static_cast<std::uint64_t>(a.rows / a.blockSize * (a.ellColumns / a.blockSize));
+    ranges.push_back(list("the block indices of A", a.indices, blocks * indexBytes(a.indexType)));
+  }
+  ranges.push_back(dense("B", product.b, false));
+  if (readsC) ranges.push_back(dense("C", product.c, false));
+  ranges.push_back(dense("C", product.c, true));
+  return ranges;
 }
 
 std::string multiply(const SparseProduct& product, const void* alpha, const void* beta) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "cusparse/descriptor.h"
+#include "driver/simgpu.h"
 
 #include <string>
+#include <vector>
 
 namespace simgpu::library {
 
@@ -18,6 +20,9 @@ struct SparseProduct {
 
 /** Why the pointers of the product cannot be used; empty when they can. */
 std::string checkMemory(const SparseProduct& product);
+
+/** What the product reads and writes; `readsC` when beta is known not to be 0. */
+std::vector<simgpuRange> rangesOf(const SparseProduct& product, bool readsC);
 
 /** Computes it; on a broken structure (offsets or indices out of range) says what is broken and leaves C alone. */
 std::string multiply(const SparseProduct& product, const void* alpha, const void* beta);

@@ -11,13 +11,13 @@ inline constexpr const char* hostLabel = "pinned host memory";
 
 /** Allocates; notes why it cannot. */
 inline CUresult allocate(Driver& driver, const Context& context, std::size_t bytes, const char* label,
-                         CUdeviceptr* address) {
+                         CUdeviceptr* address, std::uint64_t alignment = DeviceMemory::usualAlignment) {
   if (bytes == 0) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "an allocation of 0 bytes");
   if (!driver.configuration.faults.countAllocation()) {
     return driver.refuse(CUDA_ERROR_OUT_OF_MEMORY, "an allocation of " + std::to_string(bytes) +
                                                        " bytes fails, as the fault 'alloc' demands");
   }
-  const DeviceAddress found = driver.memory().allocate(bytes, AllocationKind::user, context.id, label);
+  const DeviceAddress found = driver.memory().allocate(bytes, AllocationKind::user, context.id, label, alignment);
   if (found == 0) {
     return driver.refuse(CUDA_ERROR_OUT_OF_MEMORY,
                          std::to_string(bytes) + " bytes wanted, " +

@@ -10,14 +10,14 @@ namespace {
 
 std::uint64_t number(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
 
-CUresult flatNow(const char* name, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+CUresult flatNow(const char* name, Location to, std::uint64_t toAddress, Location from, std::uint64_t fromAddress,
                  std::size_t bytes) {
   return callOutsideCapture(name, [&](Driver& driver, Context& context) {
     return copyNow(driver, context, flatCopy(driver, to, toAddress, from, fromAddress, bytes));
   });
 }
 
-CUresult flatLater(const char* name, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+CUresult flatLater(const char* name, Location to, std::uint64_t toAddress, Location from, std::uint64_t fromAddress,
                    std::size_t bytes, CUstream stream) {
   return callInContext(name, [&](Driver& driver, Context& context) {
     return copyLater(driver, context, flatCopy(driver, to, toAddress, from, fromAddress, bytes), stream);
@@ -56,26 +56,26 @@ CUresult checkPeers(Driver& driver, CUcontext to, CUcontext from) {
 } // namespace
 
 CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
-  return flatNow("cuMemcpy", Place::automatic, to, Place::automatic, from, bytes);
+  return flatNow("cuMemcpy", Location::automatic, to, Location::automatic, from, bytes);
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, std::size_t bytes) {
-  return flatNow("cuMemcpyHtoD", Place::device, to, Place::host, number(from), bytes);
+  return flatNow("cuMemcpyHtoD", Location::device, to, Location::host, number(from), bytes);
 }
 
 CUresult cuMemcpyDtoH_v2(void* to, CUdeviceptr from, std::size_t bytes) {
-  return flatNow("cuMemcpyDtoH", Place::host, number(to), Place::device, from, bytes);
+  return flatNow("cuMemcpyDtoH", Location::host, number(to), Location::device, from, bytes);
 }
 
 CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
-  return flatNow("cuMemcpyDtoD", Place::device, to, Place::device, from, bytes);
+  return flatNow("cuMemcpyDtoD", Location::device, to, Location::device, from, bytes);
 }
 
 CUresult cuMemcpyPeer(CUdeviceptr to, CUcontext toContext, CUdeviceptr from, CUcontext fromContext,
                       std::size_t bytes) {
   return callOutsideCapture("cuMemcpyPeer", [&](Driver& driver, Context& context) -> CUresult {
     if (const CUresult bad = checkPeers(driver, toContext, fromContext)) return bad;
-    return copyNow(driver, context, flatCopy(driver, Place::device, to, Place::device, from, bytes));
+    return copyNow(driver, context, flatCopy(driver, Location::device, to, Location::device, from, bytes));
   });
 }
 
@@ -88,26 +88,26 @@ CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D* copy) { return boxNow("cuMemcpy3D", 
 CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D* copy) { return boxNow("cuMemcpy3DPeer", copy); }
 
 CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, std::size_t bytes, CUstream stream) {
-  return flatLater("cuMemcpyAsync", Place::automatic, to, Place::automatic, from, bytes, stream);
+  return flatLater("cuMemcpyAsync", Location::automatic, to, Location::automatic, from, bytes, stream);
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream stream) {
-  return flatLater("cuMemcpyHtoDAsync", Place::device, to, Place::host, number(from), bytes, stream);
+  return flatLater("cuMemcpyHtoDAsync", Location::device, to, Location::host, number(from), bytes, stream);
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, std::size_t bytes, CUstream stream) {
-  return flatLater("cuMemcpyDtoHAsync", Place::host, number(to), Place::device, from, bytes, stream);
+  return flatLater("cuMemcpyDtoHAsync", Location::host, number(to), Location::device, from, bytes, stream);
 }
 
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes, CUstream stream) {
-  return flatLater("cuMemcpyDtoDAsync", Place::device, to, Place::device, from, bytes, stream);
+  return flatLater("cuMemcpyDtoDAsync", Location::device, to, Location::device, from, bytes, stream);
 }
 
 CUresult cuMemcpyPeerAsync(CUdeviceptr to, CUcontext toContext, CUdeviceptr from, CUcontext fromContext,
                            std::size_t bytes, CUstream stream) {
   return callInContext("cuMemcpyPeerAsync", [&](Driver& driver, Context& context) -> CUresult {
     if (const CUresult bad = checkPeers(driver, toContext, fromContext)) return bad;
-    return copyLater(driver, context, flatCopy(driver, Place::device, to, Place::device, from, bytes), stream);
+    return copyLater(driver, context, flatCopy(driver, Location::device, to, Location::device, from, bytes), stream);
   });
 }
 

@@ -35,6 +35,9 @@ void copyText(char* to, int length, const std::string& text) {
 CUresult cuInit(unsigned flags) {
   return callAlways("cuInit", [&](Driver& driver) -> CUresult {
     if (flags != 0) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "flags must be 0");
+    if (driver.configuration.faults.deviceLost()) {
+      return driver.refuse(CUDA_ERROR_NO_DEVICE, "the device was lost, as the fault 'lost' demands");
+    }
     driver.initialised = true;
     return CUDA_SUCCESS;
   });

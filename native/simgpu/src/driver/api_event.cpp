@@ -1,4 +1,4 @@
-// Events. Their times are those of the simulation on this machine, never those of a device.
+// Events. Their times are those of the simulation on this machine, or projected ones of a device.
 #include "driver/call.h"
 #include "driver/capture.h"
 #include "driver/cuda_api.h"
@@ -20,15 +20,16 @@ CUresult record(const char* name, CUevent handle, CUstream streamHandle) {
   return withEvent(name, handle, [&](Driver& driver, Context& context, const auto& event) -> CUresult {
     const std::shared_ptr<Stream> stream = driver.stream(context, streamHandle);
     if (stream == nullptr) return badHandle(driver, "stream", streamHandle);
+    if (event->owner != context.id) {
+      return driver.refuse(CUDA_ERROR_INVALID_HANDLE, "the event and the stream belong to different contexts");
+    }
     if (stream->capture != nullptr) return captureRecord(driver, *event, *stream);
     event->capture.reset();
     event->captureTail.clear();
     auto recording = std::make_shared<EventRecord>();
     recording->stream = stream;
     event->last = recording;
-    const CUresult result = driver.scheduler.submit(context, stream, EventRecordWork{event, recording});
-    recording->sequence = driver.scheduler.lastSequence();
-    return result;
+    return driver.scheduler.submit(context, stream, EventRecordWork{event, recording});
   });
 }
 
@@ -69,7 +70,11 @@ CUresult cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned) {
 CUresult cuEventQuery(CUevent handle) {
   return withEvent("cuEventQuery", handle, [](Driver& driver, Context& context, const auto& event) -> CUresult {
     if (const CUresult captured = refuseCaptured(driver, *event)) return captured;
-    if (event->last == nullptr || event->last->done) return CUDA_SUCCESS;
+    if (event->last == nullptr) return CUDA_SUCCESS;
+    if (event->last->done) {
+      driver.order.hostKnows(event->last->clock);
+      return CUDA_SUCCESS;
+    }
     // a program that polls sees progress: one piece of work each time
     if (const auto stream = event->last->stream.lock()) driver.scheduler.step(context, stream);
     return context.sticky != CUDA_SUCCESS ? context.sticky : CUDA_ERROR_NOT_READY;
@@ -79,7 +84,7 @@ CUresult cuEventQuery(CUevent handle) {
 CUresult cuEventSynchronize(CUevent handle) {
   return withEvent("cuEventSynchronize", handle, [](Driver& driver, Context& context, const auto& event) -> CUresult {
     if (const CUresult captured = refuseCaptured(driver, *event)) return captured;
-    return event->last == nullptr ? CUDA_SUCCESS : driver.scheduler.drainUntil(context, *event->last);
+    return event->last == nullptr ? CUDA_SUCCESS : driver.scheduler.synchronize(context, *event->last);
   });
 }
 
@@ -97,7 +102,9 @@ CUresult cuEventElapsedTime(float* milliseconds, CUevent startHandle, CUevent en
       return driver.refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
     }
     if (!start->last->done || !end->last->done) return CUDA_ERROR_NOT_READY;
-    *milliseconds = static_cast<float>(end->last->milliseconds - start->last->milliseconds);
+    *milliseconds = static_cast<float>(driver.configuration.projectedTimes
+                                           ? end->last->projected - start->last->projected
+                                           : end->last->milliseconds - start->last->milliseconds);
     return CUDA_SUCCESS;
   });
 }

@@ -87,7 +87,8 @@ CUresult cuFuncGetParamInfo(CUfunction handle, std::size_t index, std::size_t* o
     if (offset == nullptr) return nullArgument(driver, "offset");
     const auto& parameters = function.kernel->info.parameters;
     if (index >= parameters.size()) {
-      return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the kernel has " + std::to_string(parameters.size()) + " parameters");
+      return driver.refuse(CUDA_ERROR_INVALID_VALUE,
+                           "the kernel has " + std::to_string(parameters.size()) + " parameters");
     }
     *offset = parameters[index].offset;
     if (size != nullptr) *size = parameters[index].size;
@@ -139,9 +140,10 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
     const std::uint32_t most = driver.configuration.model.sharedPerBlockOptin;
     const std::uint32_t room = most - std::min(most, function.kernel->info.staticSharedBytes);
     if (value < 0 || static_cast<std::uint32_t>(value) > room) {
-      return driver.refuse(CUDA_ERROR_INVALID_VALUE, std::to_string(value) + " bytes of dynamic shared memory; kernel " +
-                                                         function.kernel->info.name + " can have up to " +
-                                                         std::to_string(room) + " on this device");
+      return driver.refuse(CUDA_ERROR_INVALID_VALUE,
+                           std::to_string(value) + " bytes of dynamic shared memory; kernel " +
+                               function.kernel->info.name + " can have up to " + std::to_string(room) +
+                               " on this device");
     }
     function.maxDynamicShared = static_cast<std::uint32_t>(value);
     return CUDA_SUCCESS;

@@ -43,12 +43,27 @@ CUresult empty(Driver&, WorkPointer& work) {
 }
 
 template <class Kind> auto ofEvent(CUevent handle) {
-  return [handle](Driver& driver, WorkPointer& work) -> CUresult {
-    const std::shared_ptr<Event> event = driver.events.find(handle);
-    if (event == nullptr) return badHandle(driver, "event", handle);
-    work = std::make_shared<const Work>(Kind{event, nullptr});
+  return [handle](Driver& driver, WorkPointer& work) { return eventNode<Kind>(driver, handle, work); };
+}
+
+template <class Kind> CUresult getEvent(const char* name, CUgraphNode node, CUevent* event) {
+  return withWork<Kind>(name, node, [&](Driver& driver, GraphNode&, const Kind& work) -> CUresult {
+    if (event == nullptr) return nullArgument(driver, "event");
+    *event = work.event->handle;
     return CUDA_SUCCESS;
-  };
+  });
+}
+
+template <class Kind> CUresult setEvent(const char* name, CUgraphNode node, CUevent event) {
+  return withWork<Kind>(name, node, [&](Driver& driver, GraphNode& found, const Kind&) {
+    return eventNode<Kind>(driver, event, found.work);
+  });
+}
+
+/** Attributes of launches that a kernel node can have; only one of them means anything to the simulation. */
+bool isLaunchAttribute(unsigned attribute) {
+  return attribute == CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW || attribute == CU_LAUNCH_ATTRIBUTE_COOPERATIVE ||
+         attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY;
 }
 
 } // namespace
@@ -187,4 +202,59 @@ CUresult cuGraphHostNodeSetParams(CUgraphNode node, const CUDA_HOST_NODE_PARAMS*
   return withWork<HostWork>("cuGraphHostNodeSetParams", node, [&](Driver& driver, GraphNode& found, const HostWork&) {
     return hostNode(driver, host, found.work);
   });
+}
+
+CUresult cuGraphEventRecordNodeGetEvent(CUgraphNode node, CUevent* event) {
+  return getEvent<EventRecordWork>("cuGraphEventRecordNodeGetEvent", node, event);
+}
+
+CUresult cuGraphEventRecordNodeSetEvent(CUgraphNode node, CUevent event) {
+  return setEvent<EventRecordWork>("cuGraphEventRecordNodeSetEvent", node, event);
+}
+
+CUresult cuGraphEventWaitNodeGetEvent(CUgraphNode node, CUevent* event) {
+  return getEvent<EventWaitWork>("cuGraphEventWaitNodeGetEvent", node, event);
+}
+
+CUresult cuGraphEventWaitNodeSetEvent(CUgraphNode node, CUevent event) {
+  return setEvent<EventWaitWork>("cuGraphEventWaitNodeSetEvent", node, event);
+}
+
+CUresult cuGraphKernelNodeGetAttribute(CUgraphNode node, unsigned attribute, CUlaunchAttributeValue* value) {
+  return withWork<KernelWork>("cuGraphKernelNodeGetAttribute", node,
+                              [&](Driver& driver, GraphNode&, const KernelWork& kernel) -> CUresult {
+                                if (value == nullptr || !isLaunchAttribute(attribute)) {
+                                  return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such attribute, or no place");
+                                }
+                                *value = {};
+                                const auto set = kernel.attributes.find(attribute);
+                                if (set != kernel.attributes.end()) *value = set->second;
+                                return CUDA_SUCCESS;
+                              });
+}
+
+CUresult cuGraphKernelNodeSetAttribute(CUgraphNode node, unsigned attribute, const CUlaunchAttributeValue* value) {
+  return withWork<KernelWork>("cuGraphKernelNodeSetAttribute", node,
+                              [&](Driver& driver, GraphNode& found, const KernelWork& kernel) -> CUresult {
+                                if (value == nullptr || !isLaunchAttribute(attribute)) {
+                                  return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such attribute, or no value");
+                                }
+                                std::map<unsigned, CUlaunchAttributeValue> attributes = kernel.attributes;
+                                attributes[attribute] = *value;
+                                return withAttributes(driver, kernel, std::move(attributes), found.work);
+                              });
+}
+
+CUresult cuGraphKernelNodeCopyAttributes(CUgraphNode to, CUgraphNode from) {
+  std::map<unsigned, CUlaunchAttributeValue> attributes;
+  const CUresult read = withWork<KernelWork>("cuGraphKernelNodeCopyAttributes", from,
+                                             [&](Driver&, GraphNode&, const KernelWork& kernel) -> CUresult {
+                                               attributes = kernel.attributes;
+                                               return CUDA_SUCCESS;
+                                             });
+  if (read != CUDA_SUCCESS) return read;
+  return withWork<KernelWork>("cuGraphKernelNodeCopyAttributes", to,
+                              [&](Driver& driver, GraphNode& found, const KernelWork& kernel) {
+                                return withAttributes(driver, kernel, attributes, found.work);
+                              });
 }

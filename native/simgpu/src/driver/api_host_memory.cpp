@@ -15,7 +15,10 @@ CUresult allocateHost(const char* name, void** pointer, std::size_t bytes, unsig
     if (flags > 7) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such flags: " + std::to_string(flags));
     // memory that both sides can address, as pinned memory is
     CUdeviceptr address = 0;
-    if (const CUresult failed = allocate(driver, context, bytes, hostLabel, &address)) return failed;
+    // and that can be guarded by the page
+    if (const CUresult failed = allocate(driver, context, bytes, hostLabel, &address, DeviceMemory::pageAlignment)) {
+      return failed;
+    }
     driver.memory().markInitialised(address, bytes); // the host writes there unseen
     driver.hostRanges[address] = {context.id, address, bytes, flags, false};
     *pointer = reinterpret_cast<void*>(address);
@@ -123,7 +126,8 @@ CUresult cuMemHostRegister_v2(void* pointer, std::size_t bytes, unsigned flags) 
     const auto address = reinterpret_cast<std::uint64_t>(pointer);
     for (const auto& [start, range] : driver.hostRanges) {
       if (start < address + bytes && address < start + range.bytes) {
-        return driver.refuse(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "the range overlaps one that is pinned already");
+        return driver.refuse(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+                             "the range overlaps one that is pinned already");
       }
     }
     driver.hostRanges[address] = {context.id, address, bytes, flags, true};

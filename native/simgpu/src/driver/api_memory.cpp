@@ -17,7 +17,7 @@ CUresult checkFree(Driver& driver, CUdeviceptr address) {
   MemoryStatus status = MemoryStatus::ok;
   if (!found || found->kind != AllocationKind::user || found->label == hostLabel) {
     status = MemoryStatus::unknown;
-  } else if (found->freed) {
+  } else if (found->freed || driver.queuedFrees.contains(address)) {
     status = MemoryStatus::freed;
   } else if (found->base != address) {
     status = MemoryStatus::notBase;
@@ -32,7 +32,8 @@ CUresult allocateAsync(Driver& driver, Context& context, CUdeviceptr* address, s
   if (stream->capture != nullptr) {
     return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "allocation nodes of graphs are not simulated");
   }
-  return allocate(driver, context, bytes, "", address);
+  if (const CUresult failed = allocate(driver, context, bytes, "", address)) return failed;
+  return driver.scheduler.submit(context, stream, AllocateWork{*address, bytes});
 }
 
 } // namespace
@@ -139,6 +140,7 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream handle) {
     const std::shared_ptr<Stream> stream = driver.stream(context, handle);
     if (stream == nullptr) return badHandle(driver, "stream", handle);
     if (const CUresult bad = checkFree(driver, address)) return bad;
+    if (stream->capture == nullptr) driver.queuedFrees.insert(address);
     return driver.scheduler.submit(context, stream, FreeWork{address});
   });
 }

@@ -3,6 +3,7 @@
 #include "driver/simgpu.h"
 #pragma GCC visibility pop
 
+#include "driver/allocate.h"
 #include "driver/call.h"
 #include "driver/json_writer.h"
 
@@ -21,6 +22,46 @@ char* handOut(const std::string& text) {
   auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
   if (copy != nullptr) std::memcpy(copy, text.c_str(), text.size() + 1);
   return copy;
+}
+
+/** The library goes on with what it finds, as the device would. */
+void reportUnwritten(Driver& driver, const char* function, const std::vector<simgpuRange>& ranges) {
+  for (const simgpuRange& range : ranges) {
+    for (std::uint64_t row = 0; range.written == 0 && row < range.rows; ++row) {
+      const std::uint64_t address = range.address + row * range.pitch;
+      DeviceAddress bad = 0;
+      if (driver.memory().check(address, range.bytes) != MemoryStatus::ok ||
+          driver.memory().initialised(address, range.bytes, &bad)) {
+        continue;
+      }
+      char place[32];
+      std::snprintf(place, sizeof place, "0x%llx", static_cast<unsigned long long>(bad));
+      const std::optional<Allocation> allocation = driver.memory().find(bad);
+      driver.report(findingKindName(FindingKind::uninitialisedRead), CUDA_SUCCESS,
+                    std::string(function) + " reads " + range.name + ", of which nobody wrote the byte at " + place +
+                        (allocation ? " (" + allocation->describe() + ")" : std::string()));
+      break;
+    }
+  }
+}
+
+void markWritten(Driver& driver, const std::vector<simgpuRange>& ranges) {
+  for (const simgpuRange& range : ranges) {
+    for (std::uint64_t row = 0; range.written != 0 && row < range.rows; ++row) {
+      driver.memory().markInitialised(range.address + row * range.pitch, range.bytes);
+    }
+  }
+}
+
+std::string signature(const KernelInfo& kernel) {
+  JsonWriter json;
+  json.beginObject().field("kernel", kernel.name).field("bytes", kernel.parameterBytes);
+  json.key("parameters").beginArray();
+  for (const KernelParameter& parameter : kernel.parameters) {
+    json.beginObject().field("name", parameter.name).field("offset", parameter.offset);
+    json.field("size", parameter.size).field("alignment", parameter.alignment).endObject();
+  }
+  return json.endArray().endObject().text();
 }
 
 } // namespace
@@ -45,6 +86,7 @@ void simgpuClear() {
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   driver.findings.clear();
+  driver.order.forgetReports();
   driver.launches.clear();
 }
 
@@ -66,6 +108,12 @@ char* simgpuProjection() {
   return handOut(driver.launches.projectionJson());
 }
 
+char* simgpuProjectionTable() {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  return handOut(driver.launches.projectionTable());
+}
+
 char* simgpuOpcodes(void* module) {
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
@@ -81,16 +129,18 @@ char* simgpuSignature(void* function) {
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   const std::shared_ptr<Function> found = driver.functions.find(static_cast<CUfunction>(function));
-  if (found == nullptr) return nullptr;
-  const KernelInfo& kernel = found->kernel->info;
-  JsonWriter json;
-  json.beginObject().field("kernel", kernel.name).field("bytes", kernel.parameterBytes);
-  json.key("parameters").beginArray();
-  for (const KernelParameter& parameter : kernel.parameters) {
-    json.beginObject().field("name", parameter.name).field("offset", parameter.offset);
-    json.field("size", parameter.size).field("alignment", parameter.alignment).endObject();
+  return found == nullptr ? nullptr : handOut(signature(found->kernel->info));
+}
+
+char* simgpuKernelSignature(const char* kernel) {
+  Driver& driver = Driver::instance();
+  const std::scoped_lock lock(driver.mutex);
+  const Kernel* newest = nullptr;
+  for (const auto& module : driver.modules.all()) {
+    const Kernel* found = module->code->kernel(kernel);
+    if (found != nullptr) newest = found;
   }
-  return handOut(json.endArray().endObject().text());
+  return newest == nullptr ? nullptr : handOut(signature(newest->info));
 }
 
 void simgpuFree(char* text) { std::free(text); }
@@ -117,7 +167,7 @@ int simgpuMemoryAt(uint64_t address, uint64_t* bytesLeft) {
   if (!found) return driver.pinned(address, 1) != nullptr ? 3 : 0;
   *bytesLeft = found->base + found->size - address;
   if (found->freed) return 2;
-  return driver.pinned(address, 1) != nullptr ? 3 : 1;
+  return driver.pinned(address, 1) != nullptr || found->label == managedLabel ? 3 : 1;
 }
 
 int simgpuStreamIsValid(void* stream) {
@@ -127,18 +177,24 @@ int simgpuStreamIsValid(void* stream) {
   return context != nullptr && driver.stream(*context, static_cast<CUstream>(stream)) != nullptr ? 1 : 0;
 }
 
-int simgpuSubmit(void* stream, const char* name, int (*run)(void* data), void* data, void (*discard)(void* data)) {
+int simgpuSubmit(void* stream, const char* name, const simgpuRange* ranges, size_t count, int (*run)(void* data),
+                 void* data, void (*discard)(void* data)) {
   const std::shared_ptr<void> owned(data, discard);
   return callInContext(name, [&](Driver& driver, Context& context) -> CUresult {
     const std::shared_ptr<Stream> target = driver.stream(context, static_cast<CUstream>(stream));
     if (target == nullptr) return badHandle(driver, "stream", stream);
-    return driver.scheduler.submit(
-        context, target, LibraryWork{name, [run, owned] { return static_cast<CUresult>(run(owned.get())); }});
+    const std::vector<simgpuRange> touched(ranges, ranges + count);
+    Footprint footprint;
+    for (const simgpuRange& range : touched) {
+      footprint.add(range.written != 0 ? Touch::write : Touch::read, range.address, range.bytes, range.rows,
+                    range.pitch);
+    }
+    const auto body = [&driver, name, touched, run, owned] {
+      if (driver.configuration.engine.checks) reportUnwritten(driver, name, touched);
+      const auto result = static_cast<CUresult>(run(owned.get()));
+      if (result == CUDA_SUCCESS) markWritten(driver, touched);
+      return result;
+    };
+    return driver.scheduler.submit(context, target, LibraryWork{name, body, std::move(footprint)});
   });
-}
-
-void simgpuMarkWritten(uint64_t address, uint64_t bytes) {
-  Driver& driver = Driver::instance();
-  const std::scoped_lock lock(driver.mutex);
-  driver.memory().markInitialised(address, bytes);
 }

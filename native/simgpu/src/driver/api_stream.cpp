@@ -13,11 +13,16 @@ namespace {
 constexpr int leastPriority = 0;
 constexpr int greatestPriority = -5;
 
+using StreamPointer = std::shared_ptr<Stream>;
+
 template <class Body> CUresult withStream(const char* name, CUstream handle, Body body) {
   return callInContext(name, [&](Driver& driver, Context& context) -> CUresult {
-    const std::shared_ptr<Stream> stream = driver.stream(context, handle);
-    if (stream == nullptr) return badHandle(driver, "stream", handle);
-    return body(driver, context, stream);
+    if (const std::shared_ptr<Stream> stream = driver.stream(context, handle)) return body(driver, context, stream);
+    // a stream may be waited for and asked about whatever context is current
+    const std::shared_ptr<Stream> stream = driver.streams.find(handle);
+    const std::shared_ptr<Context> owner = stream == nullptr ? nullptr : driver.contextOf(stream->owner);
+    if (owner == nullptr) return badHandle(driver, "stream", handle);
+    return owner->sticky != CUDA_SUCCESS ? owner->sticky : body(driver, *owner, stream);
   });
 }
 
@@ -52,12 +57,14 @@ CUresult cuStreamCreateWithPriority(CUstream* stream, unsigned flags, int priori
 }
 
 CUresult cuStreamDestroy_v2(CUstream handle) {
-  return callInContext("cuStreamDestroy", [&](Driver& driver, Context& context) -> CUresult {
+  return callInContext("cuStreamDestroy", [&](Driver& driver, Context&) -> CUresult {
     const std::shared_ptr<Stream> stream = driver.streams.find(handle);
-    if (stream == nullptr) return badHandle(driver, "stream", handle);
+    const std::shared_ptr<Context> owner = stream == nullptr ? nullptr : driver.contextOf(stream->owner);
+    if (owner == nullptr) return badHandle(driver, "stream", handle);
     if (stream->capture != nullptr) stream->capture->invalid = true;
     // a device finishes the work of a destroyed stream some time later
-    const CUresult result = driver.scheduler.drain(context, stream);
+    const CUresult result = driver.scheduler.drain(*owner, stream);
+    driver.order.streamDestroyed(*owner, *stream);
     driver.streams.remove(handle);
     return result;
   });
@@ -80,7 +87,8 @@ CUresult cuStreamGetFlags(CUstream handle, unsigned* flags) {
 }
 
 CUresult cuStreamGetId(CUstream handle, unsigned long long* id) {
-  return withStream("cuStreamGetId", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamGetId", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (id == nullptr) return nullArgument(driver, "id");
     *id = stream->legacy ? context.id : reinterpret_cast<unsigned long long>(stream->handle);
     return CUDA_SUCCESS;
@@ -98,24 +106,30 @@ CUresult cuStreamGetCtx(CUstream handle, CUcontext* result) {
 }
 
 CUresult cuStreamSynchronize(CUstream handle) {
-  return withStream("cuStreamSynchronize", handle, [](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamSynchronize", handle,
+                    [](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (const CUresult forbidden = mayWait(driver, context, *stream)) return forbidden;
-    return stream->legacy ? driver.scheduler.synchronizeLegacy(context) : driver.scheduler.drain(context, stream);
+    return stream->legacy ? driver.scheduler.synchronizeLegacy(context)
+                          : driver.scheduler.synchronize(context, stream);
   });
 }
 
 CUresult cuStreamQuery(CUstream handle) {
-  return withStream("cuStreamQuery", handle, [](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamQuery", handle,
+                    [](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (const CUresult forbidden = mayWait(driver, context, *stream)) return forbidden;
     // a program that polls sees progress: one piece of work each time
     const bool worked = driver.scheduler.step(context, stream);
     if (context.sticky != CUDA_SUCCESS) return context.sticky;
-    return worked ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+    if (worked) return CUDA_ERROR_NOT_READY;
+    driver.order.hostKnows(stream->clock);
+    return CUDA_SUCCESS;
   });
 }
 
 CUresult cuStreamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags) {
-  return withStream("cuStreamWaitEvent", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamWaitEvent", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     const std::shared_ptr<Event> event = driver.events.find(eventHandle);
     if (event == nullptr) return badHandle(driver, "event", eventHandle);
     if (flags > 1) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such flags");
@@ -126,7 +140,8 @@ CUresult cuStreamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags)
 }
 
 CUresult cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void* userData, unsigned flags) {
-  return withStream("cuStreamAddCallback", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamAddCallback", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (callback == nullptr) return nullArgument(driver, "callback");
     if (flags != 0) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "flags must be 0");
     if (stream->capture != nullptr) {
@@ -142,7 +157,8 @@ CUresult cuStreamAttachMemAsync(CUstream handle, CUdeviceptr, std::size_t, unsig
 }
 
 CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
-  return withStream("cuStreamBeginCapture", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamBeginCapture", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
       return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such capture mode");
     }
@@ -151,14 +167,16 @@ CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
 }
 
 CUresult cuStreamEndCapture(CUstream handle, CUgraph* graph) {
-  return withStream("cuStreamEndCapture", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamEndCapture", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (graph == nullptr) return nullArgument(driver, "graph");
     return endCapture(driver, context, *stream, graph);
   });
 }
 
 CUresult cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus* status) {
-  return withStream("cuStreamIsCapturing", handle, [&](Driver& driver, Context& context, const auto& stream) -> CUresult {
+  return withStream("cuStreamIsCapturing", handle,
+                    [&](Driver& driver, Context& context, const StreamPointer& stream) -> CUresult {
     if (status == nullptr) return nullArgument(driver, "status");
     if (stream->legacy) {
       if (driver.captureForbids(context)) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "driver/driver.h"
+#include "memory/simulation_thread.h"
 
 #include <new>
 #include <string>
@@ -28,6 +29,7 @@ inline std::shared_ptr<Context> currentContext(Driver& driver) {
 /** Runs `body` with the driver locked, whether or not it was initialised. */
 template <class Body> CUresult callAlways(const char* name, Body body) {
   if (insideHostFunction) return CUDA_ERROR_NOT_PERMITTED;
+  const InsideSimulation inside;
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   currentCall = name;
@@ -56,9 +58,10 @@ template <class Body> CUresult callInContext(const char* name, Body body) {
   return call(name, [&](Driver& driver) -> CUresult {
     const std::shared_ptr<Context> context = currentContext(driver);
     if (context == nullptr) {
-      return driver.refuse(CUDA_ERROR_INVALID_CONTEXT, contextStack.empty()
-                                                           ? "no context is current to the calling thread"
-                                                           : "the thread's current context was destroyed");
+      if (contextStack.empty()) {
+        return driver.refuse(CUDA_ERROR_INVALID_CONTEXT, "no context is current to the calling thread");
+      }
+      return driver.refuse(CUDA_ERROR_CONTEXT_IS_DESTROYED, "the thread's current context was destroyed");
     }
     if (context->sticky != CUDA_SUCCESS) return context->sticky;
     return body(driver, *context);

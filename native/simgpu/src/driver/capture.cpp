@@ -20,6 +20,19 @@ void addAll(std::vector<CUgraphNode>& tail, const std::vector<CUgraphNode>& more
   }
 }
 
+/** Adds a node after what the stream did before. */
+CUresult append(Driver& driver, Stream& stream, CUgraphNodeType type, std::shared_ptr<const Work> work,
+                std::shared_ptr<Graph> child) {
+  const Capture& capture = *stream.capture;
+  if (capture.invalid) {
+    return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "an earlier error spoilt this capture");
+  }
+  const auto node = addNode(driver, capture.graph, stream.captureTail, type, std::move(work));
+  node->child = std::move(child);
+  stream.captureTail = {node->handle};
+  return CUDA_SUCCESS;
+}
+
 /** Whether every node of the graph leads to one of `tail`. */
 bool joined(const Graph& graph, const std::vector<CUgraphNode>& tail) {
   std::set<CUgraphNode> leaves;
@@ -34,14 +47,22 @@ bool joined(const Graph& graph, const std::vector<CUgraphNode>& tail) {
 } // namespace
 
 CUresult captureWork(Driver& driver, Context&, Stream& stream, Work work) {
-  Capture& capture = *stream.capture;
-  if (capture.invalid) {
-    return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "an earlier error spoilt this capture");
-  }
   const CUgraphNodeType type = nodeType(work);
-  const auto node = addNode(driver, capture.graph, stream.captureTail, type, std::make_shared<const Work>(std::move(work)));
-  stream.captureTail = {node->handle};
-  return CUDA_SUCCESS;
+  return append(driver, stream, type, std::make_shared<const Work>(std::move(work)), nullptr);
+}
+
+CUresult captureGraph(Driver& driver, Context& context, Stream& stream, const GraphExec& exec) {
+  const std::shared_ptr<Graph> child = createGraph(driver, context);
+  child->nested = true;
+  for (const GraphExec::Node& node : exec.nodes) {
+    std::vector<CUgraphNode> after;
+    for (const std::size_t index : node.after) after.push_back(child->nodes[index]->handle);
+    addNode(driver, child, after, node.type, node.work);
+  }
+  const CUresult result =
+      append(driver, stream, CU_GRAPH_NODE_TYPE_GRAPH, std::make_shared<const Work>(EmptyWork{}), child);
+  if (result != CUDA_SUCCESS) destroyGraph(driver, child);
+  return result;
 }
 
 CUresult captureRecord(Driver& driver, Event& event, Stream& stream) {
@@ -57,6 +78,9 @@ CUresult captureWait(Driver& driver, Event& event, Stream& stream) {
   if (event.capture == nullptr) {
     return spoil(driver, *stream.capture, CUDA_ERROR_STREAM_CAPTURE_ISOLATION,
                  "a captured stream cannot wait for an event that was recorded outside the capture");
+  }
+  if (event.capture->ended) {
+    return driver.refuse(CUDA_ERROR_CAPTURED_EVENT, "the event was recorded in a captured stream: it never happens");
   }
   if (event.capture->invalid) {
     return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "an earlier error spoilt the event's capture");
@@ -79,7 +103,9 @@ CUresult beginCapture(Driver& driver, Context& context, const std::shared_ptr<St
   if (stream->legacy) {
     return driver.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the legacy default stream cannot be captured");
   }
-  if (stream->capture != nullptr) return driver.refuse(CUDA_ERROR_ILLEGAL_STATE, "the stream is being captured already");
+  if (stream->capture != nullptr) {
+    return driver.refuse(CUDA_ERROR_ILLEGAL_STATE, "the stream is being captured already");
+  }
   auto capture = std::make_shared<Capture>();
   capture->graph = createGraph(driver, context);
   capture->mode = mode;
@@ -102,13 +128,11 @@ CUresult endCapture(Driver& driver, Context& context, Stream& stream, CUgraph* g
                  "only the thread that began the capture may end it");
   }
   const bool complete = joined(*capture->graph, stream.captureTail);
-  for (const auto& other : driver.streams.all()) {
+  capture->ended = true;
+  for (const auto& other : driver.streamsOf(context)) {
     if (other->capture != capture) continue;
     other->capture.reset();
     other->captureTail.clear();
-  }
-  for (const auto& [thread, other] : context.perThread) {
-    if (other->capture == capture) other->capture.reset();
   }
   *graph = nullptr;
   if (!capture->invalid && complete) {

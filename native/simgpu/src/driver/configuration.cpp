@@ -10,7 +10,8 @@ namespace simgpu::driver {
 namespace {
 
 constexpr const char* keys[] = {"device",   "memory",   "checks", "exact",  "traffic", "workers",
-                                "watchdog", "findings", "async",  "report", "faults"};
+                                "watchdog", "findings", "async",  "report", "times",
+                                "guard",    "faults"};
 
 template <class Number> bool readNumber(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -80,6 +81,11 @@ bool Configuration::applyOne(std::string_view key, std::string_view value, std::
     good = readChoice(value, "deferred", "eager", deferred);
   } else if (key == "report") {
     good = readChoice(value, "stderr", "off", reportToStderr);
+  } else if (key == "times") {
+    good = readChoice(value, "projected", "wall", projectedTimes);
+    if (good && projectedTimes) engine.countTraffic = true; // the projection needs it
+  } else if (key == "guard") {
+    good = readChoice(value, "on", "off", guard);
   } else if (key == "faults") {
     return faults.parse(value, problem);
   } else {

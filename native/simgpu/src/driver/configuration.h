@@ -15,13 +15,17 @@ namespace simgpu::driver {
  *
  *   device=a100|a10|rtx3090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
  *   workers=N                 watchdog=N            findings=N         async=deferred|eager
- *   report=stderr|off         faults=LIST (see FaultPlan)
+ *   report=stderr|off         times=wall|projected  guard=on|off       faults=LIST (see FaultPlan)
  */
 struct Configuration {
   DeviceModel model = DeviceModel::a100();
   Settings engine;
   /** Asynchronous work runs when something waits for it; otherwise at once. */
   bool deferred = true;
+  /** Event times are projected device times; otherwise those of the simulation on this machine. */
+  bool projectedTimes = false;
+  /** Pinned memory is inaccessible to the host while a copy into it waits, so that a touch is found. */
+  bool guard = true;
   /** Findings are printed to standard error as they are made. */
   bool reportToStderr = true;
   FaultPlan faults;

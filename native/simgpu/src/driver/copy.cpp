@@ -28,8 +28,9 @@ CUresult checkSide(Driver& driver, const CopyWork& copy, const CopySide& side, c
                  extent(side, copy));
 }
 
+constexpr std::size_t most = std::size_t{1} << 46; // more than any memory has
+
 bool overflows(const CopyWork& copy) {
-  constexpr std::size_t most = std::size_t{1} << 46; // more than any memory has
   return copy.width > most || copy.height > most || copy.depth > most || copy.from.pitch > most ||
          copy.to.pitch > most || static_cast<double>(copy.height) * static_cast<double>(copy.from.pitch) *
                                          static_cast<double>(copy.depth) >
@@ -38,8 +39,8 @@ bool overflows(const CopyWork& copy) {
              static_cast<double>(most);
 }
 
-bool resolve(Driver& driver, Place place, std::uint64_t address) {
-  return place == Place::automatic ? driver.onDevice(address) : place == Place::device;
+bool resolve(Driver& driver, Location place, std::uint64_t address) {
+  return place == Location::automatic ? driver.onDevice(address) : place == Location::device;
 }
 
 CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdeviceptr device, std::size_t pitch,
@@ -60,7 +61,7 @@ CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdevicept
 
 } // namespace
 
-CopyWork flatCopy(Driver& driver, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+CopyWork flatCopy(Driver& driver, Location to, std::uint64_t toAddress, Location from, std::uint64_t fromAddress,
                   std::size_t bytes) {
   CopyWork copy;
   copy.to = {resolve(driver, to, toAddress), toAddress, bytes, bytes};
@@ -92,6 +93,12 @@ CUDA_MEMCPY3D asBox(const CUDA_MEMCPY2D& flat) {
 }
 
 CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
+  for (const std::size_t offset : {box.srcXInBytes, box.srcY, box.srcZ, box.dstXInBytes, box.dstY, box.dstZ}) {
+    if (offset > most) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "an offset larger than any memory");
+  }
+  if (box.srcLOD != 0 || box.dstLOD != 0) {
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the level of detail must be 0");
+  }
   copy.width = box.WidthInBytes;
   copy.height = box.Height;
   copy.depth = box.Depth;
@@ -115,7 +122,7 @@ CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
 }
 
 CUresult checkCopy(Driver& driver, const CopyWork& copy) {
-  if (copy.bytes() == 0) return CUDA_SUCCESS;
+  if (copy.width == 0 || copy.height == 0 || copy.depth == 0) return CUDA_SUCCESS;
   if (overflows(copy)) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a copy larger than any memory");
   if (const CUresult bad = checkSide(driver, copy, copy.from, "a copy's source")) return bad;
   return checkSide(driver, copy, copy.to, "a copy's destination");
@@ -123,13 +130,12 @@ CUresult checkCopy(Driver& driver, const CopyWork& copy) {
 
 CUresult copyNow(Driver& driver, Context& context, const CopyWork& copy) {
   if (const CUresult bad = checkCopy(driver, copy)) return bad;
+  // copies within the device do not make the host wait
+  if (copy.from.device && copy.to.device) return driver.scheduler.submit(context, context.legacy, copy);
   if (const CUresult failed = driver.scheduler.synchronizeLegacy(context)) return failed;
-  const CUresult result = run(driver, copy);
-  const bool flat = copy.height == 1 && copy.depth == 1;
-  if (result == CUDA_SUCCESS && flat && copy.from.device && !copy.to.device) {
-    driver.scheduler.noteHostRead(context, copy.from.address, reinterpret_cast<void*>(copy.to.address), copy.width);
-  }
-  return result;
+  CopyWork now = copy;
+  now.readByHost = !copy.to.device;
+  return driver.scheduler.runNow(context, now);
 }
 
 CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream handle) {
@@ -155,12 +161,18 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
   if (toPinned && driver.configuration.deferred && driver.configuration.engine.checks) {
     for (std::size_t z = 0; z < copy.depth; ++z) {
       for (std::size_t y = 0; y < copy.height; ++y) {
-        std::memset(reinterpret_cast<void*>(copy.to.address + z * copy.to.slice + y * copy.to.pitch), poison, copy.width);
+        const std::uint64_t row = copy.to.address + z * copy.to.slice + y * copy.to.pitch;
+        std::memset(reinterpret_cast<void*>(row), poison, copy.width);
       }
     }
+    const bool flat = copy.height == 1 && copy.depth == 1;
+    if (flat && driver.configuration.guard) {
+      copy.guard = HostGuard::over(driver.memory(), copy.to.address, copy.width);
+    }
   }
+  copy.readByHost = toPageable;
   if (const CUresult failed = driver.scheduler.submit(context, stream, std::move(copy))) return failed;
-  return toPageable ? driver.scheduler.drain(context, stream) : CUDA_SUCCESS;
+  return toPageable ? driver.scheduler.synchronize(context, stream) : CUDA_SUCCESS;
 }
 
 } // namespace simgpu::driver

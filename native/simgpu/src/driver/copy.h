@@ -6,10 +6,10 @@
 namespace simgpu::driver {
 
 /** A side as the caller declares it; `automatic` finds out by the address. */
-enum class Place { host, device, automatic };
+enum class Location { host, device, automatic };
 
 /** A copy of consecutive bytes. */
-CopyWork flatCopy(Driver& driver, Place to, std::uint64_t toAddress, Place from, std::uint64_t fromAddress,
+CopyWork flatCopy(Driver& driver, Location to, std::uint64_t toAddress, Location from, std::uint64_t fromAddress,
                   std::size_t bytes);
 
 /** From the structure of a 2D or 3D copy; notes why it cannot be done. */

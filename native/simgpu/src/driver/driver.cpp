@@ -75,7 +75,6 @@ std::shared_ptr<Context> Driver::createContext(unsigned flags, bool isPrimary) {
 
 void Driver::endContext(Context& context) {
   if (context.sticky == CUDA_SUCCESS) scheduler.synchronize(context);
-  scheduler.forget(context);
   reportLeaks(context);
   const auto belongs = [&](const auto& object) { return object.owner == context.id; };
   graphExecs.take(belongs);
@@ -89,9 +88,11 @@ void Driver::endContext(Context& context) {
   pools.take(belongs);
   std::erase_if(hostRanges, [&](const auto& entry) { return entry.second.owner == context.id; });
   memory().freeOwned(context.id, AllocationKind::user);
+  std::erase_if(queuedFrees, [&](CUdeviceptr address) { return memory().check(address, 1) != MemoryStatus::ok; });
   context.perThread.clear();
   context.legacy.reset();
   contexts.remove(context.handle);
+  order.contextEnded(context);
 }
 
 void Driver::endAllContexts() {
@@ -124,10 +125,27 @@ void Driver::reportLeaks(const Context& context) {
   leakObjects(events, "event");
   leakObjects(graphExecs, "executable graph");
   for (const auto& graph : graphs.all()) {
-    if (graph->owner == context.id && !graph->nested) leak("graph of " + std::to_string(graph->nodes.size()) + " nodes");
+    if (graph->owner != context.id || graph->nested) continue;
+    leak("graph of " + std::to_string(graph->nodes.size()) + " nodes");
   }
   leakObjects(pools, "memory pool");
   leakObjects(links, "linker state");
+}
+
+std::shared_ptr<Context> Driver::contextOf(std::uint64_t owner) const {
+  for (const auto& context : contexts.all()) {
+    if (context->id == owner) return context;
+  }
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<Stream>> Driver::streamsOf(const Context& context) const {
+  std::vector<std::shared_ptr<Stream>> own;
+  for (const auto& stream : streams.all()) {
+    if (stream->owner == context.id) own.push_back(stream);
+  }
+  for (const auto& [thread, stream] : context.perThread) own.push_back(stream);
+  return own;
 }
 
 std::shared_ptr<Stream> Driver::stream(Context& context, CUstream handle) {
@@ -141,7 +159,8 @@ std::shared_ptr<Stream> Driver::stream(Context& context, CUstream handle) {
     }
     return own;
   }
-  return streams.find(handle);
+  const std::shared_ptr<Stream> found = streams.find(handle);
+  return found != nullptr && found->owner == context.id ? found : nullptr;
 }
 
 const HostRange* Driver::pinned(std::uint64_t address, std::size_t bytes) const {
@@ -155,8 +174,8 @@ bool Driver::onDevice(std::uint64_t address) { return memory().find(address).has
 
 CUresult Driver::captureForbids(const Context& context) {
   if (threadCaptureMode == CU_STREAM_CAPTURE_MODE_RELAXED) return CUDA_SUCCESS;
-  for (const auto& stream : streams.all()) {
-    if (stream->capture == nullptr || stream->owner != context.id) continue;
+  for (const auto& stream : streamsOf(context)) {
+    if (stream->capture == nullptr) continue;
     const Capture& capture = *stream->capture;
     const bool own = capture.thread == std::this_thread::get_id();
     const bool forbidden = capture.mode == CU_STREAM_CAPTURE_MODE_GLOBAL

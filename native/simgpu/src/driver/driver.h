@@ -7,6 +7,7 @@
 #include "driver/launch_log.h"
 #include "driver/objects.h"
 #include "driver/scheduler.h"
+#include "driver/stream_order.h"
 
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@ public:
   FindingLog findings;
   LaunchLog launches;
   Scheduler scheduler{*this};
+  StreamOrder order{*this};
 
   HandleTable<CUcontext, Context> contexts;
   HandleTable<CUmodule, LoadedModule> modules;
@@ -44,6 +46,7 @@ public:
   HandleTable<CUmemoryPool, Pool> pools;
   HandleTable<CUlinkState, LinkState> links;
   std::map<std::uint64_t, HostRange> hostRanges; // by address
+  std::set<CUdeviceptr> queuedFrees;             // by cuMemFreeAsync, not run yet
 
   std::shared_ptr<Context> primary; // null while nobody retains it
   unsigned primaryUsers = 0;
@@ -66,7 +69,12 @@ public:
   void endContext(Context& context);
   void endAllContexts();
 
-  /** The stream of a handle, null being the legacy default stream; null when there is no such stream. */
+  /** The context that owns something; null when it has ended. */
+  std::shared_ptr<Context> contextOf(std::uint64_t owner) const;
+  /** All streams of a context but the legacy default stream. */
+  std::vector<std::shared_ptr<Stream>> streamsOf(const Context& context) const;
+
+  /** The stream of a handle, null being the legacy default stream; null when the context has no such stream. */
   std::shared_ptr<Stream> stream(Context& context, CUstream handle);
 
   /** The pinned range that contains all of these bytes; null for pageable memory. */

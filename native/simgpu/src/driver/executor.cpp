@@ -68,7 +68,8 @@ CUresult explain(Driver& driver, MemoryStatus status, const char* what, std::uin
   return driver.refuse(CUDA_ERROR_INVALID_VALUE, text);
 }
 
-CUresult run(Driver& driver, Context& context, const KernelWork& work) {
+CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint,
+             double& projected) {
   const KernelInfo& info = work.function->kernel->info;
   if (const CUresult fault = driver.configuration.faults.countLaunch()) {
     driver.report("injected fault", fault, "the launch of " + info.name + " fails, as demanded");
@@ -76,13 +77,18 @@ CUresult run(Driver& driver, Context& context, const KernelWork& work) {
   }
   Engine& engine = driver.engine();
   const double start = clockMilliseconds();
-  LaunchResult result = engine.launch(*work.function->kernel, work.config, work.parameters);
+  LaunchConfig config = work.config;
+  config.footprint = footprint;
+  LaunchResult result = engine.launch(*work.function->kernel, config, work.parameters);
   const double end = clockMilliseconds();
   for (const Finding& finding : result.findings) driver.report(finding);
   const auto status = static_cast<CUresult>(result.status);
   LaunchRecord record{info, work.config, 0, status, end - start, result.counters};
   record.residentBlocks = engine.occupancy(info, static_cast<std::uint32_t>(work.config.block.volume()),
                                            work.config.dynamicShared);
+  if (driver.configuration.projectedTimes) {
+    projected = record.project(peaksOf(driver.configuration.model)).total * 1e3;
+  }
   driver.launches.add(std::move(record));
   if (status != CUDA_SUCCESS && result.findings.empty()) {
     driver.report("failed launch", status, "kernel " + info.name + " failed in context " + std::to_string(context.id));
@@ -93,6 +99,13 @@ CUresult run(Driver& driver, Context& context, const KernelWork& work) {
 CUresult run(Driver& driver, const CopyWork& work) {
   if (const std::uint32_t delay = driver.configuration.faults.copyDelayMicroseconds()) {
     std::this_thread::sleep_for(std::chrono::microseconds(delay));
+  }
+  if (const std::uint64_t touched = work.guard == nullptr ? 0 : work.guard->lift()) {
+    char place[32];
+    std::snprintf(place, sizeof place, "0x%llx", static_cast<unsigned long long>(touched));
+    driver.report("read before synchronised", CUDA_SUCCESS,
+                  std::string("the host touched pinned memory at ") + place + " before the copy of " +
+                      std::to_string(work.bytes()) + " bytes into it had been waited for");
   }
   if (work.bytes() == 0) return CUDA_SUCCESS;
   MemoryStatus status;
@@ -118,6 +131,7 @@ CUresult run(Driver& driver, const FillWork& work) {
 }
 
 CUresult run(Driver& driver, const FreeWork& work) {
+  driver.queuedFrees.erase(work.address);
   return explain(driver, driver.memory().free(work.address), "free", work.address, 0);
 }
 

@@ -12,8 +12,9 @@ namespace simgpu::driver {
 /**
  * Which calls are to fail. Written as a comma-separated list: `alloc=3` (the third allocation finds no memory),
  * `launch=2` (the second launch fails, CUDA_ERROR_LAUNCH_FAILED), `ecc=5` (the fifth launch meets an uncorrectable
- * memory error), `lost=100` (after a hundred calls the device is gone: every further one answers CUDA_ERROR_UNKNOWN,
- * which is what drivers answer for a device that fell off the bus), `copy-delay=200` (microseconds added to each copy).
+ * memory error), `lost=100` (after a hundred calls the device is gone: cuInit answers CUDA_ERROR_NO_DEVICE and every
+ * other call CUDA_ERROR_UNKNOWN, which programs report of devices that fell off the bus; see proteneer/timemachine
+ * pull request 1203), `copy-delay=200` (microseconds added to each copy).
  */
 class FaultPlan {
 public:

@@ -21,8 +21,9 @@ inline CUresult checkFill(Driver& driver, const FillWork& fill) {
   const std::size_t row = fill.width * element;
   if (fill.width > most || fill.height > most || (fill.height > 1 && row > fill.pitch) ||
       (fill.pitch != 0 && fill.height > most / fill.pitch)) {
-    return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a row of " + std::to_string(row) + " bytes does not fit in a pitch of " +
-                                                       std::to_string(fill.pitch));
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE,
+                         "a row of " + std::to_string(row) + " bytes does not fit in a pitch of " +
+                             std::to_string(fill.pitch));
   }
   const std::size_t bytes = (fill.height - 1) * fill.pitch + row;
   return explain(driver, driver.memory().check(fill.to, bytes), "a fill", fill.to, bytes);

@@ -1,6 +1,7 @@
 #include "driver/graph.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace simgpu::driver {
@@ -88,8 +89,14 @@ bool dependsOn(const Driver& driver, const GraphNode& node, CUgraphNode on) {
   return false;
 }
 
-void flatten(const Driver& driver, const Graph& graph, std::vector<GraphExec::Node>& order) {
-  std::set<CUgraphNode> placed;
+namespace {
+
+/** Appends a graph whose roots come after `entry`; gives the nodes that what follows the graph has to come after. */
+std::vector<std::size_t> append(const Graph& graph, const std::vector<std::size_t>& entry,
+                                std::vector<GraphExec::Node>& order) {
+  std::map<CUgraphNode, std::vector<std::size_t>> placed; // by node, what stands for its end
+  std::set<CUgraphNode> leaves;
+  for (const auto& node : graph.nodes) leaves.insert(node->handle);
   // edges cannot form a circle, so every pass places a node
   while (placed.size() < graph.nodes.size()) {
     for (const auto& node : graph.nodes) {
@@ -97,14 +104,33 @@ void flatten(const Driver& driver, const Graph& graph, std::vector<GraphExec::No
       const bool ready = std::all_of(node->dependencies.begin(), node->dependencies.end(),
                                      [&](CUgraphNode dependency) { return placed.contains(dependency); });
       if (!ready) continue;
-      if (node->child != nullptr) {
-        flatten(driver, *node->child, order);
-      } else {
-        order.push_back({node->handle, node->type, node->work});
+      std::vector<std::size_t> after = node->dependencies.empty() ? entry : std::vector<std::size_t>{};
+      for (const CUgraphNode dependency : node->dependencies) {
+        leaves.erase(dependency);
+        after.insert(after.end(), placed[dependency].begin(), placed[dependency].end());
       }
-      placed.insert(node->handle);
+      std::sort(after.begin(), after.end());
+      after.erase(std::unique(after.begin(), after.end()), after.end());
+      if (node->child != nullptr) {
+        placed[node->handle] = append(*node->child, after, order);
+      } else {
+        placed[node->handle] = {order.size()};
+        order.push_back({node->handle, node->type, node->work, std::move(after)});
+      }
     }
   }
+  if (graph.nodes.empty()) return entry;
+  std::vector<std::size_t> exits;
+  for (const CUgraphNode leaf : leaves) exits.insert(exits.end(), placed[leaf].begin(), placed[leaf].end());
+  return exits;
+}
+
+} // namespace
+
+std::vector<GraphExec::Node> flatten(const Graph& graph) {
+  std::vector<GraphExec::Node> order;
+  append(graph, {}, order);
+  return order;
 }
 
 } // namespace simgpu::driver

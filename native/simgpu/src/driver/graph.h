@@ -23,7 +23,7 @@ std::shared_ptr<Graph> cloneGraph(Driver& driver, const Graph& graph);
 /** Whether `node` depends on `on`, at any distance. */
 bool dependsOn(const Driver& driver, const GraphNode& node, CUgraphNode on);
 
-/** Appends the graph's nodes to `order`, each after those it depends on, children in their parents' places. */
-void flatten(const Driver& driver, const Graph& graph, std::vector<GraphExec::Node>& order);
+/** The graph's nodes, each after those it depends on, the nodes of child graphs in their parents' places. */
+std::vector<GraphExec::Node> flatten(const Graph& graph);
 
 } // namespace simgpu::driver

@@ -47,6 +47,11 @@ CUresult JitOptions::read(Driver& driver, unsigned count, const CUjit_option* op
       }
     }
   }
+  for (const LogBuffer& log : {result.info, result.error}) {
+    if (log.text != nullptr && !hostMapped(log.text, log.bytes)) {
+      return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a log buffer cannot be written to as far as its size says");
+    }
+  }
   return CUDA_SUCCESS;
 }
 

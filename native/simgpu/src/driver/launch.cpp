@@ -51,32 +51,6 @@ CUresult checkSizes(Driver& driver, const KernelInfo& kernel, const Dim3& grid, 
   return CUDA_SUCCESS;
 }
 
-CUresult checkResources(Driver& driver, const Function& function, const LaunchConfig& config) {
-  const DeviceModel& model = driver.configuration.model;
-  const KernelInfo& kernel = function.kernel->info;
-  const std::uint64_t shared = std::uint64_t{kernel.staticSharedBytes} + config.dynamicShared;
-  if (config.dynamicShared > config.maxDynamicShared || shared > model.sharedPerBlockOptin) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
-                         std::to_string(config.dynamicShared) + " bytes of dynamic shared memory where " +
-                             std::to_string(config.maxDynamicShared) +
-                             " are allowed (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES allows up to " +
-                             std::to_string(model.sharedPerBlockOptin - kernel.staticSharedBytes) + ")");
-  }
-  const std::uint32_t resident = driver.engine().occupancy(
-      kernel, static_cast<std::uint32_t>(config.block.volume()), config.dynamicShared);
-  if (resident == 0) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
-                         "not one block of " + std::to_string(config.block.volume()) + " threads with " +
-                             std::to_string(kernel.registers) + " registers each fits on a multiprocessor");
-  }
-  if (config.cooperative && config.grid.volume() > std::uint64_t{resident} * model.smCount) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
-                         std::to_string(config.grid.volume()) + " blocks cannot be resident together; " +
-                             std::to_string(std::uint64_t{resident} * model.smCount) + " can");
-  }
-  return CUDA_SUCCESS;
-}
-
 CUresult fromArray(Driver& driver, const KernelInfo& kernel, void** parameters, KernelWork& launch) {
   const std::size_t count = kernel.parameters.size();
   if (!hostMapped(parameters, count * sizeof(void*))) {
@@ -109,7 +83,8 @@ CUresult fromBuffer(Driver& driver, const KernelInfo& kernel, void** extra, Kern
     } else if (*at == CU_LAUNCH_PARAM_BUFFER_SIZE) {
       size = static_cast<const std::size_t*>(at[1]);
     } else {
-      return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE, "an unknown entry in the array of extra arguments");
+      return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                           "an unknown entry in the array of extra arguments");
     }
   }
   if (size == nullptr || !hostMapped(size, sizeof *size) || !hostMapped(buffer, *size)) {
@@ -128,6 +103,39 @@ CUresult fromBuffer(Driver& driver, const KernelInfo& kernel, void** extra, Kern
 
 } // namespace
 
+CUresult checkResources(Driver& driver, const Function& function, const LaunchConfig& config) {
+  const DeviceModel& model = driver.configuration.model;
+  const KernelInfo& kernel = function.kernel->info;
+  const std::uint64_t shared = std::uint64_t{kernel.staticSharedBytes} + config.dynamicShared;
+  if (config.dynamicShared > config.maxDynamicShared || shared > model.sharedPerBlockOptin) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                         std::to_string(config.dynamicShared) + " bytes of dynamic shared memory where " +
+                             std::to_string(config.maxDynamicShared) +
+                             " are allowed (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES allows up to " +
+                             std::to_string(model.sharedPerBlockOptin - kernel.staticSharedBytes) + ")");
+  }
+  const std::uint32_t resident = driver.engine().occupancy(
+      kernel, static_cast<std::uint32_t>(config.block.volume()), config.dynamicShared);
+  if (resident == 0) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
+                         "not one block of " + std::to_string(config.block.volume()) + " threads with " +
+                             std::to_string(kernel.registers) + " registers each fits on a multiprocessor");
+  }
+  if (config.cooperative && config.grid.volume() > std::uint64_t{resident} * model.smCount) {
+    return invalidLaunch(driver, kernel, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+                         std::to_string(config.grid.volume()) + " blocks cannot be resident together; " +
+                             std::to_string(std::uint64_t{resident} * model.smCount) + " can");
+  }
+  return CUDA_SUCCESS;
+}
+
+void resetPointers(KernelWork& launch) {
+  launch.pointers.clear();
+  for (const KernelParameter& parameter : launch.function->kernel->info.parameters) {
+    launch.pointers.push_back(launch.parameters.data() + parameter.offset);
+  }
+}
+
 CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelWork& launch) {
   launch.function = driver.functions.find(arguments.function);
   if (launch.function == nullptr) return badHandle(driver, "function", arguments.function);
@@ -145,17 +153,15 @@ CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelW
 
   launch.parameters.assign(kernel.parameterBytes, std::byte{0});
   if (arguments.parameters != nullptr && arguments.extra != nullptr) {
-    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE, "parameters are given twice, as array and as buffer");
+    return invalidLaunch(driver, kernel, CUDA_ERROR_INVALID_VALUE,
+                         "parameters are given twice, as array and as buffer");
   }
   if (arguments.extra != nullptr) {
     if (const CUresult bad = fromBuffer(driver, kernel, arguments.extra, launch)) return bad;
   } else if (!kernel.parameters.empty()) {
     if (const CUresult bad = fromArray(driver, kernel, arguments.parameters, launch)) return bad;
   }
-  launch.pointers.clear();
-  for (const KernelParameter& parameter : kernel.parameters) {
-    launch.pointers.push_back(launch.parameters.data() + parameter.offset);
-  }
+  resetPointers(launch);
   return CUDA_SUCCESS;
 }
 

@@ -1,6 +1,5 @@
 #include "driver/launch_log.h"
 
-#include "count/projection.h"
 #include "driver/finding_log.h"
 #include "driver/json_writer.h"
 
@@ -28,6 +27,12 @@ void write(JsonWriter& json, const Counters& counters) {
   json.field("barriers", counters.barriers).field("branches", counters.branches);
   json.field("divergentBranches", counters.divergentBranches).field("preemptions", counters.preemptions);
   json.field("blocks", counters.blocks).field("warps", counters.warps).endObject();
+}
+
+std::vector<Projection> projections(const LaunchRecord& record) {
+  std::vector<Projection> all;
+  for (const DevicePeaks& peaks : publishedPeaks()) all.push_back(record.project(peaks));
+  return all;
 }
 
 void write(JsonWriter& json, const char* name, const Dim3& size) {
@@ -77,18 +82,35 @@ std::string LaunchLog::json() const {
   return json.text();
 }
 
+Projection LaunchRecord::project(const DevicePeaks& peaks) const {
+  const LaunchShape shape{config.grid.volume(), static_cast<std::uint32_t>((config.block.volume() + 31) / 32),
+                          residentBlocks};
+  return simgpu::project(counters, shape, peaks);
+}
+
+const DevicePeaks& peaksOf(const DeviceModel& model) {
+  for (const DevicePeaks& peaks : publishedPeaks()) {
+    if (model.name.ends_with(peaks.name)) return peaks;
+  }
+  return publishedPeaks().front();
+}
+
 std::string LaunchLog::projectionJson() const {
   JsonWriter json;
   json.beginArray();
   for (const LaunchRecord& record : records_) {
-    const LaunchShape shape{record.config.grid.volume(),
-                            static_cast<std::uint32_t>((record.config.block.volume() + 31) / 32),
-                            record.residentBlocks};
-    std::vector<Projection> projections;
-    for (const DevicePeaks& peaks : publishedPeaks()) projections.push_back(project(record.counters, shape, peaks));
-    json.raw(simgpu::projectionJson(record.kernel.name, projections));
+    json.raw(simgpu::projectionJson(record.kernel.name, projections(record)));
   }
   return json.endArray().text();
+}
+
+std::string LaunchLog::projectionTable() const {
+  std::string text;
+  for (const LaunchRecord& record : records_) {
+    if (!text.empty()) text += "\n";
+    text += simgpu::projectionTable(record.kernel.name, projections(record));
+  }
+  return text;
 }
 
 } // namespace simgpu::driver

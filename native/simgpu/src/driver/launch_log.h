@@ -2,6 +2,7 @@
 #pragma once
 
 #include "count/counters.h"
+#include "count/projection.h"
 #include "driver/cuda_types.h"
 #include "exec/engine.h"
 
@@ -19,7 +20,13 @@ struct LaunchRecord {
   CUresult status = CUDA_SUCCESS;
   double milliseconds = 0; // of the simulation
   Counters counters;
+
+  /** The time a device with these peaks is projected to need. */
+  Projection project(const DevicePeaks& peaks) const;
 };
+
+/** The published peaks of a simulated device. */
+const DevicePeaks& peaksOf(const DeviceModel& model);
 
 class LaunchLog {
 public:
@@ -36,6 +43,8 @@ public:
 
   /** An array with each launch's projected times on the published devices: a model's answer, never a measurement. */
   std::string projectionJson() const;
+  /** The same as tables to be read, one a kernel and configuration. */
+  std::string projectionTable() const;
 
 private:
   struct Sum {

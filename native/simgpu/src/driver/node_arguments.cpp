@@ -47,6 +47,34 @@ CUresult hostNode(Driver& driver, const CUDA_HOST_NODE_PARAMS* arguments, WorkPo
   return done(HostWork{arguments->fn, nullptr, nullptr, arguments->userData}, work);
 }
 
+CUresult withAttributes(Driver& driver, const KernelWork& kernel, std::map<unsigned, CUlaunchAttributeValue> attributes,
+                        WorkPointer& work) {
+  const auto cooperative = attributes.find(CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
+  KernelWork changed = kernel;
+  changed.attributes = std::move(attributes);
+  changed.config.cooperative = cooperative != changed.attributes.end() && cooperative->second.cooperative != 0;
+  if (const CUresult bad = checkResources(driver, *changed.function, changed.config)) return bad;
+  resetPointers(changed);
+  return done(std::move(changed), work);
+}
+
+std::string changeProblem(const Work& before, const Work& now) {
+  if (const auto* copy = std::get_if<CopyWork>(&now.any())) {
+    const auto& old = std::get<CopyWork>(before.any());
+    const auto flat = [](const CopyWork& each) { return each.height == 1 && each.depth == 1; };
+    if (!flat(old) || !flat(*copy)) return "only copies of one row can be changed in an executable graph";
+    if (old.from.device != copy->from.device || old.to.device != copy->to.device) {
+      return "a copy between host and device cannot become one in another direction";
+    }
+  }
+  if (const auto* fill = std::get_if<FillWork>(&now.any())) {
+    if (std::get<FillWork>(before.any()).height != 1 || fill->height != 1) {
+      return "only fills of one row can be changed in an executable graph";
+    }
+  }
+  return {};
+}
+
 CUDA_MEMCPY3D asNodeParameters(const CopyWork& copy) {
   CUDA_MEMCPY3D box{};
   box.srcMemoryType = copy.from.device ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST;

@@ -30,6 +30,8 @@ struct Context {
   std::map<int, std::size_t> otherLimits; // those the engine does not know
   std::shared_ptr<Stream> legacy;         // the NULL stream
   std::map<std::thread::id, std::shared_ptr<Stream>> perThread;
+  Clock submitted;        // everything so far
+  Clock destroyedStreams; // what blocking streams did that are gone
 };
 
 /** A text loaded as a module. */
@@ -57,11 +59,13 @@ struct Capture {
   std::thread::id thread;
   CUstream origin = nullptr;
   bool invalid = false;
+  bool ended = false;
 };
 
 struct Task {
   std::uint64_t sequence = 0; // across all streams, in order of submission
   std::shared_ptr<const Work> work;
+  std::vector<Place> places; // one, or one of each node of a graph
 };
 
 struct Stream {
@@ -71,6 +75,9 @@ struct Stream {
   int priority = 0;
   bool legacy = false;
   std::deque<Task> pending;
+  std::vector<Lane> lanes; // one, and more for what graphs launched here do in parallel
+  Clock clock;             // after its last operation
+  double projected = 0;    // milliseconds of a device's time up to the last operation that ran
   std::shared_ptr<Capture> capture;      // null when not capturing
   std::vector<CUgraphNode> captureTail; // what the next captured operation depends on
 
@@ -80,9 +87,10 @@ struct Stream {
 /** One recording of an event: done when its place in the stream has been reached. */
 struct EventRecord {
   std::weak_ptr<Stream> stream;
-  std::uint64_t sequence = 0;
   bool done = false;
   double milliseconds = 0; // of the process's monotonic clock
+  double projected = 0;    // the stream's, when its place was reached
+  Clock clock;             // of its place in the stream
 };
 
 struct Event {
@@ -117,11 +125,13 @@ struct GraphExec {
     CUgraphNode origin = nullptr;
     CUgraphNodeType type = CU_GRAPH_NODE_TYPE_EMPTY;
     std::shared_ptr<const Work> work;
+    std::vector<std::size_t> after; // the nodes it depends on, all of them before it
   };
 
   CUgraphExec handle = nullptr;
   std::uint64_t owner = 0;
   std::vector<Node> nodes; // in an order that respects the edges
+  std::shared_ptr<EventRecord> lastLaunch; // launches of one executable graph never overlap; null before the first
 };
 
 struct Pool {

@@ -4,7 +4,7 @@
 #include "driver/capture.h"
 #include "driver/executor.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace simgpu::driver {
 namespace {
@@ -12,14 +12,20 @@ namespace {
 /** As many operations can wait in a stream; a device's own queue is about as long. */
 constexpr std::size_t queueLimit = 1024;
 
-/** Bytes kept to find out whether reads were too early; later reads are not watched. */
-constexpr std::size_t watchedBytes = std::size_t{16} << 20;
-
 } // namespace
 
 CUresult Scheduler::submit(Context& context, const std::shared_ptr<Stream>& stream, Work work) {
   if (stream->capture != nullptr) return captureWork(driver_, context, *stream, std::move(work));
-  stream->pending.push_back({++sequence_, std::make_shared<const Work>(std::move(work))});
+  Task task{++sequence_, std::make_shared<const Work>(std::move(work)), {}};
+  if (const auto* graph = std::get_if<GraphWork>(&task.work->any())) {
+    task.places = driver_.order.placeGraph(context, *stream, *graph);
+  } else {
+    const auto* wait = std::get_if<EventWaitWork>(&task.work->any());
+    task.places = {driver_.order.place(context, *stream, wait == nullptr ? nullptr : &wait->record->clock)};
+    const auto* recording = std::get_if<EventRecordWork>(&task.work->any());
+    if (recording != nullptr) recording->record->clock = stream->clock;
+  }
+  stream->pending.push_back(std::move(task));
   if (!driver_.configuration.deferred) return drain(context, stream);
   while (stream->pending.size() > queueLimit) runNext(context, stream);
   return context.sticky;
@@ -36,145 +42,148 @@ CUresult Scheduler::drain(Context& context, const std::shared_ptr<Stream>& strea
   return context.sticky;
 }
 
-CUresult Scheduler::drainUntil(Context& context, EventRecord& record) {
+CUresult Scheduler::drainUntil(EventRecord& record) {
   const std::shared_ptr<Stream> stream = record.stream.lock();
-  while (!record.done && stream != nullptr && !stream->pending.empty()) runNext(context, stream);
-  return context.sticky;
+  const std::shared_ptr<Context> context = stream == nullptr ? nullptr : driver_.contextOf(stream->owner);
+  if (context == nullptr) return CUDA_SUCCESS; // it was drained when it was destroyed
+  while (!record.done && !stream->pending.empty()) runNext(*context, stream);
+  return context->sticky;
 }
 
 void Scheduler::drainBefore(Context& context, const std::shared_ptr<Stream>& stream, std::uint64_t sequence) {
   while (!stream->pending.empty() && stream->pending.front().sequence < sequence) runNext(context, stream);
 }
 
-std::vector<std::shared_ptr<Stream>> Scheduler::streamsOf(const Context& context) const {
-  std::vector<std::shared_ptr<Stream>> own;
-  for (const auto& stream : driver_.streams.all()) {
-    if (stream->owner == context.id) own.push_back(stream);
-  }
-  for (const auto& [thread, stream] : context.perThread) own.push_back(stream);
-  return own;
-}
-
 CUresult Scheduler::synchronizeLegacy(Context& context) {
-  for (const auto& stream : streamsOf(context)) {
+  driver_.order.waiting(driver_.order.legacyClock(context));
+  for (const auto& stream : driver_.streamsOf(context)) {
     if (stream->blocking()) drain(context, stream);
   }
-  return drain(context, context.legacy);
+  const CUresult result = drain(context, context.legacy);
+  driver_.order.waited(result == CUDA_SUCCESS);
+  return result;
 }
 
 CUresult Scheduler::synchronize(Context& context) {
-  for (const auto& stream : streamsOf(context)) drain(context, stream);
-  return drain(context, context.legacy);
+  driver_.order.waiting(context.submitted);
+  for (const auto& stream : driver_.streamsOf(context)) drain(context, stream);
+  const CUresult result = drain(context, context.legacy);
+  driver_.order.waited(result == CUDA_SUCCESS);
+  return result;
+}
+
+CUresult Scheduler::synchronize(Context& context, const std::shared_ptr<Stream>& stream) {
+  driver_.order.waiting(stream->clock);
+  const CUresult result = drain(context, stream);
+  driver_.order.waited(result == CUDA_SUCCESS);
+  return result;
+}
+
+CUresult Scheduler::synchronize(Context& context, EventRecord& record) {
+  driver_.order.waiting(record.clock);
+  const CUresult result = drainUntil(record);
+  driver_.order.waited(result == CUDA_SUCCESS);
+  return result != CUDA_SUCCESS ? result : context.sticky;
 }
 
 bool Scheduler::pending(const Context& context) const {
   if (!context.legacy->pending.empty()) return true;
-  for (const auto& stream : streamsOf(context)) {
-    if (!stream->pending.empty()) return true;
-  }
-  return false;
+  const auto streams = driver_.streamsOf(context);
+  return std::any_of(streams.begin(), streams.end(), [](const auto& stream) { return !stream->pending.empty(); });
 }
 
 void Scheduler::runNext(Context& context, const std::shared_ptr<Stream>& stream) {
-  const Task task = stream->pending.front();
+  const Task task = std::move(stream->pending.front());
   stream->pending.pop_front();
   // the legacy default stream and the blocking streams wait for each other
   if (stream->legacy) {
-    for (const auto& other : streamsOf(context)) {
-      if (other->blocking()) drainBefore(context, other, task.sequence);
+    for (const auto& other : driver_.streamsOf(context)) {
+      if (!other->blocking()) continue;
+      drainBefore(context, other, task.sequence);
+      stream->projected = std::max(stream->projected, other->projected);
     }
   } else if (stream->blocking()) {
     drainBefore(context, context.legacy, task.sequence);
+    stream->projected = std::max(stream->projected, context.legacy->projected);
   }
   if (context.sticky != CUDA_SUCCESS) return;
-  refreshHostReads(context);
-  if (const CUresult result = execute(context, *task.work)) {
-    failContext(context, result);
-  } else {
-    compareHostReads(context, task);
-  }
+  if (const CUresult result = execute(context, *stream, task)) failContext(context, result);
 }
 
-CUresult Scheduler::execute(Context& context, const Work& work) {
+CUresult Scheduler::execute(Context& context, Stream& stream, const Task& task) {
+  const auto* graph = std::get_if<GraphWork>(&task.work->any());
+  if (graph == nullptr) return execute(context, stream, *task.work, task.places.front(), false);
+  bool parallel = false;
+  for (const Place& place : task.places) parallel = parallel || place.lane != task.places.front().lane;
+  for (std::size_t i = 0; i < graph->nodes.size(); ++i) {
+    const Work& work = *graph->nodes[i].work;
+    if (const CUresult result = execute(context, stream, work, task.places[i], parallel)) return result;
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult Scheduler::execute(Context& context, Stream& stream, const Work& work, const Place& place,
+                            bool parallel) {
   struct Runner {
     Scheduler& scheduler;
     Driver& driver;
     Context& context;
+    Stream& stream;
+    const Place& place;
+    Footprint* footprint;
+    double& projected;
 
     CUresult operator()(const EmptyWork&) { return CUDA_SUCCESS; }
-    CUresult operator()(const KernelWork& kernel) { return run(driver, context, kernel); }
+    CUresult operator()(const AllocateWork&) { return CUDA_SUCCESS; }
+    CUresult operator()(const KernelWork& kernel) { return run(driver, context, kernel, footprint, projected); }
     CUresult operator()(const CopyWork& copy) { return run(driver, copy); }
     CUresult operator()(const FillWork& fill) { return run(driver, fill); }
-    CUresult operator()(const HostWork& host) { return run(host); }
+    CUresult operator()(const HostWork& host) {
+      const CUresult result = run(host);
+      // it may have told another thread that everything before it is done
+      driver.order.hostKnows(place.clock);
+      return result;
+    }
     CUresult operator()(const FreeWork& free) { return run(driver, free); }
     CUresult operator()(const LibraryWork& library) { return library.run(); }
     CUresult operator()(const EventRecordWork& recording) {
-      std::shared_ptr<EventRecord> record = recording.record;
-      if (record == nullptr) record = recording.event->last = std::make_shared<EventRecord>();
-      record->done = true;
-      record->milliseconds = clockMilliseconds();
+      recording.record->done = true;
+      recording.record->milliseconds = clockMilliseconds();
+      recording.record->projected = stream.projected;
       return CUDA_SUCCESS;
     }
     CUresult operator()(const EventWaitWork& wait) {
-      const std::shared_ptr<EventRecord> record = wait.record ? wait.record : wait.event->last;
-      return record == nullptr ? CUDA_SUCCESS : scheduler.drainUntil(context, *record);
+      if (wait.record == nullptr) return CUDA_SUCCESS;
+      const CUresult result = scheduler.drainUntil(*wait.record);
+      stream.projected = std::max(stream.projected, wait.record->projected);
+      return result;
     }
-    CUresult operator()(const GraphWork& graph) {
-      for (const auto& node : graph.nodes) {
-        if (const CUresult result = scheduler.execute(context, *node)) return result;
-      }
-      return CUDA_SUCCESS;
-    }
+    CUresult operator()(const GraphWork&) { return CUDA_SUCCESS; } // taken apart before
   };
-  return std::visit(Runner{*this, driver_, context}, work.any());
+  double projected = driver_.configuration.projectedTimes ? projectedMilliseconds(driver_, work) : 0;
+  const bool watch = touchesMemory(work) && driver_.order.mustWatch(place, parallel);
+  Footprint footprint;
+  if (watch) footprint = footprintOf(driver_, work);
+  const CUresult result =
+      std::visit(Runner{*this, driver_, context, stream, place, watch ? &footprint : nullptr, projected}, work.any());
+  stream.projected += projected;
+  if (watch && result == CUDA_SUCCESS) driver_.order.ran(place, nameOf(work, stream), std::move(footprint));
+  return result;
+}
+
+CUresult Scheduler::runNow(Context& context, const CopyWork& copy) {
+  const Place place = driver_.order.place(context, *context.legacy, nullptr);
+  driver_.order.waiting(place.clock);
+  const CUresult result = execute(context, *context.legacy, Work(copy), place, false);
+  driver_.order.waited(result == CUDA_SUCCESS);
+  return result;
 }
 
 void Scheduler::failContext(Context& context, CUresult result) {
   // what an invalid argument of a queued operation turns into: on a device it is found only when it runs
   context.sticky = result == CUDA_ERROR_INVALID_VALUE ? CUDA_ERROR_ILLEGAL_ADDRESS : result;
-  std::vector<std::shared_ptr<Stream>> own = streamsOf(context);
-  own.push_back(context.legacy);
-  for (const auto& stream : own) stream->pending.clear();
-  forget(context);
-}
-
-void Scheduler::noteHostRead(Context& context, CUdeviceptr from, const void* bytesSeen, std::size_t bytes) {
-  if (!pending(context) || bytes == 0) return;
-  std::size_t watched = bytes;
-  for (const HostRead& read : hostReads_) watched += read.seen.size();
-  if (watched > watchedBytes) return;
-  const auto* first = static_cast<const std::byte*>(bytesSeen);
-  hostReads_.push_back({context.id, from, {first, first + bytes}, sequence_, currentCall});
-}
-
-void Scheduler::refreshHostReads(Context& context) {
-  for (HostRead& read : hostReads_) {
-    if (read.owner == context.id) driver_.memory().copyOut(read.seen.data(), read.from, read.seen.size());
-  }
-}
-
-void Scheduler::compareHostReads(Context& context, const Task& task) {
-  if (hostReads_.empty()) return;
-  std::erase_if(hostReads_, [&](const HostRead& read) {
-    if (read.owner != context.id || task.sequence > read.sequence) return false;
-    if (driver_.memory().check(read.from, read.seen.size()) != MemoryStatus::ok) return true;
-    std::vector<std::byte> now(read.seen.size());
-    driver_.memory().copyOut(now.data(), read.from, now.size());
-    if (std::memcmp(now.data(), read.seen.data(), now.size()) == 0) return false;
-    const auto* kernel = std::get_if<KernelWork>(&task.work->any());
-    char text[96];
-    std::snprintf(text, sizeof text, "%zu bytes at 0x%llx", now.size(), static_cast<unsigned long long>(read.from));
-    driver_.report("read before synchronised", CUDA_SUCCESS,
-                   read.call + " read " + text + " before " +
-                       (kernel ? "kernel " + kernel->function->kernel->info.name : std::string("work")) +
-                       " on a stream, submitted earlier, had written there; synchronise with that stream first");
-    return true;
-  });
-  if (!pending(context)) forget(context);
-}
-
-void Scheduler::forget(const Context& context) {
-  std::erase_if(hostReads_, [&](const HostRead& read) { return read.owner == context.id; });
+  for (const auto& stream : driver_.streamsOf(context)) stream->pending.clear();
+  context.legacy->pending.clear();
 }
 
 } // namespace simgpu::driver

@@ -6,8 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 namespace simgpu::driver {
 
@@ -20,47 +18,35 @@ public:
   /** Appends work to a stream, or to the graph the stream is captured into. */
   CUresult submit(Context& context, const std::shared_ptr<Stream>& stream, Work work);
 
-  /** Runs what the legacy default stream has to wait for: itself and all blocking streams. */
+  /** The host waits for what the legacy default stream has to wait for: itself and all blocking streams. */
   CUresult synchronizeLegacy(Context& context);
-  /** Runs everything of the context. */
+  /** The host waits for everything of the context. */
   CUresult synchronize(Context& context);
+  /** The host waits for a stream. */
+  CUresult synchronize(Context& context, const std::shared_ptr<Stream>& stream);
+  /** The host waits for a recording of an event. */
+  CUresult synchronize(Context& context, EventRecord& record);
+
+  /** Runs all work of a stream although nobody waits for it. */
   CUresult drain(Context& context, const std::shared_ptr<Stream>& stream);
-  CUresult drainUntil(Context& context, EventRecord& record);
   /** Runs one piece of work, for a program that polls; false when there was none. */
   bool step(Context& context, const std::shared_ptr<Stream>& stream);
 
-  /** Runs work at once, out of any order: the caller has synchronised. */
-  CUresult execute(Context& context, const Work& work);
-
   bool pending(const Context& context) const;
-  std::uint64_t lastSequence() const { return sequence_; }
 
-  /**
-   * The host has read device memory without waiting for all streams. If work submitted before now changes these bytes
-   * later, the read was too early and a finding is made.
-   */
-  void noteHostRead(Context& context, CUdeviceptr from, const void* bytesSeen, std::size_t bytes);
-  void forget(const Context& context);
+  /** Runs a copy of the calling host thread, which has synchronised with the legacy default stream. */
+  CUresult runNow(Context& context, const CopyWork& copy);
 
 private:
-  struct HostRead {
-    std::uint64_t owner = 0;
-    CUdeviceptr from = 0;
-    std::vector<std::byte> seen;  // what is there before the next piece of work
-    std::uint64_t sequence = 0; // of the last work submitted before the read
-    std::string call;
-  };
-
   void runNext(Context& context, const std::shared_ptr<Stream>& stream);
   void drainBefore(Context& context, const std::shared_ptr<Stream>& stream, std::uint64_t sequence);
-  std::vector<std::shared_ptr<Stream>> streamsOf(const Context& context) const;
-  void refreshHostReads(Context& context);
-  void compareHostReads(Context& context, const Task& task);
+  CUresult drainUntil(EventRecord& record);
+  CUresult execute(Context& context, Stream& stream, const Task& task);
+  CUresult execute(Context& context, Stream& stream, const Work& work, const Place& place, bool parallel);
   void failContext(Context& context, CUresult result);
 
   Driver& driver_;
   std::uint64_t sequence_ = 0;
-  std::vector<HostRead> hostReads_;
 };
 
 } // namespace simgpu::driver

@@ -26,8 +26,10 @@ void simgpuClear(void);
 char* simgpuFindings(void);
 char* simgpuCounters(void);
 char* simgpuProjection(void);
+char* simgpuProjectionTable(void); /* not JSON but a text to be read */
 char* simgpuOpcodes(void* module);
 char* simgpuSignature(void* function);
+char* simgpuKernelSignature(const char* kernel); /* of the module loaded last that has such a kernel */
 void simgpuFree(char* text);
 
 /* For the libraries that stand on this driver. */
@@ -38,19 +40,28 @@ void simgpuNotSimulated(const char* function);
 /** Notes why a library's function refuses a call. */
 void simgpuRefused(const char* function, const char* reason);
 
-/** The kind of memory at an address: 0 pageable or unknown, 1 live device memory, 2 freed, 3 pinned host memory; and how
-    many bytes there are from there to the end of its allocation. */
+/** The kind of memory at an address: 0 pageable or unknown, 1 live device memory, 2 freed, 3 pinned or managed memory,
+    which both sides can read; and how many bytes there are from there to the end of its allocation. */
 int simgpuMemoryAt(uint64_t address, uint64_t* bytesLeft);
 
 /** Whether a stream handle is one of the calling thread's current context. */
 int simgpuStreamIsValid(void* stream);
 
-/** Queues a library's work in a stream; `run` returns a CUresult and gets `data`, which `discard` releases when the
-    work can no longer run. Returns a CUresult. */
-int simgpuSubmit(void* stream, const char* name, int (*run)(void* data), void* data, void (*discard)(void* data));
+/** Device memory a library's work reads, or writes: `rows` rows of `bytes` bytes, `pitch` bytes apart. */
+typedef struct {
+  const char* name; /* of the argument, for findings */
+  uint64_t address;
+  uint64_t bytes;
+  uint64_t rows;
+  uint64_t pitch;
+  int written;
+} simgpuRange;
 
-/** Marks bytes as written, after a library wrote them through their address. */
-void simgpuMarkWritten(uint64_t address, uint64_t bytes);
+/** Queues a library's work in a stream. Before it runs, what it reads must have been written by somebody; afterwards
+    what it writes has been. `run` returns a CUresult and gets `data`, which `discard` releases when the work can no
+    longer run. Returns a CUresult. */
+int simgpuSubmit(void* stream, const char* name, const simgpuRange* ranges, size_t count, int (*run)(void* data),
+                 void* data, void (*discard)(void* data));
 
 #ifdef __cplusplus
 }

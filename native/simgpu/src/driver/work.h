@@ -1,11 +1,15 @@
 // What a stream or a graph node can do.
 #pragma once
 
+#include "driver/clock.h"
 #include "driver/cuda_types.h"
+#include "driver/host_guard.h"
 #include "exec/engine.h"
+#include "memory/footprint.h"
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -23,6 +27,7 @@ struct KernelWork {
   LaunchConfig config;
   std::vector<std::byte> parameters; // the parameter block
   std::vector<void*> pointers;       // to each parameter in the block, for programs that ask a graph node
+  std::map<unsigned, CUlaunchAttributeValue> attributes; // of a graph node
 };
 
 /** One end of a copy: rows of a box, `pitch` bytes apart, in slices `slice` bytes apart. */
@@ -39,6 +44,10 @@ struct CopyWork {
   std::size_t width = 0; // bytes
   std::size_t height = 1;
   std::size_t depth = 1;
+  /** The program goes on with the destination, host memory, when the call returns. */
+  bool readByHost = false;
+  /** Of the destination, while it is pinned memory the host must not touch; null otherwise. */
+  std::shared_ptr<HostGuard> guard;
   /** The source's bytes where it was pageable memory, which the driver reads before the call returns. */
   std::vector<std::byte> staged;
 
@@ -66,10 +75,17 @@ struct FreeWork {
   CUdeviceptr address = 0;
 };
 
+/** The place in a stream from which on an allocation may be used; it was made when the call was. */
+struct AllocateWork {
+  CUdeviceptr address = 0;
+  std::size_t bytes = 0;
+};
+
 /** A call of cuBLAS or cuSPARSE. */
 struct LibraryWork {
   std::string name;
   std::function<CUresult()> run;
+  Footprint footprint;
 };
 
 /** Without a record the event gets a new one at each execution, as in a graph. */
@@ -88,11 +104,16 @@ struct EmptyWork {};
 
 /** The nodes of a graph in an order that respects its edges. */
 struct GraphWork {
-  std::vector<std::shared_ptr<const Work>> nodes;
+  struct Node {
+    std::shared_ptr<const Work> work;
+    std::vector<std::size_t> after; // the nodes it depends on
+  };
+
+  std::vector<Node> nodes;
 };
 
-using AnyWork = std::variant<EmptyWork, KernelWork, CopyWork, FillWork, HostWork, FreeWork, LibraryWork,
-                             EventRecordWork, EventWaitWork, GraphWork>;
+using AnyWork = std::variant<EmptyWork, KernelWork, CopyWork, FillWork, HostWork, FreeWork, AllocateWork,
+                             LibraryWork, EventRecordWork, EventWaitWork, GraphWork>;
 
 struct Work : AnyWork {
   using AnyWork::AnyWork;

@@ -113,11 +113,17 @@ void checkInitialised(Warp& warp, const Op& op, int lane, std::uint64_t address,
   if ((missing & access.usedBytes) == 0) {
     return;
   }
-  Finding finding = warp.launch.locate(FindingKind::uninitialisedRead, Status::launchFailed, warp, op, lane);
-  finding.address = address + static_cast<std::uint64_t>(std::countr_zero(missing & access.usedBytes));
-  finding.detail = "nobody wrote this global byte";
-  finding.allocation = warp.launch.describeAddress(address);
-  warp.launch.report(std::move(finding));
+  missing &= access.usedBytes;
+  const auto describe = [&] {
+    Finding finding = warp.launch.locate(FindingKind::uninitialisedRead, Status::launchFailed, warp, op, lane);
+    finding.address = address + static_cast<std::uint64_t>(std::countr_zero(missing));
+    finding.detail = "nobody wrote this global byte";
+    finding.allocation = warp.launch.describeAddress(address);
+    return finding;
+  };
+  forEachLane(missing, [&](int byte) {
+    warp.suspect(op, lane, static_cast<std::uint32_t>(byte), FindingKind::uninitialisedRead, describe);
+  });
 }
 
 void markWritten(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes) {
@@ -137,9 +143,15 @@ void resolveGlobal(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddre
   }
   if (access.intent != Intent::read) {
     markWritten(warp, mask, addresses, access.bytes);
+    if (!warp.suspects().empty()) {
+      warp.suspects().reportStored(warp, op, mask, access.bytes);
+    }
   }
   if (warp.launch.settings.countTraffic) {
     countGlobal(warp, mask, addresses, access.bytes, access.intent);
+  }
+  if (warp.launch.recordAccesses) {
+    recordGlobal(warp, mask, addresses, access);
   }
   for (std::size_t lane = 0; lane < lanesPerWarp; lane++) {
     pointers[lane] = reinterpret_cast<std::byte*>(addresses[lane]);
@@ -187,6 +199,9 @@ void resolveSharedAll(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
       warp.block.shadow.access(warp, op, lane, static_cast<std::uint32_t>(address), access.bytes, kind,
                                access.usedBytes);
     });
+    if (kind == SharedAccess::read) {
+      warp.noteSharedRead(op, mask, addresses, access.bytes);
+    }
   }
   if (warp.launch.settings.countTraffic) {
     countShared(warp, mask, addresses, access.bytes);
@@ -194,6 +209,29 @@ void resolveSharedAll(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
 }
 
 // ---- local and param
+
+/** Checks a read of local memory against what was written, or notes a write. */
+void noteLocal(Warp& warp, const Op& op, int lane, std::uint32_t address, const Access& access) {
+  std::uint8_t* written = warp.localWritten(lane) + address;
+  if (access.intent == Intent::read) {
+    for (std::uint32_t i = 0; i < access.bytes; i++) {
+      if (written[i] == 0 && (i >= 32 || (access.usedBytes >> i & 1) != 0)) {
+        warp.suspect(op, lane, i, FindingKind::uninitialisedRead, [&] {
+          Finding finding = warp.launch.locate(FindingKind::uninitialisedRead, Status::launchFailed, warp, op, lane);
+          finding.address = localWindow + address + i;
+          finding.detail = "nobody wrote this local byte";
+          finding.allocation = "local memory of the thread";
+          return finding;
+        });
+      }
+    }
+    return;
+  }
+  for (std::uint32_t i = 0; i < access.bytes; i++) {
+    // a suspect value stays one on its way through memory
+    written[i] = warp.suspects().empty() || (warp.suspects().stored(warp, op, i) >> lane & 1) == 0;
+  }
+}
 
 void resolveLocal(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses, const Access& access,
                   LanePointers& pointers) {
@@ -207,6 +245,9 @@ void resolveLocal(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddres
             "local memory of the thread, " + std::to_string(limit) + " bytes");
     }
     pointers[static_cast<std::size_t>(lane)] = warp.local(lane) + address;
+    if (warp.localWritten(lane) != nullptr) {
+      noteLocal(warp, op, lane, static_cast<std::uint32_t>(address), access);
+    }
   });
 }
 

@@ -45,6 +45,9 @@ void noteGlobalWrite(Warp& warp, const Op& op, int lane, std::byte* pointer, con
 /** Synchronisation between blocks, for noteGlobalWrite: fences, acquire and release operations. */
 void noteGlobalFence(Warp& warp);
 
+/** Notes a global access in the worker's recorder, for the check of the order of streams. */
+void recordGlobal(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses, const Access& access);
+
 /** Counts the 32-byte sectors and unique bytes of a global request. */
 void countGlobal(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes, Intent intent);
 /** Counts the passes over the banks of a shared request. */

@@ -28,8 +28,12 @@ template <class T> void setResult(Warp& warp, const Op& op, int lane, T value) {
   const CallSite& site = warp.launch.code->calls[op.target];
   if (!site.returns.empty()) {
     const LocalRange range = site.returns.front();
-    std::memcpy(warp.local(lane) + warp.frame().localBase + range.offset, &value,
-                std::min<std::size_t>(sizeof value, range.size));
+    const std::size_t bytes = std::min<std::size_t>(sizeof value, range.size);
+    const std::uint32_t place = warp.frame().localBase + range.offset;
+    std::memcpy(warp.local(lane) + place, &value, bytes);
+    if (std::uint8_t* written = warp.localWritten(lane)) {
+      std::memset(written + place, 1, bytes);
+    }
   }
 }
 

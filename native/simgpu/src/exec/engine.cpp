@@ -3,6 +3,7 @@
 #include "exec/block.h"
 #include "exec/compiler.h"
 #include "exec/module_content.h"
+#include "exec/thread_pool.h"
 #include "exec/worker.h"
 
 #include <algorithm>
@@ -212,11 +213,12 @@ LaunchResult Engine::launch(const Kernel& kernel, const LaunchConfig& config, st
   context.sharedTotal = context.reservedShared + model_.sharedReservedPerBlock;
   context.launchId = ++launchCount_;
   context.heapOwner = content.owner;
+  context.recordAccesses = config.footprint != nullptr;
   if (config.cooperative) {
     context.gridWorkspace = prepareGridWorkspace();
   }
   LaunchResult result;
-  execute(context, resident, result);
+  execute(context, resident, config.footprint, result);
   result.findings = context.takeFindings();
   result.status = result.findings.empty() ? Status::success : result.findings.front().status;
   const std::string printed = context.takePrinted();
@@ -244,28 +246,29 @@ DeviceAddress Engine::prepareGridWorkspace() {
   return gridWorkspace_;
 }
 
-/** Runs the blocks on this thread and helpers. */
-void Engine::execute(LaunchContext& context, std::uint64_t resident, LaunchResult& result) {
+/** Runs the blocks on this thread and those of the pool. */
+void Engine::execute(LaunchContext& context, std::uint64_t resident, Footprint* footprint, LaunchResult& result) {
   const std::uint32_t wanted =
       context.settings.workers != 0 ? context.settings.workers : std::max(1u, std::thread::hardware_concurrency());
   const auto workers = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, context.grid.volume()));
   const auto share = static_cast<std::uint32_t>(std::min<std::uint64_t>((resident + workers - 1) / workers, 1 << 20));
   std::vector<Counters> counters(workers);
+  std::mutex footprintMutex;
   const auto work = [&](std::uint32_t index) {
     Worker worker(context, share);
     worker.run();
     counters[index] = worker.counters;
+    if (footprint != nullptr) {
+      const std::lock_guard lock(footprintMutex);
+      worker.accesses.addTo(*footprint);
+    }
   };
-  std::vector<std::thread> helpers;
-  for (std::uint32_t i = 1; i < workers; i++) {
-    helpers.emplace_back(work, i);
-  }
-  work(0);
-  for (std::thread& helper : helpers) {
-    helper.join();
-  }
+  ThreadPool::shared().run(workers, work);
   for (const Counters& part : counters) {
     result.counters.add(part);
+  }
+  if (footprint != nullptr) {
+    footprint->settle();
   }
 }
 

@@ -6,6 +6,7 @@
 #include "count/counters.h"
 #include "exec/device_model.h"
 #include "memory/device_memory.h"
+#include "memory/footprint.h"
 
 #include <cstdint>
 #include <functional>
@@ -127,6 +128,8 @@ struct LaunchConfig {
   bool cooperative = false;
   /** Upper limit of dynamicShared set with cuFuncSetAttribute; 0 means the default of 48 KB less static shared. */
   std::uint32_t maxDynamicShared = 0;
+  /** Where the global bytes the launch touches are noted; null when nobody asks. */
+  Footprint* footprint = nullptr;
 };
 
 struct LaunchResult {
@@ -171,7 +174,7 @@ public:
 
 private:
   DeviceAddress prepareGridWorkspace();
-  void execute(LaunchContext& context, std::uint64_t resident, LaunchResult& result);
+  void execute(LaunchContext& context, std::uint64_t resident, Footprint* footprint, LaunchResult& result);
 
   DeviceModel model_;
   DeviceMemory& memory_;

@@ -58,6 +58,7 @@ public:
   std::uint32_t launchId = 0;       // differs between launches of an engine, never 0
   std::uint64_t heapOwner = 0;
   DeviceAddress gridWorkspace = 0;
+  bool recordAccesses = false; // in each worker's recorder
   std::atomic<bool> aborted{false};
   std::atomic<std::uint64_t> nextBlock{0};
   std::atomic<std::uint64_t> heapUsed{0};

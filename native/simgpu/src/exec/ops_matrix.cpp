@@ -3,6 +3,7 @@
 #include "exec/lanes.h"
 #include "exec/memory_order.h"
 #include "exec/opcode_table.h"
+#include "exec/suspect_tensor.h"
 
 #include <cstring>
 
@@ -16,7 +17,6 @@ using ptx::Type;
 
 constexpr std::uint32_t rowBytes = 16;
 constexpr int rowsPerMatrix = 8;
-constexpr std::uint8_t loadTransposed = 128; // in Op::flags, above the address flags
 
 /** Lanes 8i..8i+7 hold the row addresses of matrix i. */
 void loadMatrices(Warp& warp, const Op& op, std::uint32_t) {

@@ -2,6 +2,7 @@
 #include "exec/lanes.h"
 #include "exec/memory_order.h"
 #include "exec/opcode_table.h"
+#include "exec/suspect_tensor.h"
 
 #include <cstring>
 
@@ -13,10 +14,12 @@ using ptx::Operand;
 using ptx::Space;
 using ptx::Type;
 
-// Op::target of loads and stores: the space, and above it which bytes of a vector load matter.
-constexpr std::uint32_t spaceBits = 8;
+Space spaceOf(const Op& op) { return static_cast<Space>(op.target & ((1u << loadElementShift) - 1)); }
 
-Space spaceOf(const Op& op) { return static_cast<Space>(op.target & ((1u << spaceBits) - 1)); }
+/** Op::target of a load or store. */
+std::uint32_t targetOf(Space space, Type type, std::uint32_t usedBytes) {
+  return static_cast<std::uint32_t>(space) | ptx::sizeOf(type) << loadElementShift | usedBytes << usedBytesShift;
+}
 
 template <class T> T loadValue(const std::byte* from, bool strong) {
   if (strong) {
@@ -34,7 +37,7 @@ template <class M, class R> void load(Warp& warp, const Op& op, std::uint32_t ma
   laneAddresses(warp, op, addresses);
   const bool strong = (op.flags & memoryStrong) != 0;
   const auto bytes = static_cast<std::uint32_t>(sizeof(M) * op.n);
-  const Access access{Intent::read, strong, bytes, bytes, op.target >> spaceBits};
+  const Access access{Intent::read, strong, bytes, bytes, op.target >> usedBytesShift};
   warp.polled |= (op.flags & memoryPolls) != 0;
   resolve(warp, op, mask, spaceOf(op), addresses, access, pointers);
   const std::uint32_t* slots = op.n == 1 ? &op.d : warp.extended(op);
@@ -212,7 +215,7 @@ void decodeLoad(Decoder& d) {
   address.apply(op);
   op.flags |= memoryFlags(order, polls || order.strong);
   op.n = static_cast<std::uint8_t>(count);
-  op.target = static_cast<std::uint32_t>(space) | d.instruction().usedBytesMask << spaceBits;
+  op.target = targetOf(space, type, d.instruction().usedBytesMask);
   if (count == 1) {
     op.d = values.front();
   } else {
@@ -257,7 +260,7 @@ void decodeStore(Decoder& d) {
   address.apply(op);
   op.flags |= memoryFlags(order, false);
   op.n = static_cast<std::uint8_t>(count);
-  op.target = static_cast<std::uint32_t>(space);
+  op.target = targetOf(space, type, 0);
   if (count == 1) {
     op.b = values.front();
   } else {

@@ -1,6 +1,7 @@
 // mma and wmma.mma. The matrix arithmetic is in arith/mma.h.
 #include "exec/lanes.h"
 #include "exec/opcode_table.h"
+#include "exec/suspect_tensor.h"
 #include "exec/tensor_decode.h"
 #include "exec/worker.h"
 
@@ -21,6 +22,9 @@ struct MmaOperation {
   Mma mma;
   TensorType type = TensorType::f16f32;
   std::uint64_t multiplyAdds = 0;
+  bool regular = false; // see MmaRegisters
+  bool halves = false;
+  bool packed = false;
 };
 
 TensorType tensorType(const MmaInstruction& instruction) {
@@ -82,6 +86,17 @@ void multiply(Warp& warp, const Op& op, std::uint32_t) {
 }
 
 } // namespace
+
+MmaRegisters mmaRegisters(const Op& op) {
+  const auto& operation = *reinterpret_cast<const MmaOperation*>(op.imm);
+  const Mma& mma = operation.mma;
+  MmaRegisters count{static_cast<std::uint32_t>(mma.dRegisters()), static_cast<std::uint32_t>(mma.aRegisters()),
+                     static_cast<std::uint32_t>(mma.bRegisters()), static_cast<std::uint32_t>(mma.cRegisters())};
+  count.regular = operation.regular;
+  count.halves = operation.halves;
+  count.packed = operation.packed;
+  return count;
+}
 
 arith::MmaShape takeShape(Decoder& d) {
   // every shape of sm_80; which go with which types is decided by arith::Mma
@@ -169,6 +184,10 @@ void emitMma(Decoder& d, const MmaInstruction& instruction) {
   const auto results = fragment(d, 0, static_cast<std::size_t>(mma->dRegisters()), wide, true);
   MmaOperation operation{*mma, tensorType(instruction), static_cast<std::uint64_t>(mma->multiplyAdds())};
   operation.multiplyAdds /= instruction.sparse ? 2 : 1;
+  const bool isVolta = instruction.shape.m == 8 && instruction.a == Element::f16;
+  operation.regular = !instruction.wmma && !isVolta;
+  operation.halves = instruction.shape.m == 16;
+  operation.packed = instruction.d == Element::f16;
   const std::uint64_t imm = d.keep(std::make_shared<const MmaOperation>(std::move(operation)));
   Op& op = d.emit(multiply, InstructionClass::tensor);
   op.kind = OpKind::aligned;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,13 @@ struct OpSource {
   std::uint32_t text = 0; // into Code::texts
 };
 
+/** A register that an operation names; sources first, in the order of Op and Code::extended. */
+struct OperandSlot {
+  std::uint32_t slot = 0;
+  std::uint8_t size = 0; // bytes a lane, 0 for a predicate
+  bool result = false;
+};
+
 /** A constant operand's place in the frame: `size` bytes a lane (0: a predicate mask). */
 struct FrameConstant {
   std::uint32_t slot = 0;
@@ -114,9 +122,17 @@ struct Code {
   std::vector<OpSource> sources;
   std::vector<std::string> texts;
   std::vector<std::uint32_t> extended;
+  std::vector<OperandSlot> operands; // of all operations, one after the other
+  std::vector<std::uint32_t> operandStart; // by operation
   std::vector<FunctionCode> functions; // same indices as ptx::Module::functions
   std::vector<CallSite> calls;
   std::vector<std::shared_ptr<const void>> resources; // objects that operations point to by Op::imm
+
+  std::span<const OperandSlot> operandsOf(const Op& op) const {
+    const auto index = static_cast<std::size_t>(&op - ops.data());
+    const std::size_t end = index + 1 < operandStart.size() ? operandStart[index + 1] : operands.size();
+    return {operands.data() + operandStart[index], end - operandStart[index]};
+  }
 };
 
 } // namespace simgpu

@@ -259,7 +259,12 @@ void RegisterPacking::assign() {
 
 void RegisterPacking::rewrite() {
   for (std::uint32_t i = 0; i < decoder_.result_.end - decoder_.result_.first; i++) {
-    forOperands(i, [&](std::uint32_t& value, bool) { value = slots_[value]; });
+    code_.operandStart.push_back(static_cast<std::uint32_t>(code_.operands.size()));
+    forOperands(i, [&](std::uint32_t& value, bool result) {
+      const auto size = static_cast<std::uint8_t>(decoder_.values_[value].size);
+      value = slots_[value];
+      code_.operands.push_back({value, size, result});
+    });
   }
   decoder_.result_.frameBytes = frameBytes_;
 }

@@ -2,6 +2,7 @@
 
 #include "exec/address_space.h"
 #include "exec/block.h"
+#include "exec/store_value.h"
 #include "exec/warp.h"
 
 #include <algorithm>
@@ -94,14 +95,23 @@ void SharedShadow::note(const Warp& warp, std::uint32_t offset, std::uint32_t by
 template <std::uint32_t Bytes>
 void SharedShadow::accessBytes(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes,
                                SharedAccess kind, std::uint32_t usedBytes) {
+  bool good = true;
   if (!quick<Bytes>(warp, offset, bytes, kind)) {
     for (std::uint32_t i = 0; i < bytes; i++) {
       if (i >= 32 || (usedBytes >> i & 1) != 0) {
-        slow(warp, op, lane, offset + i, kind);
+        good &= slow(warp, op, lane, offset + i, i, kind);
       }
     }
   }
-  note<Bytes>(warp, offset, bytes, kind);
+  if (good) { // a read that is suspect already makes no race with later writes
+    note<Bytes>(warp, offset, bytes, kind);
+  }
+  if (isWrite(kind) && !warp.suspects().empty()) {
+    for (std::uint32_t i = 0; i < bytes; i++) {
+      const bool isSuspect = (warp.suspects().stored(warp, op, i) >> lane & 1) != 0;
+      writes_[offset + i] &= isSuspect ? ~std::uint32_t{written} : ~0u;
+    }
+  }
 }
 
 void SharedShadow::access(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes,
@@ -124,42 +134,91 @@ void SharedShadow::access(Warp& warp, const Op& op, int lane, std::uint32_t offs
   }
 }
 
-void SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind) {
+bool SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte,
+                        SharedAccess kind) {
+  if (!isWrite(kind)) {
+    return slowRead(warp, op, lane, address, byte, kind);
+  }
+  // several warps that write the same value, a flag say, do no harm
+  const bool changes = storedByte(warp, op, lane, byte) != std::to_integer<std::uint8_t>(warp.block.shared()[address]);
+  if (changes || (writes_[address] & (written | pending)) != written) {
+    slowWrite(warp, op, lane, address, kind);
+  }
+  return true;
+}
+
+namespace {
+
+Finding describe(const Warp& warp, const Op& op, int lane, std::uint32_t address, FindingKind kind,
+                 std::string detail) {
+  Finding finding = warp.launch.locate(kind, Status::launchFailed, warp, op, lane);
+  finding.address = sharedWindow + address;
+  finding.allocation = "shared memory of the block";
+  finding.detail = std::move(detail);
+  return finding;
+}
+
+/** The other warp released after its access, and this one acquired after that. */
+bool ordered(const Warp& warp, std::uint32_t other, std::uint32_t when) {
+  return warp.acquired > when && warp.block.warps[other]->released > when;
+}
+
+} // namespace
+
+/** Whether another warp wrote the byte and nothing orders that write before this access. */
+bool SharedShadow::unordered(const Warp& warp, std::uint32_t address, SharedAccess kind) const {
   const std::uint32_t entry = writes_[address];
-  LaunchContext& launch = warp.launch;
-  const auto report = [&](FindingKind findingKind, std::string detail) {
-    Finding finding = launch.locate(findingKind, Status::launchFailed, warp, op, lane);
-    finding.address = sharedWindow + address;
-    finding.allocation = "shared memory of the block";
-    finding.detail = std::move(detail);
-    launch.report(std::move(finding));
+  const bool bothStrong = isStrong(kind) && (entry & strong) != 0;
+  return (entry & written) != 0 && warpOf(entry) != warp.index() && timeOf(entry) > 0 && !bothStrong &&
+         !ordered(warp, warpOf(entry), timeOf(entry));
+}
+
+bool SharedShadow::slowRead(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte,
+                            SharedAccess kind) {
+  const std::uint32_t entry = writes_[address];
+  const auto suspect = [&](FindingKind findingKind, const std::string& detail) {
+    warp.suspect(op, lane, byte, findingKind, [&] { return describe(warp, op, lane, address, findingKind, detail); });
+    return false;
   };
   if ((entry & pending) != 0) {
-    report(FindingKind::pendingCopy, "a cp.async to this byte has not been waited for");
+    return suspect(FindingKind::pendingCopy, "a cp.async to this byte has not been waited for");
+  }
+  if ((entry & written) == 0) {
+    return suspect(FindingKind::uninitialisedRead, "nobody wrote this shared byte");
+  }
+  if (unordered(warp, address, kind)) {
+    return suspect(FindingKind::sharedRace, "warp " + std::to_string(warpOf(entry)) +
+                                                " wrote the byte and no barrier came between");
+  }
+  return true;
+}
+
+void SharedShadow::slowWrite(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind) {
+  const std::uint32_t entry = writes_[address];
+  LaunchContext& launch = warp.launch;
+  if ((entry & pending) != 0) {
+    launch.report(describe(warp, op, lane, address, FindingKind::pendingCopy,
+                           "a cp.async to this byte has not been waited for"));
     return;
   }
-  if (!isWrite(kind) && (entry & written) == 0) {
-    report(FindingKind::uninitialisedRead, "nobody wrote this shared byte");
+  if (unordered(warp, address, kind)) {
+    launch.report(describe(warp, op, lane, address, FindingKind::sharedRace,
+                           "warp " + std::to_string(warpOf(entry)) + " wrote the byte and no barrier came between"));
     return;
   }
-  // ordered: the other warp released after its access, and this one acquired after that
-  const auto ordered = [&](std::uint32_t other, std::uint32_t when) {
-    return warp.acquired > when && warp.block.warps[other]->released > when;
-  };
-  const std::uint32_t writer = warpOf(entry);
-  const bool bothStrong = isStrong(kind) && (entry & strong) != 0;
-  if ((entry & written) != 0 && writer != warp.index() && timeOf(entry) > 0 && !bothStrong &&
-      !ordered(writer, timeOf(entry))) {
-    report(FindingKind::sharedRace, "warp " + std::to_string(writer) + " wrote the byte and no barrier came between");
-    return;
-  }
-  if (isWrite(kind)) { // strong reads are not among the readers
-    for (std::uint32_t others = readers_[address] & ~(1u << warp.index()); others != 0; others &= others - 1) {
-      const auto reader = static_cast<std::uint32_t>(std::countr_zero(others));
-      if (!ordered(reader, readTimes_[address])) {
-        report(FindingKind::sharedRace, "warp " + std::to_string(reader) + " read the byte and no barrier came between");
-        return;
-      }
+  // strong reads are not among the readers
+  for (std::uint32_t others = readers_[address] & ~(1u << warp.index()); others != 0; others &= others - 1) {
+    const auto reader = static_cast<std::uint32_t>(std::countr_zero(others));
+    if (ordered(warp, reader, readTimes_[address])) {
+      continue;
+    }
+    const auto race = [&] {
+      return describe(warp, op, lane, address, FindingKind::sharedRace,
+                      "warp " + std::to_string(reader) + " read the byte and no barrier came between");
+    };
+    if (!warp.block.warps[reader]->overwrites(address, readTimes_[address], race)) {
+      launch.report(race());
+      return;
     }
   }
 }
@@ -173,7 +232,7 @@ void SharedShadow::markPending(Warp& warp, const Op& op, int lane, std::uint32_t
                                     : quick<0>(warp, offset, bytes, SharedAccess::write);
   if (!harmless) {
     for (std::uint32_t i = 0; i < bytes; i++) {
-      slow(warp, op, lane, offset + i, SharedAccess::write);
+      slow(warp, op, lane, offset + i, i, SharedAccess::write);
     }
   }
   for (std::uint32_t i = 0; i < bytes; i++) {

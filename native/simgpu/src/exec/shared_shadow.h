@@ -23,7 +23,8 @@ enum class SharedAccess : std::uint8_t {
  * Two accesses to a byte by different warps, at least one a write and not both strong, are a race unless a
  * synchronisation lies between: the earlier warp released and the later one acquired after the access. A full barrier
  * is both for everyone, so for kernels that only use barriers the check is exact; with mbarriers and fences, whose
- * pairing is not traced, it can miss a race but does not invent one. Lanes of one warp are not compared: here they run
+ * pairing is not traced, it can miss a race but does not invent one. A read that races is a defect only if its value
+ * matters, see suspect.h. Lanes of one warp are not compared: here they run
  * in lock step between synchronisations.
  */
 class SharedShadow {
@@ -54,7 +55,11 @@ private:
   template <std::uint32_t Bytes>
   void accessBytes(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes, SharedAccess kind,
                    std::uint32_t usedBytes);
-  void slow(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind);
+  /** Looks at byte `byte` of an access; false when a read found nothing to rely on. */
+  bool slow(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte, SharedAccess kind);
+  bool slowRead(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte, SharedAccess kind);
+  void slowWrite(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind);
+  bool unordered(const Warp& warp, std::uint32_t address, SharedAccess kind) const;
 
   // One entry a byte, in arrays of their own so that the loops over a lane's bytes vectorise.
   std::vector<std::uint32_t> writes_;    // | time : 16 | warp : 8 | flags : 8 | of the last write

@@ -57,6 +57,23 @@ void countGlobal(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses,
   }
 }
 
+void recordGlobal(Warp& warp, std::uint32_t mask, const LaneAddresses& addresses, const Access& access) {
+  // a strong access is made for communication: it does not depend on an order of launches
+  const Touch touch = access.intent == Intent::atomic || access.strong ? Touch::atomic
+                      : access.intent == Intent::write                ? Touch::write
+                                                                      : Touch::read;
+  AccessRecorder& recorder = warp.worker.accesses;
+  bool consecutive = mask == allLanes;
+  for (std::size_t lane = 1; consecutive && lane < lanesPerWarp; lane++) {
+    consecutive = addresses[lane] == addresses[lane - 1] + access.bytes;
+  }
+  if (consecutive) {
+    recorder.note(touch, addresses[0], std::uint64_t{access.bytes} * lanesPerWarp);
+    return;
+  }
+  forEachLane(mask, [&](int lane) { recorder.note(touch, addresses[static_cast<std::size_t>(lane)], access.bytes); });
+}
+
 /**
  * A request of 4 bytes a lane is served for 32 lanes at once, 8 bytes for half a warp, 16 for a quarter; within such a
  * part, distinct words of one bank take turns.

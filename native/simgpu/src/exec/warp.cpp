@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace simgpu {
 
@@ -26,6 +27,7 @@ Warp::Warp(Block& ownBlock, Worker& ownWorker, std::uint32_t index, std::uint32_
   frame_->localTop = entry.localBytes;
   localStride_ = entry.localBytes;
   local_.resize(static_cast<std::size_t>(localStride_) * lanesPerWarp);
+  localWritten_.resize(launch.settings.checks ? local_.size() : 0);
   registers = frame_->registers;
   pc_ = entry.first;
 }
@@ -48,8 +50,13 @@ WarpStop Warp::run(std::uint64_t budget) {
   auto& classCounts = worker.counters.warpInstructions;
   std::uint64_t laneInstructions = 0;
   for (;;) {
-    if (pc_ >= nextMerge_ && !atMerge()) {
-      break;
+    if (pc_ >= nextMerge_) {
+      if (!atMerge()) {
+        break;
+      }
+      if (!suspects_.empty()) {
+        followSuspects();
+      }
     }
     const Op& op = ops_[pc_];
     std::uint32_t active = mask_;
@@ -79,6 +86,7 @@ Frame* Warp::newFrame(const FunctionCode& function) {
   Frame* frame = frames_.back().get();
   frame->function = &function;
   frame->registers = worker.takeRegisters(function);
+  suspects_.forget(frame->registers, function.frameBytes);
   return frame;
 }
 
@@ -116,8 +124,22 @@ void Warp::ensureLocal(const Op& op, std::uint32_t bytes) {
   for (int lane = 0; lane < lanesPerWarp; lane++) {
     std::copy_n(local(lane), localStride_, grown.data() + static_cast<std::size_t>(lane) * stride);
   }
+  if (launch.settings.checks) {
+    std::vector<std::uint8_t> written(grown.size());
+    for (std::size_t lane = 0; lane < lanesPerWarp && !localWritten_.empty(); lane++) {
+      std::copy_n(localWritten_.data() + lane * localStride_, localStride_, written.data() + lane * stride);
+    }
+    localWritten_ = std::move(written);
+  }
   local_ = std::move(grown);
   localStride_ = stride;
+}
+
+void Warp::moveLocal(int lane, std::uint32_t to, std::uint32_t from, std::uint32_t bytes) {
+  std::memcpy(local(lane) + to, local(lane) + from, bytes);
+  if (std::uint8_t* written = localWritten(lane)) {
+    std::memcpy(written + to, written + from, bytes);
+  }
 }
 
 std::uint32_t Warp::allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment) {

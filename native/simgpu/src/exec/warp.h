@@ -2,10 +2,12 @@
 #pragma once
 
 #include "exec/program.h"
+#include "exec/suspect.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -73,6 +75,18 @@ struct CopyBatch {
   std::vector<PendingCopy> copies;
 };
 
+/** A read of shared memory that another warp may overwrite before the value is used. */
+struct SharedRead {
+  const Op* op = nullptr;
+  std::byte* registers = nullptr;
+  std::uint32_t mask = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t time = 0; // of the block
+  std::array<std::uint32_t, lanesPerWarp> at{}; // offset, by lane
+};
+
+inline constexpr std::size_t sharedReadsKept = 16;
+
 /** Why Warp::run came back. */
 enum class WarpStop : std::uint8_t { done, blocked, yielded, budget };
 
@@ -114,7 +128,24 @@ public:
   /** Grows the frame's local memory (alloca); returns the local address of the new space. */
   std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
   std::byte* local(int lane) { return local_.data() + static_cast<std::size_t>(lane) * localStride_; }
+  /** One byte per byte of local(lane), 1 when written; null when checks are off. */
+  std::uint8_t* localWritten(int lane) {
+    return localWritten_.empty() ? nullptr : localWritten_.data() + static_cast<std::size_t>(lane) * localStride_;
+  }
   std::uint32_t localLimit() const { return frame_->localTop; }
+
+  /** Lane `lane` reads a byte whose value nobody should use: see exec/suspect.h. `describe` makes the finding. */
+  void suspect(const Op& op, int lane, std::uint32_t byte, FindingKind kind, const std::function<Finding()>& describe);
+  Suspects& suspects() { return suspects_; }
+
+  /** Notes a read of shared memory, for overwrites(). */
+  void noteSharedRead(const Op& op, std::uint32_t mask, const std::array<std::uint64_t, lanesPerWarp>& addresses,
+                      std::uint32_t bytes);
+  /**
+   * Another warp overwrites the shared byte at `offset` that this warp read at block time `since` or later, without
+   * synchronisation between. Whether the value was not used yet; then it is suspect from now on.
+   */
+  bool overwrites(std::uint32_t offset, std::uint32_t since, const std::function<Finding()>& describe);
 
   std::byte* registers = nullptr; // of the current frame
   Block& block;
@@ -153,6 +184,12 @@ private:
   void dropLanes(Frame* frame, std::uint32_t lanes);
   Frame* newFrame(const FunctionCode& function);
   void releaseFrame(Frame* frame);
+  void followSuspects();
+  enum class Use : std::uint8_t { none, used, replaced };
+  Use useBefore(const Op& read, std::uint32_t pc, const FunctionCode& function) const;
+  Use useSince(const SharedRead& read, std::uint32_t lanes) const;
+  /** Copies local memory of a lane and what is known about it. */
+  void moveLocal(int lane, std::uint32_t to, std::uint32_t from, std::uint32_t bytes);
   void ensureLocal(const Op& op, std::uint32_t bytes);
   void wakeSatisfied();
   void wakeWarpBarrier();
@@ -171,9 +208,13 @@ private:
   std::uint64_t steps_ = 0;
   std::uint64_t budget_ = 0;
   std::uint64_t rotateAt_ = 0;
+  Suspects suspects_;
+  std::array<SharedRead, sharedReadsKept> sharedReads_;
+  std::size_t nextSharedRead_ = 0;
   std::vector<LaneGroup> groups_; // all but the running one
   std::vector<std::unique_ptr<Frame>> frames_;
-  std::vector<std::byte> local_;  // localStride_ bytes a lane
+  std::vector<std::byte> local_;           // localStride_ bytes a lane
+  std::vector<std::uint8_t> localWritten_; // the same; empty when checks are off
   std::uint32_t localStride_ = 0;
 };
 

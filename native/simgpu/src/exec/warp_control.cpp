@@ -147,12 +147,14 @@ void Warp::enter(const Op& op, std::uint32_t function, const CallSite& site, std
   // a frame takes room even without variables, so that endless recursion ends
   const std::uint32_t top = base + std::max(callee.localBytes, frameAlignment);
   ensureLocal(op, top);
+  if (!localWritten_.empty()) {
+    forEachLane(lanes, [&](int lane) { std::memset(localWritten(lane) + base, 0, top - base); });
+  }
   for (std::size_t i = 0; i < site.arguments.size(); i++) {
     const LocalRange from = site.arguments[i];
     const LocalRange to = callee.parameters[i];
     forEachLane(lanes, [&](int lane) {
-      std::memcpy(local(lane) + base + to.offset, local(lane) + frame_->localBase + from.offset,
-                  std::min(from.size, to.size));
+      moveLocal(lane, base + to.offset, frame_->localBase + from.offset, std::min(from.size, to.size));
     });
   }
   Frame* frame = newFrame(callee);
@@ -170,7 +172,7 @@ void Warp::enter(const Op& op, std::uint32_t function, const CallSite& site, std
   registers = frame->registers;
   mask_ = lanes;
   pc_ = callee.first;
-  nextMerge_ = ~0u;
+  nextMerge_ = suspects_.empty() ? ~0u : 0;
 }
 
 bool Warp::call(const Op& op, std::uint32_t active) {
@@ -236,8 +238,7 @@ bool Warp::ret(std::uint32_t active) {
     const LocalRange from = callee->function->returns[i];
     const LocalRange to = callee->site->returns[i];
     forEachLane(active, [&](int lane) {
-      std::memcpy(local(lane) + caller->localBase + to.offset, local(lane) + callee->localBase + from.offset,
-                  std::min(from.size, to.size));
+      moveLocal(lane, caller->localBase + to.offset, callee->localBase + from.offset, std::min(from.size, to.size));
     });
   }
   groups_.push_back({callee->returnTo, active, caller});
@@ -261,6 +262,7 @@ bool Warp::exitLanes(std::uint32_t active) {
   finishCopies(*this, active);
   live_ &= ~active;
   mask_ &= ~active;
+  suspects_.drop(active);
   Frame* frame = frame_;
   dropLanes(frame, active);
   block.threadsExited(static_cast<std::uint32_t>(std::popcount(active)));

@@ -60,6 +60,9 @@ void Warp::refreshMerge() {
       nextMerge_ = pc_;
     }
   }
+  if (!suspects_.empty()) {
+    nextMerge_ = 0; // every operation is looked at
+  }
 }
 
 /** Chooses the group to run; false when none can, with stop_ set. */

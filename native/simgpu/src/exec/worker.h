@@ -43,6 +43,7 @@ public:
 
   Counters counters;
   AllocationCache cache;
+  AccessRecorder accesses;
   LaunchContext& launch;
 
 private:

@@ -32,6 +32,16 @@ inline std::string rangeProblem(const char* name, const void* pointer, std::uint
   return {};
 }
 
+/** Why a scalar cannot be used: it lies on the host or on the device, as the pointer mode says. */
+inline std::string scalarProblem(const char* name, const void* pointer, std::uint64_t bytes, bool onDevice) {
+  if (pointer == nullptr) return std::string(name) + " is null";
+  if (onDevice) return rangeProblem(name, pointer, bytes);
+  std::uint64_t left = 0;
+  const int kind = simgpuMemoryAt(reinterpret_cast<std::uint64_t>(pointer), &left);
+  if (kind == 0 || kind == 3) return {};
+  return std::string(name) + " lies in device memory while the pointer mode says host";
+}
+
 inline const std::byte* bytesAt(const void* pointer) { return static_cast<const std::byte*>(pointer); }
 
 } // namespace simgpu::library

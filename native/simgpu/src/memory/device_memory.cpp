@@ -10,14 +10,16 @@ namespace simgpu {
 
 namespace {
 
-constexpr std::uint64_t alignment = 512; // what cuMemAlloc gives on hardware
-constexpr std::uint64_t gap = 4096;      // between allocations, so that small overruns hit nothing
+constexpr std::uint64_t gap = 4096; // between allocations, so that small overruns hit nothing
 constexpr std::uint64_t page = 4096;
 constexpr std::size_t quarantineLimit = 1 << 16;
 constexpr std::uint64_t largestReservation = std::uint64_t{4} << 40;
 constexpr std::uint64_t smallestReservation = std::uint64_t{4} << 30;
 
 std::uint64_t roundUp(std::uint64_t value, std::uint64_t to) { return (value + to - 1) / to * to; }
+
+/** The address space an allocation takes. */
+std::uint64_t spanOf(std::uint64_t size) { return roundUp(size, DeviceMemory::usualAlignment) + gap; }
 
 /** Address space whose pages come into being when they are touched. */
 void* reserve(std::uint64_t bytes) {
@@ -104,16 +106,19 @@ DeviceMemory::~DeviceMemory() {
   munmap(sectorShadow_, reserved_ / 4);
 }
 
-DeviceAddress DeviceMemory::allocate(std::uint64_t size, AllocationKind kind, std::uint64_t owner, std::string label) {
+DeviceAddress DeviceMemory::allocate(std::uint64_t size, AllocationKind kind, std::uint64_t owner, std::string label,
+                                     std::uint64_t alignment) {
   std::unique_lock lock(mutex_);
   const std::uint64_t taken = used_.load(std::memory_order_relaxed);
   if (size == 0 || size > capacity_ || taken > capacity_ - size) {
     return 0;
   }
-  const DeviceAddress address = reserveLocked(roundUp(size, alignment) + gap);
-  if (address == 0) {
+  // with room to align; a span keeps to the usual alignment
+  const DeviceAddress span = reserveLocked(spanOf(size) + (alignment - usualAlignment));
+  if (span == 0) {
     return 0;
   }
+  const DeviceAddress address = roundUp(span, alignment);
   Allocation allocation;
   allocation.id = nextId_++;
   allocation.base = address;
@@ -153,7 +158,7 @@ void DeviceMemory::recycleLocked(std::uint64_t span) {
     const auto found = table_.find(quarantine_.front());
     quarantine_.pop_front();
     const DeviceAddress begin = found->first;
-    const std::uint64_t length = roundUp(found->second.size, alignment) + gap;
+    const std::uint64_t length = spanOf(found->second.size);
     table_.erase(found);
     auto entry = recyclable_.emplace(begin, length).first;
     if (entry != recyclable_.begin()) {
@@ -206,7 +211,7 @@ void DeviceMemory::freeLocked(Allocation& allocation) {
   if (quarantine_.size() > quarantineLimit) {
     // the record may go, but the addresses are not handed out again while fresh ones are left
     const auto oldest = table_.find(quarantine_.front());
-    recyclable_.emplace(oldest->first, roundUp(oldest->second.size, alignment) + gap);
+    recyclable_.emplace(oldest->first, spanOf(oldest->second.size));
     table_.erase(oldest);
     quarantine_.pop_front();
   }

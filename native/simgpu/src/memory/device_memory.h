@@ -59,8 +59,14 @@ public:
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 
-  /** A range of `size` (> 0) bytes aligned to 512, or 0 when the device's memory is used up. */
-  DeviceAddress allocate(std::uint64_t size, AllocationKind kind, std::uint64_t owner = 0, std::string label = {});
+  /** What allocations are aligned to unless they ask for more: what cuMemAlloc gives on hardware. */
+  static constexpr std::uint64_t usualAlignment = 512;
+  /** Nothing else lies in the pages of an allocation that is aligned to this. */
+  static constexpr std::uint64_t pageAlignment = 4096;
+
+  /** A range of `size` (> 0) bytes with one of these alignments, or 0 when the device's memory is used up. */
+  DeviceAddress allocate(std::uint64_t size, AllocationKind kind, std::uint64_t owner = 0, std::string label = {},
+                         std::uint64_t alignment = usualAlignment);
 
   /** Frees the allocation that starts at `base`; its contents are gone and its range is quarantined. */
   MemoryStatus free(DeviceAddress base);
@@ -97,6 +103,9 @@ public:
   /** Grows by one with every free: a cached answer of find() is good while this stands still. */
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
+  /** The reserved range. */
+  DeviceAddress begin() const { return base_; }
+  DeviceAddress end() const { return base_ + reserved_; }
   /** Whether an address belongs to the reserved range at all. */
   bool covers(DeviceAddress address) const { return address - base_ < reserved_; }
 

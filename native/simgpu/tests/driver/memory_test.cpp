@@ -101,3 +101,118 @@ TEST("pinned memory is seen by the device at its own address") {
   CHECK_EQUAL(cuMemFreeHost(pinned), CUDA_SUCCESS);
   CHECK_EQUAL(cuMemFreeHost(pinned), CUDA_ERROR_INVALID_VALUE);
 }
+
+TEST("a box is copied between volumes of different pitch and height") {
+  const Program program;
+  std::vector<float> volume(4 * 3 * 2); // 2 slices of 3 rows of 4
+  for (std::size_t i = 0; i < volume.size(); ++i) volume[i] = static_cast<float>(i);
+  const CUdeviceptr device = program.upload(volume);
+  std::vector<float> host(3 * 2 * 2, -1); // 2 slices of 2 rows of 3
+  CUDA_MEMCPY3D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = device;
+  copy.srcPitch = 16;
+  copy.srcHeight = 3;
+  copy.srcXInBytes = 4;
+  copy.srcY = 1;
+  copy.dstMemoryType = CU_MEMORYTYPE_UNIFIED;
+  copy.dstDevice = reinterpret_cast<CUdeviceptr>(host.data());
+  copy.dstPitch = 12;
+  copy.dstHeight = 2;
+  copy.WidthInBytes = 8;
+  copy.Height = 2;
+  copy.Depth = 2;
+  CHECK_EQUAL(cuMemcpy3D_v2(&copy), CUDA_SUCCESS);
+  CHECK(host == (std::vector<float>{5, 6, -1, 9, 10, -1, 17, 18, -1, 21, 22, -1}));
+  // and in a stream, back to front
+  std::vector<float> zeros(4, 0);
+  CUDA_MEMCPY3D back{};
+  back.srcMemoryType = CU_MEMORYTYPE_HOST;
+  back.srcHost = zeros.data();
+  back.srcPitch = 4;
+  back.srcHeight = 2;
+  back.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  back.dstDevice = device;
+  back.dstPitch = 16;
+  back.dstHeight = 3;
+  back.dstZ = 0;
+  back.WidthInBytes = 4;
+  back.Height = 2;
+  back.Depth = 2;
+  CHECK_EQUAL(cuMemcpy3DAsync_v2(&back, program.stream()), CUDA_SUCCESS);
+  const std::vector<float> changed = program.download(device, 24);
+  CHECK(changed[0] == 0 && changed[4] == 0 && changed[8] == 8 && changed[12] == 0 && changed[16] == 0);
+  for (const auto& spoil : {+[](CUDA_MEMCPY3D& box) { box.srcZ = 1; }, +[](CUDA_MEMCPY3D& box) { box.WidthInBytes = 20; },
+                            +[](CUDA_MEMCPY3D& box) { box.srcHeight = 2; }, +[](CUDA_MEMCPY3D& box) { box.srcLOD = 1; },
+                            +[](CUDA_MEMCPY3D& box) { box.srcZ = ~std::size_t{0} / 48; },
+                            +[](CUDA_MEMCPY3D& box) { box.Depth = std::size_t{1} << 60; },
+                            +[](CUDA_MEMCPY3D& box) { box.srcMemoryType = static_cast<CUmemorytype>(9); }}) {
+    CUDA_MEMCPY3D broken = copy;
+    spoil(broken);
+    CHECK_EQUAL(cuMemcpy3D_v2(&broken), CUDA_ERROR_INVALID_VALUE);
+  }
+  CHECK_EQUAL(cuMemcpy3D_v2(nullptr), CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST("pitched rows start at multiples of 512 bytes") {
+  const Program program;
+  CUdeviceptr data = 0;
+  std::size_t pitch = 0;
+  CHECK_EQUAL(cuMemAllocPitch_v2(&data, &pitch, 100, 3, 4), CUDA_SUCCESS);
+  CHECK_EQUAL(pitch, std::size_t{512});
+  CHECK_EQUAL(cuMemsetD2D32_v2(data, pitch, 7, 25, 3), CUDA_SUCCESS);
+  std::uint32_t word = 0;
+  CHECK_EQUAL(cuMemcpyDtoH_v2(&word, data + 2 * pitch + 96, 4), CUDA_SUCCESS);
+  CHECK_EQUAL(word, 7U);
+  CHECK_EQUAL(cuMemsetD2D32_v2(data, pitch, 7, 129, 3), CUDA_ERROR_INVALID_VALUE); // wider than the pitch
+  CHECK_EQUAL(cuMemAllocPitch_v2(&data, &pitch, 100, 3, 3), CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST("memory of pools and streams is given and taken in stream order") {
+  const Program program;
+  CUmemPoolProps properties{};
+  properties.allocType = 1;
+  properties.locationType = 1;
+  CUmemoryPool pool = nullptr;
+  CHECK_EQUAL(cuMemPoolCreate(&pool, &properties), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemPoolCreate(nullptr, &properties), CUDA_ERROR_INVALID_VALUE);
+  CUmemPoolProps elsewhere = properties;
+  elsewhere.locationId = 3;
+  CUmemoryPool none = nullptr;
+  CHECK_EQUAL(cuMemPoolCreate(&none, &elsewhere), CUDA_ERROR_INVALID_VALUE);
+  const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+  CUdeviceptr data = 0;
+  CHECK_EQUAL(cuMemAllocFromPoolAsync(&data, 64, pool, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemsetD8Async(data, 9, 64, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemFreeAsync(data, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemFreeAsync(data, stream), CUDA_ERROR_INVALID_VALUE); // freed already, though it has not run
+  CHECK_EQUAL(cuMemFree_v2(data), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+  std::uint8_t byte = 0;
+  CHECK_EQUAL(cuMemcpyDtoH_v2(&byte, data, 1), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuMemPoolTrimTo(pool, 0), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemPoolDestroy(pool), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemPoolDestroy(pool), CUDA_ERROR_INVALID_HANDLE);
+  CHECK_EQUAL(cuMemAllocFromPoolAsync(&data, 64, pool, stream), CUDA_ERROR_INVALID_HANDLE);
+}
+
+TEST("managed memory is read and written from both sides") {
+  const Program program;
+  CUdeviceptr data = 0;
+  CHECK_EQUAL(cuMemAllocManaged(&data, 16, 7), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuMemAllocManaged(&data, 16, CU_MEM_ATTACH_GLOBAL), CUDA_SUCCESS);
+  auto* numbers = reinterpret_cast<float*>(data);
+  for (int i = 0; i < 4; ++i) numbers[i] = static_cast<float>(i);
+  float factor = 3;
+  unsigned n = 4;
+  CHECK_EQUAL(cuMemAdvise(data, 16, 1, 0), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemPrefetchAsync(data, 16, 0, nullptr), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemPrefetchAsync(data, 17, 0, nullptr), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(launch(program.function(scaleKernel, "scale"), n, nullptr, {&data, &factor, &n}), CUDA_SUCCESS);
+  CHECK_EQUAL(cuCtxSynchronize(), CUDA_SUCCESS);
+  CHECK_EQUAL(numbers[3], 9.0F);
+  unsigned managed = 0;
+  CHECK_EQUAL(cuPointerGetAttribute(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, data), CUDA_SUCCESS);
+  CHECK_EQUAL(managed, 1U);
+  CHECK_EQUAL(findings().find("uninitialised"), std::string::npos);
+}

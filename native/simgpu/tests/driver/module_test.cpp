@@ -59,3 +59,31 @@ TEST("linked texts become one module") {
   CHECK_EQUAL(cuModuleGetFunction(&function, module, "scale"), CUDA_SUCCESS);
   CHECK_EQUAL(cuLinkDestroy(state), CUDA_SUCCESS);
 }
+
+TEST("the compiler's options are read, and logs are cut to their buffers") {
+  const Program program;
+  CUmodule module = nullptr;
+  char info[64] = "untouched";
+  char error[16] = "untouched";
+  CUjit_option options[] = {CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER,
+                            CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, CU_JIT_LOG_VERBOSE};
+  void* values[] = {info, reinterpret_cast<void*>(sizeof info), error, reinterpret_cast<void*>(sizeof error), nullptr};
+  CHECK_EQUAL(cuModuleLoadDataEx(&module, scaleKernel, 5, options, values), CUDA_SUCCESS);
+  CHECK(std::string(info).starts_with("simgpu: kernel scale"));
+  CHECK_EQUAL(reinterpret_cast<std::size_t>(values[1]), std::strlen(info)); // the driver tells how much it wrote
+  CHECK_EQUAL(error[0], '\0');
+  values[1] = reinterpret_cast<void*>(sizeof info);
+  values[3] = reinterpret_cast<void*>(sizeof error);
+  CHECK_EQUAL(cuModuleLoadDataEx(&module, ".version 7.1\n.target sm_80\nnonsense", 5, options, values),
+              CUDA_ERROR_INVALID_PTX);
+  CHECK_EQUAL(std::strlen(error), sizeof error - 1);
+  CHECK_EQUAL(cuModuleLoadDataEx(&module, scaleKernel, 5, nullptr, values), CUDA_ERROR_INVALID_VALUE);
+  values[2] = reinterpret_cast<void*>(std::uintptr_t{64});
+  values[3] = reinterpret_cast<void*>(sizeof error);
+  CHECK_EQUAL(cuModuleLoadDataEx(&module, scaleKernel, 5, options, values), CUDA_ERROR_INVALID_VALUE);
+  CUjit_option unknown[] = {static_cast<CUjit_option>(999)};
+  CHECK_EQUAL(cuModuleLoadDataEx(&module, scaleKernel, 1, unknown, values), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuModuleLoadData(&module, nullptr), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuModuleLoadData(nullptr, scaleKernel), CUDA_ERROR_INVALID_VALUE);
+  CHECK_EQUAL(cuModuleLoad(&module, "/no/such/file.ptx"), CUDA_ERROR_FILE_NOT_FOUND);
+}

@@ -110,12 +110,20 @@ CUstream Program::stream(unsigned flags) const {
   return stream;
 }
 
+CUevent Program::event(unsigned flags) const {
+  CUevent event = nullptr;
+  CHECK_EQUAL(cuEventCreate(&event, flags), CUDA_SUCCESS);
+  return event;
+}
+
 std::string findings() {
   char* text = simgpuFindings();
   const std::string copy = text;
   simgpuFree(text);
   return copy;
 }
+
+bool found(const std::string& part) { return findings().find(part) != std::string::npos; }
 
 CUresult launch(CUfunction function, unsigned count, CUstream stream, std::vector<void*> parameters) {
   return cuLaunchKernel(function, (count + 31) / 32, 1, 1, 32, 1, 1, 0, stream, parameters.data(), nullptr);

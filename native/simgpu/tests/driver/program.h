@@ -26,6 +26,7 @@ public:
   CUdeviceptr upload(const std::vector<float>& values) const;
   std::vector<float> download(CUdeviceptr from, std::size_t count) const;
   CUstream stream(unsigned flags = 0) const;
+  CUevent event(unsigned flags = 0) const;
 
 private:
   CUcontext context_ = nullptr;
@@ -33,6 +34,9 @@ private:
 
 /** Everything found so far, as JSON text. */
 std::string findings();
+
+/** Whether something found so far contains this text. */
+bool found(const std::string& part);
 
 /** Launches with `count` threads in blocks of 32. */
 CUresult launch(CUfunction function, unsigned count, CUstream stream, std::vector<void*> parameters);

@@ -55,6 +55,64 @@ TEST("a pinned destination is meaningless until its stream was waited for") {
   CHECK(*number != *number);
   CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
   CHECK_EQUAL(*number, 7.0F);
+  CHECK(found("the host touched pinned memory"));
+}
+
+TEST("a host that waits before it reads pinned memory, or reads other parts of it, has done nothing wrong") {
+  const Program program;
+  const CUdeviceptr data = program.upload(std::vector<float>(4096, 7));
+  void* pinned = nullptr;
+  CHECK_EQUAL(cuMemAllocHost_v2(&pinned, 16384), CUDA_SUCCESS);
+  auto* numbers = static_cast<volatile float*>(pinned);
+  const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+  const CUstream other = program.stream(CU_STREAM_NON_BLOCKING);
+  for (int round = 0; round < 3; ++round) {
+    // pages 0 to 2 and the beginning of the last page, of which the rest stays the host's
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 3 * 4096 + 100, stream), CUDA_SUCCESS);
+    numbers[4095] = 1;
+    CHECK_EQUAL(numbers[4095], 1.0F);
+    CHECK_EQUAL(cuStreamSynchronize(other), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(numbers[0], 7.0F);
+    CHECK_EQUAL(numbers[3071], 7.0F);
+  }
+  // the device may use it in stream order: nothing here touches it from the host
+  CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 16384, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 16384, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemcpyHtoDAsync_v2(data, pinned, 16384, stream), CUDA_SUCCESS);
+  CUdeviceptr mapped = 0;
+  CHECK_EQUAL(cuMemHostGetDevicePointer_v2(&mapped, pinned, 0), CUDA_SUCCESS);
+  float factor = 2;
+  unsigned n = 4096;
+  CHECK_EQUAL(launch(program.function(scaleKernel, "scale"), n, stream, {&mapped, &factor, &n}), CUDA_SUCCESS);
+  CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+  CHECK_EQUAL(numbers[4095], 14.0F);
+  CHECK(!found("the host touched"));
+  CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 16384, stream), CUDA_SUCCESS);
+  numbers[2000] = 1; // so is writing there
+  CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+  CHECK(found("the host touched"));
+}
+
+TEST("without guards the early read goes unnoticed, and a failed context gives its pages back") {
+  for (const bool guard : {true, false}) {
+    const Program program(guard ? "guard=on" : "guard=off");
+    const CUdeviceptr data = program.upload(std::vector<float>(1024, 7));
+    void* pinned = nullptr;
+    CHECK_EQUAL(cuMemAllocHost_v2(&pinned, 4096), CUDA_SUCCESS);
+    auto* numbers = static_cast<volatile float*>(pinned);
+    const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+    CUdeviceptr small = program.upload({1});
+    float factor = 2;
+    unsigned n = 4096;
+    CHECK_EQUAL(launch(program.function(scaleKernel, "scale"), n, stream, {&small, &factor, &n}), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 4096, stream), CUDA_SUCCESS);
+    if (!guard) CHECK(numbers[5] != numbers[5]);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+    numbers[5] = 3;
+    CHECK_EQUAL(numbers[5], 3.0F);
+    CHECK(!found("the host touched"));
+  }
 }
 
 TEST("an event orders streams and has a time") {

@@ -12,6 +12,11 @@
 
 namespace simgpu::testing {
 
+/** Registers, and what most kernels begin with: %r1 thread, %r2 block, %rd1 p0, %rd3 the thread's word at p0. */
+inline const std::string threadIndex = ".reg .b32 %r<20>; .reg .b64 %rd<20>; .reg .pred %p<8>; .reg .f32 %f<40>;\n"
+                                       "mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; ld.param.u64 %rd1, [p0];\n"
+                                       "mul.wide.u32 %rd2, %r1, 4; add.s64 %rd3, %rd1, %rd2;\n";
+
 /** A device with one compiled kernel "k". Its parameters are 64-bit values. */
 class SmallKernel {
 public:

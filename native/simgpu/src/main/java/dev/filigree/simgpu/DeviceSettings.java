@@ -12,6 +12,8 @@ import java.util.StringJoiner;
  *     are checked always
  * @param exactRounding tensor cores round 16-bit products as measured hardware does, slower
  * @param traffic memory counters are filled in, at some cost
+ * @param projectedTimes event times are projected device times instead of times of the simulation;
+ *     memory counters are then on
  * @param eager asynchronous work runs at once instead of when it is waited for
  * @param workers threads that run blocks; 0 for one per core
  * @param watchdog warp instructions after which a launch is stopped; 0 for never
@@ -24,6 +26,7 @@ public record DeviceSettings(
     boolean checks,
     boolean exactRounding,
     boolean traffic,
+    boolean projectedTimes,
     boolean eager,
     int workers,
     long watchdog,
@@ -31,7 +34,7 @@ public record DeviceSettings(
 
   /** An A100 with all checks on. */
   public static final DeviceSettings DEFAULT =
-      new DeviceSettings("a100", 0, true, false, false, false, 0, 0, "");
+      new DeviceSettings("a100", 0, true, false, false, false, false, 0, 0, "");
 
   /** Refuses what no device could be; names are checked by the device. */
   public DeviceSettings {
@@ -51,19 +54,52 @@ public record DeviceSettings(
   /** The same with another device model. */
   public DeviceSettings withModel(String other) {
     return new DeviceSettings(
-        other, memoryBytes, checks, exactRounding, traffic, eager, workers, watchdog, faults);
+        other,
+        memoryBytes,
+        checks,
+        exactRounding,
+        traffic,
+        projectedTimes,
+        eager,
+        workers,
+        watchdog,
+        faults);
   }
 
   /** The same with other faults on demand. */
   public DeviceSettings withFaults(String other) {
     return new DeviceSettings(
-        model, memoryBytes, checks, exactRounding, traffic, eager, workers, watchdog, other);
+        model,
+        memoryBytes,
+        checks,
+        exactRounding,
+        traffic,
+        projectedTimes,
+        eager,
+        workers,
+        watchdog,
+        other);
   }
 
   /** The same with memory counters. */
   public DeviceSettings withTraffic() {
     return new DeviceSettings(
-        model, memoryBytes, checks, exactRounding, true, eager, workers, watchdog, faults);
+        model,
+        memoryBytes,
+        checks,
+        exactRounding,
+        true,
+        projectedTimes,
+        eager,
+        workers,
+        watchdog,
+        faults);
+  }
+
+  /** The same with event times projected for a device. */
+  public DeviceSettings withProjectedTimes() {
+    return new DeviceSettings(
+        model, memoryBytes, checks, exactRounding, true, true, eager, workers, watchdog, faults);
   }
 
   /** The words {@code simgpuConfigure} takes. */
@@ -75,6 +111,9 @@ public record DeviceSettings(
     }
     words.add("checks=" + (checks ? "on" : "off")).add("exact=" + (exactRounding ? "on" : "off"));
     words.add("traffic=" + (traffic ? "on" : "off")).add("async=" + (eager ? "eager" : "deferred"));
+    if (projectedTimes) {
+      words.add("times=projected");
+    }
     words.add("workers=" + workers).add("watchdog=" + watchdog);
     if (!faults.isEmpty()) {
       words.add("faults=" + faults);

@@ -21,4 +21,26 @@ public record Launch(
     List<Integer> block,
     int residentBlocks,
     Map<String, Long> warpInstructions,
-    Map<String, Long> counters) {}
+    Map<String, Long> counters) {
+
+  /**
+   * 32-byte sectors of global memory for each request of a warp: 4 is the least for 4-byte
+   * elements, 32 the most. Not a number without {@link DeviceSettings#traffic()} or without
+   * requests.
+   */
+  public double sectorsPerRequest() {
+    return ratio("globalSectors", "globalRequests");
+  }
+
+  /**
+   * Passes over the banks of shared memory for each request of a warp: 1 without conflicts. Not a
+   * number without {@link DeviceSettings#traffic()} or without requests.
+   */
+  public double wavefrontsPerRequest() {
+    return ratio("sharedWavefronts", "sharedRequests");
+  }
+
+  private double ratio(String numerator, String denominator) {
+    return (double) counters.getOrDefault(numerator, 0L) / counters.getOrDefault(denominator, 0L);
+  }
+}

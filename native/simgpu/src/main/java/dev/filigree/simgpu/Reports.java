@@ -51,6 +51,42 @@ final class Reports {
     return List.copyOf(launches);
   }
 
+  static List<Projection> projections(String json) {
+    List<Projection> projections = new ArrayList<>();
+    for (JsonNode launch : JSON.readTree(json)) {
+      for (JsonNode device : launch.path("devices")) {
+        Map<String, Double> seconds = new TreeMap<>();
+        device
+            .path("seconds")
+            .properties()
+            .forEach(field -> seconds.put(field.getKey(), field.getValue().asDouble()));
+        projections.add(
+            new Projection(
+                launch.path("kernel").asString(),
+                device.path("device").asString(),
+                device.path("projectedSeconds").asDouble(),
+                device.path("limit").asString(),
+                Map.copyOf(seconds)));
+      }
+    }
+    return List.copyOf(projections);
+  }
+
+  static KernelSignature signature(String json) {
+    JsonNode node = JSON.readTree(json);
+    List<KernelSignature.Parameter> parameters = new ArrayList<>();
+    for (JsonNode each : node.path("parameters")) {
+      parameters.add(
+          new KernelSignature.Parameter(
+              each.path("name").asString(),
+              each.path("offset").asInt(),
+              each.path("size").asInt(),
+              each.path("alignment").asInt()));
+    }
+    return new KernelSignature(
+        node.path("kernel").asString(), node.path("bytes").asInt(), parameters);
+  }
+
   private static List<Integer> integers(JsonNode array) {
     List<Integer> values = new ArrayList<>();
     for (JsonNode value : array) {

@@ -76,17 +76,37 @@ public final class SimulatedDevice implements AutoCloseable {
     return Reports.launches(functions.text(functions.counters));
   }
 
+  /**
+   * The parameters of a kernel, from the module loaded last that has one of this name; see {@link
+   * KernelParameters}.
+   *
+   * @throws IllegalArgumentException if no loaded module has such a kernel
+   */
+  public KernelSignature signature(String kernel) {
+    return Reports.signature(functions.signatureOf(kernel));
+  }
+
   /** All counters, of each launch and summed by kernel, as JSON. */
   public String counters() {
     return functions.text(functions.counters);
   }
 
   /**
-   * Projected times of the launches on the real device, as JSON: a model's answer, never a
-   * measurement. Needs {@link DeviceSettings#traffic()}.
+   * Projected times of the launches, one for each launch and published device, oldest launch first:
+   * a model's answer, never a measurement. Needs {@link DeviceSettings#traffic()}.
    */
+  public List<Projection> projections() {
+    return Reports.projections(projection());
+  }
+
+  /** The same as JSON. */
   public String projection() {
     return functions.text(functions.projection);
+  }
+
+  /** The same as tables to be read, one for each launch. */
+  public String projectionTable() {
+    return functions.text(functions.projectionTable);
   }
 
   /** Forgets findings and counters. */
@@ -119,6 +139,8 @@ public final class SimulatedDevice implements AutoCloseable {
     final MethodHandle findings;
     final MethodHandle counters;
     final MethodHandle projection;
+    final MethodHandle projectionTable;
+    final MethodHandle signature;
     final MethodHandle free;
 
     Functions(Path library) {
@@ -130,6 +152,8 @@ public final class SimulatedDevice implements AutoCloseable {
       findings = find(symbols, "simgpuFindings", FunctionDescriptor.of(ADDRESS));
       counters = find(symbols, "simgpuCounters", FunctionDescriptor.of(ADDRESS));
       projection = find(symbols, "simgpuProjection", FunctionDescriptor.of(ADDRESS));
+      projectionTable = find(symbols, "simgpuProjectionTable", FunctionDescriptor.of(ADDRESS));
+      signature = find(symbols, "simgpuKernelSignature", FunctionDescriptor.of(ADDRESS, ADDRESS));
       free = find(symbols, "simgpuFree", FunctionDescriptor.ofVoid(ADDRESS));
     }
 
@@ -157,15 +181,32 @@ public final class SimulatedDevice implements AutoCloseable {
       }
     }
 
-    String text(MethodHandle function) {
-      try {
-        MemorySegment text = (MemorySegment) function.invokeExact();
-        String copy = string(text);
-        free.invokeExact(text);
-        return copy;
+    String signatureOf(String kernel) {
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment text = (MemorySegment) signature.invokeExact(arena.allocateFrom(kernel));
+        if (text.address() == 0) {
+          throw new IllegalArgumentException("no loaded module has a kernel '" + kernel + "'");
+        }
+        return taken(text);
+      } catch (IllegalArgumentException e) {
+        throw e;
       } catch (Throwable e) {
         throw broken(e);
       }
+    }
+
+    String text(MethodHandle function) {
+      try {
+        return taken((MemorySegment) function.invokeExact());
+      } catch (Throwable e) {
+        throw broken(e);
+      }
+    }
+
+    private String taken(MemorySegment text) throws Throwable {
+      String copy = string(text);
+      free.invokeExact(text);
+      return copy;
     }
 
     private static String string(MemorySegment text) {

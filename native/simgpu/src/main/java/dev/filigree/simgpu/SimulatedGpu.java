@@ -36,6 +36,9 @@ public @interface SimulatedGpu {
   /** Whether memory counters are filled in. */
   boolean traffic() default false;
 
+  /** Whether event times are projected device times; memory counters are then on. */
+  boolean projectedTimes() default false;
+
   /** Faults on demand, such as {@code alloc=3,launch=2}. */
   String faults() default "";
 

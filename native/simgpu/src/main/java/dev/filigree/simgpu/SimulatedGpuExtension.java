@@ -36,6 +36,7 @@ final class SimulatedGpuExtension
             wanted.checks(),
             wanted.exactRounding(),
             wanted.traffic(),
+            wanted.projectedTimes(),
             false,
             0,
             0,

@@ -43,18 +43,19 @@ final class Output {
     return line.length() <= width ? line : line.substring(0, Math.max(0, width - 1)) + "…";
   }
 
-  /** A text cut in its middle, for names whose ends tell them apart. */
+  /** A text cut nearer to its start than to its end: the ends of names tell them apart. */
   static String cutMiddle(String name, int width) {
     if (name.length() <= width) {
       return name;
     }
-    int tail = width / 2;
+    int tail = width * 2 / 3;
     return name.substring(0, width - tail - 1) + "…" + name.substring(name.length() - tail);
   }
 
   /**
-   * Rows of cells in aligned columns. On a terminal that is too narrow the widest columns are cut:
-   * names in their middle, the last column at its end.
+   * Rows of cells in aligned columns. On a terminal that is too narrow the widest columns are cut.
+   * Sentences in the last column are not: they are numbered there and follow below the table, each
+   * once.
    */
   static final class Table {
     /** What a column keeps at least. */
@@ -91,6 +92,62 @@ final class Output {
     /** Prints lines of at most {@code columns} characters, if the table can be made so narrow. */
     void print(PrintWriter out, int columns) {
       int[] widths = widths(columns);
+      List<String> notes = notes(widths);
+      if (!notes.isEmpty()) {
+        widths = widths(columns);
+      }
+      rows(out, widths);
+      for (int n = 0; n < notes.size(); n++) {
+        String number = (n + 1) + GAP;
+        String text = notes.get(n);
+        out.println();
+        for (String line : wrapped(text, Math.max(MIN_WIDTH, columns - number.length()))) {
+          out.println(number + line);
+          number = " ".repeat(number.length());
+        }
+      }
+    }
+
+    /**
+     * Puts numbers in the place of sentences in the last column if they are too long for it.
+     *
+     * @return the sentences, none if all fit
+     */
+    private List<String> notes(int[] widths) {
+      int last = widths.length - 1;
+      boolean fits =
+          right[last] || rows.stream().allMatch(row -> row[last].length() <= widths[last]);
+      boolean sentences = rows.stream().skip(1).anyMatch(row -> row[last].contains(" "));
+      if (fits || !sentences) {
+        return List.of();
+      }
+      List<String> notes = new ArrayList<>();
+      for (String[] row : rows.subList(1, rows.size())) {
+        if (!row[last].isEmpty()) {
+          if (!notes.contains(row[last])) {
+            notes.add(row[last]);
+          }
+          row[last] = Integer.toString(notes.indexOf(row[last]) + 1);
+        }
+      }
+      return notes;
+    }
+
+    private static List<String> wrapped(String text, int width) {
+      List<String> lines = new ArrayList<>();
+      StringBuilder line = new StringBuilder();
+      for (String word : text.split("\\s+")) {
+        if (!line.isEmpty() && line.length() + 1 + word.length() > width) {
+          lines.add(line.toString());
+          line.setLength(0);
+        }
+        line.append(line.isEmpty() ? "" : " ").append(word);
+      }
+      lines.add(line.toString());
+      return lines;
+    }
+
+    private void rows(PrintWriter out, int[] widths) {
       for (String[] row : rows) {
         StringBuilder line = new StringBuilder();
         for (int c = 0; c < widths.length; c++) {

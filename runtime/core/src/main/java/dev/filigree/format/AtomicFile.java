@@ -5,19 +5,32 @@ import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Files that appear whole or not at all: written beside their place, flushed to the disk, then
  * renamed.
  */
 public final class AtomicFile {
+  /** Name of a part, with the process that writes it. */
+  private static final Pattern PART = Pattern.compile("\\..+\\.(\\d{1,18})-[0-9a-f]+\\.part");
+
+  /** Age at which a part without a living writer is taken for left behind. */
+  private static final Duration STALE = Duration.ofDays(1);
+
   private AtomicFile() {}
 
   /** Writes the contents. */
@@ -43,6 +56,7 @@ public final class AtomicFile {
     Path temporary = null;
     try {
       Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+      clearStale(target);
       temporary = beside(target);
       try (FileChannel channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -71,8 +85,38 @@ public final class AtomicFile {
 
   private static Path beside(Path target) {
     // a name of its own, so that two that write the same file do not write into each other's
-    String suffix = Long.toHexString(ThreadLocalRandom.current().nextLong());
+    String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
+    String suffix = ProcessHandle.current().pid() + "-" + random;
     return target.resolveSibling("." + target.getFileName() + "." + suffix + ".part");
+  }
+
+  /**
+   * Deletes what processes that were killed left in a target's folder. A part names the process
+   * that writes it; it stays while that runs, and for a day at least, since a folder may be shared
+   * with machines whose processes cannot be seen.
+   */
+  private static void clearStale(Path target) {
+    try (DirectoryStream<Path> parts =
+        Files.newDirectoryStream(target.toAbsolutePath().getParent(), ".*.part")) {
+      for (Path part : parts) {
+        if (isStale(part)) {
+          Files.deleteIfExists(part);
+        }
+      }
+    } catch (IOException | DirectoryIteratorException notClean) {
+      // what matters is the file to write, and its own failure says more
+    }
+  }
+
+  private static boolean isStale(Path part) throws IOException {
+    Matcher name = PART.matcher(part.getFileName().toString());
+    if (!name.matches() || !Files.isRegularFile(part, LinkOption.NOFOLLOW_LINKS)) {
+      return false;
+    }
+    boolean runs =
+        ProcessHandle.of(Long.parseLong(name.group(1))).filter(ProcessHandle::isAlive).isPresent();
+    Instant changed = Files.getLastModifiedTime(part, LinkOption.NOFOLLOW_LINKS).toInstant();
+    return !runs && changed.isBefore(Instant.now().minus(STALE));
   }
 
   private static OutputException failure(Path file, IOException failed) {

@@ -3,6 +3,7 @@ package dev.filigree.plan;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
+import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -42,6 +43,7 @@ final class LinearLayers {
 
   private final Kernels kernels;
   private final Map<Weights, LinearKernel[]> packed = new IdentityHashMap<>();
+  private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
   LinearLayers(Kernels kernels) {
@@ -50,6 +52,15 @@ final class LinearLayers {
 
   Kernels kernels() {
     return kernels;
+  }
+
+  /**
+   * The weights of a product of integers: scaled integers without their scales, others as they are.
+   * The same object for the same weights.
+   */
+  synchronized Weights integers(Weights weights) {
+    return integers.computeIfAbsent(
+        weights, scaled -> scaled instanceof Quantized quantized ? quantized.integers() : scaled);
   }
 
   /** The choice for weights and a number of tokens as things are known now. */

@@ -1,5 +1,6 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
@@ -8,15 +9,17 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Runs a linear layer. Each block of outputs is started with bias and residual, accumulated, and
- * given its activation while it is still in cache. Blocks are divided among threads, and panels too
- * where there are more threads than blocks.
+ * given its activation while it is still in cache; a product of integers is started with zeros and
+ * gets scales, bias and residual at its end. Blocks are divided among threads, and panels too where
+ * there are more threads than blocks.
  *
- * @param kernels for start and activation
+ * @param kernels for start, end and activation
  * @param kernel the packed weights
  * @param x input, in panels
  * @param y output, in panels
  * @param residual added to the output, in panels; or null
  * @param bias one value for each output, or null
+ * @param scales what the integers of input and weights stand for, or null if they are no integers
  * @param activation applied at the end
  */
 record LinearStep(
@@ -26,8 +29,17 @@ record LinearStep(
     Slot y,
     Slot residual,
     float[] bias,
+    Scales scales,
     Activation activation)
     implements Step {
+  /**
+   * Scales of a product of integers.
+   *
+   * @param input where the input's is found, one f32
+   * @param weights one for each output
+   */
+  record Scales(Slot input, float[] weights) {}
+
   /**
    * Multiply-adds below which waking another thread costs more than it saves: some ten microseconds
    * of work.
@@ -87,28 +99,41 @@ record LinearStep(
       int first = block * LinearKernel.BLOCK;
       int last = Math.min(kernel.rows(), first + LinearKernel.BLOCK);
       for (int p = from; p < to; p++) {
-        long panel = panels.offset(p, kernel.rows());
-        kernels.start(
-            memory,
-            y.offset() + panel,
-            panels.width(p),
-            first,
-            last,
-            bias,
-            residual == null ? -1 : residual.offset() + panel);
+        start(p, first, last);
       }
       kernel.accumulate(
           block, panels, from, to, memory, x.offset(), y.offset(), workspace.floats(worker));
-      if (activation != Activation.NONE) {
-        for (int p = from; p < to; p++) {
-          long width = panels.width(p);
-          kernels.activate(
-              activation,
-              memory,
-              y.offset() + panels.offset(p, kernel.rows()) + first * width * Float.BYTES,
-              (last - first) * width);
-        }
+      for (int p = from; p < to; p++) {
+        end(p, first, last);
       }
+    }
+
+    private void start(int p, int first, int last) {
+      long panel = y.offset() + panels.offset(p, kernel.rows());
+      if (scales == null) {
+        kernels.start(memory, panel, panels.width(p), first, last, bias, residual(p));
+      } else {
+        kernels.start(memory, panel, panels.width(p), first, last, null, -1);
+      }
+    }
+
+    private void end(int p, int first, int last) {
+      long panel = y.offset() + panels.offset(p, kernel.rows());
+      int width = panels.width(p);
+      if (scales != null) {
+        float scale = memory.get(DType.FLOAT, scales.input.offset());
+        kernels.dequantize(
+            memory, panel, width, first, last, scale, scales.weights, bias, residual(p));
+      }
+      if (activation != Activation.NONE) {
+        long count = (long) (last - first) * width;
+        long block = panel + (long) first * width * Float.BYTES;
+        kernels.activate(activation, memory, block, count);
+      }
+    }
+
+    private long residual(int p) {
+      return residual == null ? -1 : residual.offset() + panels.offset(p, kernel.rows());
     }
   }
 }

@@ -19,6 +19,7 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,6 +36,7 @@ final class PanelRules {
 
   private final Planner planner;
   private final Kernels kernels;
+  private final Map<String, Quantized> quantized = new HashMap<>();
 
   PanelRules(Planner planner) {
     this.planner = planner;
@@ -60,13 +62,9 @@ final class PanelRules {
     if (!isMatrix(x) || weights.isEmpty()) {
       return false;
     }
-    Slot in = planner.use(x, Layout.PANELS);
-    if (Linear.isDynamic(node)) {
-      Slot exact = in;
-      in =
-          planner.derive(
-              planner.type(x), Layout.PANELS, levels -> new LevelsStep(kernels, exact, levels));
-    }
+    boolean dynamic = Linear.isDynamic(node);
+    Quantized integers = dynamic ? quantized(x) : null;
+    Slot in = dynamic ? integers.codes : planner.use(x, Layout.PANELS);
     Slot residual = null;
     if (node.input(Linear.RESIDUAL).isPresent()) {
       residual = planner.use(node.inputs().get(Linear.RESIDUAL), Layout.PANELS);
@@ -77,11 +75,15 @@ final class PanelRules {
             .orElse(null);
     int tokens = in.panels().tokens();
     LinearLayers layers = planner.linearLayers();
-    LinearLayers.Choice choice = layers.choose(weights.get(), tokens);
-    LinearKernel kernel = layers.kernel(weights.get(), choice.option());
-    planner.use(kernel, weights.get(), tokens);
+    Weights factors = dynamic ? layers.integers(weights.get()) : weights.get();
+    LinearLayers.Choice choice = layers.choose(factors, tokens);
+    LinearKernel kernel = layers.kernel(factors, choice.option());
+    planner.use(kernel, factors, tokens);
     Slot out = planner.define(node.output(), Layout.PANELS);
-    planner.add(new LinearStep(kernels, kernel, in, out, residual, bias, Linear.activation(node)));
+    LinearStep.Scales scales =
+        dynamic ? new LinearStep.Scales(integers.scale, scales(weights.get())) : null;
+    planner.add(
+        new LinearStep(kernels, kernel, in, out, residual, bias, scales, Linear.activation(node)));
     planner.explain(
         new LayerPlan(
             node.name(),
@@ -92,6 +94,36 @@ final class PanelRules {
             weights.get().bytes(),
             choice.candidates()));
     return true;
+  }
+
+  /** A value as integers, quantised once for all layers that read it. */
+  private record Quantized(Slot codes, Slot scale) {}
+
+  private Quantized quantized(String x) {
+    Quantized known = quantized.get(x);
+    if (known == null) {
+      Slot exact = planner.use(x, Layout.PANELS);
+      Slot scale = planner.place(ValueType.of(DType.F32, List.of()), Layout.ROWS);
+      Slot codes = planner.place(planner.type(x), Layout.PANELS);
+      planner.add(new QuantizeStep(kernels, exact, codes, scale));
+      known = new Quantized(codes, scale);
+      quantized.put(x, known);
+    }
+    planner.use(known.codes);
+    planner.use(known.scale);
+    return known;
+  }
+
+  /** What a whole number among the weights stands for, for each output. */
+  private static float[] scales(Weights weights) {
+    float[] scales = new float[weights.rows()];
+    for (int row = 0; row < scales.length; row++) {
+      scales[row] =
+          weights instanceof dev.filigree.weights.Quantized integers
+              ? integers.values().scale(row)
+              : 1;
+    }
+    return scales;
   }
 
   private boolean attention(Node node) {
@@ -128,7 +160,8 @@ final class PanelRules {
                 q.features() / heads,
                 queries,
                 keys,
-                Attention.scale(node));
+                Attention.scale(node),
+                Attention.divisor(node));
     AttentionCall sizes = operands.apply(MemorySegment.NULL);
     planner.add(
         new PanelSteps.Attention(

@@ -36,6 +36,9 @@ final class Planner {
   /** Elements up to which a node of constants is computed at planning. */
   private static final long MAX_FOLDED = 1 << 20;
 
+  /** Elements of all results computed ahead: a graph of many small ones must not fill the memory. */
+  private static final long MAX_FOLDED_IN_ALL = 16L * MAX_FOLDED;
+
   private final Graph graph;
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
@@ -52,6 +55,8 @@ final class Planner {
   private final List<WarmUp.Layer> linearSteps = new ArrayList<>();
   private final Set<LinearKernel> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
+
+  private long folded;
 
   private Planner(Graph graph, LinearLayers linearLayers, Map<String, ValueType> types) {
     this.graph = graph;
@@ -153,18 +158,13 @@ final class Planner {
     return slot;
   }
 
-  /**
-   * Adds a step that makes a value without a name in the graph, for the step that is added after
-   * it.
-   */
-  Slot derive(ValueType type, Layout layout, Function<Slot, Step> making) {
-    Slot slot = place(type, layout);
-    add(making.apply(slot));
+  /** Keeps a slot until the step that is added next. */
+  void use(Slot slot) {
     pending.add(slot.buffer());
-    return slot;
   }
 
-  private Slot place(ValueType type, Layout layout) {
+  /** Memory for a value without a name in the graph that the next step makes. */
+  Slot place(ValueType type, Layout layout) {
     Shape shape = type.shape();
     Panels panels = null;
     long bytes = Tensor.byteSize(type.dtype(), shape);
@@ -250,9 +250,11 @@ final class Planner {
         operands[i] = constant.get().contiguous();
       }
     }
-    if (type.shape().elements() > MAX_FOLDED) {
+    long elements = type.shape().elements();
+    if (elements > MAX_FOLDED || folded + elements > MAX_FOLDED_IN_ALL) {
       return false;
     }
+    folded += elements;
     Tensor[] results = Interpreter.run(node, graph.opset(), operands);
     for (int i = 0; i < results.length; i++) {
       constants.put(node.outputs().get(i), results[i]);

@@ -123,7 +123,8 @@ final class WarmUp {
     Slot x = slot(layer.tokens, weights.columns(), panels, 0);
     Slot y = slot(layer.tokens, weights.rows(), panels, Arenas.aligned(x.buffer().bytes()));
     LinearStep step =
-        new LinearStep(linearLayers.kernels(), option.pack(), x, y, null, null, Activation.NONE);
+        new LinearStep(
+            linearLayers.kernels(), option.pack(), x, y, null, null, null, Activation.NONE);
     Workspace workspace =
         new Workspace(y.offset() + y.buffer().bytes(), pool.size(), List.of(step));
     fill(workspace.memory(), x);

@@ -23,6 +23,7 @@ import java.lang.foreign.MemorySegment;
  * @param queries tokens of a sequence that ask
  * @param keys tokens of a sequence that answer
  * @param scale factor of the scores
+ * @param divisor the scores are divided by it, rounded once more
  */
 public record AttentionCall(
     MemorySegment memory,
@@ -38,7 +39,8 @@ public record AttentionCall(
     int width,
     int queries,
     int keys,
-    float scale) {
+    float scale,
+    float divisor) {
   /** Features of a token. */
   public int features() {
     return heads * width;

@@ -87,10 +87,35 @@ public interface Kernels {
   void range(MemorySegment memory, long x, long count, float[] range);
 
   /**
-   * Rounds consecutive values to the levels of an 8-bit quantisation: {@code y = (clamp(rint(x /
-   * scale) + zeroPoint, 0, 255) - zeroPoint) * scale}; NaN stays NaN.
+   * Quantises consecutive values to 8 bits and keeps them as whole f32 numbers: {@code y =
+   * clamp(rint(x / scale) + zeroPoint, 0, 255) - zeroPoint}; NaN stays NaN.
    */
-  void roundToLevels(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
+  void quantize(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
+
+  /**
+   * Ends rows of a panel of an integer product: {@code y[o] = y[o] * (scale * scales[o]) + bias[o]
+   * + residual[o]}, from left to right, each operation rounded to f32 by itself as ONNX's Mul and
+   * Add do.
+   *
+   * @param y offset of the panel
+   * @param width tokens of the panel
+   * @param from first row
+   * @param to row after the last
+   * @param scale of the input
+   * @param scales of the weights, one for each row
+   * @param bias one value for each row, or null
+   * @param residual offset of a panel of the same form, or -1
+   */
+  void dequantize(
+      MemorySegment memory,
+      long y,
+      int width,
+      int from,
+      int to,
+      float scale,
+      float[] scales,
+      float[] bias,
+      long residual);
 
   /**
    * Moves rows of a row-major matrix into a panel.

@@ -3,6 +3,7 @@ package dev.filigree.weights;
 import dev.filigree.DType;
 import dev.filigree.WeightsException;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * Eight-bit integers with a scale, {@code value = (code - zeroPoint) * scale}.
@@ -52,6 +53,13 @@ public record IntegerValues(
   /** The scale of a row. */
   public float scale(int row) {
     return scales.get(DType.FLOAT, scales.byteSize() == 4 ? 0 : row * 4L);
+  }
+
+  /** The same codes and zero points with every scale 1. */
+  public IntegerValues unscaled() {
+    float[] ones = new float[Math.toIntExact(scales.byteSize() / Float.BYTES)];
+    Arrays.fill(ones, 1);
+    return new IntegerValues(dtype, codes, MemorySegment.ofArray(ones), zeroPoints);
   }
 
   /** The zero point of a row; 0 when symmetric. */

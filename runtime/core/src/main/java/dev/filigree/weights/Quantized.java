@@ -43,6 +43,11 @@ public record Quantized(
     this(rows, columns, columns, 1, values);
   }
 
+  /** The integers less their zero points: the same matrix with every scale 1. */
+  public Quantized integers() {
+    return new Quantized(rows, columns, rowStride, columnStride, values.unscaled());
+  }
+
   @Override
   public long stored() {
     return values.count();

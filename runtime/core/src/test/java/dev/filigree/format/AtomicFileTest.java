@@ -15,8 +15,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -185,6 +189,25 @@ class AtomicFileTest {
       Thread.interrupted();
     }
     assertEquals(List.of(), contents());
+  }
+
+  @Test
+  void whatAKilledWriterLeftIsClearedAndWhatMayBeInUseStays() throws IOException {
+    long gone = Long.MAX_VALUE / 1000;
+    long running = ProcessHandle.current().pid();
+    Path left = part(".old.filigree." + gone + "-1f.part", Duration.ofDays(2));
+    Path fresh = part(".new.filigree." + gone + "-2f.part", Duration.ofHours(2));
+    Path inUse = part(".slow.filigree." + running + "-3f.part", Duration.ofDays(2));
+    Path foreign = part(".download.part", Duration.ofDays(2));
+    Path file = folder.resolve("model.filigree");
+    AtomicFile.write(file, content(NEW));
+    assertFalse(Files.exists(left));
+    assertEquals(Set.of(fresh, inUse, foreign, file), Set.copyOf(contents()));
+  }
+
+  private Path part(String name, Duration age) throws IOException {
+    Path part = Files.write(folder.resolve(name), OLD);
+    return Files.setLastModifiedTime(part, FileTime.from(Instant.now().minus(age)));
   }
 
   private static AtomicFile.Content content(byte[] bytes) {

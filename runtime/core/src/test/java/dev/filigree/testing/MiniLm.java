@@ -23,7 +23,12 @@ public final class MiniLm {
     return unpacked("all-minilm-l6-v2-q.onnx");
   }
 
-  private static Path unpacked(String name) {
+  /**
+   * A file of the artifacts by its name.
+   *
+   * @throws IllegalStateException if the artifact is not on the class path of the test
+   */
+  public static Path unpacked(String name) {
     Path file = FOLDER.resolve(name);
     if (Files.exists(file)) {
       return file;

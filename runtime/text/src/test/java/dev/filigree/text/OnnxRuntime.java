@@ -4,6 +4,7 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
 import dev.filigree.Tensor;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
@@ -15,9 +16,13 @@ final class OnnxRuntime implements AutoCloseable {
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
   private final OrtSession session;
 
-  OnnxRuntime(Path model) throws OrtException {
+  /**
+   * @param level what ONNX Runtime may do to the graph: {@code NO_OPT} runs it as written
+   */
+  OnnxRuntime(Path model, OptLevel level) throws OrtException {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(2);
+      options.setOptimizationLevel(level);
       session = environment.createSession(model.toString(), options);
     }
   }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
 import dev.filigree.Model;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
@@ -32,34 +33,53 @@ class OnnxRuntimeAgreementTest {
     List<String> texts = Sentences.all();
     assertTrue(texts.size() >= 60, texts.size() + " texts");
     Differences found =
-        compare(MiniLm.DENSE, "vector", batches(texts, 1, 2, 3, 5, 7, 8, 16, 31, 32));
+        compare(
+            MiniLm.DENSE, OptLevel.ALL_OPT, "vector", batches(texts, 1, 2, 3, 5, 7, 8, 16, 31, 32));
     assertEquals(256, found.longest, "tokens of the longest text");
     found.areWithin(DENSE);
   }
 
   @Test
   void theScalarKernelsAgreeOnTheDenseModel() throws OrtException {
-    compare(MiniLm.DENSE, KernelSets.SCALAR, batches(few(), 1, 2, 5)).areWithin(DENSE);
+    compare(MiniLm.DENSE, OptLevel.ALL_OPT, KernelSets.SCALAR, batches(few(), 1, 2, 5))
+        .areWithin(DENSE);
   }
 
   /**
-   * The int8 model rounds activations to 256 levels. A difference in the last bit may carry one to
-   * the next level, which moves the embedding by about a hundredth, and in a batch all of them; so
-   * the bound holds for most texts and the others stay in its reach. ONNX Runtime's optimised and
-   * plain graphs differ by 0.026 from each other.
+   * The int8 model rounds activations to 256 levels over a whole batch. A difference in the last
+   * bit may carry one to the next level, which moves the embedding by about a hundredth, so only
+   * equal bits before every rounding hold the bound for all texts. They are those of the graph as
+   * it is written: integer products are exact, and what lies between them is computed in the same
+   * order.
    */
   @Test
   void theVectorKernelsAgreeOnTheInt8Model() throws OrtException {
-    Differences alone = compare(MiniLm.INT8, "vector", batches(Sentences.all(), 1));
-    assertTrue(alone.embedding(90) <= INT8, alone::toString);
+    Differences found =
+        compare(
+            MiniLm.INT8,
+            OptLevel.NO_OPT,
+            "vector",
+            batches(Sentences.all(), 1, 1, 2, 3, 5, 7, 8, 16, 31, 32));
+    assertTrue(found.embedding(100) <= INT8, found::toString);
     // where no activation changes its level only float rounding is left
-    assertTrue(alone.embedding(25) <= 1e-4, alone::toString);
-    compare(MiniLm.INT8, "vector", batches(Sentences.all(), 3, 7, 16, 32)).areMostlyWithinInt8();
+    assertTrue(found.embedding(90) <= 1e-6, found::toString);
   }
 
+  /**
+   * ONNX Runtime's optimiser fuses operations and so rounds them otherwise: its results differ by
+   * 0.026 from those of the graph as written, and ours, which are the latter, by as much.
+   */
+  @Test
+  void theVectorKernelsComeCloseToTheOptimisedInt8Model() throws OrtException {
+    compare(MiniLm.INT8, OptLevel.ALL_OPT, "vector", batches(Sentences.all(), 7, 25, 32))
+        .areMostlyWithinInt8();
+  }
+
+  /** The scalar kernels add up in double precision, more exactly than ONNX Runtime. */
   @Test
   void theScalarKernelsAgreeOnTheInt8Model() throws OrtException {
-    compare(MiniLm.INT8, KernelSets.SCALAR, batches(few(), 1, 5)).areMostlyWithinInt8();
+    compare(MiniLm.INT8, OptLevel.NO_OPT, KernelSets.SCALAR, batches(few(), 1, 5))
+        .areMostlyWithinInt8();
   }
 
   @Test
@@ -69,7 +89,7 @@ class OnnxRuntimeAgreementTest {
         SentenceEncoder encoder =
             SentenceEncoder.open(
                 model, SessionOptions.defaults().withKernels("vector"), EncoderOptions.DEFAULTS);
-        OnnxRuntime oracle = new OnnxRuntime(MiniLm.DENSE.file())) {
+        OnnxRuntime oracle = new OnnxRuntime(MiniLm.DENSE.file(), OptLevel.ALL_OPT)) {
       float[][] vectors = encoder.embed(texts);
       for (int i = 0; i < texts.size(); i++) {
         Map<String, Tensor> inputs = encoder.inputs(texts.subList(i, i + 1));
@@ -135,8 +155,8 @@ class OnnxRuntimeAgreementTest {
     }
   }
 
-  private static Differences compare(MiniLm file, String kernels, List<List<String>> batches)
-      throws OrtException {
+  private static Differences compare(
+      MiniLm file, OptLevel level, String kernels, List<List<String>> batches) throws OrtException {
     double[] states = new double[2];
     List<Double> embeddings = new ArrayList<>();
     int longest = 0;
@@ -144,7 +164,7 @@ class OnnxRuntimeAgreementTest {
         SentenceEncoder encoder =
             SentenceEncoder.open(
                 model, SessionOptions.defaults().withKernels(kernels), EncoderOptions.DEFAULTS);
-        OnnxRuntime oracle = new OnnxRuntime(file.file())) {
+        OnnxRuntime oracle = new OnnxRuntime(file.file(), level)) {
       assertTrue(encoder.session().kernels().startsWith(kernels), encoder.session().kernels());
       for (List<String> batch : batches) {
         Map<String, Tensor> inputs = encoder.inputs(batch);
@@ -166,7 +186,8 @@ class OnnxRuntimeAgreementTest {
     }
     double[] sorted = embeddings.stream().mapToDouble(Double::doubleValue).sorted().toArray();
     Differences found = new Differences(states[0], states[1], sorted, longest);
-    System.out.println(file + " with " + kernels + " kernels against ONNX Runtime, " + found);
+    System.out.println(
+        file + " with " + kernels + " kernels against ONNX Runtime, " + level + ", " + found);
     return found;
   }
 

@@ -19,11 +19,19 @@ import jdk.incubator.vector.FloatVector;
  * <pre>
  *   heap     keys    [keys / 4][width][4]      scores^T [keys, queries]  = keys * queries^T
  *            values  [width / 4][keys][4]      context^T [width, queries] = values^T * softmax(scores)^T
- *   scratch  queries [width][64] | scores [keys][64] | context [width][64]
+ *   scratch  queries [width][64] | scores [keys][64] | context [width][64] | sums [16][64]
  * </pre>
  */
 final class AttentionKernel {
   private static final int TILE = DenseTiles.OUTPUTS;
+
+  /**
+   * Sums a softmax adds up before it joins them, of every sixteenth key each or every eighth: as
+   * many as the vectors of ONNX Runtime's softmax have lanes, which run along the keys. With the
+   * same order the result has the same bits, and a model that rounds it to integers gets the same
+   * ones.
+   */
+  private static final int SUMS = Lanes.COUNT >= 16 ? 16 : 8;
 
   private AttentionKernel() {}
 
@@ -39,7 +47,7 @@ final class AttentionKernel {
 
   /** Bytes of scratch off the heap. */
   static long bytes(AttentionCall call) {
-    long rows = 2L * padded(call.width()) + padded(call.keys());
+    long rows = 2L * padded(call.width()) + padded(call.keys()) + SUMS;
     return rows * Panels.FULL * Float.BYTES;
   }
 
@@ -75,12 +83,14 @@ final class AttentionKernel {
     moveQueries(call, head, query, count, scratch, row);
     clear(scores, context + padded(features) * row);
     for (int j = 0; j < keys; j += TILE) {
-      DenseTiles.tile(scratch, row, width, heap, j * features, features, scores + j * row, row);
+      DenseTiles.tileInOrder(
+          scratch, row, width, heap, j * features, features, scores + j * row, row);
     }
     scaleAndMask(call, batch, head, first, count, width, scores);
-    softmax(scores, row, width, keys);
+    softmax(scores, row, keys, context + padded(features) * row);
     for (int d = 0; d < features; d += TILE) {
-      DenseTiles.tile(scores, row, width, heap, values + d * keys, keys, context + d * row, row);
+      DenseTiles.tileInOrder(
+          scores, row, width, heap, values + d * keys, keys, context + d * row, row);
     }
     moveContext(call, head, query, count, context, row);
   }
@@ -186,7 +196,7 @@ final class AttentionKernel {
     boolean sameForAll = call.mask() < 0 || call.maskSteps()[2] == 0;
     for (int j = 0; j < call.keys(); j++, scores += row) {
       float added = call.mask() >= 0 && sameForAll ? call.maskAt(batch, head, first, j) : 0;
-      scaleRow(scores, row, call.scale(), added);
+      scaleRow(scores, row, call.scale(), call.divisor(), added);
       if (!sameForAll) {
         for (int i = 0; i < count; i++) {
           long at = scores + (long) i * Float.BYTES;
@@ -197,36 +207,59 @@ final class AttentionKernel {
     }
   }
 
-  private static void scaleRow(long x, long row, float scale, float added) {
+  private static void scaleRow(long x, long row, float scale, float divisor, float added) {
     FloatVector factor = FloatVector.broadcast(F, scale);
+    FloatVector quotient = FloatVector.broadcast(F, divisor);
     FloatVector shift = FloatVector.broadcast(F, added);
     for (long t = 0; t < row; t += BYTES) {
-      // two roundings, as written: a mask of the size of the largest float must not absorb the
-      // product
+      // each step is rounded, as written: a mask of the size of the largest float must not absorb
+      // the product
       FloatVector.fromMemorySegment(F, ALL, x + t, ORDER)
           .mul(factor)
+          .div(quotient)
           .add(shift)
           .intoMemorySegment(ALL, x + t, ORDER);
     }
   }
 
-  /** Softmax over the rows of a panel, each lane a query. */
-  private static void softmax(long x, long row, int width, int keys) {
-    for (long t = x; t < x + row; t += BYTES) {
+  /**
+   * Softmax over the rows of a panel, each lane a query.
+   *
+   * @param sums scratch of {@link #SUMS} rows
+   */
+  private static void softmax(long x, long row, int keys, long sums) {
+    clear(sums, sums + SUMS * row);
+    for (long t = 0; t < row; t += BYTES) {
       FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-      long at = t;
+      long at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         most = FloatVector.fromMemorySegment(F, ALL, at, ORDER).max(most);
       }
-      FloatVector sum = FloatVector.zero(F);
-      at = t;
+      at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(F, ALL, at, ORDER).sub(most));
         e.intoMemorySegment(ALL, at, ORDER);
-        sum = e.add(sum);
+        long sum = sums + t + j % SUMS * row;
+        FloatVector.fromMemorySegment(F, ALL, sum, ORDER).add(e).intoMemorySegment(ALL, sum, ORDER);
       }
-      FloatVector inverse = FloatVector.broadcast(F, 1f).div(sum);
-      at = t;
+      for (int half = SUMS / 2, i = 0; SUMS == 16 && i < half; i++) {
+        long sum = sums + t + i * row;
+        FloatVector.fromMemorySegment(F, ALL, sum, ORDER)
+            .add(FloatVector.fromMemorySegment(F, ALL, sum + half * row, ORDER))
+            .intoMemorySegment(ALL, sum, ORDER);
+      }
+      // neighbours, then neighbours of those
+      for (int step = 1; step < 8; step *= 2) {
+        for (int i = 0; i < 8; i += 2 * step) {
+          long sum = sums + t + i * row;
+          FloatVector.fromMemorySegment(F, ALL, sum, ORDER)
+              .add(FloatVector.fromMemorySegment(F, ALL, sum + step * row, ORDER))
+              .intoMemorySegment(ALL, sum, ORDER);
+        }
+      }
+      FloatVector inverse =
+          FloatVector.broadcast(F, 1f).div(FloatVector.fromMemorySegment(F, ALL, sums + t, ORDER));
+      at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         FloatVector.fromMemorySegment(F, ALL, at, ORDER)
             .mul(inverse)

@@ -61,6 +61,19 @@ final class DenseTiles {
     }
   }
 
+  /**
+   * The same, with the products of each sum added up strictly in order of k, whatever the number of
+   * tokens: what ONNX Runtime's matrix product of floats does.
+   */
+  static void tileInOrder(
+      long x, long ldx, int tokens, float[] w, int at, int k, long y, long ldy) {
+    long whole = (long) tokens * Float.BYTES / (2 * BYTES) * (2 * BYTES);
+    tile(x, ldx, (int) (whole / Float.BYTES), w, at, k, y, ldy);
+    if (whole < (long) tokens * Float.BYTES) {
+      oneInOrder(x + whole, ldx, w, at, k, y + whole, ldy);
+    }
+  }
+
   /** A single output against all tokens of a panel, for the rows that fill no tile. */
   static void row(long x, long ldx, int tokens, float[] w, int at, int k, long y) {
     long end = (long) tokens * Float.BYTES;
@@ -263,6 +276,29 @@ final class DenseTiles {
         .add(a3)
         .add(b3)
         .intoMemorySegment(ALL, y3, ORDER);
+  }
+
+  private static void oneInOrder(long x, long ldx, float[] w, int at, int k, long y, long ldy) {
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
+    FloatVector a2 = a0;
+    FloatVector a3 = a0;
+    for (int i = 0; i < k; i++) {
+      FloatVector x0 = FloatVector.fromMemorySegment(F, ALL, x & ADDRESS, ORDER);
+      a0 = FloatVector.broadcast(F, w[at]).fma(x0, a0);
+      a1 = FloatVector.broadcast(F, w[at + 1]).fma(x0, a1);
+      a2 = FloatVector.broadcast(F, w[at + 2]).fma(x0, a2);
+      a3 = FloatVector.broadcast(F, w[at + 3]).fma(x0, a3);
+      at += OUTPUTS;
+      x += ldx;
+    }
+    long y1 = y + ldy;
+    long y2 = y1 + ldy;
+    long y3 = y2 + ldy;
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a0).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y1, ORDER).add(a1).intoMemorySegment(ALL, y1, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y2, ORDER).add(a2).intoMemorySegment(ALL, y2, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y3, ORDER).add(a3).intoMemorySegment(ALL, y3, ORDER);
   }
 
   private static void single(long x, long ldx, float[] w, int at, int k, long y) {

@@ -110,18 +110,18 @@ final class Elementwise {
     range[1] = most;
   }
 
-  static void roundToLevels(long x, long y, long count, float scale, int zeroPoint) {
+  static void quantize(long x, long y, long count, float scale, int zeroPoint) {
     long whole = whole(count);
     for (long i = 0; i < whole; i += BYTES) {
       // the quotient must be the scalar twin's, so it is a division; codes are clamped before they
       // are rounded, which gives the same and keeps the rounding in range
       FloatVector quotient = load(x + i).div(scale).max(-zeroPoint).min(255 - zeroPoint);
-      quotient.add(ROUND).sub(ROUND).mul(scale).intoMemorySegment(ALL, y + i, ORDER);
+      quotient.add(ROUND).sub(ROUND).intoMemorySegment(ALL, y + i, ORDER);
     }
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
       float quotient = ALL.get(DType.FLOAT, x + i) / scale;
       float clamped = Math.min(Math.max(quotient, -zeroPoint), 255 - zeroPoint);
-      ALL.set(DType.FLOAT, y + i, (clamped + ROUND - ROUND) * scale);
+      ALL.set(DType.FLOAT, y + i, clamped + ROUND - ROUND);
     }
   }
 }

@@ -89,10 +89,26 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void roundToLevels(
+  public void quantize(
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     long base = memory.address();
-    Elementwise.roundToLevels(base + x, base + y, count, scale, zeroPoint);
+    Elementwise.quantize(base + x, base + y, count, scale, zeroPoint);
+  }
+
+  @Override
+  public void dequantize(
+      MemorySegment memory,
+      long y,
+      int width,
+      int from,
+      int to,
+      float scale,
+      float[] scales,
+      float[] bias,
+      long residual) {
+    long base = memory.address();
+    long added = residual < 0 ? 0 : base + residual;
+    Vertical.dequantize(base + y, width, from, to, scale, scales, bias, added);
   }
 
   @Override

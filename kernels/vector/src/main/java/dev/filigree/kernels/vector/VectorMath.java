@@ -9,6 +9,12 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * Functions of whole vectors. Each states its error against the function in double precision; a
  * test holds it to that.
+ *
+ * <p>The exponential and the error function use the minimax polynomials that Norbert Juffa
+ * published (answers on Stack Overflow 35148198 and on NVIDIA's forum, 47528), which ONNX Runtime's
+ * kernels use as well. Where a model rounds its activations to integers, a difference in the last
+ * bit may carry one over to the next; with the same polynomials, evaluated in the same order, there
+ * is none.
  */
 final class VectorMath {
   private static final FloatVector ZERO = FloatVector.zero(F);
@@ -19,9 +25,9 @@ final class VectorMath {
    * ln 2 in two parts, the first with so few bits that its products with exponents are exact (Cody
    * and Waite).
    */
-  private static final float LN2_HIGH = 0.693359375f;
+  private static final float LN2_HIGH = 0.693145752f;
 
-  private static final float LN2_LOW = -2.12194440e-4f;
+  private static final float LN2_LOW = 1.42860677e-6f;
 
   /** Adding it to a float of small size leaves the nearest integer in the low bits of the sum. */
   private static final float ROUND = 12582912f;
@@ -35,8 +41,13 @@ final class VectorMath {
   /** Above, e^x is infinite in float, and the two powers of two still have exponents. */
   private static final float EXP_GREATEST = 89f;
 
-  /** Where the fit of {@link #erfOfScaled} ends; beyond, erf(x / sqrt 2) is 1 in float. */
-  private static final float ERF_LIMIT = 5.4164379f;
+  private static final float SQRT_2 = 1.41421356237309505f;
+
+  /** Beyond, erf is 1 in float. */
+  private static final float ERF_LIMIT = 3.925f;
+
+  /** Where the fit of {@link #erf} changes from a polynomial to an exponential function of one. */
+  private static final float ERF_SPLIT = 0.921875f;
 
   private VectorMath() {}
 
@@ -50,12 +61,11 @@ final class VectorMath {
     FloatVector n = shifted.sub(ROUND);
     FloatVector r = n.fma(broadcast(-LN2_HIGH), clamped);
     r = n.fma(broadcast(-LN2_LOW), r);
-    // e^r for |r| <= ln 2 / 2: 1 + r + r^2 times a polynomial of degree 4 fitted for the least
-    // relative error, 3e-9
-    FloatVector p = r.fma(broadcast(1.381459878757596e-3f), broadcast(8.368716575205326e-3f));
-    p = p.fma(r, broadcast(4.166838899254799e-2f));
-    p = p.fma(r, broadcast(1.666652113199234e-1f));
-    p = p.fma(r, broadcast(0.4999999403953552f));
+    // e^r for |r| <= ln 2 / 2
+    FloatVector p = r.fma(broadcast(0x1.694p-10f), broadcast(0x1.125edcp-7f));
+    p = p.fma(r, broadcast(0x1.555b5ap-5f));
+    p = p.fma(r, broadcast(0x1.55545p-3f));
+    p = p.fma(r, broadcast(0x1.fffff6p-2f));
     p = p.fma(r, broadcast(1f));
     p = p.fma(r, broadcast(1f));
     // the low bits of the shifted number are n; 2^n in two factors, so that neither over- nor
@@ -76,31 +86,50 @@ final class VectorMath {
   }
 
   /**
-   * {@code erf(x / sqrt 2)} as x times a quotient of two polynomials of degree 5 in x^2, fitted for
-   * the least greatest error (1.2e-8) on [-5.42, 5.42]. Absolute error below 4e-7.
+   * The error function: below {@link #ERF_SPLIT} an odd polynomial, above {@code 1 - e^-p} of
+   * another, whose exponential is fitted for this use. Absolute error below 1.2e-7.
    */
-  private static FloatVector erfOfScaled(FloatVector x) {
-    FloatVector c = x.max(-ERF_LIMIT).min(ERF_LIMIT);
-    FloatVector t = c.mul(c);
-    FloatVector p = t.fma(broadcast(4.655987240198556e-8f), broadcast(1.271586097573163e-5f));
-    p = p.fma(t, broadcast(3.300542593933642e-4f));
-    p = p.fma(t, broadcast(9.309902787208557e-3f));
-    p = p.fma(t, broadcast(6.689654290676117e-2f));
-    p = p.fma(t, broadcast(7.97884464263916e-1f));
-    FloatVector q = t.fma(broadcast(1.2133423297200352e-6f), broadcast(7.259154517669231e-5f));
-    q = q.fma(t, broadcast(1.8629608675837517e-3f));
-    q = q.fma(t, broadcast(2.842077612876892e-2f));
-    q = q.fma(t, broadcast(2.505084276199341e-1f));
-    q = q.fma(t, broadcast(1f));
-    return c.mul(p).div(q).max(-1f).min(1f);
+  static FloatVector erf(FloatVector x) {
+    FloatVector a = x.abs().min(ERF_LIMIT);
+    FloatVector t = a.mul(a);
+    FloatVector small = t.fma(broadcast(-5.99104969e-4f), broadcast(4.99339588e-3f));
+    small = small.fma(t, broadcast(-2.67667342e-2f));
+    small = small.fma(t, broadcast(1.12818025e-1f));
+    small = small.fma(t, broadcast(-3.76124859e-1f));
+    small = small.fma(t, broadcast(1.28379151e-1f));
+    small = small.fma(a, a);
+    FloatVector p = a.fma(broadcast(1.72948930e-5f), broadcast(-3.83208680e-4f));
+    p = p.fma(a, broadcast(3.88393435e-3f));
+    p = p.fma(a, broadcast(-2.42545605e-2f));
+    p = p.fma(a, broadcast(1.06777847e-1f));
+    p = p.fma(a, broadcast(6.34846687e-1f));
+    p = p.fma(a, broadcast(1.28717512e-1f));
+    p = p.fma(a, a).neg();
+    FloatVector shifted = p.fma(broadcast(LOG2_E), broadcast(ROUND));
+    FloatVector n = shifted.sub(ROUND);
+    FloatVector r = n.fma(broadcast(-LN2_HIGH), p);
+    r = n.fma(broadcast(-LN2_LOW), r);
+    FloatVector e = r.fma(broadcast(1.38319808e-3f), broadcast(8.37550033e-3f));
+    e = e.fma(r, broadcast(4.16689515e-2f));
+    e = e.fma(r, broadcast(1.66664466e-1f));
+    e = e.fma(r, broadcast(4.99999851e-1f));
+    e = e.fma(r, broadcast(1f));
+    e = e.fma(r, broadcast(1f));
+    // the low bits of the shifted number are n, between -24 and 0
+    IntVector exponent = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUND));
+    FloatVector large = broadcast(1f).sub(e.mul(powerOfTwo(exponent)));
+    FloatVector magnitude = small.blend(large, a.compare(VectorOperators.GE, ERF_SPLIT));
+    IntVector sign = x.reinterpretAsInts().and(Integer.MIN_VALUE);
+    return magnitude.reinterpretAsInts().or(sign).reinterpretAsFloats();
   }
 
   /**
-   * GELU in its erf form. Absolute error below {@code 4e-7 * max(1, |x|)}; 0 for negative infinity.
+   * GELU in its erf form, as it is written in ONNX graphs: {@code x / sqrt 2}, erf, plus 1, times
+   * x, times a half. Absolute error below {@code 4e-7 * max(1, |x|)}; 0 for negative infinity.
    */
   static FloatVector gelu(FloatVector x) {
-    FloatVector half = x.mul(0.5f);
-    FloatVector result = half.fma(erfOfScaled(x), half);
+    // halved before, which rounds nothing, so that the largest floats do not overflow
+    FloatVector result = erf(x.div(SQRT_2)).add(1f).mul(0.5f).mul(x);
     // minus infinity times (1 - 1) would be NaN
     return result.blend(ZERO, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
   }

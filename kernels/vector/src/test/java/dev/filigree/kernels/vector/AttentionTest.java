@@ -104,7 +104,8 @@ final class AttentionTest {
           width,
           queries,
           keys,
-          (float) (1 / Math.sqrt(width)));
+          0.75f,
+          (float) Math.sqrt(width));
     }
 
     float[] run(Kernels kernels) {

@@ -107,7 +107,7 @@ final class ElementwiseTest {
   }
 
   @Test
-  void roundingToLevelsIsExact() {
+  void quantisationIsExact() {
     SplittableRandom random = Legs.random("levels");
     for (int count : Legs.counts()) {
       for (int zeroPoint : new int[] {0, 1, 127, 128, 255}) {
@@ -123,11 +123,11 @@ final class ElementwiseTest {
           compareExactly(
               operands,
               y,
-              (kernels, memory) -> kernels.roundToLevels(memory, x, y, count, scale, zeroPoint));
+              (kernels, memory) -> kernels.quantize(memory, x, y, count, scale, zeroPoint));
           compareExactly(
               operands,
               x,
-              (kernels, memory) -> kernels.roundToLevels(memory, x, x, count, scale, zeroPoint));
+              (kernels, memory) -> kernels.quantize(memory, x, x, count, scale, zeroPoint));
         }
       }
     }

@@ -113,7 +113,7 @@ final class SteadyState {
     calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
     calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
-    calls.put("levels", () -> kernels.roundToLevels(memory, 0, y, 1001, 0.1f, 128));
+    calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
     calls.put("attention", attention(-1, new long[4]));
     calls.put("attention with mask", attention(0, new long[] {0, 0, 0, 1}));
     calls.put("attention with mask per query", attention(0, new long[] {0, 0, TOKENS, 1}));
@@ -134,7 +134,7 @@ final class SteadyState {
     Panels panels = Panels.of(TOKENS, kernels.lanes());
     AttentionCall call =
         new AttentionCall(
-            memory, panels, panels, 0, 0, 0, y, mask, steps, 4, FEATURES / 4, TOKENS, TOKENS, 0.2f);
+            memory, panels, panels, 0, 0, 0, y, mask, steps, 4, FEATURES / 4, TOKENS, TOKENS, 1, 5);
     float[] heap = new float[kernels.attentionScratch(call)];
     if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
       throw new IllegalStateException("attention needs more scratch");

@@ -65,12 +65,11 @@ final class FuseAttention implements Pass {
   private static Optional<Node> fuse(
       Node last, String scores, String mask, Optional<Operand> v, GraphView view) {
     Optional<Scaled> scaled = scaled(scores, view).filter(found -> view.isReadOnce(scores));
-    double scale = scaled.map(Scaled::factor).orElse(1.0);
     Optional<Node> product = inner(scaled.map(Scaled::value).orElse(scores), "MatMul", view);
     Optional<Operand> q = product.flatMap(node -> operand(node.inputs().get(0), false, view));
     Optional<Operand> k = product.flatMap(node -> operand(node.inputs().get(1), true, view));
     return q.isPresent() && k.isPresent() && v.isPresent()
-        ? join(last, q.get(), k.get(), v.get(), scale, mask, view)
+        ? join(last, q.get(), k.get(), v.get(), scaled.orElse(Scaled.NOT), mask, view)
         : Optional.empty();
   }
 
@@ -80,7 +79,7 @@ final class FuseAttention implements Pass {
   }
 
   private static Optional<Node> join(
-      Node last, Operand q, Operand k, Operand v, double scale, String mask, GraphView view) {
+      Node last, Operand q, Operand k, Operand v, Scaled scores, String mask, GraphView view) {
     boolean sameHeads =
         q.heads.equals(k.heads)
             && k.heads.equals(v.heads)
@@ -100,17 +99,25 @@ final class FuseAttention implements Pass {
             List.of(q.value, k.value, v.value, mask),
             last.output(),
             (int) q.heads.value(),
-            (float) (scale * q.scale * k.scale)));
+            (float) (scores.scale * q.scale * k.scale),
+            (float) scores.divisor));
   }
 
-  private record Scaled(String value, double factor) {}
+  /** A value that is another one times a number, or divided by one. */
+  private record Scaled(String value, double scale, double divisor) {
+    static final Scaled NOT = new Scaled("", 1, 1);
+
+    double factor() {
+      return scale / divisor;
+    }
+  }
 
   /** A value that is another one times a constant number. */
   private static Optional<Scaled> scaled(String value, GraphView view) {
     Optional<Node> div = view.producer(value, "Div");
     if (div.isPresent()) {
       return view.scalar(div.get().inputs().get(1))
-          .map(divisor -> new Scaled(div.get().inputs().get(0), 1 / divisor));
+          .map(divisor -> new Scaled(div.get().inputs().get(0), 1, divisor));
     }
     return view.producer(value, "Mul").stream()
         .flatMap(
@@ -122,7 +129,7 @@ final class FuseAttention implements Pass {
                                 .flatMap(
                                     number ->
                                         GraphView.other(mul, factor).stream()
-                                            .map(rest -> new Scaled(rest, number)))))
+                                            .map(rest -> new Scaled(rest, number, 1)))))
         .findFirst();
   }
 

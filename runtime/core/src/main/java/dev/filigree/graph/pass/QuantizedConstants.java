@@ -27,7 +27,7 @@ final class QuantizedConstants implements Pass {
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
       if (node.is("DequantizeLinear")) {
-        Optional<Constant> weights = matrix(node, node.inputs().getFirst(), constants);
+        Optional<Constant> weights = matrix(node, node.inputs().getFirst(), false, constants);
         Optional<Node> lookUp = lookUp(node, producers, constants);
         if (weights.isPresent()) {
           constants.put(node.output(), weights.get());
@@ -51,7 +51,7 @@ final class QuantizedConstants implements Pass {
       return Optional.empty();
     }
     String table = gather.inputs().getFirst();
-    return matrix(dequantize, table, constants)
+    return matrix(dequantize, table, true, constants)
         .filter(constant -> isSingle(dequantize, constants))
         .map(
             constant -> {
@@ -72,9 +72,14 @@ final class QuantizedConstants implements Pass {
     return constants.get(dequantize.inputs().get(1)).toTensor().elements() == 1;
   }
 
-  /** The compressed form of a quantised constant matrix under a node's scales, if it has one. */
+  /**
+   * The compressed form of a quantised constant matrix under a node's scales, if it has one.
+   *
+   * @param byRows whether a matrix of a single scale is a table whose rows are looked up, or else
+   *     weights {@code [in, out]}
+   */
   private static Optional<Constant> matrix(
-      Node dequantize, String codes, Map<String, Constant> constants) {
+      Node dequantize, String codes, boolean byRows, Map<String, Constant> constants) {
     if (!(constants.get(codes) instanceof Constant.Plain(Tensor q))
         || !(constants.get(dequantize.inputs().get(1)) instanceof Constant.Plain(Tensor scale))
         || q.shape().rank() != 2
@@ -93,7 +98,7 @@ final class QuantizedConstants implements Pass {
       zeroPoints = zeros.data();
     }
     long axis = dequantize.intAttribute("axis", 1);
-    boolean rowsFirst = scale.elements() > 1 && (axis == 0 || axis == -2);
+    boolean rowsFirst = scale.elements() == 1 ? byRows : axis == 0 || axis == -2;
     return Optional.of(compressed(q, !rowsFirst, scale.data(), zeroPoints));
   }
 

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Scaled dot-product attention over several heads: {@code softmax(q k^T * scale + mask) v} for each
- * head.
+ * Scaled dot-product attention over several heads: {@code softmax(q k^T * scale / divisor + mask)
+ * v} for each head.
  *
  * <p>Inputs: q {@code [batch, queries, heads * width]}, k and v {@code [batch, keys, heads *
  * width]}, optional additive mask that broadcasts to {@code [batch, heads, queries, keys]}. The
@@ -31,16 +31,21 @@ public final class Attention implements Operator {
 
   private static final String HEADS = "heads";
   private static final String SCALE = "scale";
+  private static final String DIVISOR = "divisor";
 
   /** Attention as a node; an empty mask name means none. */
-  public static Node node(String name, List<String> inputs, String output, int heads, float scale) {
+  public static Node node(
+      String name, List<String> inputs, String output, int heads, float scale, float divisor) {
     return new Node(
         name,
         Node.FUSED,
         TYPE,
         inputs,
         List.of(output),
-        Map.of(HEADS, new Attribute.Int(heads), SCALE, new Attribute.Real(scale)));
+        Map.of(
+            HEADS, new Attribute.Int(heads),
+            SCALE, new Attribute.Real(scale),
+            DIVISOR, new Attribute.Real(divisor)));
   }
 
   /** Number of heads. */
@@ -51,6 +56,14 @@ public final class Attention implements Operator {
   /** Factor of the scores. */
   public static float scale(Node node) {
     return node.floatAttribute(SCALE, 1);
+  }
+
+  /**
+   * Divisor of the scores, beside their factor: a quotient is rounded as the graph has it, which a
+   * product with the reciprocal is not.
+   */
+  public static float divisor(Node node) {
+    return node.floatAttribute(DIVISOR, 1);
   }
 
   @Override
@@ -86,7 +99,7 @@ public final class Attention implements Operator {
     Tensor mask = binding.has(MASK) ? binding.input(MASK) : null;
     Tensor y = binding.output();
     int heads = heads(binding.node());
-    double scale = scale(binding.node());
+    double scale = scale(binding.node()) / (double) divisor(binding.node());
     int batch = (int) q.shape().extent(0);
     int queries = (int) q.shape().extent(1);
     int keys = (int) k.shape().extent(1);

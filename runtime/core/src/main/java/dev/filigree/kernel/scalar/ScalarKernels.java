@@ -144,7 +144,7 @@ public final class ScalarKernels implements Kernels {
               (double) at(call, call.queryPanels(), call.q(), query, feature)
                   * at(call, call.keyPanels(), call.k(), key, feature);
         }
-        score *= call.scale();
+        score = score * call.scale() / call.divisor();
         if (call.mask() >= 0) {
           score += call.maskAt(batch, head, i, j);
         }
@@ -194,12 +194,34 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void roundToLevels(
+  public void quantize(
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
       float value = get(memory, x + i);
       int code = DynamicQuantizeLinear.code(value, scale, zeroPoint);
-      set(memory, y + i, Float.isNaN(value) ? value : (code - zeroPoint) * scale);
+      set(memory, y + i, Float.isNaN(value) ? value : code - zeroPoint);
+    }
+  }
+
+  @Override
+  public void dequantize(
+      MemorySegment memory,
+      long y,
+      int width,
+      int from,
+      int to,
+      float scale,
+      float[] scales,
+      float[] bias,
+      long residual) {
+    for (int row = from; row < to; row++) {
+      float factor = scale * scales[row];
+      for (int t = 0; t < width; t++) {
+        long at = ((long) row * width + t) * Float.BYTES;
+        float value = get(memory, y + at) * factor;
+        value = bias == null ? value : value + bias[row];
+        set(memory, y + at, residual < 0 ? value : value + get(memory, residual + at));
+      }
     }
   }
 

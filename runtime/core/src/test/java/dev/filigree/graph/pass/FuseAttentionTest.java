@@ -73,7 +73,7 @@ final class FuseAttentionTest {
     Node node = only(fused, "Attention");
     assertEquals(List.of("q", "k", "v", mask), node.inputs());
     assertEquals(HEADS, Attention.heads(node));
-    assertEquals(scale, Attention.scale(node), 1e-7f);
+    assertEquals(scale, Attention.scale(node) / Attention.divisor(node), 1e-7f);
     assertSameValues(graph, fused, INPUTS, 1e-6f);
   }
 

@@ -3,6 +3,7 @@ package dev.filigree.graph.pass;
 import static dev.filigree.graph.pass.Check.assertSameValues;
 import static dev.filigree.graph.pass.Check.types;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 
 import dev.filigree.DType;
@@ -89,6 +90,11 @@ final class QuantizedConstantsTest {
                 .build());
     assertEquals(List.of("Gather", "Gather"), types(result));
     assertEquals(List.of("Gather"), types(new RemoveDeadCode().apply(result)));
+    // by rows, as the kernel of look-ups reads a table where it lies
+    Constant.Compressed table =
+        assertInstanceOf(Constant.Compressed.class, result.constants().get("y_table"));
+    assertFalse(table.transposed());
+    assertEquals(3, table.weights().rows());
   }
 
   @Test

@@ -1,19 +1,21 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Rounds a matrix in panels to the 256 levels of its own range, as the int8 files of ONNX Runtime
- * do before each integer product. The rounded values times the integer weights then sum up to what
- * the integer product gives, up to float rounding.
+ * Quantises a matrix in panels to 8 bits over its own range, as the int8 files of ONNX Runtime do
+ * before each integer product. The codes, less the zero point, are whole f32 numbers, so that f32
+ * kernels add up the very integers of the product as long as a sum stays below 2^24.
  *
  * @param x input, in panels
- * @param y output, in panels
+ * @param y codes less the zero point, in panels
+ * @param scale receives the scale, one f32
  */
-record LevelsStep(Kernels kernels, Slot x, Slot y) implements Step {
+record QuantizeStep(Kernels kernels, Slot x, Slot y, Slot scale) implements Step {
   @Override
   public BoundStep bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
@@ -35,9 +37,10 @@ record LevelsStep(Kernels kernels, Slot x, Slot y) implements Step {
           }
         }
       }
-      float scale = DynamicQuantizeLinear.scale(range[0], range[1]);
-      int zeroPoint = DynamicQuantizeLinear.zeroPoint(range[0], scale);
-      kernels.roundToLevels(memory, x.offset(), y.offset(), x.length(), scale, zeroPoint);
+      float found = DynamicQuantizeLinear.scale(range[0], range[1]);
+      int zeroPoint = DynamicQuantizeLinear.zeroPoint(range[0], found);
+      memory.set(DType.FLOAT, scale.offset(), found);
+      kernels.quantize(memory, x.offset(), y.offset(), x.length(), found, zeroPoint);
     };
   }
 }

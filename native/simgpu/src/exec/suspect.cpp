@@ -1,0 +1,374 @@
+#include "exec/suspect.h"
+
+#include "exec/block.h"
+#include "exec/decoder.h"
+#include "exec/suspect_tensor.h"
+#include "exec/warp.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace simgpu {
+
+namespace {
+
+bool isMemory(const Op& op) {
+  switch (op.instructionClass) {
+  case InstructionClass::globalLoad:
+  case InstructionClass::globalStore:
+  case InstructionClass::globalAtomic:
+  case InstructionClass::sharedLoad:
+  case InstructionClass::sharedStore:
+  case InstructionClass::sharedAtomic:
+  case InstructionClass::matrixLoad:
+  case InstructionClass::asyncCopy:
+  case InstructionClass::localMemory:
+  case InstructionClass::parameter:
+    return true;
+  default:
+    return false;
+  }
+}
+
+std::string_view opcodeOf(const Code& code, const Op& op) {
+  const std::string_view text = code.texts[code.sources[static_cast<std::size_t>(&op - code.ops.data())].text];
+  return text.substr(0, text.find('.'));
+}
+
+/** Both halves of a packed type are values of their own. */
+bool isPacked(const Code& code, const Op& op) {
+  const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
+  return code.texts[source.text].find("16x2") != std::string::npos;
+}
+
+/** Whether an operation only computes registers. */
+bool isPure(const Op& op) {
+  switch (op.instructionClass) {
+  case InstructionClass::globalStore:
+  case InstructionClass::globalAtomic:
+  case InstructionClass::sharedStore:
+  case InstructionClass::sharedAtomic:
+  case InstructionClass::localMemory:
+  case InstructionClass::asyncCopy:
+  case InstructionClass::barrier:
+  case InstructionClass::fence:
+  case InstructionClass::control:
+    return false;
+  default:
+    return op.kind == OpKind::plain;
+  }
+}
+
+/**
+ * The operations that a forward branch decides about, if they only compute registers: then the branch chooses values,
+ * as `x == 0 ? 1 : 1 / x` does, and nothing else depends on it. Empty otherwise.
+ */
+std::span<const Op> choiceOf(const Code& code, const Op& branch) {
+  const auto first = static_cast<std::uint32_t>(&branch - code.ops.data()) + 1;
+  std::uint32_t end = branch.target;
+  for (std::uint32_t i = first; i < end; i++) {
+    const Op& op = code.ops[i];
+    const bool isForward = op.kind == OpKind::branch && op.target > i;
+    if (isForward && op.guard == noSlot && i + 1 == end) {
+      end = op.target; // the other side of an if-else follows
+    } else if (!isPure(op) && !(isForward && op.target <= end)) {
+      return {};
+    }
+  }
+  return first < end ? std::span<const Op>(code.ops).subspan(first, end - first) : std::span<const Op>();
+}
+
+} // namespace
+
+std::uint32_t Suspects::Taint::any() const {
+  std::uint32_t lanes = 0;
+  for (const std::uint32_t byte : bytes) {
+    lanes |= byte;
+  }
+  return lanes;
+}
+
+void Suspects::Taint::add(const Taint& other, std::uint32_t lanes) {
+  for (std::size_t i = 0; i < bytes.size(); i++) {
+    bytes[i] |= other.bytes[i] & lanes;
+  }
+  origin = (other.any() & lanes) != 0 ? other.origin : origin;
+}
+
+void Suspects::Taint::spread(std::uint32_t lanes) {
+  bytes.fill(lanes);
+}
+
+bool Suspects::known(const Op& op, FindingKind kind) const {
+  return std::any_of(origins_.begin(), origins_.end(),
+                     [&](const Origin& origin) { return origin.op == &op && origin.finding.kind == kind; });
+}
+
+std::uint32_t Suspects::originOf(const Op& op, const Finding& finding) {
+  for (std::size_t i = 0; i < origins_.size(); i++) {
+    if (origins_[i].op == &op && origins_[i].finding.kind == finding.kind) {
+      return static_cast<std::uint32_t>(i);
+    }
+  }
+  origins_.push_back({&op, finding});
+  return static_cast<std::uint32_t>(origins_.size() - 1);
+}
+
+Suspects::Taint Suspects::taintOf(const std::byte* slot) const {
+  for (const Entry& entry : entries_) {
+    if (entry.slot == slot) {
+      return {entry.bytes, entry.origin};
+    }
+  }
+  return {};
+}
+
+void Suspects::add(std::vector<Entry>& entries, std::byte* slot, const Taint& taint) {
+  for (Entry& entry : entries) {
+    if (entry.slot == slot) {
+      for (std::size_t i = 0; i < taint.bytes.size(); i++) {
+        entry.bytes[i] |= taint.bytes[i];
+      }
+      entry.origin = taint.origin;
+      return;
+    }
+  }
+  entries.push_back({slot, taint.bytes, taint.origin});
+}
+
+/** In these lanes the register has this taint, whatever it had before. */
+void Suspects::set(std::byte* slot, const Taint& taint, std::uint32_t lanes) {
+  for (std::size_t i = 0; i < entries_.size(); i++) {
+    if (entries_[i].slot == slot) {
+      for (std::uint32_t& byte : entries_[i].bytes) {
+        byte &= ~lanes;
+      }
+      if ((Taint{entries_[i].bytes, 0}.any()) == 0) {
+        entries_[i] = entries_.back();
+        entries_.pop_back();
+      }
+      break;
+    }
+  }
+  Taint part = taint;
+  for (std::uint32_t& byte : part.bytes) {
+    byte &= lanes;
+  }
+  if (part.any() != 0) {
+    add(entries_, slot, part);
+  }
+}
+
+bool Suspects::note(const Warp& warp, const Op& op, int lane, std::uint32_t byte, FindingKind kind,
+                    const Finding* finding) {
+  const Code& code = *warp.launch.code;
+  const std::string_view opcode = opcodeOf(code, op);
+  std::uint32_t origin = 0;
+  if (finding != nullptr) {
+    origin = originOf(op, *finding);
+  } else {
+    while (origins_[origin].op != &op || origins_[origin].finding.kind != kind) {
+      origin++;
+    }
+  }
+  Taint taint;
+  taint.origin = origin;
+  if (opcode == "ld" || opcode == "ldu") {
+    const std::uint32_t* slots = op.n == 1 ? &op.d : warp.extended(op);
+    // the element's size in memory is the vector's over n; a wider register holds its extension
+    const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
+    const std::uint32_t index = byte / element;
+    for (std::size_t i = byte % element; i < taint.bytes.size(); i += i + 1 < element ? element : 1) {
+      taint.bytes[i] = 1u << lane;
+    }
+    add(fresh_, warp.registers + slots[std::min<std::uint32_t>(index, op.n - 1u)], taint);
+    return true;
+  }
+  if (opcode == "ldmatrix") {
+    const auto matrix = static_cast<std::uint32_t>(lane) / 8;
+    const auto row = static_cast<std::uint32_t>(lane) % 8;
+    const bool transposed = op.flags >= loadTransposed;
+    // row r, bytes 4c..4c+3 go to lane 4r + c; transposed, column c of row r to half r % 2 of lane 4c + r / 2
+    const std::uint32_t to = transposed ? byte / 2 * 4 + row / 2 : row * 4 + byte / 4;
+    taint.bytes[transposed ? row % 2 * 2 + byte % 2 : byte % 4] = 1u << to;
+    add(fresh_, warp.registers + warp.extended(op)[matrix], taint);
+    return true;
+  }
+  return false;
+}
+
+void Suspects::noteResults(const Warp& warp, const Op& op, std::byte* registers, std::uint32_t lanes,
+                           const Finding& finding) {
+  Taint taint;
+  taint.origin = originOf(op, finding);
+  taint.spread(lanes);
+  for (const OperandSlot& operand : warp.launch.code->operandsOf(op)) {
+    if (operand.result) {
+      add(entries_, registers + operand.slot, taint);
+    }
+  }
+}
+
+void Suspects::settle() {
+  for (const Entry& entry : fresh_) {
+    add(entries_, entry.slot, {entry.bytes, entry.origin});
+  }
+  fresh_.clear();
+}
+
+void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes) {
+  lanes &= taint.any();
+  if (lanes == 0) {
+    return;
+  }
+  const Code& code = *warp.launch.code;
+  const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
+  Finding finding = origins_[taint.origin].finding;
+  finding.detail += "; line " + std::to_string(source.line) + " (" + code.texts[source.text] + ") uses its value";
+  warp.launch.report(std::move(finding));
+}
+
+void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint32_t active) {
+  settle();
+  const Code& code = *warp.launch.code;
+  const std::span<const OperandSlot> operands = code.operandsOf(op);
+  const bool memory = isMemory(op);
+  Taint taint;
+  if (op.guard != noSlot) {
+    const Taint guard = taintOf(warp.registers + op.guard);
+    // a guarded result is a choice between two values; a guarded effect happens or not
+    const bool effect = op.kind != OpKind::plain || op.instructionClass == InstructionClass::globalStore ||
+                        op.instructionClass == InstructionClass::globalAtomic;
+    const std::uint32_t lanes = guard.any() & running;
+    const auto choice = op.kind == OpKind::branch && lanes != 0 ? choiceOf(code, op) : std::span<const Op>();
+    for (const Op& chosen : choice) {
+      Taint value;
+      value.origin = guard.origin;
+      value.spread(lanes);
+      for (const OperandSlot& operand : code.operandsOf(chosen)) {
+        if (operand.result) {
+          add(entries_, warp.registers + operand.slot, value);
+        }
+      }
+    }
+    if (effect && choice.empty()) {
+      report(warp, op, guard, running);
+    }
+    taint.add(guard, running);
+    active |= guard.any() & running;
+  }
+  if (op.instructionClass == InstructionClass::tensor) {
+    followMma(warp, op, active);
+    return;
+  }
+  const std::string_view opcode = opcodeOf(code, op);
+  if (opcode == "shfl" && op.instructionClass == InstructionClass::warpCollective) {
+    followShuffle(warp, op, active);
+    return;
+  }
+  if (opcode == "selp") {
+    followSelection(warp, op, active);
+    return;
+  }
+  const bool bytewise = opcode == "mov" || opcode == "and" || opcode == "or" || opcode == "xor" || opcode == "not" ||
+                        opcode == "lop3";
+  const bool packs = opcode == "mov" && op.ext != 0;
+  std::uint32_t place = 0; // byte of the whole that an element of a pack or unpack begins at
+  Taint address;
+  for (const OperandSlot& operand : operands) {
+    if (operand.result || operand.slot == op.guard) {
+      continue;
+    }
+    const Taint source = taintOf(warp.registers + operand.slot);
+    if (memory && (op.flags & (addressAbsolute | addressFrame)) == 0 && operand.slot == op.a) {
+      address = source;
+    } else if (packs && op.d != noSlot) {
+      for (std::size_t i = 0; i < operand.size && place + i < taint.bytes.size(); i++) {
+        taint.bytes[place + i] |= source.bytes[i];
+      }
+      taint.origin = source.any() != 0 ? source.origin : taint.origin;
+      place += operand.size;
+    } else {
+      taint.add(source, allLanes);
+    }
+  }
+  report(warp, op, address, active);
+  const bool isAtomic = opcode == "atom" || opcode == "red"; // what a store writes is looked at where it goes
+  if (op.kind == OpKind::callIndirect || op.kind == OpKind::branchIndexed || isAtomic) {
+    report(warp, op, taint, active);
+  }
+  if (memory) {
+    taint = {};
+  } else if (!bytewise && taint.any() != 0) {
+    if (isPacked(code, op)) {
+      for (std::size_t half = 0; half < taint.bytes.size(); half += 2) {
+        taint.bytes[half] = taint.bytes[half + 1] = taint.bytes[half] | taint.bytes[half + 1];
+      }
+    } else {
+      // votes and matches tell every lane about every other
+      const bool collective = op.kind == OpKind::collective || op.instructionClass == InstructionClass::warpCollective;
+      taint.spread(collective && (taint.any() & active) != 0 ? active : taint.any());
+    }
+  }
+  place = 0;
+  for (const OperandSlot& operand : operands) {
+    if (!operand.result) {
+      continue;
+    }
+    Taint part = taint;
+    if (packs && op.d == noSlot) {
+      part.bytes = {};
+      for (std::size_t i = 0; i < operand.size && place + i < taint.bytes.size(); i++) {
+        part.bytes[i] = taint.bytes[place + i];
+      }
+      place += operand.size;
+    }
+    if (operand.size == 0 && part.any() != 0) {
+      part.bytes = {part.any()};
+    }
+    set(warp.registers + operand.slot, part, active);
+  }
+}
+
+void Suspects::reportStored(Warp& warp, const Op& op, std::uint32_t lanes, std::uint32_t bytes) {
+  for (std::uint32_t byte = 0; byte < bytes; byte++) {
+    if ((stored(warp, op, byte) & lanes) != 0) {
+      const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
+      const std::uint32_t* slots = op.n == 1 ? &op.b : warp.extended(op);
+      report(warp, op, taintOf(warp.registers + slots[byte / element]), lanes);
+      return;
+    }
+  }
+}
+
+std::uint32_t Suspects::stored(const Warp& warp, const Op& op, std::uint32_t byte) const {
+  if (entries_.empty() || opcodeOf(*warp.launch.code, op) != "st") {
+    return 0;
+  }
+  const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
+  const std::uint32_t* slots = op.n == 1 ? &op.b : warp.extended(op);
+  const Taint taint = taintOf(warp.registers + slots[std::min<std::uint32_t>(byte / element, op.n - 1u)]);
+  return taint.bytes[byte % element];
+}
+
+void Suspects::forget(const std::byte* registers, std::uint32_t bytes) {
+  const auto inside = [&](const Entry& entry) { return entry.slot >= registers && entry.slot < registers + bytes; };
+  std::erase_if(entries_, inside);
+  std::erase_if(fresh_, inside);
+}
+
+void Suspects::drop(std::uint32_t lanes) {
+  for (Entry& entry : entries_) {
+    for (std::uint32_t& byte : entry.bytes) {
+      byte &= ~lanes;
+    }
+  }
+  std::erase_if(entries_, [](const Entry& entry) { return Taint{entry.bytes, 0}.any() == 0; });
+}
+
+} // namespace simgpu

@@ -1,0 +1,92 @@
+// Values that nobody should use: read where nothing was written, or where another warp was writing.
+//
+// Working kernels do read such bytes: the stage of a pipeline that the last iteration fetches for nothing, the rows of
+// a tile beyond the matrix. So the read itself is no defect. The registers that hold the value are followed through
+// the instructions that compute with them, byte by byte and lane by lane, and the read is reported when its value
+// decides something: an address, a branch, what global memory holds. (Valgrind's memcheck works by the same rule.)
+#pragma once
+
+#include "check/finding.h"
+#include "exec/program.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace simgpu {
+
+class Warp;
+
+/** For each byte of a register the lanes in which it is suspect; predicates have byte 0 only. */
+using ByteLanes = std::array<std::uint32_t, 8>;
+
+/** The suspect registers of one warp. While there are none, nothing here is called. */
+class Suspects {
+public:
+  bool empty() const { return entries_.empty() && fresh_.empty(); }
+
+  /** Whether a read at `op` is known already, so that a further lane needs no finding of its own. */
+  bool known(const Op& op, FindingKind kind) const;
+
+  /**
+   * Byte `byte` of what `op` reads for `lane` is suspect. False when the operation has no register to hold it, which
+   * makes the read a defect at once. `finding` is used the first time.
+   */
+  bool note(const Warp& warp, const Op& op, int lane, std::uint32_t byte, FindingKind kind, const Finding* finding);
+
+  /** Registers of a read that was executed before are suspect in `lanes` now: another warp overwrote what they read. */
+  void noteResults(const Warp& warp, const Op& op, std::byte* registers, std::uint32_t lanes, const Finding& finding);
+
+  /** Called before the running lanes execute `op`, those of `active` by its guard. Reports what matters. */
+  void follow(Warp& warp, const Op& op, std::uint32_t running, std::uint32_t active);
+
+  /** After an operation: its results hold what it read. */
+  void settle();
+
+  /** Lanes in which byte `byte` of what the store `op` writes is suspect. */
+  std::uint32_t stored(const Warp& warp, const Op& op, std::uint32_t byte) const;
+
+  /** Reports the suspect bytes among the first `bytes` that the store `op` writes to global memory. */
+  void reportStored(Warp& warp, const Op& op, std::uint32_t lanes, std::uint32_t bytes);
+
+  /** The frame whose registers begin here has ended or begins: nothing of it is suspect. */
+  void forget(const std::byte* registers, std::uint32_t bytes);
+  /** These lanes have exited. */
+  void drop(std::uint32_t lanes);
+
+private:
+  struct Entry {
+    std::byte* slot = nullptr;
+    ByteLanes bytes{};
+    std::uint32_t origin = 0;
+  };
+  struct Origin {
+    const Op* op = nullptr;
+    Finding finding;
+  };
+  struct Taint {
+    ByteLanes bytes{};
+    std::uint32_t origin = 0;
+
+    std::uint32_t any() const;
+    void add(const Taint& other, std::uint32_t lanes);
+    /** Every byte, in these lanes. */
+    void spread(std::uint32_t lanes);
+  };
+
+  std::uint32_t originOf(const Op& op, const Finding& finding);
+  Taint taintOf(const std::byte* slot) const;
+  void set(std::byte* slot, const Taint& taint, std::uint32_t lanes);
+  void add(std::vector<Entry>& entries, std::byte* slot, const Taint& taint);
+  void report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes);
+  void followMma(Warp& warp, const Op& op, std::uint32_t active);
+  void followShuffle(Warp& warp, const Op& op, std::uint32_t active);
+  void followSelection(Warp& warp, const Op& op, std::uint32_t active);
+
+  std::vector<Entry> entries_;
+  std::vector<Entry> fresh_; // of the operation that is being executed: in place once it is done
+  std::vector<Origin> origins_;
+};
+
+} // namespace simgpu

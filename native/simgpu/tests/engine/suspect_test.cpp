@@ -1,0 +1,154 @@
+// Reads of bytes nobody wrote, or of bytes another warp writes: a defect when the value matters, and only then.
+#include "small_kernel.h"
+
+#include <string>
+
+namespace simgpu::testing {
+
+namespace {
+
+/** 32 words of shared memory of which nobody wrote any; %r4 is the address of the thread's. */
+const std::string unwritten =
+    ".shared .align 16 .b8 s[2048]; .reg .b16 %h<4>;" + threadIndex +
+    "mov.u32 %r5, s; shl.b32 %r4, %r1, 2; add.s32 %r4, %r5, %r4;";
+
+/** What a launch of 32 threads on a zeroed buffer of 4 KB finds. */
+LaunchResult run(const std::string& body, std::uint32_t threads = 32) {
+  SmallKernel k(1, body);
+  return k.launch({}, {threads}, {k.buffer(4096)});
+}
+
+void expectSilence(const std::string& body, std::uint32_t threads = 32) {
+  CHECK_EQUAL(run(body, threads).report(), std::string());
+}
+
+void expectKind(FindingKind kind, const std::string& body, std::uint32_t threads = 32) {
+  const LaunchResult result = run(body, threads);
+  CHECK_EQUAL(result.findings.size(), std::size_t{1});
+  CHECK(!result.findings.empty() && result.findings.front().kind == kind);
+}
+
+} // namespace
+
+TEST("a value nobody wrote may be read, computed with and dropped") {
+  expectSilence(unwritten + "ld.shared.u32 %r6, [%r4]; add.s32 %r7, %r6, 1; mul.lo.s32 %r8, %r7, %r6;");
+}
+
+TEST("a value nobody wrote is found where it reaches global memory, whatever was computed with it") {
+  const LaunchResult result =
+      run(unwritten + "ld.shared.u32 %r6, [%r4]; add.s32 %r7, %r6, 1;\nst.global.u32 [%rd3], %r7;");
+  CHECK_EQUAL(result.findings.size(), std::size_t{1});
+  const Finding& finding = result.findings.front();
+  CHECK(finding.kind == FindingKind::uninitialisedRead);
+  CHECK_EQUAL(finding.instruction, std::string("ld.shared.u32"));
+  CHECK(finding.detail.find("line " + std::to_string(finding.line + 1) + " (st.global.u32) uses its value") !=
+        std::string::npos);
+}
+
+TEST("a value nobody wrote is found in an address, a branch, an atomic") {
+  expectKind(FindingKind::uninitialisedRead,
+             unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 0; cvt.u64.u32 %rd5, %r7;"
+                         "add.s64 %rd6, %rd1, %rd5; ld.global.u32 %r8, [%rd6];");
+  expectKind(FindingKind::uninitialisedRead,
+             unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.s32 %p1, %r6, 0; @%p1 bra L;"
+                         "st.global.u32 [%rd3], %r1;\nL: ret;");
+  expectKind(FindingKind::uninitialisedRead, unwritten + "ld.shared.u32 %r6, [%r4]; red.global.add.u32 [%rd1], %r6;");
+}
+
+TEST("a selection takes only the chosen value") {
+  const std::string read = unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.u32 %p1, %r1, 64;";
+  expectSilence(read + "selp.b32 %r7, %r1, %r6, %p1; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, read + "selp.b32 %r7, %r6, %r1, %p1; st.global.u32 [%rd3], %r7;");
+}
+
+TEST("a store of only the lanes with a good value is silent") {
+  // lanes 0 to 15 write their words, all read them, and the shuffle brings lane 3's value to everyone
+  const std::string half = unwritten + "setp.lt.u32 %p1, %r1, 16; @%p1 st.shared.u32 [%r4], %r1; bar.warp.sync -1;"
+                                       "ld.shared.u32 %r6, [%r4];";
+  expectSilence(half + "@%p1 st.global.u32 [%rd3], %r6;");
+  expectSilence(half + "shfl.sync.idx.b32 %r7, %r6, 3, 31, -1; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             half + "shfl.sync.idx.b32 %r7, %r6, 20, 31, -1; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             half + "shfl.sync.bfly.b32 %r7, %r6, 16, 31, -1; @%p1 st.global.u32 [%rd3], %r7;");
+}
+
+TEST("the two halves of a packed register are values of their own") {
+  const std::string packed = unwritten + "st.shared.u16 [%r4], %r1; bar.warp.sync -1; ld.shared.u32 %r6, [%r4];"
+                                         "mov.b32 {%h1, %h2}, %r6; mov.b32 %r7, {%h1, %h1}; mov.b32 %r8, {%h2, %h1};";
+  expectSilence(packed + "st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, packed + "st.global.u32 [%rd3], %r8;");
+}
+
+TEST("a value nobody wrote stays one on its way through shared memory") {
+  const std::string through = unwritten + "ld.shared.u32 %r6, [%r4]; st.shared.u32 [%r4+1024], %r6; bar.sync 0;"
+                                          "ld.shared.u32 %r7, [%r4+1024];";
+  expectSilence(through);
+  expectKind(FindingKind::uninitialisedRead, through + "st.global.u32 [%rd3], %r7;");
+}
+
+namespace {
+
+/** Rows 0 to 7 of a 16x16 tile are ones, rows 8 to 15 unwritten; D = A * 1. %r20..%r23 are D. */
+const std::string halfTile =
+    unwritten +
+    "shl.b32 %r6, %r1, 3; add.s32 %r6, %r5, %r6; mov.u32 %r7, 0x3c003c00; st.shared.v2.u32 [%r6], {%r7, %r7};"
+    "bar.warp.sync -1; and.b32 %r8, %r1, 15; shl.b32 %r8, %r8, 5; add.s32 %r8, %r5, %r8; shr.u32 %r9, %r1, 4;"
+    "shl.b32 %r9, %r9, 4; add.s32 %r8, %r8, %r9;"
+    "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r10, %r11, %r12, %r13}, [%r8]; mov.b32 %f1, 0f00000000;"
+    "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f2, %f3, %f4, %f5}, {%r10, %r11, %r12, %r13}, {%r7, %r7},"
+    "{%f1, %f1, %f1, %f1};";
+
+} // namespace
+
+TEST("rows of a product that come from unwritten rows matter only when they are stored") {
+  expectSilence(halfTile + "st.global.f32 [%rd3], %f2; st.global.f32 [%rd3+128], %f3;");
+  expectKind(FindingKind::uninitialisedRead, halfTile + "st.global.f32 [%rd3], %f4;");
+}
+
+namespace {
+
+/** Warp 1 overwrites the word that warp 0 reads; no barrier orders the two. */
+std::string overwritten(const std::string& after) {
+  return ".shared .align 4 .b8 s[4];" + threadIndex +
+         "mov.u32 %r4, s; setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [%r4], 5; bar.sync 0; setp.lt.u32 %p2, %r1, 32;"
+         "@!%p2 bra W; ld.shared.u32 %r5, [%r4]; bar.sync 0; " +
+         after + " ret;\nW: st.shared.u32 [%r4], 7; bar.sync 0; ret;";
+}
+
+} // namespace
+
+TEST("a word that another warp overwrites while it is read is a race if the value is used") {
+  expectSilence(overwritten("mov.u32 %r6, 0;"), 64);
+  expectKind(FindingKind::sharedRace, overwritten("st.global.u32 [%rd3], %r5;"), 64);
+}
+
+TEST("a branch that only chooses between values is no use of its condition") {
+  // lanes 16 to 31 read words nobody wrote
+  const std::string choose = unwritten + "setp.lt.u32 %p1, %r1, 16; @%p1 st.shared.u32 [%r4], %r1; bar.warp.sync -1;"
+                                         "ld.shared.u32 %r6, [%r4]; setp.eq.u32 %p2, %r6, 3; mov.u32 %r7, 5;"
+                                         "@%p2 bra J; add.u32 %r7, %r1, 1; ACTION\nJ:";
+  const auto with = [&](const std::string& action, const std::string& after) {
+    std::string text = choose + after;
+    return text.replace(text.find("ACTION"), 6, action);
+  };
+  expectSilence(with("", "@%p1 st.global.u32 [%rd3], %r7;"));
+  expectKind(FindingKind::uninitialisedRead, with("", "st.global.u32 [%rd3], %r6;"));
+  expectKind(FindingKind::uninitialisedRead, with("st.global.u32 [%rd3], %r1;", ""));
+}
+
+TEST("warps that write the same value to a word do not race, those that write different ones do") {
+  const std::string flag = ".shared .align 4 .b8 s[4];" + threadIndex + "shr.u32 %r3, %r1, 5; mov.u32 %r4, s;";
+  expectSilence(flag + "mov.u32 %r5, 1; st.shared.u32 [%r4], %r5; bar.sync 0; ld.shared.u32 %r6, [%r4];"
+                       "st.global.u32 [%rd3], %r6;",
+                128);
+  expectKind(FindingKind::sharedRace, flag + "st.shared.u32 [%r4], %r3; bar.sync 0;", 128);
+}
+
+TEST("a word of local memory that nobody wrote is found when it is used") {
+  const std::string local = ".local .align 4 .b8 l[16];" + threadIndex + "mov.u64 %rd5, l; st.local.u32 [%rd5], %r1;";
+  expectSilence(local + "ld.local.u32 %r6, [%rd5+4]; ld.local.u32 %r7, [%rd5]; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, local + "ld.local.u32 %r6, [%rd5+4]; st.global.u32 [%rd3], %r6;");
+}
+
+} // namespace simgpu::testing
