@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import jcuda.LibUtils;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompileResult;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
@@ -35,7 +34,7 @@ final class PtxCompiler {
   static void load(Path folder) {
     String before = System.setProperty("java.io.tmpdir", folder.toString());
     try {
-      LibUtils.loadLibrary("JNvPTXCompiler-12.6.0");
+      JNvPTXCompiler.setExceptionsEnabled(false); // whichever call is first loads the library
     } finally {
       System.setProperty("java.io.tmpdir", before);
     }

@@ -56,7 +56,7 @@ class AttentionTest extends OperationTest {
     Tensor expected =
         Interpreter.run(
             dev.filigree.kernel.fused.Attention.node(
-                "attention", names, "y", form.heads(), form.scale()),
+                "attention", names, "y", form.heads(), form.scale(), 1),
             17,
             operands.toArray(Tensor[]::new))[0];
     double bound = q.dtype() == DType.F16 ? F16_BOUND : BF16_BOUND;
