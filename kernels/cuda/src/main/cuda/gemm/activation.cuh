@@ -26,6 +26,25 @@ template <int kind> __device__ float activate(float x) {
   }
 }
 
+__device__ inline float activate(float x, int kind) {
+  switch (kind) {
+  case rectified:
+    return activate<rectified>(x);
+  case gaussian:
+    return activate<gaussian>(x);
+  case gaussianTanh:
+    return activate<gaussianTanh>(x);
+  case swish:
+    return activate<swish>(x);
+  case tangent:
+    return activate<tangent>(x);
+  case logistic:
+    return activate<logistic>(x);
+  default:
+    return x;
+  }
+}
+
 template <int kind> __device__ void activateAll(float (&v)[4]) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {

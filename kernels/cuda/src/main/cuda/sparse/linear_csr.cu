@@ -66,7 +66,7 @@ struct Layer {
     }
     sum += bias == nullptr ? 0 : bias[row];
     sum += residual == nullptr ? 0 : toFloat(residual[token * pitchResidual + row]);
-    return activationKind == filigree::none ? sum : sparse::activated(sum, activationKind);
+    return activationKind == filigree::noActivation ? sum : sparse::activated(sum, activationKind);
   }
 };
 
