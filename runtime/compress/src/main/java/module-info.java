@@ -4,4 +4,5 @@ module dev.filigree.compress {
   requires tools.jackson.databind;
 
   exports dev.filigree.compress;
+  exports dev.filigree.compress.layer;
 }

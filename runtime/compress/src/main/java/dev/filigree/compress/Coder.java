@@ -5,7 +5,7 @@ import dev.filigree.weights.Mask;
 import dev.filigree.weights.Values;
 
 /** An encoding fitted to the weights of one layer: scales or codebooks are fixed. */
-interface Coder extends Grid {
+public interface Coder extends Grid {
   /**
    * Encodes the values a coder was fitted to, or others of the same rows.
    *

@@ -76,7 +76,7 @@ final class ImageRules {
       return false;
     }
     long group = Conv.group(node);
-    Sliding window = Sliding.of(Convolution.window(node, x), x.shape());
+    Sliding window = Sliding.of(Window.of(node, Window.kernel(node, x), x), x.shape());
     float[] bias =
         node.input(Convolution.BIAS)
             .map(name -> planner.constant(name).orElseThrow().toFloats())

@@ -66,6 +66,9 @@ public final class Attention implements Operator {
     return node.floatAttribute(DIVISOR, 1);
   }
 
+  /** The operator, which has no state. */
+  public Attention() {}
+
   @Override
   public int leastInputs() {
     return 3;

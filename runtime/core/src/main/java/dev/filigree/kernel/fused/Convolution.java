@@ -107,14 +107,12 @@ public final class Convolution implements Operator {
         dense, mask, (kept, r, count) -> new FloatValues(DType.F32, MemorySegment.ofArray(kept)));
   }
 
+  /** The operator, which has no state. */
+  public Convolution() {}
+
   @Override
   public int leastInputs() {
     return 2;
-  }
-
-  /** The window, for an input of known extents. */
-  public static Window window(Node node, ValueType x) {
-    return Window.of(node, Window.kernel(node, x), x);
   }
 
   @Override

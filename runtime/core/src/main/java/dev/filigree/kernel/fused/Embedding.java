@@ -37,6 +37,9 @@ public final class Embedding implements Operator {
     return node.inputs().size() / 2;
   }
 
+  /** The operator, which has no state. */
+  public Embedding() {}
+
   @Override
   public int leastInputs() {
     return 2;

@@ -95,6 +95,9 @@ public final class Linear implements Operator {
     return node.intAttribute(DYNAMIC, 0) != 0;
   }
 
+  /** The operator, which has no state. */
+  public Linear() {}
+
   @Override
   public int leastInputs() {
     return 2;

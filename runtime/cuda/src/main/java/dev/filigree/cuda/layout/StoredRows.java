@@ -9,6 +9,7 @@ import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Packed;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -105,13 +106,14 @@ interface StoredRows {
     };
   }
 
-  /** The encoded values; null for plain floats, which are read through the weights. */
+  /** The encoded values; null for what is unpacked to floats. */
   private static Values values(Weights weights) {
     return switch (weights) {
       case Dense dense -> null;
       case Quantized quantized -> quantized.values();
       case Codebook codebook -> codebook.values();
       case Sparse24 sparse -> sparse.values();
+      case Packed packed -> null;
       case SparseCsr csr -> null;
     };
   }

@@ -31,7 +31,12 @@ record LinearLaunch(
    */
   record Operands(Rows x, long tokenScales, Rows residual, Rows y, long workspace) {}
 
-  /** The number kernels know an activation by, see {@code gemm/activation.cuh}. */
+  /** Whether kernels know an activation. */
+  static boolean knows(Activation activation) {
+    return kind(activation) >= 0;
+  }
+
+  /** The number kernels know an activation by, see {@code gemm/activation.cuh}; -1 for none. */
   private static int kind(Activation activation) {
     return switch (activation) {
       case NONE -> 0;
@@ -40,6 +45,7 @@ record LinearLaunch(
       case GELU_TANH -> 3;
       case TANH -> 5;
       case SIGMOID -> 6;
+      case HARD_SWISH -> -1;
     };
   }
 

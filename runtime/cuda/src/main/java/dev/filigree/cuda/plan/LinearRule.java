@@ -40,7 +40,8 @@ final class LinearRule {
         || type.dtype() != DType.F32
         || type.rank() == 0
         || type.shape().elements() == 0
-        || weights.get().rows() == 0) {
+        || weights.get().rows() == 0
+        || !LinearLaunch.knows(Linear.activation(node))) {
       return false;
     }
     int tokens = Math.toIntExact(type.shape().elements() / weights.get().columns());

@@ -94,7 +94,13 @@ final class OperatorRules {
     int keys = (int) k.extent(1);
     Attention.Form form =
         new Attention.Form(
-            batch, heads, width, queries, keys, dev.filigree.kernel.fused.Attention.scale(node));
+            batch,
+            heads,
+            width,
+            queries,
+            keys,
+            dev.filigree.kernel.fused.Attention.scale(node)
+                / dev.filigree.kernel.fused.Attention.divisor(node));
     DeviceTensor queryTensor = planner.use(node.inputs().get(0), DType.F16);
     DeviceTensor keyTensor = planner.use(node.inputs().get(1), DType.F16);
     DeviceTensor valueTensor = planner.use(node.inputs().get(2), DType.F16);

@@ -44,6 +44,7 @@ final class LinearLaunch implements AutoCloseable {
       case GELU_TANH -> 3;
       case TANH -> 5;
       case SIGMOID -> 6;
+      case HARD_SWISH -> throw new IllegalArgumentException("kernels do not know " + activation);
     };
   }
 
