@@ -103,12 +103,13 @@ class ModelTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"model.bin", "model", "onnx", "/"})
+  @ValueSource(strings = {"model.bin", "model", "onnx"})
   void aFileOfAnotherKindIsUnsupported(String name) {
     Path file = folder.resolve(name);
     UnsupportedException refusal = assertThrows(UnsupportedException.class, () -> Model.open(file));
     assertEquals(file + " is no model file Filigree knows", refusal.problem());
-    assertEquals("pass a .onnx or .filigree file", refusal.remedy());
+    assertEquals(
+        "pass a .onnx or .filigree file, or the folder of a checkpoint", refusal.remedy());
   }
 
   @ParameterizedTest

@@ -74,6 +74,10 @@ public final class Compressor {
       }
       try {
         for (Future<Compression.Layer> result : results) {
+          // a result that is there already would hide the interrupt
+          if (Thread.interrupted()) {
+            throw new InterruptedException();
+          }
           layers.add(result.get());
           progress.at("compressing", layers.size(), work.size());
         }
