@@ -108,8 +108,7 @@ class ModelTest {
     Path file = folder.resolve(name);
     UnsupportedException refusal = assertThrows(UnsupportedException.class, () -> Model.open(file));
     assertEquals(file + " is no model file Filigree knows", refusal.problem());
-    assertEquals(
-        "pass a .onnx or .filigree file, or the folder of a checkpoint", refusal.remedy());
+    assertEquals("pass a .onnx or .filigree file, or the folder of a checkpoint", refusal.remedy());
   }
 
   @ParameterizedTest
