@@ -103,7 +103,9 @@ enum FloatRows {
             Shape.of(Arrays.copyOf(y.shape().extents(), outer)),
             new long[][] {Arrays.copyOf(stridesA, outer), Arrays.copyOf(stridesB, outer)},
             new long[2]);
-    return () -> rows.forEach((i, at) -> row(a, at[0], runsA, b, at[1], runsB, y, i * n, n));
+    // made once: a run must not allocate
+    Strided.Body body = (i, at) -> row(a, at[0], runsA, b, at[1], runsB, y, i * n, n);
+    return () -> rows.forEach(body);
   }
 
   /** 0 where an operand stays in an axis, 1 where it runs on from the axes behind, else -1. */

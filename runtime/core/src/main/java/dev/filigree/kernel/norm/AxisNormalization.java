@@ -102,6 +102,7 @@ public enum AxisNormalization implements Operator {
     Strided line = Strided.of(foldedExtents, foldedStrides);
     long count = foldedExtents.stream().reduce(1L, (a, b) -> a * b);
     Tensor y = binding.output();
-    return () -> lines.forEach((i, at) -> line(binding.node(), x, y, at[0], line, count));
+    Strided.Body body = (i, at) -> line(binding.node(), x, y, at[0], line, count);
+    return () -> lines.forEach(body);
   }
 }
