@@ -147,11 +147,31 @@ public final class Elementwise {
                 .i32("pitchY", y.pitch()));
   }
 
+  /** Whether kernels know an element type. */
+  public static boolean knows(DType dtype) {
+    return code(dtype) >= 0;
+  }
+
+  /** The number kernels know an element type by, see {@code shape/cast.cu}; -1 for none. */
+  private static int code(DType dtype) {
+    return switch (dtype) {
+      case F32 -> 0;
+      case F16 -> 1;
+      case BF16 -> 2;
+      case I8 -> 3;
+      case U8 -> 4;
+      case I32 -> 5;
+      case I64 -> 6;
+      case BOOL -> 7;
+      case F64, I16, U16, U32, U64 -> -1;
+    };
+  }
+
   /**
    * Changes the element type as {@link dev.filigree.kernel.math.Cast} does.
    *
-   * @param x any type
-   * @param y any type, of the same extents
+   * @param x any type that {@link #knows kernels know}
+   * @param y likewise, of the same extents
    */
   public static Launch cast(OperationKernels kernels, Rows x, Rows y) {
     DType from = x.dtype() == DType.BOOL ? DType.U8 : x.dtype();
@@ -161,7 +181,7 @@ public final class Elementwise {
         y.pitch(),
         arguments ->
             arguments
-                .i32("to", y.dtype().ordinal())
+                .i32("to", code(y.dtype()))
                 .pointer("x", x.address())
                 .pointer("y", y.address())
                 .i32("rows", Math.toIntExact(y.rows()))

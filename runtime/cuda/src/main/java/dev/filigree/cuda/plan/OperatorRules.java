@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** Which operators have kernels on the device, and how a plan runs them. */
 final class OperatorRules {
@@ -57,6 +58,9 @@ final class OperatorRules {
     if (Operators.find(node) instanceof View) {
       return view(node);
     }
+    if (!isKnown(node)) {
+      return false;
+    }
     return switch (node.type()) {
       case Linear.TYPE -> linear.plan(node);
       case dev.filigree.kernel.fused.Attention.TYPE -> attention(node);
@@ -68,6 +72,13 @@ final class OperatorRules {
       case "Softmax", "LogSoftmax" -> softmax(node);
       default -> unary(node) || binary(node) || compare(node);
     };
+  }
+
+  /** Whether the device has all element types of a node. */
+  private boolean isKnown(Node node) {
+    return Stream.concat(node.inputs().stream(), node.outputs().stream())
+        .filter(value -> !value.isEmpty())
+        .allMatch(value -> Elementwise.knows(planner.type(value).dtype()));
   }
 
   private boolean view(Node node) {

@@ -205,7 +205,9 @@ class MovementTest extends OperationTest {
   }
 
   @ParameterizedTest
-  @EnumSource(DType.class)
+  @EnumSource(
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"F64", "I16", "U16", "U32", "U64"})
   void castsToEveryType(DType from) {
     Samples samples = new Samples(from.ordinal());
     Tensor x = withSpecials(samples, from, 3, 45);
@@ -221,6 +223,9 @@ class MovementTest extends OperationTest {
     }
     Rows rows = upload(x);
     for (DType to : DType.values()) {
+      if (!Elementwise.knows(to)) {
+        continue;
+      }
       Node node =
           GraphBuilder.node("Cast", Map.of("to", OnnxTypes.number(to)), List.of("x"), List.of("y"));
       Rows y = room(to, 3, 45);

@@ -157,7 +157,11 @@ class UnaryTest extends OperationTest {
     for (String type : Operators.onnxTypes()) {
       boolean unary =
           Operators.find(
-                  GraphBuilder.node(type, Map.of(), List.of("a", "b", "c"), List.of("y", "z", "w")))
+                  GraphBuilder.node(
+                      type,
+                      Map.of(),
+                      List.of("a", "b", "c", "d", "e", "f"),
+                      List.of("y", "z", "w")))
               instanceof dev.filigree.kernel.math.Unary;
       if (unary) {
         var operation = UnaryOperation.of(type);
