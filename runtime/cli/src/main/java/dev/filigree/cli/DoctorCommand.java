@@ -32,7 +32,8 @@ final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private Common.Format format;
 
-  private record Library(String name, boolean found, String path) {}
+  /** A library, with its path, or how to get it. */
+  private record Library(String name, boolean found, String detail) {}
 
   @Override
   public Integer call() {
@@ -77,11 +78,13 @@ final class DoctorCommand implements Callable<Integer> {
     }
     ArrayNode libraries = document.putArray("libraries");
     for (Library library : libraries()) {
-      libraries
-          .addObject()
-          .put("name", library.name)
-          .put("found", library.found)
-          .put("path", library.path);
+      ObjectNode entry =
+          libraries.addObject().put("name", library.name).put("found", library.found);
+      if (library.found) {
+        entry.put("path", library.detail);
+      } else {
+        entry.putNull("path").put("fix", library.detail);
+      }
     }
     document.put("cache", Cache.folder().toString());
     Output.json(out, document);
@@ -145,7 +148,7 @@ final class DoctorCommand implements Callable<Integer> {
           "library   "
               + library.name
               + ": "
-              + (library.found ? library.path : "missing; " + library.path));
+              + (library.found ? library.detail : "missing; " + library.detail));
     }
     Path cache = Cache.folder();
     out.println("cache     " + cache + (Files.isDirectory(cache) ? "" : " (not made yet)"));
