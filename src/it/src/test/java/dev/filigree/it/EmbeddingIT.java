@@ -124,8 +124,8 @@ class EmbeddingIT {
         jars(
             "filigree-core",
             "filigree-text",
-            "filigree-kernels",
-            "jackson-core",
+            "filigree-kernels-vector",
+            "jackson-",
             "tokenizers",
             "api-",
             "jna",

@@ -160,7 +160,7 @@ class UnaryTest extends OperationTest {
                   GraphBuilder.node(
                       type,
                       Map.of(),
-                      List.of("a", "b", "c", "d", "e", "f"),
+                      List.of("a", "b", "c", "d", "e", "f", "g", "h", "i", "j"),
                       List.of("y", "z", "w")))
               instanceof dev.filigree.kernel.math.Unary;
       if (unary) {
