@@ -76,9 +76,13 @@ final class Common {
         defaultValue = "dense",
         converter = RecipeConverter.class,
         description = {
-          "A recipe file (.json), or one of dense, fp16, int8, int4, 2:4, 2:4-fp16, 2:4-int8,",
-          "unstructured-NN, codebook-4bit, 2:4-codebook-4bit, and with calibration int4-gptq,",
-          "codebook-4bit-weighted, 2:4-sparsegpt, 2:4-sparsegpt-int8 (default: dense)."
+          // short lines, or a terminal of 80 columns would break 2:4 behind its colon
+          "A recipe file (.json), or one of dense, fp16,",
+          "int8, int4, 2:4, 2:4-fp16, 2:4-int8,",
+          "unstructured-NN, codebook-4bit,",
+          "2:4-codebook-4bit; with calibration int4-gptq,",
+          "codebook-4bit-weighted, 2:4-sparsegpt,",
+          "2:4-sparsegpt-int8 (default: dense)."
         })
     Recipe recipe;
   }
