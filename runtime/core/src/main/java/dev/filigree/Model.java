@@ -43,9 +43,12 @@ public final class Model implements AutoCloseable {
   private final Runnable unmap;
   private final MemorySegment onnx;
   private final Graph original;
-  private final Graph graph;
   private final Map<String, MemorySegment> documents;
   private final Map<String, String> metadata;
+
+  /** The graph as it is planned, once somebody asked for it. */
+  private volatile Graph planned;
+
   private int holders = 1;
   private boolean closed;
 
@@ -60,18 +63,19 @@ public final class Model implements AutoCloseable {
     this.unmap = unmap;
     this.onnx = onnx;
     this.original = original;
-    this.graph = Passes.standard(original);
+    Passes.requireKnown(original);
     this.documents = Map.copyOf(documents);
     this.metadata = Map.copyOf(metadata);
   }
 
   /**
    * Opens a model: an ONNX file ({@code .onnx}), a compressed model ({@code .filigree}), or the
-   * folder of a checkpoint.
+   * folder of a checkpoint. Its file is mapped and checked; its layers are recognised when a
+   * session or {@link #graph()} first needs them.
    *
    * @throws FormatException if the file is missing or damaged
    * @throws UnsupportedException if it uses something Filigree does not support
-   * @throws GraphException if its graph contradicts itself
+   * @throws GraphException if its graph is none, or a node lacks what its operator needs
    */
   public static Model open(Path path) {
     Arena arena = Arena.ofShared();
@@ -145,17 +149,33 @@ public final class Model implements AutoCloseable {
 
   /** The inputs it takes. */
   public List<ValueInfo> inputs() {
-    return graph.inputs();
+    return original.inputs();
   }
 
   /** The outputs it makes. */
   public List<ValueInfo> outputs() {
-    return graph.outputs();
+    return original.outputs();
   }
 
-  /** The graph as it is planned, after constant folding and fusions. */
+  /**
+   * The graph as it is planned, after constant folding and fusions; made by the first call, the
+   * same for all.
+   *
+   * @throws GraphException if nodes contradict each other
+   */
   public Graph graph() {
-    return graph;
+    Graph known = planned;
+    if (known == null) {
+      // whoever comes second waits; two graphs would be two sets of folded constants
+      synchronized (original) {
+        known = planned;
+        if (known == null) {
+          known = Passes.standard(original);
+          planned = known;
+        }
+      }
+    }
+    return known;
   }
 
   /** Documents that came with the model, by name: {@value #TOKENIZER} and others. */
@@ -173,7 +193,7 @@ public final class Model implements AutoCloseable {
     List<WeightMatrix> matrices = new ArrayList<>();
     Set<String> constants = new HashSet<>();
     Set<String> names = new HashSet<>();
-    for (Node node : graph.nodes()) {
+    for (Node node : graph().nodes()) {
       if (node.isFused(Linear.TYPE) && constants.add(Linear.source(node))) {
         Weights weights = weights(node.inputs().get(Linear.WEIGHTS));
         matrices.add(
@@ -210,7 +230,7 @@ public final class Model implements AutoCloseable {
   }
 
   private Weights weights(String constant) {
-    return switch (graph.constants().get(constant)) {
+    return switch (graph().constants().get(constant)) {
       case Constant.Compressed(Weights weights, boolean transposed) -> weights;
       case Constant other -> new Dense(other.toTensor());
     };
@@ -249,7 +269,7 @@ public final class Model implements AutoCloseable {
 
   private boolean canTake(String symbol, int extent) {
     Map<String, Shape> shapes = new HashMap<>();
-    for (ValueInfo input : graph.inputs()) {
+    for (ValueInfo input : inputs()) {
       long[] extents =
           input.dims().stream()
               .mapToLong(
@@ -258,7 +278,7 @@ public final class Model implements AutoCloseable {
       shapes.put(input.name(), Shape.of(extents));
     }
     try {
-      ShapeInference.infer(graph, shapes, Operators::find);
+      ShapeInference.infer(graph(), shapes, Operators::find);
       return true;
     } catch (GraphException tooLong) {
       return false;
@@ -321,6 +341,7 @@ public final class Model implements AutoCloseable {
    * Makes the model ready to run.
    *
    * @throws DeviceException if the device or the kernels the options ask for are not there
+   * @throws GraphException if nodes of the graph contradict each other
    * @throws IllegalStateException if the model was closed
    */
   public Session session(SessionOptions options) {

@@ -21,6 +21,11 @@ import java.lang.foreign.MemorySegment;
  * @param bits {@code [rows, ceil(columns / 8)]}
  */
 public record Mask(int rows, int columns, MemorySegment bits) {
+  /** The lower two bits of every half byte. */
+  private static final long TWO_OF_FOUR = 0x3333_3333_3333_3333L;
+
+  private static final int WORDS_AT_ONCE = 4096;
+
   public Mask {
     if (rows < 0 || columns < 0) {
       throw new WeightsException(
@@ -94,6 +99,37 @@ public record Mask(int rows, int columns, MemorySegment bits) {
    */
   public int group(int row, int group) {
     return bits.get(DType.BYTE, (long) row * bytesPerRow() + group / 2) >>> group % 2 * 4 & 0xf;
+  }
+
+  /**
+   * Whether two bits are set in every half byte, the padding of rows of an odd number of groups
+   * among them. A model's masks are checked whenever it is opened, mostly before anything is
+   * compiled: then single reads of a segment take a microsecond each, those of an array do not.
+   */
+  boolean everyNibbleKeepsTwo() {
+    long[] words = new long[Math.clamp(bits.byteSize() / Long.BYTES, 1, WORDS_AT_ONCE)];
+    long bytes = bits.byteSize();
+    for (long at = 0; at < bytes; at += (long) words.length * Long.BYTES) {
+      long part = Math.min((long) words.length * Long.BYTES, bytes - at);
+      // what is not there has two bits in every half byte
+      words[Math.toIntExact((part - 1) / Long.BYTES)] = TWO_OF_FOUR;
+      MemorySegment.copy(bits, at, MemorySegment.ofArray(words), 0, part);
+      if (!everyNibbleKeepsTwo(words, Math.toIntExact(Math.ceilDiv(part, Long.BYTES)))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean everyNibbleKeepsTwo(long[] words, int count) {
+    for (int i = 0; i < count; i++) {
+      long pairs = words[i] - (words[i] >>> 1 & 0x5555_5555_5555_5555L);
+      long nibbles = (pairs & TWO_OF_FOUR) + (pairs >>> 2 & TWO_OF_FOUR);
+      if (nibbles != 0x2222_2222_2222_2222L) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Weights kept in a row. */

@@ -174,6 +174,18 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
 
   @Override
   public void validate(String layer) {
+    if (!mask.everyNibbleKeepsTwo()) {
+      validateGroups(layer);
+    }
+    mask.requireNoStrayBits("layer " + layer);
+    values.validate(layer, rows);
+    if (columns % GROUP != 0) {
+      validatePadding(layer);
+    }
+  }
+
+  /** Names the first group that is not one. */
+  private void validateGroups(String layer) {
     for (int row = 0; row < rows; row++) {
       for (int g = 0; g < groups(); g++) {
         if (Integer.bitCount(mask.group(row, g)) != KEPT) {
@@ -192,11 +204,6 @@ public record Sparse24(int rows, int columns, Mask mask, Values values) implemen
               "store exactly " + KEPT + " of every " + GROUP + " columns along the inputs");
         }
       }
-    }
-    mask.requireNoStrayBits("layer " + layer);
-    values.validate(layer, rows);
-    if (columns % GROUP != 0) {
-      validatePadding(layer);
     }
   }
 

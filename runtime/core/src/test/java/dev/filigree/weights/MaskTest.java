@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.DType;
 import dev.filigree.WeightsException;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
@@ -44,6 +45,27 @@ class MaskTest {
     assertEquals((long) rows * Math.ceilDiv(columns, 8), mask.bits().byteSize());
   }
 
+  @Seeded(100)
+  void oneWrongGroupAmongManyIsFound(Samples samples) {
+    // beyond what is looked at in one go, and every length of the rest
+    int rows = samples.chance(0.2) ? samples.between(5000, 9000) : samples.between(1, 40);
+    int columns = 8 * samples.between(1, 9);
+    Mask mask = Mask.of(rows, columns, (row, column) -> (column + row) % 4 < 2);
+    assertTrue(mask.everyNibbleKeepsTwo());
+    int row = samples.between(0, rows - 1);
+    int column = samples.between(0, columns - 1);
+    long at = (long) row * mask.bytesPerRow() + column / 8;
+    byte flipped = (byte) (mask.bits().get(DType.BYTE, at) ^ 1 << column % 8);
+    mask.bits().set(DType.BYTE, at, flipped);
+    assertFalse(mask.everyNibbleKeepsTwo());
+  }
+
+  @Test
+  void aMaskOfNothingHasNoWrongGroup() {
+    assertTrue(Mask.none(0, 8).everyNibbleKeepsTwo());
+    assertFalse(Mask.none(1, 8).everyNibbleKeepsTwo());
+  }
+
   @Seeded(50)
   void bitsBeyondTheLastColumnAreFound(Samples samples) {
     int rows = samples.between(1, 5);
@@ -53,7 +75,7 @@ class MaskTest {
     int row = samples.between(0, rows - 1);
     mask.bits()
         .set(
-            dev.filigree.DType.BYTE,
+            DType.BYTE,
             (long) (row + 1) * mask.bytesPerRow() - 1,
             (byte) (1 << samples.between(columns % 8, 7)));
     assertTrue(mask.hasStrayBits());

@@ -43,7 +43,13 @@ public final class Passes {
     return result;
   }
 
-  private static void requireKnown(Graph graph) {
+  /**
+   * Refuses a graph with a node whose operator is not known.
+   *
+   * @throws dev.filigree.UnsupportedException if a node's operator is not known
+   * @throws dev.filigree.GraphException if a node lacks an input or output that its operator needs
+   */
+  public static void requireKnown(Graph graph) {
     for (Node node : graph.nodes()) {
       Operators.find(node);
       node.bodies().values().forEach(Passes::requireKnown);
