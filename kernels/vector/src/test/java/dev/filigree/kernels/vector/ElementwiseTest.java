@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
+import dev.filigree.spi.Panels;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -128,6 +129,32 @@ final class ElementwiseTest {
               operands,
               x,
               (kernels, memory) -> kernels.quantize(memory, x, x, count, scale, zeroPoint));
+        }
+      }
+    }
+  }
+
+  @Test
+  void endsOfIntegerProductsAreExact() {
+    SplittableRandom random = Legs.random("ends");
+    for (int width : new int[] {1, vector.lanes(), 2 * vector.lanes(), Panels.FULL}) {
+      for (int rows : new int[] {1, 3, 8}) {
+        float[] scales = Legs.floats(rows, i -> random.nextGaussian() * 1e-2);
+        float[] bias = mixed(random, rows);
+        for (int optional = 0; optional < 4; optional++) {
+          Operands operands = new Operands();
+          // whole numbers, as an integer product leaves them
+          long y =
+              operands.place(Legs.floats(width * rows, i -> random.nextInt(1 << 25) - (1 << 24)));
+          long residual = operands.place(mixed(random, width * rows));
+          float[] added = optional % 2 == 0 ? null : bias;
+          long second = optional < 2 ? -1 : residual;
+          int from = random.nextInt(rows);
+          compareExactly(
+              operands,
+              y,
+              (kernels, memory) ->
+                  kernels.dequantize(memory, y, width, from, rows, 0.0371f, scales, added, second));
         }
       }
     }

@@ -48,6 +48,13 @@ final class VectorMathTest {
     }
   }
 
+  private static void erf(float[] x, int count, MemorySegment memory) {
+    for (int i = 0; i < count; i += Lanes.COUNT) {
+      VectorMath.erf(FloatVector.fromArray(Lanes.F, x, i))
+          .intoMemorySegment(memory, (long) i * Float.BYTES, Lanes.ORDER);
+    }
+  }
+
   /** Compares with double precision at floats of all magnitudes and both signs. */
   private static void compare(Function function, DoubleUnaryOperator exact, Bound bound) {
     try (Arena arena = Arena.ofConfined()) {
@@ -100,6 +107,17 @@ final class VectorMathTest {
           }
           return y < Float.MIN_NORMAL ? Float.MIN_NORMAL : 2e-7 * y;
         });
+  }
+
+  /** In double precision, from {@code gelu(x) = x / 2 * (1 + erf(x / sqrt 2))}. */
+  private static double exactErf(double x) {
+    double scaled = x * Math.sqrt(2);
+    return x == 0 ? 0 : 2 * Activation.GELU.apply(scaled) / scaled - 1;
+  }
+
+  @Test
+  void erfStaysWithinItsError() {
+    compare(VectorMathTest::erf, VectorMathTest::exactErf, absolute(1.2e-7));
   }
 
   @Test
