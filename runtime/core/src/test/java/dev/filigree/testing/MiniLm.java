@@ -23,6 +23,12 @@ public final class MiniLm {
     return unpacked("all-minilm-l6-v2-q.onnx");
   }
 
+  /** The ONNX file in f32 with its tokenizer beside it. */
+  public static Path encoder() {
+    unpacked("all-minilm-l6-v2-tokenizer.json");
+    return dense();
+  }
+
   /**
    * A file of the artifacts by its name.
    *

@@ -32,13 +32,16 @@ public final class SentenceEncoder implements AutoCloseable {
   private static final int LONGEST = 1 << 16;
 
   private final Session session;
+  private final boolean owned;
   private final Tokenizer tokenizer;
   private final EncoderOptions options;
   private final ValueInfo output;
   private final int limit;
 
-  private SentenceEncoder(Session session, Tokenizer tokenizer, EncoderOptions options) {
+  private SentenceEncoder(
+      Session session, boolean owned, Tokenizer tokenizer, EncoderOptions options) {
     this.session = session;
+    this.owned = owned;
     this.tokenizer = tokenizer;
     this.options = options;
     this.output = session.model().outputs().getFirst();
@@ -67,11 +70,23 @@ public final class SentenceEncoder implements AutoCloseable {
     check(model);
     Tokenizer tokenizer = Tokenizer.of(model);
     try {
-      return new SentenceEncoder(model.session(session), tokenizer, options);
+      return new SentenceEncoder(model.session(session), true, tokenizer, options);
     } catch (RuntimeException | Error failed) {
       tokenizer.close();
       throw failed;
     }
+  }
+
+  /**
+   * Opens an encoder over a session that others use too.
+   *
+   * @param session of a text encoder with its tokenizer; stays the caller's to close
+   * @throws UnsupportedException if the model is no text encoder
+   * @throws dev.filigree.FormatException if it has no tokenizer
+   */
+  public static SentenceEncoder over(Session session, EncoderOptions options) {
+    check(session.model());
+    return new SentenceEncoder(session, false, Tokenizer.of(session.model()), options);
   }
 
   private static void check(Model model) {
@@ -180,21 +195,35 @@ public final class SentenceEncoder implements AutoCloseable {
   }
 
   /**
+   * Texts that run together.
+   *
+   * @param inputs of the model by name, each {@code [texts, length]}
+   * @param tokens of each text, without padding
+   */
+  public record Batch(Map<String, Tensor> inputs, int[] tokens) {}
+
+  /**
    * Inputs of the model for some texts, padded to a length that few batches do not share, so that
    * few shapes are planned.
    *
    * @param texts to run together
+   * @throws InputException if a text is longer than the model's limit and is not to be cut
    */
-  public Map<String, Tensor> inputs(List<String> texts) {
+  public Batch batch(List<String> texts) {
     Tokenizer.Tokens[] tokens = tokens(texts);
     List<Integer> all = new ArrayList<>();
     for (int i = 0; i < tokens.length; i++) {
       all.add(i);
     }
-    return inputs(tokens, all);
+    return batch(tokens, all);
   }
 
-  private Map<String, Tensor> inputs(Tokenizer.Tokens[] tokens, List<Integer> batch) {
+  /** Inputs of the model for some texts; see {@link #batch}. */
+  public Map<String, Tensor> inputs(List<String> texts) {
+    return batch(texts).inputs();
+  }
+
+  private Batch batch(Tokenizer.Tokens[] tokens, List<Integer> batch) {
     int longest = batch.stream().mapToInt(i -> tokens[i].count()).max().orElse(1);
     int length = Math.min(limit, bucket(longest));
     long[] ids = new long[batch.size() * length];
@@ -216,7 +245,8 @@ public final class SentenceEncoder implements AutoCloseable {
           };
       inputs.put(input.name(), Tensor.of(values, batch.size(), length));
     }
-    return inputs;
+    int[] counts = batch.stream().mapToInt(i -> tokens[i].count()).toArray();
+    return new Batch(inputs, counts);
   }
 
   /**
@@ -229,21 +259,34 @@ public final class SentenceEncoder implements AutoCloseable {
   }
 
   private void run(Tokenizer.Tokens[] tokens, List<Integer> batch, float[][] vectors) {
-    Tensor result = session.run(inputs(tokens, batch)).get(output.name());
+    Batch together = batch(tokens, batch);
+    float[][] found = vectors(together, session.run(together.inputs()));
+    for (int row = 0; row < found.length; row++) {
+      vectors[batch.get(row)] = found[row];
+    }
+  }
+
+  /**
+   * The texts' vectors from what the model made of a batch.
+   *
+   * @param outputs of the model by name
+   * @return a vector of length 1 for each text
+   */
+  public float[][] vectors(Batch batch, Map<String, Tensor> outputs) {
+    Tensor result = outputs.get(output.name());
     float[] values = result.toFloats();
     int features = (int) result.shape().extent(-1);
-    for (int row = 0; row < batch.size(); row++) {
-      int text = batch.get(row);
-      float[] vector = new float[features];
+    float[][] vectors = new float[batch.tokens().length][features];
+    for (int row = 0; row < vectors.length; row++) {
       if (result.shape().rank() == 2) {
-        System.arraycopy(values, row * features, vector, 0, features);
+        System.arraycopy(values, row * features, vectors[row], 0, features);
       } else {
         int length = (int) result.shape().extent(1);
-        average(values, row * length * features, tokens[text].count(), vector);
+        average(values, row * length * features, batch.tokens()[row], vectors[row]);
       }
-      normalise(vector);
-      vectors[text] = vector;
+      normalise(vectors[row]);
     }
+    return vectors;
   }
 
   private static void average(float[] values, int from, int count, float[] vector) {
@@ -280,7 +323,9 @@ public final class SentenceEncoder implements AutoCloseable {
 
   @Override
   public void close() {
-    session.close();
+    if (owned) {
+      session.close();
+    }
     tokenizer.close();
   }
 }
