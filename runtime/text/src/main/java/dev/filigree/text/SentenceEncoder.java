@@ -149,6 +149,19 @@ public final class SentenceEncoder implements AutoCloseable {
 
   /** Encodes texts and tells how many are done. */
   public float[][] embed(List<String> texts, Progress progress) {
+    return embedded(texts, progress).vectors();
+  }
+
+  /**
+   * Texts that were encoded.
+   *
+   * @param vectors of length 1, one for each text in their order
+   * @param tokens that were computed, special tokens included, padding not
+   */
+  public record Embedded(float[][] vectors, int tokens) {}
+
+  /** Encodes texts and counts their tokens; see {@link #embed}. */
+  public Embedded embedded(List<String> texts, Progress progress) {
     Tokenizer.Tokens[] tokens = texts.isEmpty() ? new Tokenizer.Tokens[0] : tokens(texts);
     float[][] vectors = new float[tokens.length][];
     int done = 0;
@@ -157,7 +170,8 @@ public final class SentenceEncoder implements AutoCloseable {
       done += batch.size();
       progress.at("embedding", done, tokens.length);
     }
-    return vectors;
+    return new Embedded(
+        vectors, Arrays.stream(tokens).mapToInt(Tokenizer.Tokens::count).reduce(0, Math::addExact));
   }
 
   private Tokenizer.Tokens[] tokens(List<String> texts) {

@@ -1,0 +1,128 @@
+package dev.filigree.benchmarks;
+
+import dev.filigree.langchain4j.FiligreeEmbeddingModel;
+import dev.langchain4j.data.embedding.Embedding;
+import dev.langchain4j.data.segment.TextSegment;
+import dev.langchain4j.model.embedding.EmbeddingModel;
+import dev.langchain4j.model.embedding.onnx.allminilml6v2.AllMiniLmL6V2EmbeddingModel;
+import dev.langchain4j.store.embedding.CosineSimilarity;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Compares LangChain4j's in-process MiniLM, which runs one text at a time on ONNX Runtime, with
+ * Filigree's in batches, dense and by recipes. All embed the same texts with the threads they take
+ * by themselves, in turns; a ratio is the median of the ratios of each round.
+ */
+public final class EmbeddingComparison {
+  private static final int TEXTS = 1000;
+  private static final int ROUNDS = 7;
+  private static final List<String> FILES =
+      List.of("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json");
+
+  private EmbeddingComparison() {}
+
+  /** A file of sentences, one a line; then recipes, {@code int8} and {@code 2:4} if none. */
+  public static void main(String[] args) throws IOException {
+    List<TextSegment> texts = texts(Files.readAllLines(Path.of(args[0])));
+    List<String> recipes =
+        args.length > 1 ? List.of(args).subList(1, args.length) : List.of("int8", "2:4");
+    Path folder = Files.createTempDirectory("filigree-comparison");
+    Map<String, EmbeddingModel> models = new LinkedHashMap<>();
+    List<FiligreeEmbeddingModel> ours = new ArrayList<>();
+    try {
+      for (String file : FILES) {
+        try (InputStream in = EmbeddingComparison.class.getResourceAsStream("/" + file)) {
+          Files.copy(in, folder.resolve(file));
+        }
+      }
+      models.put("langchain4j, onnx", new AllMiniLmL6V2EmbeddingModel());
+      Path model = folder.resolve(FILES.getFirst());
+      ours.add(FiligreeEmbeddingModel.of(model));
+      models.put("filigree, dense", ours.getLast());
+      for (String recipe : recipes) {
+        ours.add(FiligreeEmbeddingModel.builder(model).recipe(recipe).build());
+        models.put("filigree, " + recipe, ours.getLast());
+      }
+      compare(models, texts);
+    } finally {
+      ours.forEach(FiligreeEmbeddingModel::close);
+      for (String file : FILES) {
+        Files.deleteIfExists(folder.resolve(file));
+      }
+      Files.delete(folder);
+    }
+  }
+
+  /** A thousand texts of one to three sentences. */
+  static List<TextSegment> texts(List<String> sentences) {
+    List<String> usable = sentences.stream().filter(line -> !line.isBlank()).toList();
+    List<TextSegment> texts = new ArrayList<>();
+    for (int i = 0; i < TEXTS; i++) {
+      StringBuilder text = new StringBuilder(usable.get(i % usable.size()));
+      for (int more = 0; more < i / usable.size() % 3; more++) {
+        text.append(' ')
+            .append(usable.get((i * 7 + more * 13 + i / usable.size()) % usable.size()));
+      }
+      texts.add(TextSegment.from(text.toString()));
+    }
+    return texts;
+  }
+
+  private static void compare(Map<String, EmbeddingModel> models, List<TextSegment> texts) {
+    List<EmbeddingModel> candidates = List.copyOf(models.values());
+    List<List<Embedding>> vectors = new ArrayList<>();
+    for (EmbeddingModel candidate : candidates) {
+      // twice: what is compiled in the first run is fast in the second
+      candidate.embedAll(texts);
+      vectors.add(candidate.embedAll(texts).content());
+    }
+    double[][] times = new double[candidates.size()][ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+      for (int i = 0; i < candidates.size(); i++) {
+        int turn = round % 2 == 0 ? i : candidates.size() - 1 - i;
+        long start = System.nanoTime();
+        candidates.get(turn).embedAll(texts);
+        times[turn][round] = (System.nanoTime() - start) / 1e9;
+      }
+    }
+    System.out.printf("%-20s %9s %7s %12s%n", "", "texts/s", "times", "mean cosine");
+    int row = 0;
+    for (String name : models.keySet()) {
+      double[] ratios = new double[ROUNDS];
+      for (int round = 0; round < ROUNDS; round++) {
+        ratios[round] = times[0][round] / times[row][round];
+      }
+      System.out.printf(
+          Locale.ROOT,
+          "%-20s %9.0f %6.2fx %12.4f%n",
+          name,
+          texts.size() / median(times[row]),
+          median(ratios),
+          cosine(vectors.get(0), vectors.get(row)));
+      row++;
+    }
+  }
+
+  private static double cosine(List<Embedding> expected, List<Embedding> actual) {
+    double sum = 0;
+    for (int i = 0; i < expected.size(); i++) {
+      sum += CosineSimilarity.between(expected.get(i), actual.get(i));
+    }
+    return sum / expected.size();
+  }
+
+  private static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    return sorted[sorted.length / 2];
+  }
+}
