@@ -7,9 +7,6 @@ import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.driver.GpuProperties;
 import dev.filigree.cuda.plan.DeviceRunner;
 import dev.filigree.graph.Graph;
-import dev.filigree.simgpu.DeviceSettings;
-import dev.filigree.simgpu.SimulatedDevice;
-import dev.filigree.simgpu.SimulatedGpuUnavailableException;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
 import dev.filigree.spi.Runner;
@@ -38,7 +35,7 @@ public final class SimulatedProvider implements DeviceProvider {
   @Override
   public List<DeviceStatus> devices() {
     try {
-      Optional<String> missing = SimulatedDevice.unavailable();
+      Optional<String> missing = Simulator.unavailable();
       return List.of(
           missing.isPresent()
               ? DeviceStatus.missing(SIMULATED, missing.get(), REMEDY)
@@ -52,14 +49,7 @@ public final class SimulatedProvider implements DeviceProvider {
 
   @Override
   public Runner open(Device device, Graph graph, SessionOptions options, String name) {
-    if (!SimulatedDevice.isOpen()) {
-      try {
-        // stays open as long as the process: there is no other driver to go back to
-        SimulatedDevice.open(DeviceSettings.DEFAULT);
-      } catch (SimulatedGpuUnavailableException broken) {
-        throw new DeviceException(broken.getMessage(), REMEDY, broken);
-      }
-    }
+    Simulator.open(REMEDY);
     CudaDriver driver = CudaDriver.open();
     GpuProperties gpu = driver.properties(0);
     if (!gpu.isSimulated()) {

@@ -115,6 +115,97 @@ class EmbeddingIT {
     assertTrue(vector.matches("0\\.7553 vector \\d+-bit\\R"), vector);
   }
 
+  /** What an application server does: libraries with native code above, an application in each. */
+  private static final String SERVER =
+      """
+      import java.io.File;
+      import java.net.URL;
+      import java.net.URLClassLoader;
+      import java.nio.file.Path;
+      import java.util.stream.Stream;
+
+      public final class Server {
+        public static void main(String[] arguments) throws Exception {
+          try (URLClassLoader shared =
+                  new URLClassLoader(urls(arguments[0]), ClassLoader.getPlatformClassLoader());
+              URLClassLoader first = new URLClassLoader(urls(arguments[1]), shared);
+              URLClassLoader second = new URLClassLoader(urls(arguments[1]), shared)) {
+            for (URLClassLoader application : new URLClassLoader[] {first, second, first}) {
+              Thread.currentThread().setContextClassLoader(application);
+              application
+                  .loadClass("user.Program")
+                  .getMethod("main", String[].class)
+                  .invoke(null, (Object) new String[] {arguments[2]});
+            }
+          }
+        }
+
+        private static URL[] urls(String path) throws Exception {
+          return Stream.of(path.split(File.pathSeparator))
+              .map(entry -> Path.of(entry).toUri())
+              .map(
+                  uri -> {
+                    try {
+                      return uri.toURL();
+                    } catch (java.net.MalformedURLException impossible) {
+                      throw new IllegalStateException(impossible);
+                    }
+                  })
+              .toArray(URL[]::new);
+        }
+      }
+      """;
+
+  @Test
+  void twoApplicationsOfAServerShareNothingButTheTokenizersNativeCode() throws IOException {
+    Path folder = product.folder("server");
+    Path program = Files.writeString(folder.resolve("Program.java"), PROGRAM);
+    Path server = Files.writeString(folder.resolve("Server.java"), SERVER);
+    Path classes = compile(folder, List.of("-cp", jars("filigree-")), program);
+    Path serverClasses = compile(product.folder("server classes"), List.of(), server);
+    String shared = jars("tokenizers", "api-", "jna", "gson", "slf4j-", "commons-", "error_prone");
+    String application = classes + File.pathSeparator + jars("filigree-", "jackson-");
+    String out =
+        product
+            .java(
+                List.of(
+                    VECTOR_MODULE,
+                    NATIVE_ACCESS,
+                    "-cp",
+                    serverClasses.toString(),
+                    "Server",
+                    shared,
+                    application,
+                    product.model().toString()))
+            .succeeds()
+            .out();
+    assertTrue(out.matches("(0\\.7553 vector \\d+-bit\\R){3}"), out);
+  }
+
+  @Test
+  void theSimulatedGpuMayBeAbsent() throws IOException {
+    Path folder = product.folder("no simulated gpu");
+    Path source = Files.writeString(folder.resolve("Program.java"), PROGRAM);
+    Path classes = compile(folder, List.of("-cp", jars("filigree-")), source);
+    String without =
+        product.jars().stream()
+            .filter(jar -> !jar.getFileName().toString().startsWith("filigree-simgpu"))
+            .map(Path::toString)
+            .collect(Collectors.joining(File.pathSeparator));
+    String out =
+        product
+            .java(
+                List.of(
+                    NATIVE_ACCESS,
+                    "-cp",
+                    classes + File.pathSeparator + without,
+                    "user.Program",
+                    product.model().toString()))
+            .succeeds()
+            .out();
+    assertEquals("0.7553 scalar", out.strip());
+  }
+
   @Test
   void onTheModulePathItFindsItsVectorKernelsByItself() throws IOException {
     Path folder = product.folder("module path");
