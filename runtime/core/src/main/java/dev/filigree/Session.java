@@ -63,6 +63,15 @@ public final class Session implements AutoCloseable {
     return runner.kernels();
   }
 
+  /**
+   * Checks the inputs of a run without running it.
+   *
+   * @throws InputException if one is missing, unknown, or of the wrong type or shape
+   */
+  public void check(Map<String, Tensor> inputs) {
+    check.inputs(inputs);
+  }
+
   /** Bytes of weights laid out for the kernels, beside the model's own. */
   public long packedBytes() {
     return runner.packedBytes();

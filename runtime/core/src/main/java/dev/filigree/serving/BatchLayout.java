@@ -1,5 +1,6 @@
 package dev.filigree.serving;
 
+import dev.filigree.GraphException;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Shape;
@@ -14,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * How the tensors of several requests become those of one run, and its outputs those of each:
@@ -25,22 +27,45 @@ import java.util.Optional;
 final class BatchLayout {
   private static final String MASK = "attention_mask";
 
+  /** Length where the search for a model's limit ends. */
+  private static final int LONGEST = 1 << 16;
+
+  private final String model;
   private final List<ValueInfo> inputs;
   private final List<ValueInfo> outputs;
   private final BatchOptions options;
+  private final boolean together;
   private final Optional<Dim> length;
+  private final int longest;
 
-  private BatchLayout(Model model, BatchOptions options) {
+  private BatchLayout(Model model, BatchOptions options, boolean together) {
+    this.model = model.path().toString();
     this.inputs = model.inputs();
     this.outputs = model.outputs();
     this.options = options;
-    this.length =
-        inputs.stream()
-            .filter(input -> input.name().equals(MASK))
-            .filter(input -> input.dims() != null && input.dims().size() > 1)
-            .map(input -> input.dims().get(1))
-            .filter(dim -> !dim.isKnown())
-            .findFirst();
+    this.together = together;
+    this.length = together ? length() : Optional.empty();
+    this.longest = length.map(symbol -> model.longest(symbol.toString(), LONGEST)).orElse(0);
+  }
+
+  /** The axis that may be padded: masked in the inputs, and cut back in every output it reaches. */
+  private Optional<Dim> length() {
+    return inputs.stream()
+        .filter(input -> input.name().equals(MASK) && input.dims().size() > 1)
+        .map(input -> input.dims().get(1))
+        .filter(dim -> !dim.isKnown() && outputs.stream().allMatch(o -> canCutBack(o, dim)))
+        .findFirst();
+  }
+
+  /** Whether no axis of an output can depend on the length unseen. */
+  private static boolean canCutBack(ValueInfo output, Dim length) {
+    for (int axis = 1; output.dims() != null && axis < output.dims().size(); axis++) {
+      Dim dim = output.dims().get(axis);
+      if (!dim.isKnown() && !(axis == 1 && dim.equals(length))) {
+        return false;
+      }
+    }
+    return output.dims() != null;
   }
 
   /**
@@ -49,61 +74,60 @@ final class BatchLayout {
    * @throws UnsupportedException if some input or output has no variable first axis
    */
   static BatchLayout of(Model model, BatchOptions options) {
-    for (ValueInfo value : model.inputs()) {
-      if (!isBatched(value)) {
-        throw refused(model, value);
-      }
-    }
-    for (ValueInfo value : model.outputs()) {
-      if (value.dims() != null && !isBatched(value)) {
-        throw refused(model, value);
-      }
-    }
-    return new BatchLayout(model, options);
+    Stream.concat(
+            model.inputs().stream().filter(value -> !isBatched(value)),
+            model.outputs().stream().filter(value -> value.dims() != null && !isBatched(value)))
+        .findFirst()
+        .ifPresent(
+            value -> {
+              throw new UnsupportedException(
+                  model.path()
+                      + " cannot run requests together: "
+                      + value
+                      + " has no variable first axis",
+                  "export it with a symbolic batch axis, or run its requests one at a time"
+                      + " (Batcher.oneByOne)");
+            });
+    return new BatchLayout(model, options, true);
+  }
+
+  /** The layout that leaves every request as it is. */
+  static BatchLayout oneByOne(Model model, BatchOptions options) {
+    return new BatchLayout(model, options, false);
   }
 
   private static boolean isBatched(ValueInfo value) {
     return value.dims() != null && !value.dims().isEmpty() && !value.dims().getFirst().isKnown();
   }
 
-  private static UnsupportedException refused(Model model, ValueInfo value) {
-    return new UnsupportedException(
-        model.path() + " cannot run requests together: " + value + " has no variable first axis",
-        "export it with a symbolic batch axis, or run its session directly");
-  }
-
   /**
    * What requests must have in common to run together: the extents of all inputs but rows, and
    * lengths by the bucket they are padded to.
    *
-   * @throws InputException if an input is missing or the inputs have different numbers of rows
+   * @param request that the model takes
+   * @throws InputException if the inputs have different numbers of rows, or none
    */
   Map<String, List<Long>> signature(Map<String, Tensor> request) {
-    long rows = -1;
+    if (!together) {
+      return Map.of();
+    }
+    long rows = rows(request);
     Map<String, List<Long>> signature = new HashMap<>();
     for (ValueInfo input : inputs) {
-      Tensor tensor = request.get(input.name());
-      if (tensor == null || tensor.shape().rank() != input.dims().size()) {
-        throw new InputException(
-            tensor == null
-                ? "input '" + input.name() + "' is missing"
-                : "input '" + input.name() + "' is " + tensor,
-            "pass " + input);
-      }
-      if (rows >= 0 && tensor.shape().extent(0) != rows) {
+      Shape shape = request.get(input.name()).shape();
+      if (shape.extent(0) != rows || rows == 0) {
         throw new InputException(
             "input '"
                 + input.name()
                 + "' has "
-                + tensor.shape().extent(0)
-                + " rows, others "
-                + rows,
-            "pass as many rows in every input");
+                + shape.extent(0)
+                + " rows"
+                + (rows == 0 ? "" : ", others " + rows),
+            "pass as many rows in every input, and at least one");
       }
-      rows = tensor.shape().extent(0);
-      List<Long> extents = new ArrayList<>();
-      for (int axis = 1; axis < tensor.shape().rank(); axis++) {
-        extents.add(padded(input, axis, tensor.shape().extent(axis)));
+      List<Long> extents = new ArrayList<>(shape.rank() - 1);
+      for (int axis = 1; axis < shape.rank(); axis++) {
+        extents.add(padded(input, axis, shape.extent(axis)));
       }
       signature.put(input.name(), extents);
     }
@@ -111,20 +135,24 @@ final class BatchLayout {
   }
 
   private long padded(ValueInfo value, int axis, long extent) {
-    return isLength(value, axis) ? options.bucket(extent) : extent;
+    return isLength(value, axis) ? bucket(extent) : extent;
+  }
+
+  /** The length a request is padded to, never more than the model takes. */
+  private long bucket(long own) {
+    return Math.max(own, Math.min(longest, options.bucket(own)));
   }
 
   private boolean isLength(ValueInfo value, int axis) {
     return axis == 1
         && length.isPresent()
-        && value.dims() != null
         && value.dims().size() > 1
         && value.dims().get(1).equals(length.get());
   }
 
-  /** Rows of a request. */
+  /** Rows that a request takes of a batch. */
   long rows(Map<String, Tensor> request) {
-    return request.get(inputs.getFirst().name()).shape().extent(0);
+    return together ? request.get(inputs.getFirst().name()).shape().extent(0) : 1;
   }
 
   private long lengthOf(Map<String, Tensor> request) {
@@ -132,60 +160,81 @@ final class BatchLayout {
   }
 
   /** The inputs of one run for some requests of the same signature. */
-  Map<String, Tensor> join(List<Map<String, Tensor>> requests) {
+  Map<String, Tensor> join(List<BatchRequest> requests) {
+    Map<String, Tensor> only = requests.getFirst().inputs();
+    if (requests.size() == 1 && !isPadded(only)) {
+      return only;
+    }
     Map<String, Tensor> joined = new LinkedHashMap<>();
     for (ValueInfo input : inputs) {
-      Tensor first = requests.getFirst().get(input.name());
+      Tensor first = only.get(input.name());
       long[] extents = first.shape().extents();
-      extents[0] = requests.stream().mapToLong(this::rows).sum();
+      extents[0] = rows(requests);
       for (int axis = 1; axis < extents.length; axis++) {
         extents[axis] = padded(input, axis, extents[axis]);
       }
-      Shape shape = Shape.of(extents);
-      if (requests.size() == 1 && shape.equals(first.shape())) {
-        joined.put(input.name(), first);
-        continue;
-      }
-      Tensor tensor = Tensor.zeros(first.dtype(), shape);
+      Tensor tensor = Tensor.zeros(first.dtype(), Shape.of(extents));
       long row = 0;
-      for (Map<String, Tensor> request : requests) {
-        row += copyRows(request.get(input.name()).contiguous(), tensor, 0, row);
+      for (BatchRequest request : requests) {
+        row += copyRows(request.inputs().get(input.name()).contiguous(), tensor, 0, row);
       }
       joined.put(input.name(), tensor);
     }
     return joined;
   }
 
-  /** Outputs of each request from those of the run they were joined to. */
-  List<Map<String, Tensor>> split(List<Map<String, Tensor>> requests, Map<String, Tensor> results) {
-    if (requests.size() == 1 && !isPadded(requests.getFirst())) {
+  private static long rows(List<BatchRequest> requests) {
+    long rows = 0;
+    for (BatchRequest request : requests) {
+      rows += request.rows();
+    }
+    return rows;
+  }
+
+  /**
+   * Outputs of each request from those of the run they were joined to.
+   *
+   * @throws GraphException if an output has not one row for each row of the inputs
+   */
+  List<Map<String, Tensor>> split(List<BatchRequest> requests, Map<String, Tensor> results) {
+    if (requests.size() == 1 && !isPadded(requests.getFirst().inputs())) {
       return List.of(results);
     }
-    List<Map<String, Tensor>> split = new ArrayList<>();
+    long all = rows(requests);
+    List<Map<String, Tensor>> split = new ArrayList<>(requests.size());
     long row = 0;
-    for (Map<String, Tensor> request : requests) {
-      long rows = rows(request);
+    for (BatchRequest request : requests) {
       Map<String, Tensor> own = new LinkedHashMap<>();
       for (ValueInfo output : outputs) {
         Tensor result = results.get(output.name());
-        long[] extents = result.shape().extents();
-        extents[0] = rows;
-        if (isLength(output, 1)) {
-          extents[1] = lengthOf(request);
-        }
-        Tensor part = Tensor.zeros(result.dtype(), Shape.of(extents));
-        copyRows(result, part, row, 0);
-        own.put(output.name(), part);
+        own.put(output.name(), part(output, result, request, row, all));
       }
       split.add(own);
-      row += rows;
+      row += request.rows();
     }
     return split;
   }
 
+  private Tensor part(
+      ValueInfo output, Tensor result, BatchRequest request, long row, long allRows) {
+    long[] extents = result.shape().extents();
+    if (extents.length == 0 || extents[0] != allRows) {
+      throw new GraphException(
+          model + " made output '" + output.name() + "' as " + result + " of " + allRows + " rows",
+          "run its requests one at a time: this output is not one row for each row of the inputs");
+    }
+    extents[0] = request.rows();
+    if (isLength(output, 1)) {
+      extents[1] = lengthOf(request.inputs());
+    }
+    Tensor part = Tensor.zeros(result.dtype(), Shape.of(extents));
+    copyRows(result, part, row, 0);
+    return part;
+  }
+
   private boolean isPadded(Map<String, Tensor> request) {
     long own = lengthOf(request);
-    return own >= 0 && options.bucket(own) != own;
+    return own >= 0 && bucket(own) != own;
   }
 
   /**
@@ -197,6 +246,10 @@ final class BatchLayout {
     long rows = Math.min(from.shape().extent(0) - fromRow, to.shape().extent(0) - toRow);
     long inFrom = rowBytes(from);
     long inTo = rowBytes(to);
+    if (inFrom == inTo) {
+      MemorySegment.copy(from.data(), fromRow * inFrom, to.data(), toRow * inTo, rows * inTo);
+      return rows;
+    }
     long bytes = Math.min(inFrom, inTo);
     for (long row = 0; row < rows; row++) {
       MemorySegment.copy(

@@ -12,15 +12,18 @@ import java.util.List;
  * @param maxDelay longest time a batch that is not full waits for more requests; it waits only
  *     while requests keep coming, so an idle batcher adds no delay
  * @param maxQueue requests that may wait; one more is rejected
+ * @param maxQueueBytes bytes that the inputs of waiting requests may take; more is rejected
  * @param lengths lengths to which variable inputs are padded, ascending; longer ones stay as they
  *     are. Few lengths mean few plans and full batches, many mean little padding
  */
-public record BatchOptions(int maxBatch, Duration maxDelay, int maxQueue, List<Integer> lengths) {
+public record BatchOptions(
+    int maxBatch, Duration maxDelay, int maxQueue, long maxQueueBytes, List<Integer> lengths) {
   private static final Duration LONGEST_DELAY = Duration.ofSeconds(10);
 
   public BatchOptions {
     check("maxBatch", maxBatch, 1, 1 << 16);
     check("maxQueue", maxQueue, 1, 1 << 20);
+    check("maxQueueBytes", maxQueueBytes, 1 << 10, Long.MAX_VALUE);
     if (maxDelay.isNegative() || maxDelay.compareTo(LONGEST_DELAY) > 0) {
       throw new InputException(
           "option maxDelay is " + maxDelay, "choose a time from 0 to " + LONGEST_DELAY);
@@ -34,32 +37,40 @@ public record BatchOptions(int maxBatch, Duration maxDelay, int maxQueue, List<I
     }
   }
 
-  /** Up to 32 rows, half a millisecond, 1024 waiting requests, lengths as texts have them. */
+  /**
+   * Up to 32 rows, half a millisecond, 1024 waiting requests of 256 MiB together, lengths as texts
+   * have them.
+   */
   public static BatchOptions defaults() {
     return new BatchOptions(
         32,
         Duration.ofNanos(500_000),
         1024,
+        256L << 20,
         Arrays.asList(8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 512));
   }
 
   public BatchOptions withMaxBatch(int rows) {
-    return new BatchOptions(rows, maxDelay, maxQueue, lengths);
+    return new BatchOptions(rows, maxDelay, maxQueue, maxQueueBytes, lengths);
   }
 
   public BatchOptions withMaxDelay(Duration delay) {
-    return new BatchOptions(maxBatch, delay, maxQueue, lengths);
+    return new BatchOptions(maxBatch, delay, maxQueue, maxQueueBytes, lengths);
   }
 
   public BatchOptions withMaxQueue(int requests) {
-    return new BatchOptions(maxBatch, maxDelay, requests, lengths);
+    return new BatchOptions(maxBatch, maxDelay, requests, maxQueueBytes, lengths);
+  }
+
+  public BatchOptions withMaxQueueBytes(long bytes) {
+    return new BatchOptions(maxBatch, maxDelay, maxQueue, bytes, lengths);
   }
 
   public BatchOptions withLengths(List<Integer> ascending) {
-    return new BatchOptions(maxBatch, maxDelay, maxQueue, ascending);
+    return new BatchOptions(maxBatch, maxDelay, maxQueue, maxQueueBytes, ascending);
   }
 
-  /** The length a request is padded to. */
+  /** The length a request is padded to: the next one of the list, or its own. */
   int bucket(long length) {
     for (int bucket : lengths) {
       if (bucket >= length) {

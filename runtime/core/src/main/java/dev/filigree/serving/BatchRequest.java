@@ -11,6 +11,7 @@ import java.util.concurrent.CompletableFuture;
  * @param inputs by name
  * @param signature what requests that run with it must have in common
  * @param rows it takes of a batch
+ * @param bytes of its inputs
  * @param arrived when, by {@link System#nanoTime}
  * @param result receives the outputs; done early when it is cancelled or its deadline passes
  */
@@ -18,5 +19,6 @@ record BatchRequest(
     Map<String, Tensor> inputs,
     Map<String, List<Long>> signature,
     long rows,
+    long bytes,
     long arrived,
     CompletableFuture<Map<String, Tensor>> result) {}

@@ -9,6 +9,17 @@ package dev.filigree.serving;
  * @param abandoned requests that were cancelled or whose deadline passed before they ran
  * @param failed requests whose run failed
  * @param waiting requests that wait now
+ * @param latencyNanos time from a request's arrival to its answer
+ * @param waitNanos time from a request's arrival to the start of its run
+ * @param batchRows rows that ran together
  */
 public record BatchStatistics(
-    long requests, long batches, long rejected, long abandoned, long failed, int waiting) {}
+    long requests,
+    long batches,
+    long rejected,
+    long abandoned,
+    long failed,
+    int waiting,
+    Distribution latencyNanos,
+    Distribution waitNanos,
+    Distribution batchRows) {}

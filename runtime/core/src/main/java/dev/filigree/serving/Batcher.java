@@ -2,12 +2,10 @@ package dev.filigree.serving;
 
 import dev.filigree.InputException;
 import dev.filigree.RejectedException;
+import dev.filigree.RejectedException.Kind;
 import dev.filigree.Session;
 import dev.filigree.Tensor;
 import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -18,9 +16,10 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs the requests of many callers together. One run goes on at a time; what arrives meanwhile
- * waits in a bounded queue, and the next run takes the oldest request with all others that fit it.
- * So batches grow with the load, and a lone caller computes in its own thread as if there were no
- * batcher. Thread-safe, from virtual threads too. The session stays the caller's to close.
+ * waits in a bounded queue, and the next run takes the oldest request with all others that fit it,
+ * so none is overtaken for ever. Batches grow with the load, and a lone caller computes in its own
+ * thread as if there were no batcher. Thread-safe, from virtual threads too. The session stays the
+ * caller's to close.
  *
  * <p>Requests of a run share its fate: if it fails with an error that names an input, each is tried
  * alone, so that one bad request does not fail its neighbours.
@@ -31,20 +30,30 @@ public final class Batcher implements AutoCloseable {
   private final BatchLayout layout;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
-  private final ArrayDeque<BatchRequest> queue = new ArrayDeque<>();
+  private final BatchQueue queue;
+  private final Recorder latencies = new Recorder();
+  private final Recorder waits = new Recorder();
+  private final Recorder batchRows = new Recorder();
   private boolean leading;
   private boolean closed;
-  private int lastBatch;
+
+  /** Rows the leader waits for; 0 while it does not wait. */
+  private long awaitedRows;
+
+  /** Rows of the last batch and of what waited when it was taken: as many are likely to come. */
+  private long rowsInPlay;
+
   private long requests;
   private long batches;
   private long rejected;
   private long abandoned;
   private long failed;
 
-  private Batcher(Session session, BatchOptions options) {
+  private Batcher(Session session, BatchOptions options, BatchLayout layout) {
     this.session = session;
     this.options = options;
-    this.layout = BatchLayout.of(session.model(), options);
+    this.layout = layout;
+    this.queue = new BatchQueue(options);
   }
 
   /**
@@ -53,7 +62,16 @@ public final class Batcher implements AutoCloseable {
    * @throws dev.filigree.UnsupportedException if the model has no variable first axis
    */
   public static Batcher over(Session session, BatchOptions options) {
-    return new Batcher(session, options);
+    return new Batcher(session, options, BatchLayout.of(session.model(), options));
+  }
+
+  /**
+   * The same queue, deadlines and limits for a model whose requests cannot run together: each runs
+   * alone and as it is.
+   */
+  public static Batcher oneByOne(Session session, BatchOptions options) {
+    BatchOptions single = options.withMaxBatch(1);
+    return new Batcher(session, single, BatchLayout.oneByOne(session.model(), single));
   }
 
   /**
@@ -61,7 +79,7 @@ public final class Batcher implements AutoCloseable {
    *
    * @param inputs by name, with one or more rows along the first axis
    * @return the outputs for these rows
-   * @throws InputException if an input is missing or does not fit
+   * @throws InputException if an input is missing, unknown or does not fit
    * @throws RejectedException if too many requests wait or the batcher was closed
    */
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
@@ -69,10 +87,15 @@ public final class Batcher implements AutoCloseable {
     if (enqueue(request)) {
       lead(request);
     }
-    return outcome(request);
+    return outcome(request.result());
   }
 
-  /** Hands a request over and returns at once; see {@link #submit(Map, Duration)}. */
+  /**
+   * Hands a request over and returns at once; see {@link #submit(Map, Duration)}.
+   *
+   * @throws InputException if an input is missing, unknown or does not fit
+   * @throws RejectedException if too many requests wait or the batcher was closed
+   */
   public CompletableFuture<Map<String, Tensor>> submit(Map<String, Tensor> inputs) {
     BatchRequest request = request(inputs);
     if (enqueue(request)) {
@@ -88,29 +111,60 @@ public final class Batcher implements AutoCloseable {
    * @param deadline time from now after which nobody wants the outputs any more; the future then
    *     fails with a {@link RejectedException}
    * @return the outputs, or the exceptions {@link #run} throws
+   * @throws InputException if an input is missing, unknown or does not fit
+   * @throws RejectedException if too many requests wait or the batcher was closed
    */
   public CompletableFuture<Map<String, Tensor>> submit(
       Map<String, Tensor> inputs, Duration deadline) {
     CompletableFuture<Map<String, Tensor>> result = submit(inputs);
-    CompletableFuture.delayedExecutor(deadline.toNanos(), TimeUnit.NANOSECONDS)
-        .execute(
-            () ->
-                result.completeExceptionally(
-                    new RejectedException(
-                        "the request to "
-                            + session.model().name()
-                            + " was not done within "
-                            + deadline.toMillis()
-                            + " ms",
-                        "allow more time, or send less at once")));
+    // the timer ends with the request: were it left to run out, it would hold on to the outputs
+    CompletableFuture<Void> timer = new CompletableFuture<>();
+    timer
+        .orTimeout(Math.max(0, deadline.toNanos()), TimeUnit.NANOSECONDS)
+        .exceptionally(
+            timeout -> {
+              result.completeExceptionally(late(deadline));
+              return null;
+            });
+    result.whenComplete((outputs, failure) -> timer.complete(null));
     return result;
   }
 
+  private RejectedException late(Duration deadline) {
+    return new RejectedException(
+        Kind.LATE,
+        "the request to "
+            + session.model().name()
+            + " was not done within "
+            + deadline.toMillis()
+            + " ms",
+        "allow more time, or send less at once");
+  }
+
+  /** Waits for what {@link #submit} promised and throws what it failed with. */
+  static Map<String, Tensor> outcome(CompletableFuture<Map<String, Tensor>> result) {
+    try {
+      return result.join();
+    } catch (CompletionException wrapped) {
+      switch (wrapped.getCause()) {
+        case RuntimeException unchecked -> throw unchecked;
+        case Error error -> throw error;
+        default -> throw wrapped;
+      }
+    }
+  }
+
   private BatchRequest request(Map<String, Tensor> inputs) {
+    session.check(inputs);
+    long bytes = 0;
+    for (Tensor tensor : inputs.values()) {
+      bytes += tensor.bytes();
+    }
     return new BatchRequest(
         inputs,
         layout.signature(inputs),
         layout.rows(inputs),
+        bytes,
         System.nanoTime(),
         new CompletableFuture<>());
   }
@@ -122,19 +176,21 @@ public final class Batcher implements AutoCloseable {
       if (closed) {
         rejected++;
         throw new RejectedException(
-            "the batcher of " + session.model().name() + " was closed", "open a new one");
+            Kind.CLOSED,
+            "the batcher of " + session.model().name() + " was closed",
+            "open a new one");
       }
-      if (queue.size() >= options.maxQueue()) {
-        queue.removeIf(this::isAbandoned);
+      if (queue.isFullFor(request)) {
+        abandoned += queue.removeAbandoned();
       }
-      if (queue.size() >= options.maxQueue()) {
+      if (queue.isFullFor(request)) {
         rejected++;
-        throw new RejectedException(
-            options.maxQueue() + " requests to " + session.model().name() + " wait already",
-            "try again later, or allow a longer queue (maxQueue)");
+        throw full();
       }
       queue.add(request);
-      changed.signalAll();
+      if (awaitedRows > 0 && queue.rows() >= awaitedRows) {
+        changed.signalAll();
+      }
       boolean first = !leading;
       leading = true;
       return first;
@@ -143,12 +199,16 @@ public final class Batcher implements AutoCloseable {
     }
   }
 
-  private boolean isAbandoned(BatchRequest request) {
-    if (request.result().isDone()) {
-      abandoned++;
-      return true;
-    }
-    return false;
+  private RejectedException full() {
+    return new RejectedException(
+        Kind.FULL,
+        queue.size()
+            + " requests to "
+            + session.model().name()
+            + " with "
+            + queue.bytes()
+            + " bytes wait already",
+        "try again later, or allow a longer queue (maxQueue, maxQueueBytes)");
   }
 
   /**
@@ -162,23 +222,23 @@ public final class Batcher implements AutoCloseable {
         return;
       }
       execute(batch);
-      if (own != null && own.result().isDone() && handOver()) {
+      if (own != null && own.result().isDone()) {
+        handOver();
         return;
       }
     }
   }
 
   /** Ends this leadership; another thread takes over if requests wait. */
-  private boolean handOver() {
+  private void handOver() {
     lock.lock();
     try {
-      if (queue.isEmpty()) {
+      if (queue.size() == 0) {
         leading = false;
         changed.signalAll();
       } else {
         Thread.ofVirtual().start(() -> lead(null));
       }
-      return true;
     } finally {
       lock.unlock();
     }
@@ -189,78 +249,67 @@ public final class Batcher implements AutoCloseable {
     lock.lock();
     try {
       while (true) {
-        queue.removeIf(this::isAbandoned);
-        BatchRequest oldest = queue.peek();
+        abandoned += queue.removeAbandoned();
+        BatchRequest oldest = queue.oldest();
         if (oldest == null) {
           leading = false;
           changed.signalAll();
           return List.of();
         }
-        long waited = System.nanoTime() - oldest.arrived();
-        long left = options.maxDelay().toNanos() - waited;
-        if (left <= 0 || closed || fitting(oldest) >= worthWaitingFor()) {
-          return take(oldest);
+        long wanted = Math.min(options.maxBatch(), rowsInPlay);
+        long left = options.maxDelay().toNanos() - (System.nanoTime() - oldest.arrived());
+        if (left <= 0 || closed || queue.rows() >= wanted) {
+          return take();
         }
-        awaitMore(left);
+        await(wanted, left);
       }
     } finally {
       lock.unlock();
     }
   }
 
-  /** Rows to wait for: as many as ran together last time, since as many callers are there. */
-  private int worthWaitingFor() {
-    return Math.min(options.maxBatch(), lastBatch);
-  }
-
-  private void awaitMore(long nanos) {
+  private void await(long rows, long nanos) {
+    awaitedRows = rows;
     try {
       changed.awaitNanos(nanos);
     } catch (InterruptedException interrupt) {
       // the interrupt is the caller's to see once its request is done; the batch is taken as it is
       Thread.currentThread().interrupt();
-      lastBatch = 0;
+      rowsInPlay = 0;
+    } finally {
+      awaitedRows = 0;
     }
   }
 
-  private long fitting(BatchRequest oldest) {
-    long rows = 0;
-    for (BatchRequest request : queue) {
-      rows += request.signature().equals(oldest.signature()) ? request.rows() : 0;
-    }
-    return rows;
-  }
-
-  private List<BatchRequest> take(BatchRequest oldest) {
-    List<BatchRequest> batch = new ArrayList<>();
-    long rows = 0;
-    for (Iterator<BatchRequest> waiting = queue.iterator(); waiting.hasNext(); ) {
-      BatchRequest request = waiting.next();
-      boolean fits = rows + request.rows() <= options.maxBatch() || batch.isEmpty();
-      if (fits && request.signature().equals(oldest.signature())) {
-        batch.add(request);
-        rows += request.rows();
-        waiting.remove();
-      }
-    }
-    lastBatch = (int) Math.min(rows, options.maxBatch());
+  private List<BatchRequest> take() {
+    rowsInPlay = queue.rows();
+    List<BatchRequest> batch = queue.take();
     requests += batch.size();
     batches++;
+    batchRows.record(rowsInPlay - queue.rows());
     return batch;
   }
 
   private void execute(List<BatchRequest> batch) {
+    long start = System.nanoTime();
+    for (BatchRequest request : batch) {
+      waits.record(start - request.arrived());
+    }
+    run(batch);
+  }
+
+  private void run(List<BatchRequest> batch) {
     try {
-      List<Map<String, Tensor>> inputs = batch.stream().map(BatchRequest::inputs).toList();
-      List<Map<String, Tensor>> outputs = layout.split(inputs, session.run(layout.join(inputs)));
-      for (int i = 0; i < outputs.size(); i++) {
+      List<Map<String, Tensor>> outputs = layout.split(batch, session.run(layout.join(batch)));
+      for (int i = 0; i < batch.size(); i++) {
+        record(batch.get(i));
         batch.get(i).result().complete(outputs.get(i));
       }
     } catch (InputException bad) {
       if (batch.size() == 1) {
         fail(batch, bad);
       } else {
-        batch.forEach(request -> execute(List.of(request)));
+        batch.forEach(request -> run(List.of(request)));
       }
     } catch (Throwable cause) {
       fail(batch, cause);
@@ -274,26 +323,35 @@ public final class Batcher implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    batch.forEach(request -> request.result().completeExceptionally(cause));
+    for (BatchRequest request : batch) {
+      record(request);
+      request.result().completeExceptionally(cause);
+    }
   }
 
-  private static Map<String, Tensor> outcome(BatchRequest request) {
-    try {
-      return request.result().join();
-    } catch (CompletionException wrapped) {
-      switch (wrapped.getCause()) {
-        case RuntimeException unchecked -> throw unchecked;
-        case Error error -> throw error;
-        default -> throw wrapped;
-      }
-    }
+  private void record(BatchRequest request) {
+    latencies.record(System.nanoTime() - request.arrived());
+  }
+
+  /** Whether requests run together. */
+  boolean isBatching() {
+    return options.maxBatch() > 1;
   }
 
   /** What it has done so far. */
   public BatchStatistics statistics() {
     lock.lock();
     try {
-      return new BatchStatistics(requests, batches, rejected, abandoned, failed, queue.size());
+      return new BatchStatistics(
+          requests,
+          batches,
+          rejected,
+          abandoned,
+          failed,
+          queue.size(),
+          latencies.distribution(),
+          waits.distribution(),
+          batchRows.distribution());
     } finally {
       lock.unlock();
     }

@@ -1,0 +1,97 @@
+package dev.filigree.serving;
+
+import dev.filigree.Model;
+import dev.filigree.Session;
+import dev.filigree.UnsupportedException;
+import java.util.function.Consumer;
+
+/**
+ * One version of a model that is served. It closes itself when it is retired and its last lease
+ * ends. Thread-safe.
+ */
+final class HostedModel {
+  private static final System.Logger LOG = System.getLogger("dev.filigree");
+
+  final Model model;
+  final Session session;
+  final Batcher batcher;
+  final boolean batched;
+
+  /** What lives as long as this version, or null; set before it is served. */
+  AutoCloseable companion;
+
+  /** Set before it is served. */
+  int version = 1;
+
+  private final Consumer<HostedModel> whenClosed;
+  private int leases = 1;
+  private boolean retired;
+
+  /**
+   * A version.
+   *
+   * @param model becomes its to close once this has succeeded
+   * @param whenClosed hears when all is closed
+   */
+  HostedModel(
+      String name,
+      Model model,
+      Session session,
+      BatchOptions batching,
+      Consumer<HostedModel> whenClosed) {
+    this.model = model;
+    this.session = session;
+    this.whenClosed = whenClosed;
+    Batcher chosen;
+    try {
+      chosen = Batcher.over(session, batching);
+    } catch (UnsupportedException alone) {
+      LOG.log(
+          System.Logger.Level.INFO,
+          "requests to {0} run one at a time: {1}",
+          name,
+          alone.problem());
+      chosen = Batcher.oneByOne(session, batching);
+    }
+    this.batcher = chosen;
+    this.batched = chosen.isBatching();
+  }
+
+  /** Bytes its weights take, as they are and laid out. */
+  long bytes() {
+    return model.weightBytes() + session.packedBytes();
+  }
+
+  synchronized void lease() {
+    leases++;
+  }
+
+  /** Ends it as soon as its last lease has ended. */
+  synchronized void retire() {
+    if (!retired) {
+      retired = true;
+      release();
+    }
+  }
+
+  synchronized void release() {
+    if (--leases == 0) {
+      // a leader of the batcher may be the one that releases, so another thread waits for it
+      Thread.ofVirtual().start(this::close);
+    }
+  }
+
+  private void close() {
+    batcher.close();
+    session.close();
+    try {
+      if (companion != null) {
+        companion.close();
+      }
+    } catch (Exception failed) {
+      LOG.log(System.Logger.Level.WARNING, "what belongs to " + model.path() + " stays", failed);
+    }
+    model.close();
+    whenClosed.accept(this);
+  }
+}
