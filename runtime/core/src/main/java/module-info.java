@@ -3,6 +3,7 @@
  * kernels.
  */
 module dev.filigree.core {
+  requires jdk.jfr;
   requires tools.jackson.core;
   requires tools.jackson.databind;
 

@@ -1,5 +1,6 @@
 package dev.filigree;
 
+import dev.filigree.event.LoadEvent;
 import dev.filigree.format.MappedFile;
 import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.format.container.Container;
@@ -78,6 +79,19 @@ public final class Model implements AutoCloseable {
    * @throws GraphException if its graph is none, or a node lacks what its operator needs
    */
   public static Model open(Path path) {
+    LoadEvent event = new LoadEvent();
+    event.begin();
+    Model model = read(path);
+    event.end();
+    if (event.shouldCommit()) {
+      event.path = path.toString();
+      event.bytes = model.weightBytes();
+      event.commit();
+    }
+    return model;
+  }
+
+  private static Model read(Path path) {
     Arena arena = Arena.ofShared();
     try {
       if (Files.isDirectory(path)) {

@@ -1,6 +1,9 @@
 package dev.filigree;
 
+import dev.filigree.event.RunEvent;
+import dev.filigree.event.WarmUpEvent;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.plan.LayerTime;
 import dev.filigree.spi.Devices;
 import dev.filigree.spi.Runner;
 import java.util.List;
@@ -93,10 +96,12 @@ public final class Session implements AutoCloseable {
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     check.inputs(inputs);
     begin();
+    RunEvent event = recorded();
     try {
       return runner.run(inputs);
     } finally {
       end();
+      commit(event);
     }
   }
 
@@ -112,10 +117,47 @@ public final class Session implements AutoCloseable {
     check.inputs(inputs);
     check.outputs(outputs);
     begin();
+    RunEvent event = recorded();
     try {
       runner.run(inputs, outputs);
     } finally {
       end();
+      commit(event);
+    }
+  }
+
+  /**
+   * Runs the model and tells what each step took, in their order, instead of the outputs.
+   *
+   * @throws InputException if an input is missing, unknown, or of the wrong type or shape
+   * @throws UnsupportedException if the device cannot tell
+   * @throws IllegalStateException if the session was closed
+   */
+  public List<LayerTime> profile(Map<String, Tensor> inputs) {
+    check.inputs(inputs);
+    begin();
+    try {
+      return runner.profile(inputs);
+    } finally {
+      end();
+    }
+  }
+
+  /** An event that has begun, or null while nobody records: a run then leaves no garbage. */
+  private static RunEvent recorded() {
+    if (!RunEvent.isRecorded()) {
+      return null;
+    }
+    RunEvent event = new RunEvent();
+    event.begin();
+    return event;
+  }
+
+  private void commit(RunEvent event) {
+    if (event != null) {
+      event.model = model.name();
+      event.device = device.toString();
+      event.commit();
     }
   }
 
@@ -131,10 +173,14 @@ public final class Session implements AutoCloseable {
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     check.inputs(inputs);
     begin();
+    WarmUpEvent event = new WarmUpEvent();
+    event.model = model.name();
+    event.begin();
     try {
       runner.warmUp(inputs, progress);
     } finally {
       end();
+      event.commit();
     }
   }
 

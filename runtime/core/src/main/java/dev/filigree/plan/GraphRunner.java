@@ -5,6 +5,10 @@ import dev.filigree.Progress;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
+import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.KernelChoiceEvent;
+import dev.filigree.event.PlanEvent;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
@@ -111,6 +115,25 @@ public final class GraphRunner implements Runner {
     Arrays.sort(byLastUse, ShapePlan.BY_LAST_USE);
     for (int i = 0; i < byLastUse.length && idleBytes() > options.activationBytes(); i++) {
       byLastUse[i].freeIdle();
+    }
+  }
+
+  @Override
+  public List<LayerTime> profile(Map<String, Tensor> inputs) {
+    ShapePlan shapes = plan(inputs);
+    Plan plan =
+        shapes
+            .plan()
+            .orElseThrow(
+                () ->
+                    new UnsupportedException(
+                        "this graph is computed node by node, without kernels to profile",
+                        "profile a graph whose shapes do not follow from data"));
+    Workspace workspace = shapes.take(pool.size());
+    try {
+      return plan.profile(workspace, pool, graph.inputs(), inputs);
+    } finally {
+      shapes.give(workspace);
     }
   }
 
@@ -225,7 +248,10 @@ public final class GraphRunner implements Runner {
         return plan;
       }
     }
+    PlanEvent event = new PlanEvent();
+    event.begin();
     Optional<Plan> made = Planner.plan(graph, shapes, linearLayers);
+    record(event, shapes, made);
     made.filter(plan -> plan.bytes() > options.activationBytes())
         .ifPresent(
             plan -> {
@@ -250,6 +276,33 @@ public final class GraphRunner implements Runner {
     kept.add(plan);
     plans = kept.toArray(ShapePlan[]::new);
     return plan;
+  }
+
+  private static void record(PlanEvent event, Map<String, Shape> shapes, Optional<Plan> made) {
+    event.end();
+    if (made.isEmpty()) {
+      FallbackEvent.record(
+          "node by node",
+          "shapes of " + shapes + " follow from data",
+          "export the graph with shapes that follow from those of its inputs");
+    }
+    if (event.shouldCommit()) {
+      event.shapes = shapes.toString();
+      event.operations = made.map(plan -> plan.layers().size()).orElse(0);
+      event.bytes = made.map(Plan::bytes).orElse(0L);
+      event.commit();
+      made.ifPresent(plan -> plan.layers().forEach(GraphRunner::record));
+    }
+  }
+
+  private static void record(LayerPlan layer) {
+    KernelChoiceEvent event = new KernelChoiceEvent();
+    event.operation = layer.name();
+    event.operator = layer.operator();
+    event.format = layer.format();
+    event.kernel = layer.kernel();
+    event.reason = layer.reason();
+    event.commit();
   }
 
   private synchronized void forget(Map<String, Shape> shapes) {

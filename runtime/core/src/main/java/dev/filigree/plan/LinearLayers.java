@@ -1,5 +1,6 @@
 package dev.filigree.plan;
 
+import dev.filigree.event.PackEvent;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
@@ -120,10 +121,24 @@ final class LinearLayers {
     }
     synchronized (kernelsOfWeights) {
       if (kernelsOfWeights[option] == null) {
-        kernelsOfWeights[option] = kernels.linear(weights).get(option).pack();
+        kernelsOfWeights[option] = pack(kernels.linear(weights).get(option), weights);
       }
       return kernelsOfWeights[option];
     }
+  }
+
+  private static LinearKernel pack(LinearOption option, Weights weights) {
+    PackEvent event = new PackEvent();
+    event.begin();
+    LinearKernel packed = option.pack();
+    event.end();
+    if (event.shouldCommit()) {
+      event.kernel = option.name();
+      event.format = weights.format();
+      event.bytes = packed.bytes();
+      event.commit();
+    }
+    return packed;
   }
 
   /** Whether a kind has been measured. */

@@ -120,6 +120,11 @@ final class PanelSteps {
   /** Puts a row-major value in panels. */
   record ToPanels(Kernels kernels, Slot x, Slot y) implements Step {
     @Override
+    public String work() {
+      return "to panels";
+    }
+
+    @Override
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = y.panels();
@@ -139,6 +144,11 @@ final class PanelSteps {
 
   /** Puts a value in panels in row-major order. */
   record ToRows(Kernels kernels, Slot x, Slot y) implements Step {
+    @Override
+    public String work() {
+      return "to rows";
+    }
+
     @Override
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();

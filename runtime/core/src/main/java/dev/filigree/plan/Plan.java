@@ -6,6 +6,7 @@ import dev.filigree.graph.ValueInfo;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,6 +33,7 @@ final class Plan {
   private final List<Step> steps;
   private final long bytes;
   private final List<LayerPlan> layers;
+  private final List<Integer> stepsUpTo;
   private final Set<LinearKernel> linearKernels;
   private final List<WarmUp.Layer> linearSteps;
 
@@ -40,6 +42,7 @@ final class Plan {
    *
    * @param inputs where each input goes, in the graph's order
    * @param bytes of all buffers
+   * @param stepsUpTo for each layer, the number of steps up to its last
    * @param linearKernels packed weights it uses
    * @param linearSteps its linear layers
    */
@@ -51,6 +54,7 @@ final class Plan {
       List<Step> steps,
       long bytes,
       List<LayerPlan> layers,
+      List<Integer> stepsUpTo,
       Set<LinearKernel> linearKernels,
       List<WarmUp.Layer> linearSteps) {
     this.kernels = kernels;
@@ -60,6 +64,7 @@ final class Plan {
     this.steps = List.copyOf(steps);
     this.bytes = bytes;
     this.layers = List.copyOf(layers);
+    this.stepsUpTo = List.copyOf(stepsUpTo);
     this.linearKernels = linearKernels;
     this.linearSteps = List.copyOf(linearSteps);
   }
@@ -109,10 +114,7 @@ final class Plan {
       Map<String, Tensor> from,
       Map<String, Tensor> to) {
     MemorySegment memory = workspace.memory();
-    for (int i = 0; i < infos.size(); i++) {
-      Tensor tensor = from.get(infos.get(i).name()).contiguous();
-      MemorySegment.copy(tensor.data(), 0, memory, inputs.get(i).offset(), tensor.bytes());
-    }
+    take(infos, from, memory);
     workspace.run(pool);
     for (int i = 0; i < outputs.size(); i++) {
       Tensor target = to.get(outputs.get(i).info.name());
@@ -120,6 +122,37 @@ final class Plan {
         deliver(outputs.get(i), memory, target);
       }
     }
+  }
+
+  private void take(List<ValueInfo> infos, Map<String, Tensor> from, MemorySegment memory) {
+    for (int i = 0; i < infos.size(); i++) {
+      Tensor tensor = from.get(infos.get(i).name()).contiguous();
+      MemorySegment.copy(tensor.data(), 0, memory, inputs.get(i).offset(), tensor.bytes());
+    }
+  }
+
+  /** Runs the plan and tells what each step took. The outputs stay in the workspace. */
+  List<LayerTime> profile(
+      Workspace workspace, WorkerPool pool, List<ValueInfo> infos, Map<String, Tensor> from) {
+    take(infos, from, workspace.memory());
+    long[] ends = new long[steps.size()];
+    long start = System.nanoTime();
+    workspace.run(pool, ends);
+    List<LayerTime> times = new ArrayList<>();
+    if (layers.isEmpty()) {
+      return times;
+    }
+    int layer = 0;
+    long begin = start;
+    for (int i = 0; i < ends.length; i++) {
+      while (layer < layers.size() - 1 && stepsUpTo.get(layer) <= i) {
+        layer++;
+      }
+      times.add(
+          new LayerTime(layers.get(layer), steps.get(i).work(), begin - start, ends[i] - begin));
+      begin = ends[i];
+    }
+    return times;
   }
 
   private void deliver(Output output, MemorySegment memory, Tensor target) {

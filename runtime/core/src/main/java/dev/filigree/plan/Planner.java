@@ -54,6 +54,10 @@ final class Planner {
   private final List<Plan.Resident> residents = new ArrayList<>();
   private final List<Step> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
+
+  /** For each layer, the number of steps up to its last. */
+  private final List<Integer> stepsUpTo = new ArrayList<>();
+
   private final List<WarmUp.Layer> linearSteps = new ArrayList<>();
   private final Set<LinearKernel> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
@@ -109,6 +113,7 @@ final class Planner {
         steps,
         bytes,
         layers,
+        stepsUpTo,
         linearKernels,
         linearSteps);
   }
@@ -233,6 +238,7 @@ final class Planner {
 
   void explain(LayerPlan layer) {
     layers.add(layer);
+    stepsUpTo.add(steps.size());
   }
 
   /** Computes a node now if nothing of it depends on data. */

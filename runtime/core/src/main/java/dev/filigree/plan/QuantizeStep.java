@@ -17,6 +17,11 @@ import java.lang.foreign.MemorySegment;
  */
 record QuantizeStep(Kernels kernels, Slot x, Slot y, Slot scale) implements Step {
   @Override
+  public String work() {
+    return "quantise";
+  }
+
+  @Override
   public BoundStep bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
     Panels panels = x.panels();

@@ -71,6 +71,18 @@ final class Workspace implements AutoCloseable {
     }
   }
 
+  /**
+   * Runs all steps.
+   *
+   * @param ends receives when each ended, by {@link System#nanoTime}
+   */
+  void run(WorkerPool pool, long[] ends) {
+    for (int i = 0; i < steps.length; i++) {
+      steps[i].run(pool);
+      ends[i] = System.nanoTime();
+    }
+  }
+
   @Override
   public void close() {
     arena.close();

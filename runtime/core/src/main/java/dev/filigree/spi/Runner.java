@@ -5,7 +5,9 @@ import dev.filigree.InputException;
 import dev.filigree.Progress;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.plan.LayerTime;
 import java.util.List;
 import java.util.Map;
 
@@ -46,6 +48,17 @@ public interface Runner extends AutoCloseable {
    * Repeating it costs little.
    */
   void warmUp(Map<String, Tensor> inputs, Progress progress);
+
+  /**
+   * Runs the graph and tells what each step took, in their order.
+   *
+   * @throws UnsupportedException if the runner cannot tell
+   */
+  default List<LayerTime> profile(Map<String, Tensor> inputs) {
+    throw new UnsupportedException(
+        "the times of single kernels are not known on this device",
+        "profile on the device cpu, or use the profiler of the device's maker");
+  }
 
   /** What a run with inputs of some shapes does, layer by layer. */
   List<LayerPlan> layers(Map<String, Shape> shapes);

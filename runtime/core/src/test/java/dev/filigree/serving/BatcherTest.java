@@ -121,6 +121,10 @@ class BatcherTest {
       CompletableFuture<Map<String, Tensor>> first = occupy(batcher);
       CompletableFuture<Map<String, Tensor>> cancelled = occupy(batcher);
       assertTrue(cancelled.cancel(false));
+      List<CompletableFuture<?>> before = new ArrayList<>();
+      for (int i = 0; i < 10; i++) {
+        before.add(occupy(batcher));
+      }
       CompletableFuture<Map<String, Tensor>> late =
           batcher.submit(Served.request(400, 700, 1), Duration.ofNanos(1));
       ExecutionException failed = assertThrows(ExecutionException.class, late::get);
@@ -128,6 +132,9 @@ class BatcherTest {
           RejectedException.Kind.LATE,
           assertInstanceOf(RejectedException.class, failed.getCause()).kind());
       first.get();
+      for (CompletableFuture<?> request : before) {
+        request.get();
+      }
       assertTrue(Served.isAnswer(batcher.run(Served.request(1, 4, 9)), 1, 4, 9, 1));
       assertTrue(batcher.statistics().abandoned() >= 1, batcher.statistics().toString());
     }

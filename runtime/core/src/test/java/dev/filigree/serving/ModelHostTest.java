@@ -19,8 +19,10 @@ import dev.filigree.testing.OnnxModel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -125,7 +127,7 @@ class ModelHostTest {
 
   @Test
   void aLeaseKeepsItsVersionAndWhatBelongsToIt() throws Exception {
-    List<String> closed = new ArrayList<>();
+    List<String> closed = Collections.synchronizedList(new ArrayList<>());
     ModelHost.Preparation preparation =
         new ModelHost.Preparation() {
           @Override
@@ -156,7 +158,7 @@ class ModelHostTest {
       }
       assertTrue(Served.isAnswer(last.get(), 200, 300, 3, 1), "handed over before the lease ended");
     }
-    assertEquals(List.of("once", "twice"), closed);
+    assertEquals(Set.of("once", "twice"), Set.copyOf(closed));
   }
 
   private record Companion(String name, List<String> closed) implements AutoCloseable {

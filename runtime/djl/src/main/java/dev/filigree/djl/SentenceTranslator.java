@@ -10,6 +10,7 @@ import ai.djl.translate.TranslatorContext;
 import dev.filigree.Tensor;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.text.SentenceEncoder;
+import dev.filigree.text.SentenceModel;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
@@ -21,7 +22,7 @@ import java.util.Map;
  * uses that there is some: texts are padded to one length where they are tokenised.
  */
 final class SentenceTranslator implements Translator<String, float[]> {
-  private static final String BATCH = SentenceEncoder.Batch.class.getName();
+  private static final String BATCH = SentenceModel.Batch.class.getName();
 
   private SentenceEncoder encoder;
 
@@ -47,7 +48,7 @@ final class SentenceTranslator implements Translator<String, float[]> {
 
   @Override
   public NDList batchProcessInput(TranslatorContext ctx, List<String> texts) {
-    SentenceEncoder.Batch batch = encoder.batch(texts);
+    SentenceModel.Batch batch = encoder.batch(texts);
     ctx.setAttachment(BATCH, batch);
     NDList arrays = new NDList();
     batch.inputs().forEach((name, tensor) -> arrays.add(array(ctx, name, tensor)));
@@ -71,7 +72,7 @@ final class SentenceTranslator implements Translator<String, float[]> {
     for (int i = 0; i < made.size(); i++) {
       outputs.put(made.get(i).name(), ((HostArray) list.get(i)).tensor());
     }
-    return List.of(encoder.vectors((SentenceEncoder.Batch) ctx.getAttachment(BATCH), outputs));
+    return List.of(encoder.vectors((SentenceModel.Batch) ctx.getAttachment(BATCH), outputs));
   }
 
   @Override

@@ -9,6 +9,7 @@ import dev.filigree.compress.Compressor;
 import dev.filigree.compress.Recipe;
 import dev.filigree.text.EncoderOptions;
 import dev.filigree.text.SentenceEncoder;
+import dev.filigree.text.SentenceModel;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.model.embedding.EmbeddingModel;
@@ -141,7 +142,7 @@ public final class FiligreeEmbeddingModel implements EmbeddingModel, AutoCloseab
   @Override
   public Response<List<Embedding>> embedAll(List<TextSegment> segments) {
     List<String> texts = segments.stream().map(TextSegment::text).toList();
-    SentenceEncoder.Embedded embedded = encoder.embedded(texts, Progress.NONE);
+    SentenceModel.Embedded embedded = encoder.embedded(texts, Progress.NONE);
     List<Embedding> vectors = Arrays.stream(embedded.vectors()).map(Embedding::from).toList();
     return Response.from(vectors, new TokenUsage(embedded.tokens()));
   }

@@ -61,8 +61,8 @@ public final class TextBatches {
       for (int row = 0; row < texts.size(); row++) {
         int at = row * length;
         switch (input.name()) {
-          case SentenceEncoder.IDS -> System.arraycopy(texts.get(row).ids(), 0, values, at, length);
-          case SentenceEncoder.MASK -> Arrays.fill(values, at, at + length, 1);
+          case SentenceModel.IDS -> System.arraycopy(texts.get(row).ids(), 0, values, at, length);
+          case SentenceModel.MASK -> Arrays.fill(values, at, at + length, 1);
           default -> System.arraycopy(texts.get(row).types(), 0, values, at, length);
         }
       }

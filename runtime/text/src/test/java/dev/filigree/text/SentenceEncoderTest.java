@@ -226,10 +226,10 @@ class SentenceEncoderTest {
     int[] lengths = {2, 8, 9, 32, 33, 48, 49, 128, 129, 160, 512};
     int[] buckets = {8, 8, 16, 32, 48, 48, 64, 128, 160, 160, 512};
     for (int i = 0; i < lengths.length; i++) {
-      assertEquals(buckets[i], SentenceEncoder.bucket(lengths[i]));
+      assertEquals(buckets[i], SentenceModel.bucket(lengths[i]));
     }
     for (int length = 25; length <= 512; length++) {
-      assertTrue(SentenceEncoder.bucket(length) <= 1.5 * length);
+      assertTrue(SentenceModel.bucket(length) <= 1.5 * length);
     }
   }
 }

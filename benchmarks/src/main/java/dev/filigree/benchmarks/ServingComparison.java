@@ -1,0 +1,230 @@
+package dev.filigree.benchmarks;
+
+import dev.filigree.Model;
+import dev.filigree.Progress;
+import dev.filigree.Session;
+import dev.filigree.SessionOptions;
+import dev.filigree.Tensor;
+import dev.filigree.serving.BatchOptions;
+import dev.filigree.serving.BatchStatistics;
+import dev.filigree.serving.Batcher;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/**
+ * What dynamic batching gives and costs: the throughput of many callers of short texts with and
+ * without it, in alternation; the latency of requests that come at random at a share of the highest
+ * load; and what it adds to the call of a lone caller.
+ */
+public final class ServingComparison {
+  static final int CALLERS = 32;
+
+  private static final int ROUNDS = 9;
+  private static final long ROUND_NANOS = 2_000_000_000;
+  private static final double LOAD = 0.7;
+  private static final long OPEN_NANOS = 20_000_000_000L;
+  private static final int LONE_CALLS = 2_000;
+  private static final int SHAPES = 512;
+
+  private final Session session;
+  private final Batcher batcher;
+  private final List<Map<String, Tensor>> requests;
+
+  /**
+   * Callers of a model.
+   *
+   * @param lengths tokens of the texts, in turn
+   */
+  ServingComparison(Session session, Batcher batcher, int[] lengths) {
+    this.session = session;
+    this.batcher = batcher;
+    this.requests = new ArrayList<>();
+    for (int i = 0; i < CALLERS; i++) {
+      requests.add(text(session.model(), lengths[i % lengths.length], i));
+    }
+  }
+
+  /** Options of the session: plans for every size of batch, or each new one would be planned. */
+  static SessionOptions options() {
+    return SessionOptions.defaults().withShapes(SHAPES);
+  }
+
+  /** The inputs of a text encoder for one text of made-up tokens. */
+  static Map<String, Tensor> text(Model model, int length, int seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    Map<String, Tensor> inputs = new LinkedHashMap<>();
+    model
+        .inputs()
+        .forEach(
+            input -> {
+              long[] values = new long[length];
+              switch (input.name()) {
+                case "attention_mask" -> Arrays.fill(values, 1);
+                case "input_ids" -> Arrays.setAll(values, i -> random.nextInt(1000, 20_000));
+                default -> {}
+              }
+              inputs.put(input.name(), Tensor.of(values, 1, length));
+            });
+    return inputs;
+  }
+
+  /** Arguments: the model's file, then lengths of texts (8 to 24 if there are none). */
+  public static void main(String[] args) throws InterruptedException {
+    int[] lengths =
+        args.length > 1
+            ? Arrays.stream(args).skip(1).mapToInt(Integer::parseInt).toArray()
+            : new int[] {8, 11, 13, 16, 9, 12, 15, 24};
+    try (Model model = Model.open(Path.of(args[0]));
+        Session session = model.session(options());
+        Batcher batcher = Batcher.over(session, BatchOptions.defaults())) {
+      ServingComparison comparison = new ServingComparison(session, batcher, lengths);
+      comparison.warmUp();
+      double best = comparison.throughput();
+      comparison.latency(best * LOAD);
+      comparison.lone();
+    }
+  }
+
+  private void warmUp() throws InterruptedException {
+    session.warmUp(requests.getFirst(), Progress.NONE);
+    for (int i = 0; i < 3; i++) {
+      closedLoop(session::run, ROUND_NANOS);
+      closedLoop(batcher::run, ROUND_NANOS);
+    }
+  }
+
+  /** Requests a second of callers that each wait for an answer before they ask again. */
+  double closedLoop(Consumer<Map<String, Tensor>> run, long nanos) throws InterruptedException {
+    AtomicLong done = new AtomicLong();
+    long start = System.nanoTime();
+    List<Thread> callers = new ArrayList<>();
+    for (Map<String, Tensor> request : requests) {
+      callers.add(
+          Thread.ofVirtual()
+              .start(
+                  () -> {
+                    while (System.nanoTime() - start < nanos) {
+                      run.accept(request);
+                      done.getAndIncrement();
+                    }
+                  }));
+    }
+    for (Thread caller : callers) {
+      caller.join();
+    }
+    return done.get() * 1e9 / (System.nanoTime() - start);
+  }
+
+  private double throughput() throws InterruptedException {
+    double[] with = new double[ROUNDS];
+    double[] ratios = new double[ROUNDS];
+    BatchStatistics before = batcher.statistics();
+    for (int round = 0; round < ROUNDS; round++) {
+      boolean first = round % 2 == 0;
+      double batched = first ? closedLoop(batcher::run, ROUND_NANOS) : 0;
+      double alone = closedLoop(session::run, ROUND_NANOS);
+      with[round] = first ? batched : closedLoop(batcher::run, ROUND_NANOS);
+      ratios[round] = with[round] / alone;
+    }
+    double rows = batcher.statistics().batchRows().since(before.batchRows()).mean();
+    System.out.printf(
+        Locale.ROOT,
+        "%d callers: %.0f texts/s in batches of %.1f, %.2fx of the same callers without batching%n",
+        CALLERS,
+        median(with),
+        rows,
+        median(ratios));
+    return median(with);
+  }
+
+  private void latency(double rate) throws InterruptedException {
+    double[] millis = openLoop(rate, OPEN_NANOS);
+    double p50 = percentile(millis, 50);
+    double p99 = percentile(millis, 99);
+    System.out.printf(
+        Locale.ROOT,
+        "at %.0f texts/s (%.0f %% of that): p50 %.2f ms, p99 %.2f ms, p99 = %.2f p50%n",
+        rate,
+        100 * LOAD,
+        p50,
+        p99,
+        p99 / p50);
+  }
+
+  /**
+   * Milliseconds from when each request was due to its answer; requests are due at random, however
+   * long those before them take.
+   */
+  double[] openLoop(double rate, long nanos) throws InterruptedException {
+    SplittableRandom random = new SplittableRandom(1);
+    List<Double> millis = new ArrayList<>();
+    Semaphore answered = new Semaphore(0);
+    long start = System.nanoTime();
+    double due = 0;
+    int sent = 0;
+    while (due < nanos) {
+      due -= Math.log(1 - random.nextDouble()) * 1e9 / rate;
+      long at = start + (long) due;
+      for (long left = at - System.nanoTime(); left > 0; left = at - System.nanoTime()) {
+        LockSupport.parkNanos(left);
+      }
+      CompletableFuture<Map<String, Tensor>> result =
+          batcher.submit(requests.get(sent % requests.size()));
+      result.whenComplete(
+          (outputs, failure) -> {
+            double taken = (System.nanoTime() - at) / 1e6;
+            synchronized (millis) {
+              millis.add(failure == null ? taken : Double.POSITIVE_INFINITY);
+            }
+            answered.release();
+          });
+      sent++;
+    }
+    answered.acquire(sent);
+    return millis.stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  private void lone() {
+    Map<String, Tensor> request = requests.getFirst();
+    double[] added = new double[LONE_CALLS];
+    double[] direct = new double[LONE_CALLS];
+    for (int i = 0; i < LONE_CALLS; i++) {
+      boolean first = i % 2 == 0;
+      double batched = first ? micros(() -> batcher.run(request)) : 0;
+      direct[i] = micros(() -> session.run(request));
+      added[i] = (first ? batched : micros(() -> batcher.run(request))) - direct[i];
+    }
+    System.out.printf(
+        Locale.ROOT,
+        "a lone call: %.0f us, batching adds %.1f us (medians)%n",
+        median(direct),
+        median(added));
+  }
+
+  private static double micros(Runnable run) {
+    long start = System.nanoTime();
+    run.run();
+    return (System.nanoTime() - start) / 1e3;
+  }
+
+  private static double median(double[] values) {
+    return percentile(values, 50);
+  }
+
+  private static double percentile(double[] values, double percent) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    return sorted[Math.max(0, (int) Math.ceil(percent / 100 * sorted.length) - 1)];
+  }
+}

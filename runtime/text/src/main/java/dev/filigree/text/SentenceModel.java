@@ -1,0 +1,298 @@
+package dev.filigree.text;
+
+import dev.filigree.DType;
+import dev.filigree.InputException;
+import dev.filigree.Model;
+import dev.filigree.Progress;
+import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
+import dev.filigree.graph.Dim;
+import dev.filigree.graph.ValueInfo;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/**
+ * What a text encoder such as all-MiniLM-L6-v2 takes and makes, whatever runs it: tokenises, makes
+ * batches of similar length, averages the tokens' vectors and scales the result to length 1 (as
+ * sentence-transformers does; a model whose output is one vector a text is only scaled).
+ * Thread-safe.
+ */
+public final class SentenceModel implements AutoCloseable {
+  static final String IDS = "input_ids";
+  static final String MASK = "attention_mask";
+  private static final String TYPES = "token_type_ids";
+
+  /** Length where the search for a model's limit ends. */
+  private static final int LONGEST = 1 << 16;
+
+  private final Model model;
+  private final Tokenizer tokenizer;
+  private final EncoderOptions options;
+  private final ValueInfo output;
+  private final int limit;
+
+  private SentenceModel(Model model, Tokenizer tokenizer, EncoderOptions options) {
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.options = options;
+    this.output = model.outputs().getFirst();
+    this.limit = limit(model);
+  }
+
+  /**
+   * Texts that were encoded.
+   *
+   * @param vectors of length 1, one for each text in their order
+   * @param tokens that were computed, special tokens included, padding not
+   */
+  public record Embedded(float[][] vectors, int tokens) {}
+
+  /**
+   * Texts that run together.
+   *
+   * @param inputs of the model by name, each {@code [texts, length]}
+   * @param tokens of each text, without padding
+   */
+  public record Batch(Map<String, Tensor> inputs, int[] tokens) {}
+
+  /** Whether a model takes and makes what a text encoder does, and has a tokenizer. */
+  public static boolean fits(Model model) {
+    return isEncoder(model) && model.documents().containsKey(Model.TOKENIZER);
+  }
+
+  /**
+   * Opens the tokenizer of a model.
+   *
+   * @param model a text encoder with its tokenizer; must stay open as long as this is used
+   * @throws UnsupportedException if the model is no text encoder
+   * @throws dev.filigree.FormatException if it has no tokenizer
+   */
+  public static SentenceModel open(Model model, EncoderOptions options) {
+    check(model);
+    Tokenizer tokenizer = Tokenizer.of(model);
+    try {
+      return new SentenceModel(model, tokenizer, options);
+    } catch (RuntimeException | Error failed) {
+      tokenizer.close();
+      throw failed;
+    }
+  }
+
+  private static boolean isEncoder(Model model) {
+    List<String> names = model.inputs().stream().map(ValueInfo::name).toList();
+    boolean known = List.of(IDS, MASK, TYPES).containsAll(names) && names.contains(IDS);
+    boolean twoAxes =
+        model.inputs().stream()
+            .allMatch(
+                input ->
+                    input.dtype() == DType.I64 && input.dims() != null && input.dims().size() == 2);
+    ValueInfo first = model.outputs().getFirst();
+    boolean vectors =
+        first.dtype() == DType.F32
+            && first.dims() != null
+            && (first.dims().size() == 2 || first.dims().size() == 3);
+    return known && twoAxes && vectors;
+  }
+
+  private static void check(Model model) {
+    if (!isEncoder(model)) {
+      throw new UnsupportedException(
+          model.path()
+              + " is no text encoder: it takes "
+              + model.inputs()
+              + " and makes "
+              + model.outputs(),
+          "use a model that takes "
+              + IDS
+              + ", "
+              + MASK
+              + " and "
+              + TYPES
+              + " as i64 [batch, sequence], or pass tensors with --input");
+    }
+  }
+
+  /** The longest sequence the model takes, from its own shapes. */
+  private static int limit(Model model) {
+    ValueInfo ids =
+        model.inputs().stream().filter(input -> input.name().equals(IDS)).findFirst().orElseThrow();
+    Dim length = ids.dims().get(1);
+    return length.isKnown() ? (int) length.value() : model.longest(length.toString(), LONGEST);
+  }
+
+  /** Tokens of the longest text it takes, special tokens included. */
+  public int limit() {
+    return limit;
+  }
+
+  /**
+   * Encodes texts.
+   *
+   * @param run runs the model on one batch at a time: inputs to outputs, both by name
+   * @param progress hears how many texts are done
+   * @throws InputException if a text is longer than the model's limit and is not to be cut
+   */
+  public Embedded embed(
+      List<String> texts, UnaryOperator<Map<String, Tensor>> run, Progress progress) {
+    Tokenizer.Tokens[] tokens = texts.isEmpty() ? new Tokenizer.Tokens[0] : tokens(texts);
+    float[][] vectors = new float[tokens.length][];
+    int done = 0;
+    for (List<Integer> batch : batches(tokens)) {
+      Batch together = batch(tokens, batch);
+      float[][] found = vectors(together, run.apply(together.inputs()));
+      for (int row = 0; row < found.length; row++) {
+        vectors[batch.get(row)] = found[row];
+      }
+      done += batch.size();
+      progress.at("embedding", done, tokens.length);
+    }
+    return new Embedded(
+        vectors, Arrays.stream(tokens).mapToInt(Tokenizer.Tokens::count).reduce(0, Math::addExact));
+  }
+
+  private Tokenizer.Tokens[] tokens(List<String> texts) {
+    Tokenizer.Tokens[] tokens = tokenizer.encode(texts);
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i].count() > limit) {
+        if (!options.truncate()) {
+          throw new InputException(
+              "text "
+                  + (i + 1)
+                  + " has "
+                  + tokens[i].count()
+                  + " tokens, the model takes at most "
+                  + limit,
+              "shorten it, split it, or ask for truncation (--truncate)");
+        }
+        tokens[i] = tokens[i].cut(limit);
+      }
+    }
+    return tokens;
+  }
+
+  /** Texts of similar length together, so that little is padding. */
+  private List<List<Integer>> batches(Tokenizer.Tokens[] tokens) {
+    List<Integer> byLength = new ArrayList<>();
+    for (int i = 0; i < tokens.length; i++) {
+      byLength.add(i);
+    }
+    byLength.sort(Comparator.comparingInt(i -> tokens[i].count()));
+    List<List<Integer>> batches = new ArrayList<>();
+    for (int from = 0; from < byLength.size(); from += options.batch()) {
+      batches.add(byLength.subList(from, Math.min(byLength.size(), from + options.batch())));
+    }
+    return batches;
+  }
+
+  /**
+   * Inputs of the model for some texts, padded to a length that few batches do not share, so that
+   * few shapes are planned.
+   *
+   * @param texts to run together
+   * @throws InputException if a text is longer than the model's limit and is not to be cut
+   */
+  public Batch batch(List<String> texts) {
+    Tokenizer.Tokens[] tokens = tokens(texts);
+    List<Integer> all = new ArrayList<>();
+    for (int i = 0; i < tokens.length; i++) {
+      all.add(i);
+    }
+    return batch(tokens, all);
+  }
+
+  /** Inputs of the model for some texts; see {@link #batch}. */
+  public Map<String, Tensor> inputs(List<String> texts) {
+    return batch(texts).inputs();
+  }
+
+  private Batch batch(Tokenizer.Tokens[] tokens, List<Integer> batch) {
+    int longest = batch.stream().mapToInt(i -> tokens[i].count()).max().orElse(1);
+    int length = Math.min(limit, bucket(longest));
+    long[] ids = new long[batch.size() * length];
+    long[] mask = new long[ids.length];
+    long[] types = new long[ids.length];
+    for (int row = 0; row < batch.size(); row++) {
+      Tokenizer.Tokens text = tokens[batch.get(row)];
+      System.arraycopy(text.ids(), 0, ids, row * length, text.count());
+      System.arraycopy(text.types(), 0, types, row * length, text.count());
+      Arrays.fill(mask, row * length, row * length + text.count(), 1);
+    }
+    Map<String, Tensor> inputs = new LinkedHashMap<>();
+    for (ValueInfo input : model.inputs()) {
+      long[] values =
+          switch (input.name()) {
+            case IDS -> ids;
+            case MASK -> mask;
+            default -> types;
+          };
+      inputs.put(input.name(), Tensor.of(values, batch.size(), length));
+    }
+    int[] counts = batch.stream().mapToInt(i -> tokens[i].count()).toArray();
+    return new Batch(inputs, counts);
+  }
+
+  /**
+   * Lengths are rounded up to a multiple of 8, later of 16 and 32: at most a quarter is padding,
+   * mostly far less.
+   */
+  static int bucket(int length) {
+    int step = length <= 32 ? 8 : length <= 128 ? 16 : 32;
+    return (length + step - 1) / step * step;
+  }
+
+  /**
+   * The texts' vectors from what the model made of a batch.
+   *
+   * @param outputs of the model by name
+   * @return a vector of length 1 for each text
+   */
+  public float[][] vectors(Batch batch, Map<String, Tensor> outputs) {
+    Tensor result = outputs.get(output.name());
+    float[] values = result.toFloats();
+    int features = (int) result.shape().extent(-1);
+    float[][] vectors = new float[batch.tokens().length][features];
+    for (int row = 0; row < vectors.length; row++) {
+      if (result.shape().rank() == 2) {
+        System.arraycopy(values, row * features, vectors[row], 0, features);
+      } else {
+        int length = (int) result.shape().extent(1);
+        average(values, row * length * features, batch.tokens()[row], vectors[row]);
+      }
+      normalise(vectors[row]);
+    }
+    return vectors;
+  }
+
+  private static void average(float[] values, int from, int count, float[] vector) {
+    for (int t = 0; t < count; t++) {
+      for (int f = 0; f < vector.length; f++) {
+        vector[f] += values[from + t * vector.length + f];
+      }
+    }
+    for (int f = 0; f < vector.length; f++) {
+      vector[f] /= count;
+    }
+  }
+
+  private static void normalise(float[] vector) {
+    double squares = 0;
+    for (float value : vector) {
+      squares += (double) value * value;
+    }
+    // the floor that sentence-transformers divides by
+    float length = (float) Math.max(Math.sqrt(squares), 1e-12);
+    for (int i = 0; i < vector.length; i++) {
+      vector[i] /= length;
+    }
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+}
