@@ -1,0 +1,162 @@
+package dev.filigree.serve;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.Model;
+import dev.filigree.serving.BatchOptions;
+import dev.filigree.testing.MiniLm;
+import dev.filigree.text.SentenceEncoder;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+
+/** Embeddings of a real model as OpenAI's clients ask for them. */
+@Timeout(300)
+class EmbeddingTest {
+  private static final List<String> TEXTS =
+      List.of("A man is eating food.", "Über 漢字 🎉", "The girl is carrying a baby.");
+
+  @TempDir private static Path folder;
+  private static TestServer server;
+  private static float[][] expected;
+
+  @BeforeAll
+  static void open() {
+    MiniLm.unpacked("all-minilm-l6-v2-tokenizer.json");
+    server =
+        new TestServer(
+            folder,
+            ServerOptions.defaults().withLimits(1 << 20, 1 << 24, 64, 40),
+            BatchOptions.defaults().withMaxBatch(16));
+    server.server().load("minilm", MiniLm.dense());
+    try (Model model = Model.open(MiniLm.dense());
+        SentenceEncoder encoder = SentenceEncoder.open(model)) {
+      expected = encoder.embed(TEXTS);
+    }
+  }
+
+  @AfterAll
+  static void close() {
+    server.close();
+  }
+
+  private static TestServer.Answer embed(String more) {
+    return server.post("/v1/embeddings", "{\"model\":\"minilm\"," + more + "}");
+  }
+
+  private static String list(List<String> texts) {
+    return TestServer.JSON.writeValueAsString(texts);
+  }
+
+  @Test
+  void aListOfTextsIsAnsweredWithVectorsInItsOrder() {
+    JsonNode answer = embed("\"input\":" + list(TEXTS)).json();
+    assertEquals("list", answer.get("object").asString());
+    assertEquals("minilm", answer.get("model").asString());
+    assertEquals(3, answer.get("data").size());
+    for (int i = 0; i < 3; i++) {
+      JsonNode entry = answer.get("data").get(i);
+      assertEquals(i, entry.get("index").asInt());
+      assertEquals("embedding", entry.get("object").asString());
+      float[] vector = new float[384];
+      for (int f = 0; f < vector.length; f++) {
+        vector[f] = (float) entry.get("embedding").get(f).asDouble();
+      }
+      assertArrayEquals(expected[i], vector, 1e-5f);
+    }
+    // 8 tokens of the first text with its special ones, as the model's own tokenizer counts
+    int tokens =
+        embed("\"input\":\"A man is eating food.\"")
+            .json()
+            .get("usage")
+            .get("prompt_tokens")
+            .asInt();
+    assertEquals(8, tokens);
+    assertTrue(answer.get("usage").get("total_tokens").asInt() > 16);
+  }
+
+  @Test
+  void base64IsTheSameVectorInLittleEndianFloats() {
+    String text =
+        embed("\"input\":\"" + TEXTS.getFirst() + "\",\"encoding_format\":\"base64\"")
+            .json()
+            .get("data")
+            .get(0)
+            .get("embedding")
+            .asString();
+    float[] vector = new float[384];
+    ByteBuffer.wrap(Base64.getDecoder().decode(text))
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .asFloatBuffer()
+        .get(vector);
+    assertArrayEquals(expected[0], vector, 1e-5f);
+  }
+
+  @Test
+  void aLongListRunsInSeveralBatches() {
+    List<String> many = java.util.Collections.nCopies(40, TEXTS.getLast());
+    JsonNode data = embed("\"input\":" + list(many)).json().get("data");
+    assertEquals(40, data.size());
+    float[] last = new float[384];
+    for (int f = 0; f < last.length; f++) {
+      last[f] = (float) data.get(39).get("embedding").get(f).asDouble();
+    }
+    assertArrayEquals(expected[2], last, 1e-5f);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\"input\":[] | input is missing",
+        "\"input\":\" \" | empty text",
+        "\"input\":[1,2,3] | token numbers",
+        "\"input\":[\"a\",[1]] | token numbers",
+        "\"input\":\"a\",\"encoding_format\":\"hex\" | float or base64",
+        "\"input\":\"a\",\"dimensions\":12 | 384",
+        "\"input\":{} | not an array"
+      })
+  void whatCannotBeEmbeddedIsRefusedInTheClientsForm(String bodyAndReason) {
+    String[] parts = bodyAndReason.split(" \\| ");
+    TestServer.Answer answer = embed(parts[0]);
+    assertEquals(400, answer.status(), answer.body());
+    JsonNode error = answer.json().get("error");
+    assertEquals("invalid_request_error", error.get("type").asString());
+    assertTrue(error.get("message").asString().contains(parts[1]), error.toString());
+  }
+
+  @Test
+  void whatIsTooLongOrTooManyIsRefused() {
+    String words = "word ".repeat(600).strip();
+    TestServer.Answer tooLong = embed("\"input\":\"" + words + "\"");
+    assertEquals(400, tooLong.status());
+    assertTrue(tooLong.body().contains("at most 512"), tooLong.body());
+    List<String> tooMany = java.util.Collections.nCopies(41, "a");
+    assertEquals(400, embed("\"input\":" + list(tooMany)).status());
+  }
+
+  @Test
+  void modelsAreListedAndOthersRefused() {
+    JsonNode models = server.get("/v1/models").json();
+    assertEquals("list", models.get("object").asString());
+    assertEquals("double", models.get("data").get(0).get("id").asString());
+    assertEquals("minilm", server.get("/v1/models/minilm").json().get("id").asString());
+    assertEquals(
+        404, server.post("/v1/embeddings", "{\"model\":\"none\",\"input\":\"a\"}").status());
+    TestServer.Answer tensors =
+        server.post("/v1/embeddings", "{\"model\":\"double\",\"input\":\"a\"}");
+    assertEquals(400, tensors.status());
+    assertTrue(tensors.body().contains("no text encoder"), tensors.body());
+  }
+}
