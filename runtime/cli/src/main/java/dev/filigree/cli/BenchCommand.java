@@ -6,6 +6,7 @@ import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.compress.Recipe;
+import dev.filigree.plan.LayerTime;
 import dev.filigree.spi.Devices;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -95,7 +96,18 @@ final class BenchCommand implements Callable<Integer> {
       description = "Recipes to measure beside the dense model, in alternation with it.")
   private List<Recipe> recipes = List.of();
 
+  @Option(
+      names = "--profile",
+      paramLabel = "FILE",
+      description = "Write what each kernel took, as a trace for Perfetto or Chrome.")
+  private Path profile;
+
   @Mixin private Common.Format format;
+
+  /** Runs of each configuration in the profile: the first ones may still be slower. */
+  private static final int PROFILED_RUNS = 10;
+
+  private final List<ChromeTrace.Profile> profiles = new ArrayList<>();
 
   /** One model under measurement. */
   private record Contender(String recipe, Session session, Map<String, Tensor> inputs) {}
@@ -121,7 +133,14 @@ final class BenchCommand implements Callable<Integer> {
     lengths.forEach(length -> Common.checkPositive("--length", length));
     List<SessionOptions> options =
         threads.stream().map(number -> Common.sessionOptions(device, number, kernels)).toList();
+    if (profile != null) {
+      Common.checkWritable("--profile", profile);
+    }
     if (device.kind() == Device.Kind.SIMULATED) {
+      if (profile != null) {
+        throw new UsageException(
+            "--profile measures, and the simulated device has no speed; use --device cpu");
+      }
       return project();
     }
     List<Result> results = new ArrayList<>();
@@ -131,11 +150,17 @@ final class BenchCommand implements Callable<Integer> {
         measure(file, each, results, progress);
       }
     }
+    if (profile != null) {
+      ChromeTrace.write(profile, profiles);
+    }
     PrintWriter out = spec.commandLine().getOut();
     if (format.json) {
       json(out, results);
     } else {
       print(out, results);
+      if (profile != null) {
+        out.println("what each kernel took: " + profile + " (open it in ui.perfetto.dev)");
+      }
     }
     return Main.DONE;
   }
@@ -200,11 +225,35 @@ final class BenchCommand implements Callable<Integer> {
             contenders.add(new Contender(all.get(i).name(), sessions.get(i), inputs));
           }
           results.addAll(compare(contenders, batch, length, thread, progress));
+          if (profile != null) {
+            profile(contenders, batch, length, thread);
+          }
         }
       }
     } finally {
       sessions.forEach(Session::close);
       models.forEach(Model::close);
+    }
+  }
+
+  private void profile(List<Contender> contenders, int batch, int length, int thread) {
+    for (Contender contender : contenders) {
+      List<List<LayerTime>> runs = new ArrayList<>();
+      for (int run = 0; run < PROFILED_RUNS; run++) {
+        runs.add(contender.session.profile(contender.inputs));
+      }
+      profiles.add(
+          new ChromeTrace.Profile(
+              source.model
+                  + ", "
+                  + contender.recipe
+                  + ", batch "
+                  + batch
+                  + ", length "
+                  + length
+                  + ", threads "
+                  + thread,
+              runs));
     }
   }
 
@@ -263,8 +312,11 @@ final class BenchCommand implements Callable<Integer> {
     return sorted[Math.max(0, (int) Math.ceil(percent / 100.0 * sorted.length) - 1)];
   }
 
-  private static void json(PrintWriter out, List<Result> results) {
+  private void json(PrintWriter out, List<Result> results) {
     ObjectNode document = Output.JSON.createObjectNode();
+    if (profile != null) {
+      document.put("profile", profile.toString());
+    }
     Machine.describe(document.putObject("machine"));
     ArrayNode list = document.putArray("results");
     for (Result result : results) {

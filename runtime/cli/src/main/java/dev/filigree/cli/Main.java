@@ -63,6 +63,7 @@ public final class Main implements Runnable {
     commands.put("bench", BenchCommand.class);
     commands.put("inspect", InspectCommand.class);
     commands.put("explain", ExplainCommand.class);
+    commands.put("serve", ServeCommand.class);
     commands.put("operators", OperatorsCommand.class);
     commands.put("doctor", DoctorCommand.class);
     return commands;

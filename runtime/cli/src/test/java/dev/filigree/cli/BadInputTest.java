@@ -2,6 +2,7 @@ package dev.filigree.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.Tensor;
@@ -133,6 +134,14 @@ class BadInputTest {
         "bench    | --seconds 0      | --seconds is 0",
         "bench    | --batch 1,0      | --batch is 0",
         "bench    | --threads 1,0    | --threads",
+        "serve    | --port 70000     | --port is 70000",
+        "serve    | --max-batch 0    | --max-batch is 0",
+        "serve    | --max-queue 0    | --max-queue is 0",
+        "serve    | --max-delay-micros -1 | --max-delay-micros",
+        "serve    | --max-body-mb 0  | --max-body-mb is 0",
+        "serve    | --deadline 0     | --deadline is 0",
+        "serve    | --memory-mb 0    | --memory-mb is 0",
+        "serve    | --tls-cert c.pem | --tls-key is missing",
       })
   void wrongOptionsAreNamedBeforeAnyWorkIsDone(String command, String options, String message) {
     Object[] arguments =
@@ -237,5 +246,45 @@ class BadInputTest {
     Path broken = Files.writeString(folder.resolve("b.onnx"), "broken");
     refuses(1, List.of(broken), "compress", broken, "-o", out);
     assertArrayEquals(before, Files.readAllBytes(out));
+  }
+
+  @Test
+  void aServerThatCannotBeIsNotStarted() throws IOException {
+    refuses(Main.FAILED, List.of("none.onnx"), "serve", folder.resolve("none.onnx"));
+    refuses(
+        Main.FAILED,
+        List.of("none.token", "cannot be read"),
+        "serve",
+        model,
+        "--token-file",
+        folder.resolve("none.token"));
+    Path token = Files.writeString(folder.resolve("token"), "guessable");
+    Cli.Result refused = Cli.run("serve", model, "--token-file", token).failsWith(Main.MISUSED);
+    assertTrue(refused.err().contains("openssl rand"), refused.err());
+    assertFalse(refused.err().contains("guessable"), refused.err());
+    refuses(
+        Main.FAILED,
+        List.of("none.pem"),
+        "serve",
+        model,
+        "--tls-cert",
+        folder.resolve("none.pem"),
+        "--tls-key",
+        folder.resolve("none.pem"));
+    refuses(Main.MISUSED, List.of("'tiny'", "NAME="), "serve", model, model);
+    refuses(Main.FAILED, List.of("no name"), "serve", "a b=" + model);
+    refuses(
+        Main.FAILED, List.of("cannot listen", "192.0.2.1"), "serve", model, "--host", "192.0.2.1");
+  }
+
+  @Test
+  void aProfileThatCannotBeWrittenStopsTheBenchmarkFirst() {
+    refuses(
+        Main.MISUSED,
+        List.of("--profile"),
+        "bench",
+        model,
+        "--profile",
+        folder.resolve("none/trace.json"));
   }
 }

@@ -232,4 +232,55 @@ class JsonTest {
       }
     }
   }
+
+  @Test
+  void aProfileHasEveryKernelOfEveryRunInItsOrder() throws IOException {
+    Path trace = folder.resolve("trace.json");
+    JsonNode document =
+        Cli.run(
+                "bench",
+                model,
+                "--recipe",
+                "2:4",
+                "--runs",
+                "3",
+                "--batch",
+                "5",
+                "--profile",
+                trace,
+                "--json")
+            .json();
+    assertEquals(trace.toString(), document.get("profile").asString());
+    JsonNode events = Output.JSON.readTree(Files.readString(trace)).get("traceEvents");
+    List<JsonNode> names =
+        events.valueStream().filter(e -> e.get("ph").asString().equals("M")).toList();
+    assertEquals(
+        model
+            + ", dense, batch 5, length 128, threads "
+            + Runtime.getRuntime().availableProcessors(),
+        names.getFirst().get("args").get("name").asString());
+    for (int process = 0; process < 2; process++) {
+      for (int run = 0; run < 10; run++) {
+        int pid = process;
+        int tid = run;
+        List<JsonNode> steps =
+            events
+                .valueStream()
+                .filter(e -> e.get("ph").asString().equals("X"))
+                .filter(e -> e.get("pid").asInt() == pid && e.get("tid").asInt() == tid)
+                .toList();
+        assertEquals(2, steps.size(), "moved into panels, multiplied");
+        JsonNode product = steps.getLast();
+        assertEquals("Linear", product.get("cat").asString());
+        assertTrue(
+            product.get("ts").asDouble()
+                >= steps.getFirst().get("ts").asDouble()
+                    + steps.getFirst().get("dur").asDouble()
+                    - 0.01);
+        String format = product.get("args").get("format").asString();
+        assertEquals(process == 0 ? "f32" : "2:4 f32", format);
+        assertEquals("to panels", steps.getFirst().get("args").get("kernel").asString());
+      }
+    }
+  }
 }

@@ -14,7 +14,7 @@ class UsageTest {
     Cli.Result result = Cli.run().failsWith(Main.MISUSED);
     for (String part :
         new String[] {
-          "run", "compress", "compare", "report", "bench", "inspect", "explain", "doctor"
+          "run", "compress", "compare", "report", "bench", "serve", "inspect", "explain", "doctor"
         }) {
       assertTrue(result.err().contains("\n  " + part), result.err());
     }
@@ -23,7 +23,17 @@ class UsageTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"run", "compress", "compare", "report", "bench", "inspect", "explain", "doctor"})
+      strings = {
+        "run",
+        "compress",
+        "compare",
+        "report",
+        "bench",
+        "serve",
+        "inspect",
+        "explain",
+        "doctor"
+      })
   void everyCommandHasHelpThatFitsATerminal(String command) {
     Cli.Result result = Cli.run(command, "--help");
     assertEquals(0, result.code());

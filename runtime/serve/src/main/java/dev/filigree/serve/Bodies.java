@@ -8,6 +8,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
+import org.eclipse.jetty.http.HttpFields;
+import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.io.Content;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.util.thread.Scheduler;
@@ -18,6 +20,9 @@ import org.eclipse.jetty.util.thread.Scheduler;
  */
 final class Bodies {
   private static final int CHUNK = 1 << 16;
+
+  /** Attribute of a request whose body has been read to its end. */
+  private static final String READ = Bodies.class.getName();
 
   private final int most;
   private final long mostOfAll;
@@ -41,8 +46,7 @@ final class Bodies {
    * @throws HttpFailure if the body is too large, too slow, or too much with all others
    */
   <T> T with(Request request, Scheduler scheduler, Function<byte[], T> use) {
-    long announced = request.getLength();
-    if (announced > most) {
+    if (request.getLength() > 2L * most) {
       throw tooLarge();
     }
     long[] held = {0};
@@ -53,24 +57,44 @@ final class Bodies {
     }
   }
 
+  /** Whether nothing of a request is left on its connection. */
+  static boolean isRead(Request request) {
+    HttpFields headers = request.getHeaders();
+    boolean hasBody =
+        headers.getLongField(HttpHeader.CONTENT_LENGTH) > 0
+            || headers.contains(HttpHeader.TRANSFER_ENCODING);
+    return !hasBody || request.getAttribute(READ) != null;
+  }
+
   private byte[] read(Request request, Scheduler scheduler, long[] held) {
     Scheduler.Task timer =
         scheduler.schedule(
             () -> request.fail(new TimeoutException("the body took too long")),
             time.toMillis(),
             TimeUnit.MILLISECONDS);
+    long size = 0;
     try (InputStream in = Content.Source.asInputStream(request)) {
       ByteArrayOutputStream body = new ByteArrayOutputStream(CHUNK);
       byte[] chunk = new byte[CHUNK];
       for (int count = in.read(chunk); count >= 0; count = in.read(chunk)) {
-        if (body.size() + (long) count > most) {
+        size += count;
+        if (size <= most) {
+          hold(count, held);
+          body.write(chunk, 0, count);
+        } else if (size > 2L * most) {
           throw tooLarge();
         }
-        hold(count, held);
-        body.write(chunk, 0, count);
+      }
+      request.setAttribute(READ, true);
+      // what is only a little too large is read and forgotten: many senders listen only afterwards
+      if (size > most) {
+        throw tooLarge();
       }
       return body.toByteArray();
     } catch (IOException broken) {
+      if (size > most) {
+        throw tooLarge();
+      }
       if (isTimeout(broken)) {
         throw new HttpFailure(
             408, "the request did not arrive within " + time.toMillis() + " ms; send it faster");

@@ -64,6 +64,10 @@ final class RequestHandler extends Handler.Abstract {
     response.getHeaders().put(HttpHeader.CONTENT_LENGTH, reply.body().length);
     response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
     response.getHeaders().put("X-Content-Type-Options", "nosniff");
+    if (!Bodies.isRead(request)) {
+      // the sender must know, or it would send its next request after the rest of this one
+      response.getHeaders().put(HttpHeader.CONNECTION, "close");
+    }
     reply.headers().forEach((name, value) -> response.getHeaders().put(name, value));
     boolean hasBody = !request.getMethod().equals("HEAD");
     response.write(

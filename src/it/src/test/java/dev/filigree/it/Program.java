@@ -108,6 +108,30 @@ final class Program {
     return process.isAlive();
   }
 
+  /** Waits for a line on standard output and returns the first. */
+  String firstLine() {
+    try {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+      while (Files.readString(out).indexOf('\n') < 0) {
+        if (!process.isAlive() || System.nanoTime() > end) {
+          throw new AssertionError(command + " said nothing; " + Files.readString(err));
+        }
+        Thread.sleep(50);
+      }
+      return Files.readAllLines(out).getFirst();
+    } catch (IOException failed) {
+      throw new UncheckedIOException(failed);
+    } catch (InterruptedException interrupt) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(interrupt);
+    }
+  }
+
+  /** Asks it to end, as {@code kill} does. */
+  void terminate() {
+    process.destroy();
+  }
+
   Result await() {
     try {
       if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
