@@ -87,11 +87,10 @@ final class Endpoints {
   }
 
   private Reply listed(Request request, List<String> path) {
-    try (ModelLease lease = models.lease(path.get(2))) {
-      ObjectNode document = Json.MAPPER.createObjectNode();
-      describe(document, path.get(2));
-      return only(path, 3, get(request, Reply.json(document)));
-    }
+    models.check(path.get(2));
+    ObjectNode document = Json.MAPPER.createObjectNode();
+    describe(document, path.get(2));
+    return only(path, 3, get(request, Reply.json(document)));
   }
 
   private void describe(ObjectNode model, String name) {

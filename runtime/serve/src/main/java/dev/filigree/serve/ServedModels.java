@@ -63,10 +63,19 @@ final class ServedModels implements AutoCloseable {
    * @throws HttpFailure if there is none
    */
   ModelLease lease(String name) {
+    check(name);
+    return host.lease(name);
+  }
+
+  /**
+   * Makes sure that a name is served.
+   *
+   * @throws HttpFailure if it is not
+   */
+  void check(String name) {
     if (!host.has(name)) {
       throw unknown(name);
     }
-    return host.lease(name);
   }
 
   private HttpFailure unknown(String name) {
