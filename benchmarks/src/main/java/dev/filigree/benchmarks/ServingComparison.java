@@ -1,5 +1,6 @@
 package dev.filigree.benchmarks;
 
+import com.sun.management.ThreadMXBean;
 import dev.filigree.Model;
 import dev.filigree.Progress;
 import dev.filigree.Session;
@@ -8,6 +9,7 @@ import dev.filigree.Tensor;
 import dev.filigree.serving.BatchOptions;
 import dev.filigree.serving.BatchStatistics;
 import dev.filigree.serving.Batcher;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,6 +38,11 @@ public final class ServingComparison {
   private static final long OPEN_NANOS = 5_000_000_000L;
   private static final int LONE_CALLS = 2_000;
   private static final int SHAPES = 512;
+
+  /** Tokens of the lone caller's text, as many as a short sentence has. */
+  private static final int LONE_LENGTH = 16;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final Session session;
   private final Batcher batcher;
@@ -92,7 +99,9 @@ public final class ServingComparison {
       comparison.warmUp();
       comparison.throughput();
       comparison.latency();
-      comparison.lone();
+    }
+    try (Model model = Model.open(Path.of(args[0]))) {
+      lone(model, LONE_LENGTH);
     }
   }
 
@@ -204,27 +213,39 @@ public final class ServingComparison {
     return millis.stream().mapToDouble(Double::doubleValue).toArray();
   }
 
-  private void lone() {
-    Map<String, Tensor> request = requests.getFirst();
+  /**
+   * A lone caller with and without a batcher, on one thread and by its processor's time: both sides
+   * compute in the caller's own thread, and what else the machine does is left out.
+   */
+  private static void lone(Model model, int length) {
+    Map<String, Tensor> request = text(model, length, 0);
     double[] added = new double[LONE_CALLS];
     double[] direct = new double[LONE_CALLS];
-    for (int i = 0; i < LONE_CALLS; i++) {
-      boolean first = i % 2 == 0;
-      double batched = first ? micros(() -> batcher.run(request)) : 0;
-      direct[i] = micros(() -> session.run(request));
-      added[i] = (first ? batched : micros(() -> batcher.run(request))) - direct[i];
+    try (Session session = model.session(options().withThreads(1));
+        Batcher batcher = Batcher.over(session, BatchOptions.defaults())) {
+      for (int i = -LONE_CALLS / 2; i < LONE_CALLS; i++) {
+        boolean first = i % 2 == 0;
+        double batched = first ? micros(() -> batcher.run(request)) : 0;
+        double alone = micros(() -> session.run(request));
+        batched = first ? batched : micros(() -> batcher.run(request));
+        if (i >= 0) {
+          direct[i] = alone;
+          added[i] = batched - alone;
+        }
+      }
     }
     System.out.printf(
         Locale.ROOT,
-        "a lone call: %.0f us, batching adds %.1f us (medians)%n",
+        "a lone call of %d tokens: %.0f us, batching adds %.1f us (medians)%n",
+        length,
         median(direct),
         median(added));
   }
 
   private static double micros(Runnable run) {
-    long start = System.nanoTime();
+    long start = THREADS.getCurrentThreadCpuTime();
     run.run();
-    return (System.nanoTime() - start) / 1e3;
+    return (THREADS.getCurrentThreadCpuTime() - start) / 1e3;
   }
 
   private static double median(double[] values) {

@@ -278,7 +278,7 @@ class JsonTest {
                     + steps.getFirst().get("dur").asDouble()
                     - 0.01);
         String format = product.get("args").get("format").asString();
-        assertEquals(process == 0 ? "f32" : "2:4 f32", format);
+        assertEquals(process == 0 ? "dense f32" : "2:4 f32", format);
         assertEquals("to panels", steps.getFirst().get("args").get("kernel").asString());
       }
     }

@@ -91,7 +91,7 @@ class EventTest {
     assertEquals(file.toString(), load.getString("path"));
     assertEquals(8 * 4 * 4, load.getLong("bytes"));
     assertTrue(load.getDuration().toNanos() > 0);
-    assertEquals("f32", events.get("Pack").getFirst().getString("format"));
+    assertEquals("dense f32", events.get("Pack").getFirst().getString("format"));
     assertTrue(
         events.get("Plan").stream().anyMatch(e -> e.getString("shapes").contains("[3, 8]")),
         events.toString());

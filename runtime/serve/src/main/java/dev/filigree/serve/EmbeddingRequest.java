@@ -110,7 +110,7 @@ record EmbeddingRequest(String model, List<String> texts, boolean base64, long d
    *
    * @throws HttpFailure if vectors of another length were wanted
    */
-  Reply reply(SentenceModel.Encoded encoded) {
+  Reply reply(SentenceModel.Embedded encoded) {
     int length = encoded.vectors()[0].length;
     if (dimensions != 0 && dimensions != length) {
       throw HttpFailure.bad(
