@@ -36,7 +36,7 @@ public final class ServingComparison {
   private static final long ROUND_NANOS = 2_000_000_000;
   private static final double LOAD = 0.7;
   private static final long OPEN_NANOS = 5_000_000_000L;
-  private static final int LONE_CALLS = 2_000;
+  private static final int LONE_CALLS = 400;
   private static final int SHAPES = 512;
 
   /** Tokens of the lone caller's text, as many as a short sentence has. */
