@@ -1,8 +1,9 @@
-// What happens to the sums of a tile: scale, bias, residual, activation, rounding to 16 bits, store.
+// What happens to the sums of a tile: scale, bias, residual, activation, rounding to 16 bits unless f32 is wanted, store.
 #pragma once
 
 #include "gemm/activation.cuh"
 #include "gemm/shape.cuh"
+#include "gemm/wide.cuh"
 
 namespace filigree {
 
@@ -22,6 +23,7 @@ struct Arguments {
   int pitchY = 0;
   int pitchResidual = 0;
   int activationKind = 0;
+  int wide = 0;              // bits: WideOperand
   void* workspace = nullptr; // see Partial; null when every block has whole tiles
 };
 
@@ -55,10 +57,25 @@ __device__ inline float4 loadFour(const float* from, int row, int rows) {
   return v;
 }
 
-/** Four outputs of a token from their sums and residuals. */
-template <class Format>
-__device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums, uint2 residual, int row, int token) {
+/** Four neighbours of a token's residual; zeros where there is none. */
+template <class Result> __device__ float4 loadResidual(const Arguments& a, int row, int token) {
+  if (a.residual == nullptr || row >= a.pitchResidual) {
+    return {};
+  }
+  const size_t at = static_cast<size_t>(token) * a.pitchResidual + row;
+  if (a.wide & wideResidual) {
+    return *reinterpret_cast<const float4*>(static_cast<const float*>(a.residual) + at);
+  }
+  const uint2 pairs = *reinterpret_cast<const uint2*>(static_cast<const uint16_t*>(a.residual) + at);
+  const float2 first = unpackPair(Result{}, pairs.x);
+  const float2 second = unpackPair(Result{}, pairs.y);
+  return {first.x, first.y, second.x, second.y};
+}
+
+/** Four outputs of a token from their sums; zeros behind the last output. */
+template <class Format> __device__ float4 finishFour(const Arguments& a, const typename Format::Sum* sums, int row, int token) {
   using Result = typename ResultOf<typename Format::Element>::Type;
+  const float4 residual = loadResidual<Result>(a, row, token);
   const float4 bias = a.bias != nullptr ? loadFour(a.bias, row, a.rows) : float4{};
   float v[4] = {static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3])};
   if constexpr (Format::hasScales) {
@@ -75,10 +92,8 @@ __device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums
     v[2] = __fadd_rn(v[2], bias.z), v[3] = __fadd_rn(v[3], bias.w);
   }
   if (a.residual != nullptr) {
-    const float2 first = unpackPair(Result{}, residual.x);
-    const float2 second = unpackPair(Result{}, residual.y);
-    v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
-    v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
+    v[0] = __fadd_rn(v[0], residual.x), v[1] = __fadd_rn(v[1], residual.y);
+    v[2] = __fadd_rn(v[2], residual.z), v[3] = __fadd_rn(v[3], residual.w);
   }
   if (a.activationKind != noActivation) {
     activate(v, a.activationKind);
@@ -89,28 +104,35 @@ __device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums
       v[i] = row + i < a.rows ? v[i] : 0.0f;
     }
   }
-  return {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3])};
+  return {v[0], v[1], v[2], v[3]};
 }
 
-/** Stores the eight outputs from `row` on of a token; zeros behind the last output. */
+/** Stores the eight outputs from `row` on of a token. */
 template <class Format> __device__ void storeEight(const Arguments& a, const typename Format::Sum (&sums)[8], int row, int token) {
-  uint4 residual = {};
-  if (a.residual != nullptr) {
-    residual = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) +
-                                               static_cast<size_t>(token) * a.pitchResidual + row);
+  using Result = typename ResultOf<typename Format::Element>::Type;
+  const size_t at = static_cast<size_t>(token) * a.pitchY + row;
+  const float4 first = finishFour<Format>(a, sums, row, token);
+  const float4 second = finishFour<Format>(a, sums + 4, row + 4, token);
+  if (a.wide & wideResult) {
+    float4* const to = reinterpret_cast<float4*>(static_cast<float*>(a.y) + at);
+    to[0] = first;
+    if (row + 4 < a.pitchY) { // rows of f32 may end between the two halves
+      to[1] = second;
+    }
+    return;
   }
-  const uint2 first = finishFour<Format>(a, sums, {residual.x, residual.y}, row, token);
-  const uint2 second = finishFour<Format>(a, sums + 4, {residual.z, residual.w}, row + 4, token);
-  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = {first.x, first.y,
-                                                                                                       second.x, second.y};
+  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + at) = {
+      packPair(Result{}, first.x, first.y), packPair(Result{}, first.z, first.w), packPair(Result{}, second.x, second.y),
+      packPair(Result{}, second.z, second.w)};
 }
 
 /** Zeros from the last tile to the pitch, where the pitch goes further than tiles do. */
 template <class Shape> __device__ void storePadding(const Arguments& a, int firstToken, int firstRow) {
   const int last = min(firstToken + Shape::tileTokens, a.tokens);
-  for (int row = firstRow + static_cast<int>(threadIdx.x) * 8; row < a.pitchY; row += Shape::threads * 8) {
+  const int bytes = a.wide & wideResult ? 4 : 2;
+  for (int row = firstRow + static_cast<int>(threadIdx.x) * 16 / bytes; row < a.pitchY; row += Shape::threads * 16 / bytes) {
     for (int token = firstToken; token < last; token++) {
-      *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = uint4{};
+      *reinterpret_cast<uint4*>(static_cast<unsigned char*>(a.y) + (static_cast<size_t>(token) * a.pitchY + row) * bytes) = uint4{};
     }
   }
 }

@@ -9,6 +9,7 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
@@ -39,6 +40,8 @@ public enum JCudaLibrary {
   private static final int MAX_CLASS_LOADERS = 64;
 
   private static final Object LOCK = new Object();
+
+  private static final System.Logger LOG = System.getLogger(JCudaLibrary.class.getName());
 
   private final String java;
   private final String cuda;
@@ -78,6 +81,26 @@ public enum JCudaLibrary {
    */
   public void load() {
     load(NativeFolder.ofUser());
+  }
+
+  /**
+   * Opens a library that is not needed: nothing where it is missing or does not start, which the
+   * log then tells.
+   *
+   * @throws DeviceException if the device itself fails
+   */
+  <T> Optional<T> optional(Supplier<T> open) {
+    try {
+      load();
+      return Optional.of(open.get());
+    } catch (DeviceException unusable) {
+      if (unusable.kind() == DeviceException.Kind.LOST
+          || unusable.kind() == DeviceException.Kind.MEMORY) {
+        throw unusable;
+      }
+      LOG.log(System.Logger.Level.DEBUG, () -> cuda + " is not used: " + unusable.getMessage());
+      return Optional.empty();
+    }
   }
 
   void load(NativeFolder folder) {
@@ -120,7 +143,7 @@ public enum JCudaLibrary {
       throw new DeviceException(
           "no folder for JCuda's library " + file + " (" + e.getMessage() + ")",
           "make one of them writable for this user alone, or name another with -D"
-              + NativeFolder.PROPERTY,
+              + UserFolder.PROPERTY,
           e);
     }
   }

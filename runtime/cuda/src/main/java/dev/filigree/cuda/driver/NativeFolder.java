@@ -34,9 +34,6 @@ import java.util.Set;
  *     others may write is passed over
  */
 record NativeFolder(List<Path> candidates) {
-  /** System property with a folder to use instead of those of the user. */
-  static final String PROPERTY = "dev.filigree.cuda.natives";
-
   private static final Set<PosixFilePermission> OTHERS_MAY_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
@@ -44,22 +41,9 @@ record NativeFolder(List<Path> candidates) {
     candidates = List.copyOf(candidates);
   }
 
-  /** The user's cache folder, or else one of the user's own among the temporary files. */
+  /** The folders of the user. */
   static NativeFolder ofUser() {
-    String chosen = System.getProperty(PROPERTY);
-    if (chosen != null) {
-      return new NativeFolder(List.of(Path.of(chosen)));
-    }
-    String cache = System.getenv("XDG_CACHE_HOME");
-    Path base =
-        cache != null && !cache.isEmpty()
-            ? Path.of(cache)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    Path temporary =
-        Path.of(
-            System.getProperty("java.io.tmpdir"), "filigree-" + System.getProperty("user.name"));
-    return new NativeFolder(
-        List.of(base.resolve("filigree").resolve("cuda"), temporary.resolve("cuda")));
+    return new NativeFolder(UserFolder.candidates());
   }
 
   /**

@@ -11,6 +11,7 @@ import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Interpreter;
@@ -24,7 +25,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Makes a device plan out of a graph and the shapes of its inputs. What follows from shapes and
@@ -39,7 +39,7 @@ final class DevicePlanner {
   private final Graph graph;
   private final DeviceState device;
   private final Map<String, ValueType> types;
-  private final Set<String> exact;
+  private final Precision precision;
   private final Map<String, Tensor> constants = new HashMap<>();
   private final Map<String, Map<DType, DeviceTensor>> places = new HashMap<>();
   private final List<Buffer> buffers = new ArrayList<>();
@@ -49,14 +49,14 @@ final class DevicePlanner {
 
   private final List<DeviceStep> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
-  private final List<LinearLayer> linears = new ArrayList<>();
+  private final List<LinearLayer.Planned> linears = new ArrayList<>();
   private final List<DevicePlan.LookUp> faults = new ArrayList<>();
 
   private DevicePlanner(Graph graph, DeviceState device, Map<String, ValueType> types) {
     this.graph = graph;
     this.device = device;
     this.types = types;
-    this.exact = Precision.exactValues(graph);
+    this.precision = new Precision(graph);
   }
 
   /**
@@ -136,6 +136,22 @@ final class DevicePlanner {
         : Optional.empty();
   }
 
+  /** What is known of a node's inputs. */
+  ShapeRule.Inputs inputs(Node node) {
+    Map<String, ValueType> known = new HashMap<>();
+    for (String input : node.inputs()) {
+      if (!input.isEmpty()) {
+        known.put(input, constant(input).map(ValueType::of).orElseGet(() -> types.get(input)));
+      }
+    }
+    return new ShapeInference.Known(node, graph.opset(), known);
+  }
+
+  /** Whether somebody reads a value in f16 although it is kept in f32. */
+  boolean isReadRounded(String value) {
+    return precision.isReadRounded(value);
+  }
+
   /** Whether a value is on the device, as opposed to a constant. */
   boolean isComputed(String value) {
     return places.containsKey(value);
@@ -144,7 +160,7 @@ final class DevicePlanner {
   /** The element type a value has on the device. */
   DType deviceType(String value) {
     DType dtype = types.get(value).dtype();
-    return dtype == DType.F32 && !exact.contains(value) ? DType.F16 : dtype;
+    return dtype == DType.F32 && !precision.isExact(value) ? DType.F16 : dtype;
   }
 
   /** Memory for a value that the next step makes. */
@@ -152,7 +168,8 @@ final class DevicePlanner {
     return define(value, deviceType(value));
   }
 
-  private DeviceTensor define(String value, DType dtype) {
+  /** Memory for a value in an element type that the next step makes. */
+  DeviceTensor define(String value, DType dtype) {
     DeviceTensor tensor = temporary(dtype, types.get(value).shape());
     places.computeIfAbsent(value, unused -> new EnumMap<>(DType.class)).put(dtype, tensor);
     return tensor;
@@ -266,7 +283,7 @@ final class DevicePlanner {
   }
 
   /** Notes a linear layer of the plan. */
-  void linear(LinearLayer layer) {
+  void linear(LinearLayer.Planned layer) {
     linears.add(layer);
   }
 

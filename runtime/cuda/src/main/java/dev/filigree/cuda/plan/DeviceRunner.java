@@ -8,6 +8,8 @@ import dev.filigree.Tensor;
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.graph.Graph;
 import dev.filigree.kernel.Interpreter;
+import dev.filigree.kernels.cuda.KernelEntry;
+import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.plan.LayerPlan;
 import dev.filigree.spi.Runner;
 import java.util.ArrayList;
@@ -18,38 +20,86 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Runs a graph on a CUDA device: keeps a plan for each set of input shapes, workspaces for the runs
  * that go on, and the weights they share.
  */
 public final class DeviceRunner implements Runner {
+  /** Name of the kernel set, and what lets the dispatch choose among them. */
+  private static final String KERNELS = "cuda";
+
   private final Graph graph;
   private final SessionOptions options;
   private final DeviceState device;
   private final Interpreter interpreter;
+  private final LinearClock clock;
+  private final Optional<MeasurementStore> store;
   private final List<ShapePlan> plans = new ArrayList<>();
+
+  /** Runs that go on, whose plans may use weights that no plan here uses any more. */
+  private int running;
+
+  /**
+   * A runner on a device that has a time of its own.
+   *
+   * @param context of its own, which it closes, also when this fails
+   */
+  public DeviceRunner(Graph graph, SessionOptions options, CudaContext context) {
+    this(graph, options, context, Optional.empty());
+  }
 
   /**
    * A runner.
    *
    * @param context of its own, which it closes, also when this fails
+   * @param projections of a simulated device, in place of measurements
    */
-  public DeviceRunner(Graph graph, SessionOptions options, CudaContext context) {
+  public DeviceRunner(
+      Graph graph, SessionOptions options, CudaContext context, Optional<Projections> projections) {
     try {
       this.graph = graph;
       this.options = options;
       this.interpreter = new Interpreter(graph);
-      this.device = new DeviceState(context);
+      this.device = new DeviceState(context, wanted(options));
+      this.clock =
+          projections
+              .<LinearClock>map(each -> new Projecting(device, each))
+              .orElseGet(() -> new LinearTiming(device));
+      this.store =
+          context.properties().isSimulated()
+              ? Optional.empty()
+              : Optional.of(MeasurementStore.of(context.properties()));
+      store.ifPresent(each -> device.dispatch().times().addAll(each.load()));
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;
     }
   }
 
+  /** How the names of the kernels of linear layers must begin. */
+  private static String wanted(SessionOptions options) {
+    String kernels = options.kernels();
+    if (kernels.isEmpty() || kernels.equals(KERNELS)) {
+      return "";
+    }
+    List<String> names =
+        Stream.concat(
+                KernelManifest.load().of("linear").stream().map(KernelEntry::entry),
+                Stream.of(CublasOption.NAME, CusparseOption.NAME))
+            .toList();
+    if (names.stream().noneMatch(name -> name.startsWith(kernels))) {
+      throw new InputException(
+          "no kernels '" + kernels + "' of linear layers on a GPU",
+          "choose '" + KERNELS + "' for the fastest, or the start of one of " + names);
+    }
+    return kernels;
+  }
+
   @Override
   public String kernels() {
-    return "cuda";
+    return KERNELS;
   }
 
   @Override
@@ -64,8 +114,9 @@ public final class DeviceRunner implements Runner {
 
   @Override
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    ShapePlan shapes = planFor(shapes(inputs));
+    ShapePlan shapes = begin(inputs);
     if (shapes.plan().isEmpty()) {
+      end();
       return interpreter.run(contiguous(inputs));
     }
     Map<String, Tensor> outputs = new LinkedHashMap<>();
@@ -78,34 +129,55 @@ public final class DeviceRunner implements Runner {
 
   @Override
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    ShapePlan shapes = planFor(shapes(inputs));
+    ShapePlan shapes = begin(inputs);
     if (shapes.plan().isEmpty()) {
+      end();
       Map<String, Tensor> results = interpreter.run(contiguous(inputs));
       outputs.forEach((name, target) -> results.get(name).copyTo(target));
       return;
     }
-    for (DevicePlan.Output output : shapes.plan().get().outputs()) {
-      Tensor target = outputs.get(output.info().name());
-      if (target != null) {
-        check(output, target);
+    try {
+      for (DevicePlan.Output output : shapes.plan().get().outputs()) {
+        Tensor target = outputs.get(output.info().name());
+        if (target != null) {
+          check(output, target);
+        }
       }
+    } catch (InputException misfit) {
+      end();
+      throw misfit;
     }
     run(shapes, inputs, outputs);
   }
 
   private void run(ShapePlan shapes, Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    Workspace workspace = shapes.take(device.context(), graph.opset());
     try {
-      workspace.run(graph.inputs(), inputs, outputs);
-    } catch (RuntimeException | Error failed) {
-      // what it had begun may still go on, so that another run could not use its memory
-      workspace.closeAfter(failed);
-      throw failed;
+      Workspace workspace = shapes.take(device.context(), graph.opset());
+      try {
+        workspace.run(graph.inputs(), inputs, outputs);
+      } catch (RuntimeException | Error failed) {
+        // what it had begun may still go on, so that another run could not use its memory
+        workspace.closeAfter(failed);
+        throw failed;
+      }
+      shapes.give(workspace);
+    } finally {
+      end();
     }
-    shapes.give(workspace);
     if (idleBytes() > options.activationBytes()) {
       freeIdle();
     }
+  }
+
+  /** The plan for inputs, which a run is about to use; {@link #end} must follow. */
+  private synchronized ShapePlan begin(Map<String, Tensor> inputs) {
+    ShapePlan plan = planFor(shapes(inputs));
+    running++;
+    return plan;
+  }
+
+  private synchronized void end() {
+    running--;
   }
 
   private static void check(DevicePlan.Output output, Tensor target) {
@@ -181,36 +253,53 @@ public final class DeviceRunner implements Runner {
   }
 
   /**
-   * Plans, captures and runs once; on a real device it measures the candidates of every kind of
-   * linear layer first. The simulated device has no speed of its own: there the prediction decides.
+   * Plans, captures and runs once; the candidates of every kind of linear layer are measured first,
+   * unless they have been on this machine. On the simulated device projections stand in for
+   * measurements, where its counters are on.
    */
   @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     ShapePlan first = planFor(shapes(inputs));
-    if (first.plan().isPresent()
-        && !device.context().properties().isSimulated()
-        && measure(first.plan().get().linears(), progress)) {
+    boolean canMeasure = clock.isProjecting() || !device.context().properties().isSimulated();
+    if (canMeasure && first.plan().isPresent() && measure(first.plan().get().linears(), progress)) {
       forget(first);
+      planFor(shapes(inputs));
+      freeUnused();
     }
     run(inputs);
   }
 
   /** Measures what has not been measured; whether there was any. */
-  private synchronized boolean measure(List<LinearLayer> layers, Progress progress) {
+  private synchronized boolean measure(List<LinearLayer.Planned> layers, Progress progress) {
     LinearDispatch dispatch = device.dispatch();
-    LinearTiming timing = new LinearTiming(device);
     boolean any = false;
     for (int i = 0; i < layers.size(); i++) {
-      LinearLayer layer = layers.get(i);
+      LinearLayer layer = layers.get(i).layer();
       List<LinearOption> options = dispatch.options(layer);
-      if (!dispatch.isMeasured(layer) && options.size() > 1) {
+      if (!dispatch.times().has(layer.kind()) && options.size() > 1) {
         progress.at("measuring kernels", i, layers.size());
-        dispatch.record(layer, timing.measure(layer, options));
+        dispatch.times().record(layer.kind(), clock.measure(layer, options), clock.isProjecting());
         any = true;
       }
     }
     progress.at("measuring kernels", layers.size(), layers.size());
+    if (any) {
+      store.ifPresent(each -> each.save(dispatch.times().all()));
+    }
     return any;
+  }
+
+  /** Frees the weights of candidates that were not taken, unless a run might use them. */
+  private synchronized void freeUnused() {
+    if (running == 0) {
+      device
+          .dispatch()
+          .retain(
+              plans.stream()
+                  .flatMap(plan -> plan.plan().stream())
+                  .flatMap(plan -> plan.linears().stream())
+                  .toList());
+    }
   }
 
   private synchronized void forget(ShapePlan plan) {

@@ -30,7 +30,7 @@ public final class KernelReport implements AutoCloseable {
    * @param context of its own, which it closes
    */
   public KernelReport(CudaContext context) {
-    this.device = new DeviceState(context);
+    this.device = new DeviceState(context, "");
   }
 
   /** A way to copy and how fast it is. */

@@ -4,16 +4,12 @@ import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.cuda.operation.Attention;
-import dev.filigree.cuda.operation.BinaryOperation;
-import dev.filigree.cuda.operation.Comparison;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Embedding;
-import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Rows;
 import dev.filigree.cuda.operation.Softmax;
-import dev.filigree.cuda.operation.UnaryOperation;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Broadcast;
@@ -24,33 +20,26 @@ import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Stream;
 
 /** Which operators have kernels on the device, and how a plan runs them. */
 final class OperatorRules {
-  /** Functions whose attributes the reference kernels read, so that they run there. */
-  private static final Set<UnaryOperation> SHAPED =
-      Set.of(
-          UnaryOperation.CLIP,
-          UnaryOperation.LEAKY_RELU,
-          UnaryOperation.CELU,
-          UnaryOperation.ELU,
-          UnaryOperation.HARD_SIGMOID,
-          UnaryOperation.SELU,
-          UnaryOperation.SHRINK,
-          UnaryOperation.THRESHOLDED_RELU);
-
   private final DevicePlanner planner;
   private final DeviceState device;
   private final OperationKernels kernels;
   private final LinearRule linear;
+  private final FunctionRules functions;
+  private final MovementRules movements;
+  private final ReductionRules reductions;
 
   OperatorRules(DevicePlanner planner, DeviceState device) {
     this.planner = planner;
     this.device = device;
     this.kernels = device.kernels();
     this.linear = new LinearRule(planner, device);
+    this.functions = new FunctionRules(planner, kernels);
+    this.movements = new MovementRules(planner, kernels);
+    this.reductions = new ReductionRules(planner, kernels);
   }
 
   /** Plans a node; false if the device has no kernel for it. */
@@ -66,11 +55,11 @@ final class OperatorRules {
       case dev.filigree.kernel.fused.Attention.TYPE -> attention(node);
       case dev.filigree.kernel.fused.Embedding.TYPE -> embedding(node);
       case "LayerNormalization" -> layerNormalization(node);
-      case "Cast" -> cast(node);
-      case "Where" -> where(node);
-      case "Expand", "Transpose" -> move(node);
+      case "Cast" -> functions.cast(node);
+      case "Where" -> functions.where(node);
+      case "MatMul" -> reductions.multiply(node);
       case "Softmax", "LogSoftmax" -> softmax(node);
-      default -> unary(node) || binary(node) || compare(node);
+      default -> movements.plan(node) || reductions.reduce(node) || functions.plan(node);
     };
   }
 
@@ -121,7 +110,7 @@ final class OperatorRules {
     long[] steps =
         mask.map(tensor -> maskSteps(tensor, Shape.of(batch, heads, queries, keys)))
             .orElse(new long[4]);
-    DeviceTensor y = planner.define(node.output());
+    DeviceTensor y = planner.define(node.output(), DType.F16);
     planner.launch(
         arena ->
             Attention.attend(
@@ -188,7 +177,7 @@ final class OperatorRules {
     for (int t = 0; t < count; t++) {
       addresses[t] = device.constants().table(node.inputs().get(2 * t), tables.get(t));
     }
-    DeviceTensor out = planner.define(node.output());
+    DeviceTensor out = planner.define(node.output(), DType.F16);
     long fault = planner.fault(node);
     DType type = indexType;
     planner.launch(
@@ -247,11 +236,18 @@ final class OperatorRules {
             && bias.filter(b -> b.elements() == type.shape().extent(-1)).isEmpty()) {
       return false;
     }
-    DeviceTensor in = planner.use(x, DType.F16);
+    DType dtype = planner.deviceType(x);
+    DeviceTensor in = planner.use(x, dtype);
     long scaleAddress = device.constants().vector(node.inputs().get(1), scale.get());
     long biasAddress =
         bias.map(tensor -> device.constants().vector(node.inputs().get(2), tensor)).orElse(0L);
-    DeviceTensor y = planner.define(node.output());
+    // each form that somebody reads, by the same kernel
+    boolean exact = planner.deviceType(node.output()) == DType.F32;
+    DeviceTensor y =
+        !exact || planner.isReadRounded(node.output())
+            ? planner.define(node.output(), DType.F16)
+            : null;
+    DeviceTensor wide = exact ? planner.define(node.output(), DType.F32) : null;
     float epsilon = node.floatAttribute("epsilon", 1e-5f);
     planner.launch(
         arena ->
@@ -262,9 +258,10 @@ final class OperatorRules {
                 scaleAddress,
                 biasAddress,
                 null,
-                y.on(arena),
+                new Normalization.Results(
+                    y == null ? null : y.on(arena), wide == null ? null : wide.on(arena)),
                 epsilon));
-    planner.explain(node, "layer_normalization_f16", "rows in registers");
+    planner.explain(node, "layer_normalization_" + dtype, "rows in registers");
     return true;
   }
 
@@ -282,108 +279,6 @@ final class OperatorRules {
     boolean logarithm = node.type().equals("LogSoftmax");
     planner.launch(arena -> Softmax.rows(kernels, in.on(arena), y.on(arena), logarithm));
     planner.explain(node, "softmax_" + y.dtype(), "row by row");
-    return true;
-  }
-
-  private boolean cast(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isComputed(x)) {
-      return false;
-    }
-    DeviceTensor in = planner.use(x);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(arena -> Elementwise.cast(kernels, in.on(arena), y.on(arena)));
-    planner.explain(node, "cast_" + in.dtype(), in.dtype() + " to " + y.dtype());
-    return true;
-  }
-
-  private boolean unary(Node node) {
-    Optional<UnaryOperation> operation = UnaryOperation.of(node.type());
-    if (operation.isEmpty()
-        || SHAPED.contains(operation.get())
-        || !planner.type(node.output()).dtype().isFloating()) {
-      return false;
-    }
-    DeviceTensor in = planner.use(node.inputs().getFirst(), planner.deviceType(node.output()));
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.unary(
-                kernels, operation.get(), Elementwise.Attributes.NONE, in.on(arena), y.on(arena)));
-    planner.explain(node, "unary_" + y.dtype(), "element by element");
-    return true;
-  }
-
-  private boolean binary(Node node) {
-    Optional<BinaryOperation> operation = BinaryOperation.of(node.type());
-    DType dtype = planner.deviceType(node.output());
-    if (operation.isEmpty() || node.inputs().size() != 2 || !isComputable(dtype)) {
-      return false;
-    }
-    DeviceTensor a = planner.use(node.inputs().get(0), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.binary(
-                kernels, operation.get(), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "binary_" + dtype, "element by element");
-    return true;
-  }
-
-  private static boolean isComputable(DType dtype) {
-    return dtype.isFloating() || dtype == DType.I32 || dtype == DType.I64;
-  }
-
-  private boolean compare(Node node) {
-    Optional<Comparison> comparison = Comparison.of(node.type());
-    if (comparison.isEmpty()) {
-      return false;
-    }
-    DType dtype = planner.type(node.inputs().get(0)).dtype();
-    DeviceTensor a = planner.use(node.inputs().get(0), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.compare(
-                kernels, comparison.get(), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "compare_" + dtype, "element by element");
-    return true;
-  }
-
-  private boolean where(Node node) {
-    DType dtype = planner.deviceType(node.output());
-    DeviceTensor condition = planner.use(node.inputs().get(0));
-    DeviceTensor a = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(2), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.where(
-                kernels, condition.view(arena), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "where_b" + dtype.bytes() * 8, "element by element");
-    return true;
-  }
-
-  private boolean move(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isComputed(x)) {
-      return false;
-    }
-    DeviceTensor in = planner.use(x, planner.deviceType(node.output()));
-    DeviceTensor y = planner.define(node.output());
-    int[] order =
-        node.type().equals("Transpose")
-            ? dev.filigree.kernel.shape.Transpose.order(node, in.shape().rank())
-            : null;
-    planner.launch(
-        arena -> {
-          dev.filigree.cuda.operation.View from = in.view(arena);
-          return Movement.copy(
-              kernels, order == null ? from : from.permute(order), y.view(arena), y.pitch());
-        });
-    planner.explain(node, "copy_b" + y.dtype().bytes() * 8, "moved");
     return true;
   }
 }
