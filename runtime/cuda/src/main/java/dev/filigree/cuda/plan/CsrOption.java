@@ -18,7 +18,7 @@ record CsrOption(KernelEntry kernel, double predictedMicros) implements LinearOp
 
   @Override
   public String weights() {
-    return "csr f16";
+    return "csr " + activation().label();
   }
 
   @Override
@@ -28,12 +28,12 @@ record CsrOption(KernelEntry kernel, double predictedMicros) implements LinearOp
 
   @Override
   public ActivationType activation() {
-    return ActivationType.F16;
+    return kernel.activation().orElseThrow();
   }
 
   @Override
   public LinearLayout layout() {
-    return new LinearLayout.SparseRows();
+    return new LinearLayout.SparseRows(activation());
   }
 
   @Override

@@ -108,7 +108,18 @@ final class LinearDispatch implements AutoCloseable {
     return kept;
   }
 
+  /** Those that plans may use: activations are f16, or i8 where the layer's may be rounded. */
   private List<LinearOption> legal(LinearLayer layer) {
+    List<LinearOption> all = all(layer);
+    all.removeIf(
+        option ->
+            option.activation() == ActivationType.BF16
+                || option.activation() == ActivationType.I8 && !layer.quantizable());
+    return all;
+  }
+
+  /** Every way that the device, the weights and the number of tokens allow. */
+  List<LinearOption> all(LinearLayer layer) {
     Weights weights = layer.weights();
     List<LinearOption> all = new ArrayList<>();
     for (KernelEntry kernel : manifest.of("linear")) {
@@ -146,10 +157,7 @@ final class LinearDispatch implements AutoCloseable {
   /** What the manifest says against the device and the layer. */
   private boolean isRunnable(KernelEntry kernel, LinearLayer layer) {
     GpuProperties gpu = device.context().properties();
-    ActivationType activation = kernel.activation().orElseThrow();
-    return (activation == ActivationType.F16
-            || activation == ActivationType.I8 && layer.quantizable())
-        && kernel.minimumArchitecture() <= gpu.architecture()
+    return kernel.minimumArchitecture() <= gpu.architecture()
         && kernel.sharedBytes() + kernel.staticSharedBytes() <= gpu.sharedBytesPerBlock()
         && layer.tokens() >= kernel.tokensFrom()
         && layer.tokens() <= kernel.tokensTo();

@@ -15,7 +15,7 @@ sealed interface LinearLayout {
   record Fragments(WeightsForm form, ActivationType activation) implements LinearLayout {}
 
   /** Sparse rows in the order of the own kernels. */
-  record SparseRows() implements LinearLayout {}
+  record SparseRows(ActivationType activation) implements LinearLayout {}
 
   /** Dense rows for cuBLAS. */
   record DenseRows() implements LinearLayout {}
@@ -35,10 +35,10 @@ sealed interface LinearLayout {
           PackedWeights packed = PackedWeights.pack(layer, weights, form, activation, arena);
           yield new DeviceWeights(device.context(), packed.parts(), packed.stepsPerGroup());
         }
-        case SparseRows() ->
+        case SparseRows(ActivationType activation) ->
             new DeviceWeights(
                 device.context(),
-                CsrWeights.pack(layer, (SparseCsr) weights, ActivationType.F16, arena).parts(),
+                CsrWeights.pack(layer, (SparseCsr) weights, activation, arena).parts(),
                 0);
         case DenseRows() ->
             new DeviceWeights(device.context(), LibraryWeights.dense(weights, arena), 0);

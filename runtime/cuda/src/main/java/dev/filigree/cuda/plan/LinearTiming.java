@@ -47,6 +47,17 @@ final class LinearTiming implements LinearClock {
     }
   }
 
+  /** Median microseconds of some work by itself, once it has run. */
+  static double median(Stream stream, Event start, Event end, DeviceStep.Work work) {
+    work.into(stream);
+    double[] micros = new double[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+      micros[round] = time(stream, start, end, work);
+    }
+    Arrays.sort(micros);
+    return micros[ROUNDS / 2];
+  }
+
   private static double time(Stream stream, Event start, Event end, DeviceStep.Work work) {
     start.record(stream);
     for (int i = 0; i < LAUNCHES; i++) {
