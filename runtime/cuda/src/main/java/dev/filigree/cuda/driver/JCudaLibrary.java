@@ -30,11 +30,20 @@ public enum JCudaLibrary {
   CUBLAS(
       "jcuda.jcublas.JCublas2",
       "libcublas.so.12",
-      "install cuBLAS of CUDA 12; nothing needs it, own kernels are used"),
+      "install cuBLAS of CUDA 12, or put "
+          + JCudaLibrary.PACKAGED
+          + " on the class path; nothing"
+          + " needs it, own kernels are used"),
   CUSPARSE(
       "jcuda.jcusparse.JCusparse",
       "libcusparse.so.12",
-      "install cuSPARSE of CUDA 12; nothing needs it, own kernels are used");
+      "install cuSPARSE of CUDA 12, or put "
+          + JCudaLibrary.PACKAGED
+          + " on the class path;"
+          + " nothing needs it, own kernels are used");
+
+  /** Maven's name of the jar with CUDA's libraries, of the version JCuda is made for. */
+  private static final String PACKAGED = "org.bytedeco:cuda:12.6-9.5-1.5.11:linux-x86_64-redist";
 
   /** Copies of a file that are tried, one for each class loader that may use JCuda. */
   private static final int MAX_CLASS_LOADERS = 64;
@@ -132,7 +141,22 @@ public enum JCudaLibrary {
     try {
       SymbolLookup.libraryLookup(cuda, Arena.global());
     } catch (IllegalArgumentException missing) {
-      throw new DeviceException(cuda + " cannot be loaded", remedy, missing);
+      if (!isPackaged()) {
+        throw new DeviceException(cuda + " cannot be loaded", remedy, missing);
+      }
+    }
+  }
+
+  /** Whether the library was on the class path, and is loaded now. */
+  private boolean isPackaged() {
+    try {
+      return PackagedLibraries.load(
+          JCudaLibrary.class.getClassLoader(), NativeFolder.ofUser(), cuda);
+    } catch (IOException | UnsatisfiedLinkError unusable) {
+      throw new DeviceException(
+          cuda + " of the class path cannot be used: " + unusable.getMessage(),
+          "name a folder that can be written with -D" + UserFolder.PROPERTY,
+          unusable);
     }
   }
 

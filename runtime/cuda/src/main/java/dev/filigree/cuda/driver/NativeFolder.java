@@ -1,6 +1,7 @@
 package dev.filigree.cuda.driver;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -70,15 +71,54 @@ record NativeFolder(List<Path> candidates) {
     throw new IOException(problems.toString());
   }
 
+  /**
+   * Puts a library too large for memory there unless it is there already.
+   *
+   * @param content name of the folder, which stands for the contents
+   * @param size of the library, which is compared
+   * @param in read only if the library is not there
+   * @return the file
+   * @throws IOException if no candidate can be used; the message says why for each
+   */
+  Path unpack(String name, String content, long size, InputStream in) throws IOException {
+    StringBuilder problems = new StringBuilder();
+    for (Path root : candidates) {
+      try {
+        Path folder = root.resolve(content);
+        createPrivate(root);
+        createPrivate(folder);
+        Path target = folder.resolve(name);
+        if (!Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS) || Files.size(target) != size) {
+          replace(target, partial -> Files.copy(in, partial, StandardCopyOption.REPLACE_EXISTING));
+        }
+        return target;
+      } catch (IOException | UncheckedIOException | UnsupportedOperationException e) {
+        problems.append(problems.isEmpty() ? "" : "; ").append(root).append(": ").append(e);
+      }
+    }
+    throw new IOException(problems.toString());
+  }
+
   private static void place(Path target, byte[] content) throws IOException {
     if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)
         && Files.size(target) == content.length
         && Arrays.equals(Files.readAllBytes(target), content)) {
       return;
     }
+    replace(target, partial -> Files.write(partial, content));
+  }
+
+  /** Writes a file. */
+  @FunctionalInterface
+  private interface Writer {
+    void write(Path file) throws IOException;
+  }
+
+  /** Puts a file in place whole. */
+  private static void replace(Path target, Writer writer) throws IOException {
     Path partial = Files.createTempFile(target.getParent(), "unpacking", ".partial");
     try {
-      Files.write(partial, content);
+      writer.write(partial);
       Files.move(
           partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (AtomicMoveNotSupportedException e) {
