@@ -122,6 +122,27 @@ __device__ void storeExact(float* row, int column, int columns, int pitch, const
   }
 }
 
+// Results in the form or forms that are wanted: rounded, in f32; the other is null.
+template <typename T, typename Result, typename Value>
+__device__ void storeForms(Result* y, float* exact, int column, int columns, int pitchExact, const Value& value) {
+  if (y != nullptr) {
+    storeResults<perAccess<T>>(y, column, columns, value);
+  }
+  if (exact != nullptr) {
+    storeExact<T>(exact, column, columns, pitchExact, value);
+  }
+}
+
+template <typename T, int THREADS, typename Result>
+__device__ void zeroForms(Result* y, float* exact, int columns, int pitchY, int pitchExact) {
+  if (y != nullptr) {
+    zeroPadding<T, THREADS>(y, columns, pitchY);
+  }
+  if (exact != nullptr) {
+    zeroPadding<T, THREADS>(exact, columns, pitchExact);
+  }
+}
+
 // Parameters of the features from a column on, or a neutral value if there are none. They are stored padded with zeros
 // to whole accesses.
 template <int COUNT>
@@ -169,18 +190,7 @@ __device__ void storeNormalised(const Row& row, float epsilon, const float* scal
     for (int i = 0; i < perAccess<T>; i++) {
       results[i] = (values[i] - moment.x) * moment.y * factors[i] + results[i];
     }
-    auto result = [&](int i) { return results[i]; };
-    if (y != nullptr) {
-      storeResults<perAccess<T>>(y, column, row.columns, result);
-    }
-    if (exact != nullptr) {
-      storeExact<T>(exact, column, row.columns, pitchExact, result);
-    }
+    storeForms<T>(y, exact, column, row.columns, pitchExact, [&](int i) { return results[i]; });
   });
-  if (y != nullptr) {
-    zeroPadding<T, THREADS>(y, row.columns, pitchY);
-  }
-  if (exact != nullptr) {
-    zeroPadding<T, THREADS>(exact, row.columns, pitchExact);
-  }
+  zeroForms<T, THREADS>(y, exact, row.columns, pitchY, pitchExact);
 }

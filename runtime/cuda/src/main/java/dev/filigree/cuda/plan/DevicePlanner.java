@@ -147,6 +147,14 @@ final class DevicePlanner {
     return new ShapeInference.Known(node, graph.opset(), known);
   }
 
+  /** The node that reads a value, if it is the only one and the value is no output. */
+  Optional<Node> onlyReader(String value) {
+    List<Node> readers =
+        graph.nodes().stream().filter(node -> node.inputs().contains(value)).toList();
+    boolean leaves = graph.outputs().stream().anyMatch(output -> output.name().equals(value));
+    return readers.size() == 1 && !leaves ? Optional.of(readers.getFirst()) : Optional.empty();
+  }
+
   /** Whether somebody reads a value in f16 although it is kept in f32. */
   boolean isReadRounded(String value) {
     return precision.isReadRounded(value);

@@ -253,7 +253,16 @@ final class OperationBench implements AutoCloseable {
       for (Embedding.LayerNorm norm :
           new Embedding.LayerNorm[] {null, new Embedding.LayerNorm(small(), small(), 1e-5f)}) {
         add(
-            Embedding.sum(kernels, tables, DType.I32, y.pitch(), norm, y, 128, small()),
+            Embedding.sum(
+                kernels,
+                tables,
+                DType.I32,
+                y.pitch(),
+                norm,
+                dtype,
+                new Normalization.Results(y),
+                128,
+                small()),
             3.0 * y.bytes());
       }
       Rows x = rows(0, dtype);

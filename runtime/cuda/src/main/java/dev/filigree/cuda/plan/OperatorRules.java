@@ -2,23 +2,17 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.DType;
 import dev.filigree.Shape;
-import dev.filigree.Tensor;
 import dev.filigree.cuda.operation.Attention;
 import dev.filigree.cuda.operation.Elementwise;
-import dev.filigree.cuda.operation.Embedding;
-import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
-import dev.filigree.cuda.operation.Rows;
 import dev.filigree.cuda.operation.Softmax;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.shape.View;
-import dev.filigree.weights.Weights;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -31,6 +25,7 @@ final class OperatorRules {
   private final FunctionRules functions;
   private final MovementRules movements;
   private final ReductionRules reductions;
+  private final RowRules rows;
 
   OperatorRules(DevicePlanner planner, DeviceState device) {
     this.planner = planner;
@@ -40,6 +35,7 @@ final class OperatorRules {
     this.functions = new FunctionRules(planner, kernels);
     this.movements = new MovementRules(planner, kernels);
     this.reductions = new ReductionRules(planner, kernels);
+    this.rows = new RowRules(planner, device);
   }
 
   /** Plans a node; false if the device has no kernel for it. */
@@ -53,8 +49,8 @@ final class OperatorRules {
     return switch (node.type()) {
       case Linear.TYPE -> linear.plan(node);
       case dev.filigree.kernel.fused.Attention.TYPE -> attention(node);
-      case dev.filigree.kernel.fused.Embedding.TYPE -> embedding(node);
-      case "LayerNormalization" -> layerNormalization(node);
+      case Embedding.TYPE -> rows.embedding(node);
+      case "LayerNormalization" -> rows.layerNormalization(node);
       case "Cast" -> functions.cast(node);
       case "Where" -> functions.where(node);
       case "MatMul" -> reductions.multiply(node);
@@ -142,127 +138,6 @@ final class OperatorRules {
       }
     }
     return steps;
-  }
-
-  private boolean embedding(Node node) {
-    int count = dev.filigree.kernel.fused.Embedding.tables(node);
-    Shape y = planner.type(node.output()).shape();
-    if (count > Embedding.MOST_TABLES || y.rank() != 3 || y.elements() == 0) {
-      return false;
-    }
-    List<Weights> tables = new ArrayList<>();
-    DType indexType = null;
-    for (int t = 0; t < count; t++) {
-      Optional<Weights> table = device.matrix(planner.graph(), node.inputs().get(2 * t));
-      ValueType index = planner.type(node.inputs().get(2 * t + 1));
-      DType dtype =
-          index == null
-              ? planner.constant(node.inputs().get(2 * t + 1)).orElseThrow().dtype()
-              : index.dtype();
-      if (table.isEmpty() || indexType != null && dtype != indexType) {
-        return false;
-      }
-      indexType = dtype;
-      tables.add(table.get());
-    }
-    int sequence = (int) y.extent(1);
-    Shape positions = Shape.of(y.extent(0), sequence);
-    List<DeviceTensor> indices = new ArrayList<>();
-    long bytes = 0;
-    for (int t = 0; t < count; t++) {
-      indices.add(planner.use(node.inputs().get(2 * t + 1), indexType));
-      bytes += 2L * tables.get(t).rows() * tables.get(t).columns();
-    }
-    long[] addresses = new long[count];
-    for (int t = 0; t < count; t++) {
-      addresses[t] = device.constants().table(node.inputs().get(2 * t), tables.get(t));
-    }
-    DeviceTensor out = planner.define(node.output(), DType.F16);
-    long fault = planner.fault(node);
-    DType type = indexType;
-    planner.launch(
-        arena -> {
-          List<Embedding.Table> bound = new ArrayList<>();
-          for (int t = 0; t < count; t++) {
-            DeviceTensor index = indices.get(t);
-            long[] steps = indexSteps(index, positions);
-            bound.add(
-                new Embedding.Table(
-                    addresses[t], tables.get(t).rows(), index.address(arena), steps[0], steps[1]));
-          }
-          return Embedding.sum(
-              kernels,
-              bound,
-              type,
-              Rows.pitch(DType.F16, out.columns()),
-              null,
-              out.on(arena),
-              sequence,
-              arena + fault);
-        });
-    planner.explain(
-        new dev.filigree.plan.LayerPlan(
-            node.name(),
-            node.type(),
-            "f16",
-            "embedding_f16",
-            "rows of " + count + " tables, summed",
-            bytes,
-            List.of()));
-    return true;
-  }
-
-  private static long[] indexSteps(DeviceTensor index, Shape positions) {
-    Shape shape = index.shape();
-    long[] steps = Broadcast.strides(shape, positions);
-    if (shape.rank() == 2 && steps[0] != 0) {
-      steps[0] = index.pitch();
-    }
-    return steps;
-  }
-
-  private boolean layerNormalization(Node node) {
-    String x = node.inputs().getFirst();
-    Optional<Tensor> scale = planner.constant(node.inputs().get(1));
-    Optional<Tensor> bias = node.input(2).flatMap(planner::constant);
-    long axis = node.intAttribute("axis", -1);
-    ValueType type = planner.type(x);
-    if (node.outputs().size() > 1
-        || type.dtype() != DType.F32
-        || axis != -1 && axis != type.rank() - 1
-        || scale.isEmpty()
-        || scale.get().elements() != type.shape().extent(-1)
-        || node.input(2).isPresent()
-            && bias.filter(b -> b.elements() == type.shape().extent(-1)).isEmpty()) {
-      return false;
-    }
-    DType dtype = planner.deviceType(x);
-    DeviceTensor in = planner.use(x, dtype);
-    long scaleAddress = device.constants().vector(node.inputs().get(1), scale.get());
-    long biasAddress =
-        bias.map(tensor -> device.constants().vector(node.inputs().get(2), tensor)).orElse(0L);
-    // each form that somebody reads, by the same kernel
-    boolean exact = planner.deviceType(node.output()) == DType.F32;
-    DeviceTensor y =
-        !exact || planner.isReadRounded(node.output())
-            ? planner.define(node.output(), DType.F16)
-            : null;
-    DeviceTensor wide = exact ? planner.define(node.output(), DType.F32) : null;
-    float epsilon = node.floatAttribute("epsilon", 1e-5f);
-    planner.launch(
-        arena ->
-            Normalization.layer(
-                kernels,
-                in.on(arena),
-                null,
-                scaleAddress,
-                biasAddress,
-                null,
-                new Normalization.Results(
-                    y == null ? null : y.on(arena), wide == null ? null : wide.on(arena)),
-                epsilon));
-    planner.explain(node, "layer_normalization_" + dtype, "rows in registers");
-    return true;
   }
 
   private boolean softmax(Node node) {

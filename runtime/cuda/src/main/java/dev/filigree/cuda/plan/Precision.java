@@ -29,15 +29,13 @@ final class Precision {
   private static final Set<String> FOLLOWED =
       Set.of("Add", "Sub", "Mul", "Div", "Where", "Neg", "Expand", "Transpose", "Cast");
 
-  private static final String NORMALIZATION = "LayerNormalization";
-
   private final Set<String> exact = new HashSet<>();
   private final Set<String> rounded = new HashSet<>();
 
   Precision(Graph graph) {
     Set<String> wide = new HashSet<>();
     for (Node node : graph.nodes()) {
-      if (node.isFused(Linear.TYPE) || node.type().equals(NORMALIZATION)) {
+      if (node.isFused(Linear.TYPE) || node.type().equals(RowRules.NORMALIZATION)) {
         wide.add(node.output());
       }
     }
@@ -49,7 +47,8 @@ final class Precision {
         node.input(Attention.MASK).ifPresent(exact::add);
       } else if (node.isFused(Linear.TYPE)) {
         node.input(Linear.RESIDUAL).ifPresent(exact::add);
-      } else if (node.type().equals(NORMALIZATION) && wide.contains(node.inputs().getFirst())) {
+      } else if (node.type().equals(RowRules.NORMALIZATION)
+          && wide.contains(node.inputs().getFirst())) {
         exact.add(node.inputs().getFirst());
       } else if (exact.contains(node.output()) && isFollowed(node)) {
         exact.addAll(node.inputs());
@@ -59,7 +58,7 @@ final class Precision {
       for (int i = 0; i < node.inputs().size(); i++) {
         boolean wideOperand =
             node.isFused(Linear.TYPE) && i == Linear.RESIDUAL
-                || node.type().equals(NORMALIZATION) && i == 0
+                || node.type().equals(RowRules.NORMALIZATION) && i == 0
                 || isFollowed(node) && exact.contains(node.output());
         if (!wideOperand) {
           rounded.add(node.inputs().get(i));
