@@ -49,14 +49,14 @@ __device__ inline float activate(float x, int kind) {
   }
 }
 
-template <int kind> __device__ void activateAll(float (&v)[4]) {
+template <int kind, int count> __device__ void activateAll(float (&v)[count]) {
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < count; i++) {
     v[i] = activate<kind>(v[i]);
   }
 }
 
-__device__ inline void activate(float (&v)[4], int kind) {
+template <int count> __device__ void activate(float (&v)[count], int kind) {
   switch (kind) {
   case rectified:
     return activateAll<rectified>(v);

@@ -7,17 +7,15 @@ import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Launch;
 import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Rows;
-import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
-import dev.filigree.kernel.Interpreter;
-import dev.filigree.kernel.Operators;
 import dev.filigree.plan.Arenas;
 import dev.filigree.plan.Buffer;
+import dev.filigree.plan.Folding;
 import dev.filigree.plan.LayerPlan;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -33,14 +31,11 @@ import java.util.Optional;
  * {@link Precision} says that they must stay f32.
  */
 final class DevicePlanner {
-  /** Elements up to which a node of constants is computed at planning. */
-  private static final long MAX_FOLDED = 1 << 20;
-
   private final Graph graph;
   private final DeviceState device;
   private final Map<String, ValueType> types;
   private final Precision precision;
-  private final Map<String, Tensor> constants = new HashMap<>();
+  private final Folding folding;
   private final Map<String, Map<DType, DeviceTensor>> places = new HashMap<>();
   private final List<Buffer> buffers = new ArrayList<>();
 
@@ -52,10 +47,11 @@ final class DevicePlanner {
   private final List<LinearLayer.Planned> linears = new ArrayList<>();
   private final List<DevicePlan.LookUp> faults = new ArrayList<>();
 
-  private DevicePlanner(Graph graph, DeviceState device, Map<String, ValueType> types) {
+  private DevicePlanner(Graph graph, DeviceState device, Folding folding) {
     this.graph = graph;
     this.device = device;
-    this.types = types;
+    this.folding = folding;
+    this.types = folding.types();
     this.precision = new Precision(graph);
   }
 
@@ -66,15 +62,8 @@ final class DevicePlanner {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   static Optional<DevicePlan> plan(Graph graph, Map<String, Shape> shapes, DeviceState device) {
-    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
-    for (Node node : graph.nodes()) {
-      for (String output : node.outputs()) {
-        if (!output.isEmpty() && (types.get(output) == null || !types.get(output).isConcrete())) {
-          return Optional.empty();
-        }
-      }
-    }
-    return Optional.of(new DevicePlanner(graph, device, types).plan());
+    return Folding.of(graph, shapes)
+        .map(folding -> new DevicePlanner(graph, device, folding).plan());
   }
 
   private DevicePlan plan() {
@@ -89,7 +78,7 @@ final class DevicePlanner {
     }
     OperatorRules rules = new OperatorRules(this, device);
     for (Node node : graph.nodes()) {
-      if (!fold(node) && !rules.plan(node)) {
+      if (!folding.fold(node) && !rules.plan(node)) {
         onHost(node);
       }
     }
@@ -127,13 +116,7 @@ final class DevicePlanner {
 
   /** A constant of the graph or of this plan, in plain form. */
   Optional<Tensor> constant(String value) {
-    Tensor known = constants.get(value);
-    if (known != null) {
-      return Optional.of(known);
-    }
-    return graph.constants().get(value) instanceof Constant.Plain(Tensor tensor)
-        ? Optional.of(tensor)
-        : Optional.empty();
+    return folding.constant(value);
   }
 
   /** What is known of a node's inputs. */
@@ -313,34 +296,6 @@ final class DevicePlanner {
             List.of()));
   }
 
-  /** Computes a node now if nothing of it depends on data. */
-  private boolean fold(Node node) {
-    ValueType type = types.get(node.output());
-    if (node.outputs().size() == 1 && type.hasKnownContent()) {
-      constants.put(node.output(), type.tensor());
-      return true;
-    }
-    Tensor[] operands = new Tensor[node.inputs().size()];
-    for (int i = 0; i < operands.length; i++) {
-      String input = node.inputs().get(i);
-      if (!input.isEmpty()) {
-        Optional<Tensor> constant = constant(input);
-        if (constant.isEmpty()) {
-          return false;
-        }
-        operands[i] = constant.get().contiguous();
-      }
-    }
-    if (type.shape().elements() > MAX_FOLDED) {
-      return false;
-    }
-    Tensor[] results = Interpreter.run(node, graph.opset(), operands);
-    for (int i = 0; i < results.length; i++) {
-      constants.put(node.outputs().get(i), results[i]);
-    }
-    return true;
-  }
-
   private void onHost(Node node) {
     long bytes = 0;
     List<DeviceStep.HostOperand> operands = new ArrayList<>();
@@ -368,7 +323,11 @@ final class DevicePlanner {
         new LayerPlan(
             node.name(),
             node.type(),
-            types.get(node.output()).toString(),
+            node.outputs().stream()
+                .filter(output -> !output.isEmpty())
+                .map(output -> types.get(output).toString())
+                .findFirst()
+                .orElse(""),
             "cpu reference",
             "the device has no kernel for it: "
                 + bytes

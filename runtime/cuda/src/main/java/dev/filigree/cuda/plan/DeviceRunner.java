@@ -11,11 +11,9 @@ import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.plan.ShapePlan;
+import dev.filigree.plan.ShapePlans;
 import dev.filigree.spi.Runner;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +34,7 @@ public final class DeviceRunner implements Runner {
   private final Interpreter interpreter;
   private final LinearClock clock;
   private final Optional<MeasurementStore> store;
-  private final List<ShapePlan> plans = new ArrayList<>();
+  private final ShapePlans<DevicePlan, Workspace> plans;
 
   /** Runs that go on, whose plans may use weights that no plan here uses any more. */
   private int running;
@@ -63,6 +61,12 @@ public final class DeviceRunner implements Runner {
       this.options = options;
       this.interpreter = new Interpreter(graph);
       this.device = new DeviceState(context, wanted(options));
+      this.plans =
+          new ShapePlans<>(
+              graph.inputs(),
+              options,
+              shapes -> DevicePlanner.plan(graph, shapes, device),
+              DevicePlan::bytes);
       this.clock =
           projections
               .<LinearClock>map(each -> new Projecting(device, each))
@@ -108,16 +112,16 @@ public final class DeviceRunner implements Runner {
   }
 
   @Override
-  public synchronized long idleBytes() {
-    return plans.stream().mapToLong(ShapePlan::idleBytes).sum();
+  public long idleBytes() {
+    return plans.idleBytes();
   }
 
   @Override
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    ShapePlan shapes = begin(inputs);
+    ShapePlan<DevicePlan, Workspace> shapes = begin(inputs);
     if (shapes.plan().isEmpty()) {
       end();
-      return interpreter.run(contiguous(inputs));
+      return interpreter.run(ShapePlans.contiguous(inputs));
     }
     Map<String, Tensor> outputs = new LinkedHashMap<>();
     for (DevicePlan.Output output : shapes.plan().get().outputs()) {
@@ -129,10 +133,10 @@ public final class DeviceRunner implements Runner {
 
   @Override
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    ShapePlan shapes = begin(inputs);
+    ShapePlan<DevicePlan, Workspace> shapes = begin(inputs);
     if (shapes.plan().isEmpty()) {
       end();
-      Map<String, Tensor> results = interpreter.run(contiguous(inputs));
+      Map<String, Tensor> results = interpreter.run(ShapePlans.contiguous(inputs));
       outputs.forEach((name, target) -> results.get(name).copyTo(target));
       return;
     }
@@ -140,7 +144,7 @@ public final class DeviceRunner implements Runner {
       for (DevicePlan.Output output : shapes.plan().get().outputs()) {
         Tensor target = outputs.get(output.info().name());
         if (target != null) {
-          check(output, target);
+          ShapePlans.check(output.info(), output.shape(), target);
         }
       }
     } catch (InputException misfit) {
@@ -150,9 +154,13 @@ public final class DeviceRunner implements Runner {
     run(shapes, inputs, outputs);
   }
 
-  private void run(ShapePlan shapes, Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
+  private void run(
+      ShapePlan<DevicePlan, Workspace> shapes,
+      Map<String, Tensor> inputs,
+      Map<String, Tensor> outputs) {
     try {
-      Workspace workspace = shapes.take(device.context(), graph.opset());
+      Workspace workspace =
+          shapes.take(plan -> new Workspace(device.context(), plan, graph.opset()));
       try {
         workspace.run(graph.inputs(), inputs, outputs);
       } catch (RuntimeException | Error failed) {
@@ -164,14 +172,12 @@ public final class DeviceRunner implements Runner {
     } finally {
       end();
     }
-    if (idleBytes() > options.activationBytes()) {
-      freeIdle();
-    }
+    plans.freeIdle();
   }
 
   /** The plan for inputs, which a run is about to use; {@link #end} must follow. */
-  private synchronized ShapePlan begin(Map<String, Tensor> inputs) {
-    ShapePlan plan = planFor(shapes(inputs));
+  private synchronized ShapePlan<DevicePlan, Workspace> begin(Map<String, Tensor> inputs) {
+    ShapePlan<DevicePlan, Workspace> plan = plans.plan(inputs);
     running++;
     return plan;
   }
@@ -180,76 +186,9 @@ public final class DeviceRunner implements Runner {
     running--;
   }
 
-  private static void check(DevicePlan.Output output, Tensor target) {
-    if (!target.shape().equals(output.shape())
-        || target.dtype() != output.info().dtype()
-        || !target.isContiguous()) {
-      throw new InputException(
-          "output '"
-              + output.info().name()
-              + "' is "
-              + output.info().dtype()
-              + output.shape()
-              + " but the tensor for it is "
-              + target,
-          "pass a contiguous tensor of that type and shape");
-    }
-  }
-
-  private static Map<String, Tensor> contiguous(Map<String, Tensor> inputs) {
-    Map<String, Tensor> all = new HashMap<>(inputs);
-    all.replaceAll((name, tensor) -> tensor.contiguous());
-    return all;
-  }
-
-  private static Map<String, Shape> shapes(Map<String, Tensor> inputs) {
-    Map<String, Shape> shapes = new HashMap<>();
-    inputs.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
-    return shapes;
-  }
-
-  /** Frees memory of the shapes used longest ago until the rest is within the session's limit. */
-  private synchronized void freeIdle() {
-    List<ShapePlan> byLastUse = new ArrayList<>(plans);
-    byLastUse.sort(Comparator.comparingLong(ShapePlan::lastUse));
-    for (ShapePlan plan : byLastUse) {
-      if (idleBytes() <= options.activationBytes()) {
-        return;
-      }
-      plan.freeIdle();
-    }
-  }
-
-  private synchronized ShapePlan planFor(Map<String, Shape> shapes) {
-    for (ShapePlan plan : plans) {
-      if (plan.isFor(shapes)) {
-        plan.touch();
-        return plan;
-      }
-    }
-    Optional<DevicePlan> made = DevicePlanner.plan(graph, shapes, device);
-    made.filter(plan -> plan.bytes() > options.activationBytes())
-        .ifPresent(
-            plan -> {
-              throw new InputException(
-                  "inputs of the shapes "
-                      + shapes
-                      + " need "
-                      + plan.bytes()
-                      + " bytes of activations, more than the "
-                      + options.activationBytes()
-                      + " the session may take",
-                  "use smaller batches or shorter sequences, or raise"
-                      + " SessionOptions.activationBytes");
-            });
-    if (plans.size() >= options.shapes()) {
-      ShapePlan oldest = Collections.min(plans, Comparator.comparingLong(ShapePlan::lastUse));
-      plans.remove(oldest);
-      oldest.retire();
-    }
-    ShapePlan plan = new ShapePlan(shapes, made);
-    plans.add(plan);
-    return plan;
+  /** Planning uses the weights and constants on the device, as measuring does. */
+  private synchronized ShapePlan<DevicePlan, Workspace> planFor(Map<String, Shape> shapes) {
+    return plans.planFor(shapes);
   }
 
   /**
@@ -259,11 +198,12 @@ public final class DeviceRunner implements Runner {
    */
   @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
-    ShapePlan first = planFor(shapes(inputs));
+    Map<String, Shape> shapes = ShapePlans.shapes(inputs);
+    ShapePlan<DevicePlan, Workspace> first = planFor(shapes);
     boolean canMeasure = clock.isProjecting() || !device.context().properties().isSimulated();
     if (canMeasure && first.plan().isPresent() && measure(first.plan().get().linears(), progress)) {
-      forget(first);
-      planFor(shapes(inputs));
+      plans.forget(shapes);
+      planFor(shapes);
       freeUnused();
     }
     run(inputs);
@@ -295,16 +235,10 @@ public final class DeviceRunner implements Runner {
       device
           .dispatch()
           .retain(
-              plans.stream()
+              plans.all().stream()
                   .flatMap(plan -> plan.plan().stream())
                   .flatMap(plan -> plan.linears().stream())
                   .toList());
-    }
-  }
-
-  private synchronized void forget(ShapePlan plan) {
-    if (plans.remove(plan)) {
-      plan.retire();
     }
   }
 
@@ -333,8 +267,7 @@ public final class DeviceRunner implements Runner {
   @Override
   public synchronized void close() {
     try (device) {
-      plans.forEach(ShapePlan::retire);
-      plans.clear();
+      plans.retire();
     }
   }
 }

@@ -33,7 +33,7 @@ final class LinearCases {
   /** A layer with a bias, a residual and an activation, by chance. */
   LinearCase layer(WeightsForm form, ActivationType type, int rows, int columns, int tokens) {
     return new LinearCase(
-        weights(form, rows, columns),
+        weights(form, rows, columns, random.nextInt(4)),
         type,
         tokens,
         x(type, tokens * columns),
@@ -47,7 +47,7 @@ final class LinearCases {
   /** The plainest layer. */
   LinearCase plain(WeightsForm form, ActivationType type, int rows, int columns, int tokens) {
     return new LinearCase(
-        weights(form, rows, columns),
+        weights(form, rows, columns, 1),
         type,
         tokens,
         x(type, tokens * columns),
@@ -58,13 +58,17 @@ final class LinearCases {
         false);
   }
 
-  /** Random weights, every pattern of two kept columns among them. */
-  Weights weights(WeightsForm form, int rows, int columns) {
+  /**
+   * Random weights, every pattern of two kept columns among them.
+   *
+   * @param groupSteps steps that share a scale, 0 for all of them; where there are groups
+   */
+  private Weights weights(WeightsForm form, int rows, int columns, int groupSteps) {
     if (form.structure() == Structure.DENSE) {
       return switch (form.values()) {
         case F16, BF16 -> Dense.of(rows, columns, uniform(rows * columns, -1, 1));
         case I8 -> new Quantized(rows, columns, integers(rows, columns));
-        case I4 -> new Packed(rows, columns, groups(rows, columns, 32));
+        case I4 -> new Packed(rows, columns, groups(rows, columns, 32 * groupSteps));
         default -> new Codebook(rows, columns, codes(rows, columns));
       };
     }
@@ -92,7 +96,7 @@ final class LinearCases {
             yield FloatValues.of(DType.F32, all);
           }
           case I8 -> integers(rows, kept);
-          case I4 -> zeroBeyond(groups(rows, kept, 16), beyond);
+          case I4 -> zeroBeyond(groups(rows, kept, 16 * groupSteps), beyond);
           default -> codes(rows, kept);
         };
     return new Sparse24(rows, columns, mask, values);
@@ -108,10 +112,10 @@ final class LinearCases {
         IntegerValues.SYMMETRIC);
   }
 
-  /** Integers of 2 to 4 bits by groups of some steps, with zero points or without. */
-  private PackedIntegers groups(int rows, int perRow, int step) {
+  /** Integers of 2 to 4 bits by groups, of whole rows for 0, with zero points or without. */
+  private PackedIntegers groups(int rows, int perRow, int length) {
     int bits = 2 + random.nextInt(3);
-    int group = random.nextInt(4) == 0 ? perRow : step * (1 + random.nextInt(3));
+    int group = length == 0 ? perRow : length;
     byte[] codes = new byte[rows * perRow];
     for (int i = 0; i < codes.length; i++) {
       codes[i] = (byte) (random.nextInt(1 << bits) - (1 << bits - 1));
