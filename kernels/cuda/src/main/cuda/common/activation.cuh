@@ -14,6 +14,8 @@ __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 // x * sigmoid(x); minus infinity times zero would be NaN.
 __device__ inline float silu(float x) { return x == -INFINITY ? 0 : x * sigmoid(x); }
 
+__device__ inline float hardSwish(float x) { return x * lesser(1, greater(0, x / 6 + 0.5f)); }
+
 __device__ inline float geluErf(float x) {
   constexpr float rootHalf = 0.70710678118654752f;
   if (isinf(x)) {

@@ -38,7 +38,7 @@ __device__ float rare(int operation, float x, Attributes with) {
     case Operation::elu: return x < 0 ? with.alpha * expm1f(x) : x;
     case Operation::floor: return floorf(x);
     case Operation::hardSigmoid: return greater(0, lesser(1, with.alpha * x + with.beta));
-    case Operation::hardSwish: return x * lesser(1, greater(0, x / 6 + 0.5f));
+    case Operation::hardSwish: return hardSwish(x);
     case Operation::log: return logf(x);
     case Operation::mish: return x * tanhf(softplus(x));
     case Operation::round: return rintf(x);

@@ -5,7 +5,7 @@
 
 namespace filigree {
 
-enum ActivationKind : int { noActivation = 0, rectified = 1, gaussian = 2, gaussianTanh = 3, swish = 4, tangent = 5, logistic = 6 };
+enum ActivationKind : int { noActivation = 0, rectified = 1, gaussian = 2, gaussianTanh = 3, swish = 4, tangent = 5, logistic = 6, hardSwishKind = 7 };
 
 template <int kind> __device__ float activate(float x) {
   switch (kind) {
@@ -21,6 +21,8 @@ template <int kind> __device__ float activate(float x) {
     return tanhf(x);
   case logistic:
     return sigmoid(x);
+  case hardSwishKind:
+    return hardSwish(x);
   default:
     return x;
   }
@@ -40,19 +42,21 @@ __device__ inline float activate(float x, int kind) {
     return activate<tangent>(x);
   case logistic:
     return activate<logistic>(x);
+  case hardSwishKind:
+    return activate<hardSwishKind>(x);
   default:
     return x;
   }
 }
 
-template <int kind> __device__ void activateAll(float (&v)[4]) {
+template <int kind, int count> __device__ void activateAll(float (&v)[count]) {
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < count; i++) {
     v[i] = activate<kind>(v[i]);
   }
 }
 
-__device__ inline void activate(float (&v)[4], int kind) {
+template <int count> __device__ void activate(float (&v)[count], int kind) {
   switch (kind) {
   case rectified:
     return activateAll<rectified>(v);
@@ -66,6 +70,8 @@ __device__ inline void activate(float (&v)[4], int kind) {
     return activateAll<tangent>(v);
   case logistic:
     return activateAll<logistic>(v);
+  case hardSwishKind:
+    return activateAll<hardSwishKind>(v);
   default:
     return;
   }

@@ -1,8 +1,9 @@
-// What happens to the sums of a tile: scale, bias, residual, activation, rounding to 16 bits, store.
+// What happens to the sums of a tile: scale, bias, residual, activation, rounding to 16 bits unless f32 is wanted, store.
 #pragma once
 
 #include "gemm/activation.cuh"
 #include "gemm/shape.cuh"
+#include "gemm/wide.cuh"
 
 namespace filigree {
 
@@ -22,6 +23,7 @@ struct Arguments {
   int pitchY = 0;
   int pitchResidual = 0;
   int activationKind = 0;
+  int wide = 0;              // bits: WideOperand
   void* workspace = nullptr; // see Partial; null when every block has whole tiles
 };
 
@@ -43,74 +45,106 @@ __device__ inline uint32_t packPair(BF16, float first, float second) {
 template <class Element> struct ResultOf { using Type = Element; };
 template <> struct ResultOf<int8_t> { using Type = F16; };
 
-/** Four consecutive numbers of a float array, zeros behind its end. */
-__device__ inline float4 loadFour(const float* from, int row, int rows) {
-  if (row + 4 <= rows) {
-    return __ldg(reinterpret_cast<const float4*>(from + row));
+/** Eight consecutive numbers of a float array, zeros behind its end. */
+__device__ inline void loadEight(float (&v)[8], const float* from, int row, int rows) {
+  if (row + 8 <= rows) {
+    const float4 first = __ldg(reinterpret_cast<const float4*>(from + row));
+    const float4 second = __ldg(reinterpret_cast<const float4*>(from + row) + 1);
+    v[0] = first.x, v[1] = first.y, v[2] = first.z, v[3] = first.w;
+    v[4] = second.x, v[5] = second.y, v[6] = second.z, v[7] = second.w;
+    return;
   }
-  float4 v = {};
-  v.x = row < rows ? __ldg(from + row) : 0.0f;
-  v.y = row + 1 < rows ? __ldg(from + row + 1) : 0.0f;
-  v.z = row + 2 < rows ? __ldg(from + row + 2) : 0.0f;
-  return v;
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+    v[i] = row + i < rows ? __ldg(from + row + i) : 0.0f;
+  }
 }
 
-/** Four outputs of a token from their sums and residuals. */
-template <class Format>
-__device__ uint2 finishFour(const Arguments& a, const typename Format::Sum* sums, uint2 residual, int row, int token) {
-  using Result = typename ResultOf<typename Format::Element>::Type;
-  const float4 bias = a.bias != nullptr ? loadFour(a.bias, row, a.rows) : float4{};
-  float v[4] = {static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3])};
-  if constexpr (Format::hasScales) {
-    const float4 scales = loadFour(a.scales, row, a.rows);
-    if constexpr (Format::elementBytes == 1) {
-      const float tokenScale = __ldg(a.tokenScales + token);
-      v[0] = __fmul_rn(v[0], tokenScale), v[1] = __fmul_rn(v[1], tokenScale);
-      v[2] = __fmul_rn(v[2], tokenScale), v[3] = __fmul_rn(v[3], tokenScale);
-    }
-    v[0] = __fmaf_rn(v[0], scales.x, bias.x), v[1] = __fmaf_rn(v[1], scales.y, bias.y);
-    v[2] = __fmaf_rn(v[2], scales.z, bias.z), v[3] = __fmaf_rn(v[3], scales.w, bias.w);
-  } else {
-    v[0] = __fadd_rn(v[0], bias.x), v[1] = __fadd_rn(v[1], bias.y);
-    v[2] = __fadd_rn(v[2], bias.z), v[3] = __fadd_rn(v[3], bias.w);
-  }
-  if (a.residual != nullptr) {
-    const float2 first = unpackPair(Result{}, residual.x);
-    const float2 second = unpackPair(Result{}, residual.y);
-    v[0] = __fadd_rn(v[0], first.x), v[1] = __fadd_rn(v[1], first.y);
-    v[2] = __fadd_rn(v[2], second.x), v[3] = __fadd_rn(v[3], second.y);
-  }
-  if (a.activationKind != noActivation) {
-    activate(v, a.activationKind);
-  }
-  if (row + 4 > a.rows) {
+/** Adds eight neighbours of a token's residual. */
+template <class Result> __device__ void addResidual(float (&v)[8], const Arguments& a, int row, int token) {
+  const size_t at = static_cast<size_t>(token) * a.pitchResidual + row;
+  if (a.wide & wideResidual) {
+    const float4* const from = reinterpret_cast<const float4*>(static_cast<const float*>(a.residual) + at);
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      v[i] = row + i < a.rows ? v[i] : 0.0f;
+    for (int half = 0; half < 2; half++) {
+      if (row + 4 * half < a.pitchResidual) { // rows of f32 may end between the two halves
+        const float4 four = from[half];
+        v[4 * half] = __fadd_rn(v[4 * half], four.x), v[4 * half + 1] = __fadd_rn(v[4 * half + 1], four.y);
+        v[4 * half + 2] = __fadd_rn(v[4 * half + 2], four.z), v[4 * half + 3] = __fadd_rn(v[4 * half + 3], four.w);
+      }
     }
+    return;
   }
-  return {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3])};
+  const uint4 pairs = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) + at);
+  const uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 two = unpackPair(Result{}, words[i]);
+    v[2 * i] = __fadd_rn(v[2 * i], two.x);
+    v[2 * i + 1] = __fadd_rn(v[2 * i + 1], two.y);
+  }
 }
 
 /** Stores the eight outputs from `row` on of a token; zeros behind the last output. */
 template <class Format> __device__ void storeEight(const Arguments& a, const typename Format::Sum (&sums)[8], int row, int token) {
-  uint4 residual = {};
-  if (a.residual != nullptr) {
-    residual = *reinterpret_cast<const uint4*>(static_cast<const uint16_t*>(a.residual) +
-                                               static_cast<size_t>(token) * a.pitchResidual + row);
+  using Result = typename ResultOf<typename Format::Element>::Type;
+  float v[8];
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+    v[i] = static_cast<float>(sums[i]);
   }
-  const uint2 first = finishFour<Format>(a, sums, {residual.x, residual.y}, row, token);
-  const uint2 second = finishFour<Format>(a, sums + 4, {residual.z, residual.w}, row + 4, token);
-  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = {first.x, first.y,
-                                                                                                       second.x, second.y};
+  if constexpr (Format::hasScales) {
+    float scales[8];
+    loadEight(scales, a.scales, row, a.rows);
+    const float tokenScale = Format::elementBytes == 1 ? __ldg(a.tokenScales + token) : 1.0f;
+    float bias[8] = {};
+    if (a.bias != nullptr) {
+      loadEight(bias, a.bias, row, a.rows);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] = __fmaf_rn(Format::elementBytes == 1 ? __fmul_rn(v[i], tokenScale) : v[i], scales[i], bias[i]);
+    }
+  } else if (a.bias != nullptr) {
+    float bias[8];
+    loadEight(bias, a.bias, row, a.rows);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] = __fadd_rn(v[i], bias[i]);
+    }
+  }
+  if (a.residual != nullptr) {
+    addResidual<Result>(v, a, row, token);
+  }
+  if (a.activationKind != noActivation) {
+    activate(v, a.activationKind);
+  }
+  if (row + 8 > a.rows) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] = row + i < a.rows ? v[i] : 0.0f;
+    }
+  }
+  const size_t at = static_cast<size_t>(token) * a.pitchY + row;
+  if (a.wide & wideResult) {
+    float4* const to = reinterpret_cast<float4*>(static_cast<float*>(a.y) + at);
+    to[0] = {v[0], v[1], v[2], v[3]};
+    if (row + 4 < a.pitchY) {
+      to[1] = {v[4], v[5], v[6], v[7]};
+    }
+    return;
+  }
+  *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + at) = {packPair(Result{}, v[0], v[1]), packPair(Result{}, v[2], v[3]),
+                                                                 packPair(Result{}, v[4], v[5]), packPair(Result{}, v[6], v[7])};
 }
 
 /** Zeros from the last tile to the pitch, where the pitch goes further than tiles do. */
 template <class Shape> __device__ void storePadding(const Arguments& a, int firstToken, int firstRow) {
   const int last = min(firstToken + Shape::tileTokens, a.tokens);
-  for (int row = firstRow + static_cast<int>(threadIdx.x) * 8; row < a.pitchY; row += Shape::threads * 8) {
+  const int bytes = a.wide & wideResult ? 4 : 2;
+  for (int row = firstRow + static_cast<int>(threadIdx.x) * 16 / bytes; row < a.pitchY; row += Shape::threads * 16 / bytes) {
     for (int token = firstToken; token < last; token++) {
-      *reinterpret_cast<uint4*>(static_cast<uint16_t*>(a.y) + static_cast<size_t>(token) * a.pitchY + row) = uint4{};
+      *reinterpret_cast<uint4*>(static_cast<unsigned char*>(a.y) + (static_cast<size_t>(token) * a.pitchY + row) * bytes) = uint4{};
     }
   }
 }

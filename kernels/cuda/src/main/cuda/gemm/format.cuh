@@ -28,6 +28,11 @@
 //   i8 as f16     8   2:4: (g, 2q..2q+1) (g, 8+2q..) | (g+8, the same four);  dense: 16, for each half of the step
 //   codes         4   2:4: nibbles in the order of i8 as f16;                   dense:  8, for each half of the step
 //
+// Integers with a scale for each group of neighbours along K have, for each panel and group, 64 scales in f16 and 64 times
+// 1024 + zero point in f16, in the order of the rows:
+//
+//   panel 0: | group 0: 64 scales, 64 offsets | group 1 | ... |   panel 1: ...      a group is a whole number of steps
+//
 // Metadata has blocks in the same order; a lane's words are together. With 16-bit fragments there are two: word j serves
 // tile 2j by selector 0 and tile 2j + 1 by selector 1. With s8 there are four, one for each tile. Which lane holds which
 // nibble: FragmentMetadata.java.
@@ -52,13 +57,15 @@ struct WeightOperands {
   const uint4* meta = nullptr;
   const uint4* codebook = nullptr; // 32 bytes a row: the low bytes of its 16 entries, then the high bytes
   const uint4* offsets = nullptr;  // f16 a row: 1024 + zero point
+  const uint4* groups = nullptr;   // of integers scaled by groups along K, see Groups
+  int stepsPerGroup = 1;
 };
 
 /** Piece `index` of a lane's 16-byte pieces; `own` is where its first one is. */
 template <int index> __device__ Words<4> loadPiece(uint32_t own) { return loadShared16<index * pieceBytes>(own); }
 
 // A format's Rows are what a warp keeps of its rows in registers; its Step is the operand A of one step, made of the
-// addresses of the lane's first bytes of values and of metadata.
+// addresses of the lane's first bytes of values, of metadata and of the parameters of its rows' groups.
 
 /** Dense weights of the activations' own 16-bit type. */
 template <class Type> struct Dense16 {
@@ -67,6 +74,7 @@ template <class Type> struct Dense16 {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 32; // for one tile
   static constexpr int metaBytes = 0;  // for all tiles
+  static constexpr int groupBytes = 0; // parameters of groups of a panel
   static constexpr bool hasScales = false;
 
   struct Rows {
@@ -74,7 +82,7 @@ template <class Type> struct Dense16 {
   };
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
       const Words<4> first = loadPiece<2 * tile>(own);
@@ -98,13 +106,14 @@ template <class Type> struct Sparse16 {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 8;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = false;
 
   using Rows = typename Dense16<Type>::Rows;
   struct Step {
     uint32_t own;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
         : own(values), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
@@ -124,12 +133,13 @@ struct Dense8 {
   static constexpr int elementBytes = 1;
   static constexpr int laneBytes = 32;
   static constexpr int metaBytes = 0;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
       const Words<4> first = loadPiece<2 * tile>(own);
@@ -150,13 +160,14 @@ struct Sparse8 {
   static constexpr int elementBytes = 1;
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 16;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
     uint32_t own;
     Words<4> metadata;
-    __device__ Step(uint32_t values, uint32_t meta)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
         : own(values), metadata(loadShared16(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
@@ -209,12 +220,13 @@ struct DenseBytes {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 0;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Bytes::Rows;
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
       const Words<4> codes = loadPiece<tile>(own);
@@ -238,13 +250,14 @@ struct SparseBytes {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 8;
   static constexpr int metaBytes = 8;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Bytes::Rows;
   struct Step {
     Words<4> codes[2];
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
         : codes{loadPiece<0>(values), loadPiece<1>(values)},
           metadata(loadShared8(meta)) {}
     template <int tile, int columns>
@@ -305,12 +318,13 @@ template <class Type> struct DenseCodes {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 8;
   static constexpr int metaBytes = 0;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Codes::Rows;
   struct Step {
     Words<4> codes[2];
-    __device__ Step(uint32_t values, uint32_t) : codes{loadPiece<0>(values), loadPiece<1>(values)} {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t) : codes{loadPiece<0>(values), loadPiece<1>(values)} {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
 #pragma unroll
@@ -333,13 +347,14 @@ template <class Type> struct SparseCodes {
   static constexpr int elementBytes = 2;
   static constexpr int laneBytes = 4;
   static constexpr int metaBytes = 8;
+  static constexpr int groupBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Codes::Rows;
   struct Step {
     Words<4> codes;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
         : codes(loadPiece<0>(values)), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
@@ -348,6 +363,105 @@ template <class Type> struct SparseCodes {
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplySparse<tile % 2>(Type{}, sums[j], a, x[j], metadata.r[tile / 2]);
+      }
+    }
+  };
+};
+
+/** Integers of up to four bits with a scale and a zero point for each group along K, expanded to f16. */
+struct Groups {
+  static constexpr int bytes = 2 * panelRows * 2;
+  using Rows = Dense16<F16>::Rows;
+
+  /** What a group has for the lane's eight rows, in f16. */
+  struct Parameters {
+    Words<4> scales;
+    Words<4> offsets;
+    __device__ explicit Parameters(uint32_t own) : scales(loadShared16(own)), offsets(loadShared16<panelRows * 2>(own)) {}
+    template <int row> __device__ static uint32_t twice(const Words<4>& of) {
+      return permuteBytes(of.r[row / 2], 0, row % 2 == 0 ? 0x1010 : 0x3232);
+    }
+  };
+
+  /** The pairs of a row from four codes, a byte each. */
+  template <int row>
+  __device__ static void expand(uint32_t& low, uint32_t& high, uint32_t codes, const Parameters& group) {
+    Bytes::expand(low, high, codes, Parameters::twice<row>(group.offsets));
+    const uint32_t scale = Parameters::twice<row>(group.scales);
+    low = scaled(low, scale);
+    high = scaled(high, scale);
+  }
+
+  /** The registers of A of one tile from its 8 codes. */
+  template <int tile> __device__ static void fragment(uint32_t (&a)[4], uint32_t codes, const Parameters& group) {
+    const uint32_t even = codes & 0x0f0f0f0f;
+    const uint32_t odd = codes >> 4 & 0x0f0f0f0f;
+    expand<tile>(a[0], a[2], permuteBytes(even, odd, 0x5140), group);
+    expand<4 + tile>(a[1], a[3], permuteBytes(even, odd, 0x7362), group);
+  }
+
+  __device__ static uint32_t scaled(uint32_t a, uint32_t b) {
+    uint32_t product;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(product) : "r"(a), "r"(b));
+    return product;
+  }
+};
+
+/** Dense integers of up to four bits, scaled by groups. */
+struct DenseGroups {
+  using Element = F16;
+  using Sum = float;
+  static constexpr int elementBytes = 2;
+  static constexpr int laneBytes = 8;
+  static constexpr int metaBytes = 0;
+  static constexpr int groupBytes = Groups::bytes;
+  static constexpr bool hasScales = true;
+
+  using Rows = Groups::Rows;
+  struct Step {
+    Words<4> codes[2];
+    Groups::Parameters group;
+    __device__ Step(uint32_t values, uint32_t, uint32_t groups)
+        : codes{loadPiece<0>(values), loadPiece<1>(values)}, group(groups) {}
+    template <int tile, int columns>
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        uint32_t a[4];
+        Groups::fragment<tile>(a, codes[tile / 2].r[tile % 2 * 2 + half], group);
+#pragma unroll
+        for (int j = 0; j < columns; j++) {
+          multiplyDense(F16{}, sums[j], a, x[j] + 2 * half);
+        }
+      }
+    }
+  };
+};
+
+/** 2:4 integers of up to four bits, scaled by groups of stored values. */
+struct SparseGroups {
+  using Element = F16;
+  using Sum = float;
+  static constexpr int elementBytes = 2;
+  static constexpr int laneBytes = 4;
+  static constexpr int metaBytes = 8;
+  static constexpr int groupBytes = Groups::bytes;
+  static constexpr bool hasScales = true;
+
+  using Rows = Groups::Rows;
+  struct Step {
+    Words<4> codes;
+    Words<2> metadata;
+    Groups::Parameters group;
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t groups)
+        : codes(loadPiece<0>(values)), metadata(loadShared8(meta)), group(groups) {}
+    template <int tile, int columns>
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      uint32_t a[4];
+      Groups::fragment<tile>(a, codes.r[tile], group);
+#pragma unroll
+      for (int j = 0; j < columns; j++) {
+        multiplySparse<tile % 2>(F16{}, sums[j], a, x[j], metadata.r[tile / 2]);
       }
     }
   };

@@ -12,13 +12,13 @@
 #define LINEAR_KERNEL(entry, ShapeType, tokensFrom, tokensTo)                                                           \
   extern "C" __global__ void __launch_bounds__(ShapeType::threads, ShapeType::blocks)                                   \
       entry(OPERANDS, const float* bias, const void* residual, void* y, int tokens, int rows, int columns, int pitchX,  \
-            int pitchY, int pitchResidual, int activationKind, void* workspace) {                                       \
+            int pitchY, int pitchResidual, int activationKind, int wide, void* workspace) {                             \
     KERNEL_FACT("operation linear");                                                                                    \
     KERNEL_FACT("weights " WEIGHTS);                                                                                    \
     KERNEL_FACT("activation " ACTIVATION);                                                                              \
     KERNEL_FACT("grid streamK");                                                                                        \
     KERNEL_FACT("parameters " OPERAND_FACTS " bias:pointer residual:pointer y:pointer tokens:i32 rows:i32 columns:i32 " \
-                "pitchX:i32 pitchY:i32 pitchResidual:i32 activationKind:i32 workspace:pointer");                        \
+                "pitchX:i32 pitchY:i32 pitchResidual:i32 activationKind:i32 wide:i32 workspace:pointer");               \
     KERNEL_FACT_3("tile", ShapeType::tileOut, ShapeType::tileTokens, ShapeType::tileK);                                 \
     KERNEL_FACT_1("threads", ShapeType::threads);                                                                       \
     KERNEL_FACT_1("sharedBytes", ShapeType::sharedBytes);                                                               \
@@ -35,6 +35,7 @@
     a.pitchY = pitchY;                                                                                                  \
     a.pitchResidual = pitchResidual;                                                                                    \
     a.activationKind = activationKind;                                                                                  \
+    a.wide = wide;                                                                                                      \
     a.workspace = workspace;                                                                                            \
     filigree::linear<ShapeType>(a);                                                                                     \
   }

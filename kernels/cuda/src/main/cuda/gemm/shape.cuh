@@ -44,7 +44,8 @@ struct Shape {
   static constexpr int rowBytes = tileSteps * stepBytes; // activations of a token in a stage
   static constexpr int weightsBytes = warpsOut * tileSteps * blockBytes;
   static constexpr int metaBytes = warpsOut * tileSteps * metaBlockBytes;
-  static constexpr int stageBytes = weightsBytes + metaBytes + tileTokens * rowBytes;
+  static constexpr int groupBytes = warpsOut * tileSteps * Format::groupBytes; // the same parameters for each step of a group
+  static constexpr int stageBytes = weightsBytes + metaBytes + groupBytes + tileTokens * rowBytes;
 
   /** Floats from one token to the next where warps along K leave their sums; 8 modulo 16 keeps banks apart. */
   static constexpr int sumsStride = panelRows + 8;

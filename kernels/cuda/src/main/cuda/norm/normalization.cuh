@@ -72,24 +72,75 @@ struct HeldRow {
   }
 };
 
-// Zeros from the first access beyond the row to the pitch.
-template <typename T, int THREADS>
-__device__ void zeroPadding(T* row, int columns, int pitch) {
+// Stores COUNT results of a row, zeros where the row has ended, in accesses of at most 16 bytes.
+template <int COUNT, typename T, typename Value>
+__device__ void storeResults(T* row, int column, int columns, const Value& value) {
+  constexpr int together = COUNT < perAccess<T> ? COUNT : perAccess<T>;
+#pragma unroll
+  for (int from = 0; from < COUNT; from += together) {
+    constexpr int bytes = together * sizeof(T);
+    static_assert(bytes == 8 || bytes == 16, "one access");
+    alignas(16) T part[together];
+#pragma unroll
+    for (int i = 0; i < together; i++) {
+      part[i] = column + from + i < columns ? fromFloat<T>(value(from + i)) : fromFloat<T>(0);
+    }
+    T* to = row + column + from;
+    if constexpr (bytes == 16) {
+      *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(part);
+    } else {
+      *reinterpret_cast<uint2*>(to) = *reinterpret_cast<const uint2*>(part);
+    }
+  }
+}
+
+// Zeros from the first access of the type T beyond the row to the pitch.
+template <typename T, int THREADS, typename Result>
+__device__ void zeroPadding(Result* row, int columns, int pitch) {
+  // results of a smaller type than the row's are stored in smaller accesses
+  constexpr int together = perAccess<T> < perAccess<Result> ? perAccess<T> : perAccess<Result>;
   int covered = ceilDiv(columns, perAccess<T>) * perAccess<T>;
-  for (int column = covered + threadIdx.x % THREADS * perAccess<T>; column < pitch; column += THREADS * perAccess<T>) {
-    Pack<T>::zero().store(row + column);
+  for (int column = covered + threadIdx.x % THREADS * together; column < pitch; column += THREADS * together) {
+    storeResults<together>(row, column, 0, [](int) { return 0.0f; });
   }
 }
 
 // Stores eight (or four) results of a row, zeros where the row has ended.
 template <typename T, typename Value>
 __device__ void storeAccess(T* row, int column, int columns, const Value& value) {
-  Pack<T> pack;
+  storeResults<perAccess<T>>(row, column, columns, value);
+}
+
+// The same in f32, whose rows may end within an access of the type T.
+template <typename T, typename Value>
+__device__ void storeExact(float* row, int column, int columns, int pitch, const Value& value) {
 #pragma unroll
-  for (int i = 0; i < perAccess<T>; i++) {
-    pack.at[i] = column + i < columns ? fromFloat<T>(value(i)) : fromFloat<T>(0);
+  for (int from = 0; from < perAccess<T>; from += perAccess<float>) {
+    if (column + from < pitch) {
+      storeResults<perAccess<float>>(row, column + from, columns, [&](int i) { return value(from + i); });
+    }
   }
-  pack.store(row + column);
+}
+
+// Results in the form or forms that are wanted: rounded, in f32; the other is null.
+template <typename T, typename Result, typename Value>
+__device__ void storeForms(Result* y, float* exact, int column, int columns, int pitchExact, const Value& value) {
+  if (y != nullptr) {
+    storeResults<perAccess<T>>(y, column, columns, value);
+  }
+  if (exact != nullptr) {
+    storeExact<T>(exact, column, columns, pitchExact, value);
+  }
+}
+
+template <typename T, int THREADS, typename Result>
+__device__ void zeroForms(Result* y, float* exact, int columns, int pitchY, int pitchExact) {
+  if (y != nullptr) {
+    zeroPadding<T, THREADS>(y, columns, pitchY);
+  }
+  if (exact != nullptr) {
+    zeroPadding<T, THREADS>(exact, columns, pitchExact);
+  }
 }
 
 // Parameters of the features from a column on, or a neutral value if there are none. They are stored padded with zeros
@@ -123,18 +174,23 @@ __device__ float2 moments(const Row& row, float epsilon) {
   return make_float2(mean, 1 / sqrtf(squares / row.columns + epsilon));
 }
 
-// y = (row - mean) * inverse * scale + bias; scale and bias may be null.
-template <typename T, int THREADS, bool CENTRED, typename Row>
-__device__ void storeNormalised(const Row& row, float epsilon, const float* scale, const float* bias, T* y, int pitchY) {
+// y = (row - mean) * inverse * scale + bias; scale and bias may be null. The row's accesses are those of the type T; exact
+// is the same without rounding, of the pitch pitchExact, or null, and y may be null beside it.
+template <typename T, int THREADS, bool CENTRED, typename Row, typename Result>
+__device__ void storeNormalised(const Row& row, float epsilon, const float* scale, const float* bias, Result* y, int pitchY,
+                                float* exact = nullptr, int pitchExact = 0) {
   float2 moment = moments<THREADS, CENTRED>(row, epsilon);
   row.forEachAccess([&](int column, const float(&values)[perAccess<T>]) {
     float factors[perAccess<T>];
-    float shifts[perAccess<T>];
+    float results[perAccess<T>];
     loadParameters(scale, column, 1, factors);
     // minus zero, the neutral element of a sum, keeps the sign of a zero
-    loadParameters(bias, column, -0.0f, shifts);
-    storeAccess(y, column, row.columns,
-                [&](int i) { return (values[i] - moment.x) * moment.y * factors[i] + shifts[i]; });
+    loadParameters(bias, column, -0.0f, results);
+#pragma unroll
+    for (int i = 0; i < perAccess<T>; i++) {
+      results[i] = (values[i] - moment.x) * moment.y * factors[i] + results[i];
+    }
+    storeForms<T>(y, exact, column, row.columns, pitchExact, [&](int i) { return results[i]; });
   });
-  zeroPadding<T, THREADS>(y, row.columns, pitchY);
+  zeroForms<T, THREADS>(y, exact, row.columns, pitchY, pitchExact);
 }

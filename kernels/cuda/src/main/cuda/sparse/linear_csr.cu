@@ -23,6 +23,7 @@
 #include "common/group.cuh"
 #include "facts.cuh"
 #include "gemm/activation.cuh"
+#include "gemm/wide.cuh"
 
 namespace sparse {
 
@@ -47,8 +48,8 @@ struct Layer {
   const int* rowOffsets;
   const T* x;
   const float* bias;
-  const T* residual;
-  T* y;
+  const void* residual;
+  void* y;
   int tokens;
   int rows;
   int columns;
@@ -56,6 +57,7 @@ struct Layer {
   int pitchY;
   int pitchResidual;
   int activationKind;
+  int wide;
 
   __device__ int chunks() const { return ceilDiv(columns, chunkColumns); }
 
@@ -65,10 +67,36 @@ struct Layer {
       return 0;
     }
     sum += bias == nullptr ? 0 : bias[row];
-    sum += residual == nullptr ? 0 : toFloat(residual[token * pitchResidual + row]);
+    if (residual != nullptr) {
+      int64_t at = token * pitchResidual + row;
+      sum += wide & filigree::wideResidual ? static_cast<const float*>(residual)[at]
+                                           : toFloat(static_cast<const T*>(residual)[at]);
+    }
     return activationKind == filigree::noActivation ? sum : sparse::activated(sum, activationKind);
   }
 };
+
+// Stores the results of eight rows of a token.
+template <typename T>
+__device__ void storeEight(const Layer<T>& layer, int64_t token, int row, const float (&results)[groupRows]) {
+  int64_t at = token * layer.pitchY + row;
+  if (layer.wide & filigree::wideResult) {
+    float* to = static_cast<float*>(layer.y) + at;
+#pragma unroll
+    for (int i = 0; i < groupRows; i += 4) {
+      if (row + i < layer.pitchY) {
+        *reinterpret_cast<float4*>(to + i) = make_float4(results[i], results[i + 1], results[i + 2], results[i + 3]);
+      }
+    }
+    return;
+  }
+  Pack<T> pack;
+#pragma unroll
+  for (int i = 0; i < groupRows; i++) {
+    pack.at[i] = fromFloat<T>(results[i]);
+  }
+  pack.store(static_cast<T*>(layer.y) + at);
+}
 
 template <typename T>
 struct Entry {
@@ -162,12 +190,12 @@ __device__ void multiplyMany(const Layer<T>& layer) {
   for (int i = 0; i < 2; i++) {
     int64_t token = firstToken + 2 * lane + i;
     if (token < layer.tokens) {
-      Pack<T> results;
+      float results[groupRows];
 #pragma unroll
       for (int r = 0; r < groupRows; r++) {
-        results.at[r] = fromFloat<T>(layer.finished(i == 0 ? sum[r].x : sum[r].y, token, row + r));
+        results[r] = layer.finished(i == 0 ? sum[r].x : sum[r].y, token, row + r);
       }
-      results.store(layer.y + token * layer.pitchY + row);
+      storeEight(layer, token, row, results);
     }
   }
 }
@@ -242,7 +270,13 @@ __device__ void multiplyFew(const Layer<T>& layer) {
     }
     int64_t token = firstToken + t;
     if (lane % sharers == t % sharers && token < layer.tokens && row < layer.pitchY) {
-      layer.y[token * layer.pitchY + row] = fromFloat<T>(layer.finished(sum[t], token, row));
+      float result = layer.finished(sum[t], token, row);
+      int64_t at = token * layer.pitchY + row;
+      if (layer.wide & filigree::wideResult) {
+        static_cast<float*>(layer.y)[at] = result;
+      } else {
+        static_cast<T*>(layer.y)[at] = fromFloat<T>(result);
+      }
     }
   }
 }
@@ -251,8 +285,9 @@ __device__ void multiplyFew(const Layer<T>& layer) {
 
 #define LINEAR_CSR(NAME, T, TYPE, MULTIPLY, TOKENS, FROM, TO)                                                          \
   extern "C" __global__ void __launch_bounds__(threads)                                                               \
-      NAME(const uint4* w, const int* rowOffsets, const T* x, const float* bias, const T* residual, T* y, int tokens, \
-           int rows, int columns, int pitchX, int pitchY, int pitchResidual, int activationKind) {                    \
+      NAME(const uint4* w, const int* rowOffsets, const T* x, const float* bias, const void* residual, void* y,       \
+           int tokens, int rows, int columns, int pitchX, int pitchY, int pitchResidual, int activationKind,          \
+           int wide) {                                                                                                \
     KERNEL_FACT("operation linear");                                                                                  \
     KERNEL_FACT("weights csr " TYPE);                                                                                 \
     KERNEL_FACT("activation " TYPE);                                                                                  \
@@ -262,9 +297,10 @@ __device__ void multiplyFew(const Layer<T>& layer) {
     KERNEL_FACT_1("threads", threads);                                                                                \
     KERNEL_FACT_1("sharedBytes", 0);                                                                                  \
     KERNEL_FACT("parameters w:pointer rowOffsets:pointer x:pointer bias:pointer residual:pointer y:pointer "          \
-                "tokens:i32 rows:i32 columns:i32 pitchX:i32 pitchY:i32 pitchResidual:i32 activationKind:i32");        \
+                "tokens:i32 rows:i32 columns:i32 pitchX:i32 pitchY:i32 pitchResidual:i32 activationKind:i32 "         \
+                "wide:i32");                                                                                          \
     MULTIPLY<T>({w, rowOffsets, x, bias, residual, y, tokens, rows, columns, pitchX, pitchY, pitchResidual,           \
-                 activationKind});                                                                                    \
+                 activationKind, wide});                                                                              \
   }
 
 LINEAR_CSR(linear_csr_f16_few, __half, "f16", multiplyFew, fewTokens, 1, 16)

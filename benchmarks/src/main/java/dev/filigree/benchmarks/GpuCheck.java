@@ -1,30 +1,24 @@
 package dev.filigree.benchmarks;
 
-import dev.filigree.DType;
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.driver.GpuProperties;
 import dev.filigree.cuda.plan.KernelReport;
-import dev.filigree.weights.Dense;
-import dev.filigree.weights.FloatValues;
-import dev.filigree.weights.Mask;
-import dev.filigree.weights.Sparse24;
-import dev.filigree.weights.Weights;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.Function;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Measures the GPU of this machine: copies, and every candidate of linear layers, dense beside 2:4.
- * Writes {@code gpu-check.json} and {@code gpu-check.md} into the folder it is given. Called by
- * {@code benchmarks/gpu-check}.
+ * Measures the GPU of this machine: copies, every way to run linear layers in every format, beside
+ * cuBLAS where it is installed, and every other kernel beside the device's own copy. Writes {@code
+ * gpu-check.json} and {@code gpu-check.md} into the folder it is given. Called by {@code
+ * benchmarks/gpu-check}.
  */
 public final class GpuCheck {
   /** Outputs, K and tokens: MiniLM's layers, and what the targets of the kernels are stated for. */
@@ -45,7 +39,33 @@ public final class GpuCheck {
       GpuProperties gpu,
       String kernelHash,
       List<KernelReport.Copy> copies,
-      List<KernelReport.Timing> timings) {}
+      List<KernelReport.Timing> timings,
+      List<KernelReport.OperationTiming> operations) {
+    /** Time of cuBLAS for the same layer over that of a kernel; NaN where it is not installed. */
+    double timesCublas(KernelReport.Timing timing) {
+      return timings.stream()
+          .filter(
+              other ->
+                  other.kernel().equals("cublas")
+                      && other.format().equals(timing.format())
+                      && other.rows() == timing.rows()
+                      && other.columns() == timing.columns()
+                      && other.tokens() == timing.tokens())
+          .mapToDouble(other -> other.micros() / timing.micros())
+          .findFirst()
+          .orElse(Double.NaN);
+    }
+
+    /** Part of the bandwidth of copies on the device that a kernel reaches. */
+    double shareOfCopy(KernelReport.OperationTiming timing) {
+      return timing.gigabytesPerSecond() / copies.getLast().gigabytesPerSecond();
+    }
+  }
+
+  /** Matrices that other kernels work on: large enough that caches hold none of them. */
+  private static final int OPERATION_ROWS = 16384;
+
+  private static final int OPERATION_COLUMNS = 768;
 
   /** Measures and writes. */
   public static void main(String[] arguments) throws IOException {
@@ -65,20 +85,16 @@ public final class GpuCheck {
   private static Report measure(CudaContext context) {
     try (KernelReport device = new KernelReport(context)) {
       List<KernelReport.Timing> timings = new ArrayList<>();
-      List<Function<Dense, Weights>> forms = List.of(dense -> dense, GpuCheck::half);
       for (int[] shape : SHAPES) {
-        for (Function<Dense, Weights> form : forms) {
-          timings.addAll(device.linear(shape[0], shape[1], shape[2], form));
-        }
+        timings.addAll(device.linear(shape[0], shape[1], shape[2]));
       }
-      return new Report(context.properties(), KernelReport.kernelHash(), device.copies(), timings);
+      return new Report(
+          context.properties(),
+          KernelReport.kernelHash(),
+          device.copies(),
+          timings,
+          device.operations(OPERATION_ROWS, OPERATION_COLUMNS));
     }
-  }
-
-  /** Every other weight: two of any four. */
-  private static Weights half(Dense dense) {
-    Mask mask = Mask.of(dense.rows(), dense.columns(), (row, column) -> (row + column) % 2 == 0);
-    return Sparse24.pack(dense, mask, (values, rows, kept) -> FloatValues.of(DType.F16, values));
   }
 
   static String json(Report report) {
@@ -103,15 +119,31 @@ public final class GpuCheck {
     }
     ArrayNode timings = document.putArray("kernels");
     for (KernelReport.Timing timing : report.timings) {
-      timings
+      ObjectNode entry =
+          timings
+              .addObject()
+              .put("kernel", timing.kernel())
+              .put("format", timing.format())
+              .put("rows", timing.rows())
+              .put("columns", timing.columns())
+              .put("tokens", timing.tokens())
+              .put("micros", timing.micros())
+              .put("predictedMicros", timing.predictedMicros());
+      double ratio = report.timesCublas(timing);
+      if (Double.isNaN(ratio)) {
+        entry.putNull("timesCublas");
+      } else {
+        entry.put("timesCublas", ratio);
+      }
+    }
+    ArrayNode operations = document.putArray("operations");
+    for (KernelReport.OperationTiming timing : report.operations) {
+      operations
           .addObject()
           .put("kernel", timing.kernel())
-          .put("format", timing.format())
-          .put("rows", timing.rows())
-          .put("columns", timing.columns())
-          .put("tokens", timing.tokens())
           .put("micros", timing.micros())
-          .put("predictedMicros", timing.predictedMicros());
+          .put("gigabytesPerSecond", timing.gigabytesPerSecond())
+          .put("shareOfCopy", report.shareOfCopy(timing));
     }
     return document.toPrettyString() + "\n";
   }
@@ -130,18 +162,32 @@ public final class GpuCheck {
       line(text, "| %s | %.1f |%n", copy.direction(), copy.gigabytesPerSecond());
     }
     text.append(
-        "\n| outputs x K, tokens | weights | kernel | µs | predicted |\n|---|---|---|---|---|\n");
+        "\n| outputs x K, tokens | weights | kernel | µs | predicted | times cuBLAS |\n"
+            + "|---|---|---|---|---|---|\n");
     for (KernelReport.Timing timing : report.timings) {
       line(
           text,
-          "| %d x %d, %d | %s | %s | %.1f | %.1f |%n",
+          "| %d x %d, %d | %s | %s | %.1f | %.1f | %s |%n",
           timing.rows(),
           timing.columns(),
           timing.tokens(),
           timing.format(),
           timing.kernel(),
           timing.micros(),
-          timing.predictedMicros());
+          timing.predictedMicros(),
+          Double.isNaN(report.timesCublas(timing))
+              ? "not installed"
+              : String.format(Locale.ROOT, "%.2f", report.timesCublas(timing)));
+    }
+    text.append("\n| other kernels | µs | GB/s | of the copy's |\n|---|---|---|---|\n");
+    for (KernelReport.OperationTiming timing : report.operations) {
+      line(
+          text,
+          "| %s | %.1f | %.1f | %.2f |%n",
+          timing.kernel(),
+          timing.micros(),
+          timing.gigabytesPerSecond(),
+          report.shareOfCopy(timing));
     }
     return text.toString();
   }

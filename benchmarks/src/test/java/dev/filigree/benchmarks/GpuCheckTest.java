@@ -20,7 +20,10 @@ class GpuCheckTest {
           "abc",
           List.of(new KernelReport.Copy("on the device", 1234.56)),
           List.of(
-              new KernelReport.Timing("linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 5)));
+              new KernelReport.Timing("linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 5),
+              new KernelReport.Timing("cublas", "dense f32", 64, 32, 8, 8.5, 9),
+              new KernelReport.Timing("linear_csr_f16", "unstructured f16", 64, 32, 8, 3, 2)),
+          List.of(new KernelReport.OperationTiming("copy_b16", 10, 617.28)));
 
   @Test
   void theTableHasEveryNumberWithItsUnit() {
@@ -28,7 +31,10 @@ class GpuCheckTest {
     assertTrue(text.contains("Driver for CUDA 12.2, highest clocks 1410 MHz"), text);
     assertTrue(text.contains("| on the device | 1234.6 |"), text);
     assertTrue(
-        text.contains("| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 5.0 |"), text);
+        text.contains("| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 5.0 | 2.00 |"),
+        text);
+    assertTrue(text.contains("linear_csr_f16 | 3.0 | 2.0 | not installed |"), text);
+    assertTrue(text.contains("| copy_b16 | 10.0 | 617.3 | 0.50 |"), text);
   }
 
   @Test
@@ -37,5 +43,8 @@ class GpuCheckTest {
     assertEquals(12_020, document.path("gpu").path("driverVersion").asInt());
     assertEquals("abc", document.path("kernelHash").asString());
     assertEquals(4.25, document.path("kernels").get(0).path("micros").asDouble());
+    assertEquals(2.0, document.path("kernels").get(0).path("timesCublas").asDouble());
+    assertTrue(document.path("kernels").get(2).path("timesCublas").isNull());
+    assertEquals(0.5, document.path("operations").get(0).path("shareOfCopy").asDouble(), 1e-6);
   }
 }

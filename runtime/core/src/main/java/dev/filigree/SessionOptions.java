@@ -10,7 +10,8 @@ package dev.filigree;
  * @param shapes sets of input shapes whose plans are kept; the one used longest ago goes first
  * @param activationBytes bytes one run's activations may take; as many at most are kept ready
  *     between runs, over all shapes
- * @param kernels name of the kernel set to use, or empty for the best there is
+ * @param kernels name of the kernel set to use, or empty for the best there is; on a GPU also how
+ *     the names of the kernels of linear layers must begin
  */
 public record SessionOptions(
     Device device,

@@ -58,10 +58,7 @@ final class BenchCommand implements Callable<Integer> {
       description = "Numbers of threads (default: all processors).")
   private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
 
-  @Option(
-      names = "--kernels",
-      paramLabel = "SET",
-      description = "Kernel set: vector or scalar (default: the best that can run).")
+  @Option(names = "--kernels", paramLabel = "SET", description = Common.KERNELS)
   private String kernels = "";
 
   @Option(names = "--batch", split = ",", paramLabel = "N", description = "Batch sizes (1).")

@@ -21,6 +21,11 @@ import picocli.CommandLine.TypeConversionException;
 final class Common {
   private Common() {}
 
+  /** What the option {@code --kernels} takes. */
+  static final String KERNELS =
+      "Kernel set: vector or scalar; on a GPU, how the names of the kernels of linear layers begin,"
+          + " such as linear_dense_i8 (default: the best that can run).";
+
   /** The model. */
   static final class Source {
     @Parameters(
@@ -46,10 +51,7 @@ final class Common {
         description = "Threads (default: all processors).")
     Integer threads;
 
-    @Option(
-        names = "--kernels",
-        paramLabel = "SET",
-        description = "Kernel set: vector or scalar (default: the best that can run).")
+    @Option(names = "--kernels", paramLabel = "SET", description = KERNELS)
     String kernels = "";
 
     /** Session options as the command line has them. */

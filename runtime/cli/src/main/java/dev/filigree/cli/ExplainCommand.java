@@ -1,5 +1,6 @@
 package dev.filigree.cli;
 
+import dev.filigree.Device;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
@@ -30,6 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
     footer = {
       "  filigree explain minilm --recipe 2:4",
       "  filigree explain minilm --batch 8 --length 64 --no-measure",
+      "  filigree explain minilm --recipe int8 --device simulated --kernels linear_dense_i8",
       "  filigree explain model.onnx --shape x=1x3x224x224"
     })
 final class ExplainCommand implements Callable<Integer> {
@@ -76,16 +78,18 @@ final class ExplainCommand implements Callable<Integer> {
       }
     }
     PrintWriter out = spec.commandLine().getOut();
+    boolean simulated = options.device().kind() == Device.Kind.SIMULATED;
     if (format.json) {
-      json(out, layers);
+      json(out, layers, simulated);
     } else {
-      print(out, layers);
+      print(out, layers, simulated);
     }
     return Main.DONE;
   }
 
-  private static void json(PrintWriter out, List<LayerPlan> layers) {
+  private static void json(PrintWriter out, List<LayerPlan> layers, boolean simulated) {
     ObjectNode document = Output.JSON.createObjectNode();
+    document.put("simulated", simulated);
     ArrayNode list = document.putArray("layers");
     for (LayerPlan layer : layers) {
       ObjectNode entry =
@@ -103,26 +107,39 @@ final class ExplainCommand implements Callable<Integer> {
                 .addObject()
                 .put("kernel", candidate.kernel())
                 .put("predictedMicros", candidate.predictedMicros());
-        if (Double.isNaN(candidate.measuredMicros())) {
-          option.putNull("measuredMicros");
-        } else {
-          option.put("measuredMicros", candidate.measuredMicros());
+        put(option, "measuredMicros", candidate.measuredMicros());
+        if (simulated) {
+          put(option, "projectedMicros", candidate.projectedMicros());
         }
       }
     }
     Output.json(out, document);
   }
 
-  private static void print(PrintWriter out, List<LayerPlan> layers) {
+  private static void put(ObjectNode option, String field, double micros) {
+    if (Double.isNaN(micros)) {
+      option.putNull(field);
+    } else {
+      option.put(field, micros);
+    }
+  }
+
+  private static void print(PrintWriter out, List<LayerPlan> layers, boolean simulated) {
+    if (simulated) {
+      out.println(
+          "On the simulated GPU. Projected times are made of its counters; nothing was measured.");
+      out.println();
+    }
+    String time = simulated ? ">projected" : ">measured";
     Output.Table table =
-        new Output.Table("layer", "operator", "format", "kernel", ">predicted", ">measured", "why");
+        new Output.Table("layer", "operator", "format", "kernel", ">predicted", time, "why");
     for (LayerPlan layer : layers) {
       double predicted = Double.NaN;
-      double measured = Double.NaN;
+      double found = Double.NaN;
       for (LayerPlan.Candidate candidate : layer.candidates()) {
         if (candidate.kernel().equals(layer.kernel())) {
           predicted = candidate.predictedMicros();
-          measured = candidate.measuredMicros();
+          found = simulated ? candidate.projectedMicros() : candidate.measuredMicros();
         }
       }
       table.row(
@@ -130,14 +147,15 @@ final class ExplainCommand implements Callable<Integer> {
           layer.operator(),
           layer.format(),
           layer.kernel(),
-          micros(predicted),
-          micros(measured),
+          micros(predicted, simulated),
+          micros(found, simulated),
           layer.reason());
     }
     table.print(out);
   }
 
-  private static String micros(double micros) {
-    return Double.isNaN(micros) ? "" : Output.format("%.0f µs", micros);
+  /** Kernels of a GPU take microseconds, where those of a CPU take hundreds. */
+  private static String micros(double micros, boolean fine) {
+    return Double.isNaN(micros) ? "" : Output.format(fine ? "%.1f µs" : "%.0f µs", micros);
   }
 }

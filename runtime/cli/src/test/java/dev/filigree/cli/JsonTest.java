@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.filigree.Tensor;
+import dev.filigree.simgpu.SimulatedDevice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -171,6 +173,43 @@ class JsonTest {
                 layer
                     .get("candidates")
                     .forEach(each -> assertTrue(each.get("measuredMicros").isNull())));
+  }
+
+  @Test
+  void explainOnTheSimulatedDeviceProjectsAndSaysSo() {
+    assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
+    JsonNode document =
+        Cli.run("explain", model, "--batch", "4", "--device", "simulated", "--json").json();
+    assertTrue(document.get("simulated").asBoolean());
+    JsonNode layer = document.get("layers").get(0);
+    List<JsonNode> projected =
+        layer
+            .get("candidates")
+            .valueStream()
+            .filter(candidate -> !candidate.get("projectedMicros").isNull())
+            .toList();
+    assertFalse(projected.isEmpty(), layer.toString());
+    layer
+        .get("candidates")
+        .forEach(candidate -> assertTrue(candidate.get("measuredMicros").isNull()));
+    String kernel = projected.getLast().get("kernel").asString();
+    JsonNode asked =
+        Cli.run(
+                "explain",
+                model,
+                "--batch",
+                "4",
+                "--device",
+                "simulated",
+                "--kernels",
+                kernel,
+                "--no-measure",
+                "--json")
+            .json()
+            .get("layers")
+            .get(0);
+    assertEquals(kernel, asked.get("kernel").asString());
+    assertTrue(asked.get("reason").asString().contains("asked for"), asked.toString());
   }
 
   @Test

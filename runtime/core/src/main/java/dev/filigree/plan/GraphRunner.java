@@ -1,6 +1,5 @@
 package dev.filigree.plan;
 
-import dev.filigree.InputException;
 import dev.filigree.Progress;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
@@ -16,15 +15,14 @@ import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.Runner;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * Runs a graph on the CPU: keeps a plan for each set of input shapes, workspaces for the runs that
@@ -37,8 +35,10 @@ public final class GraphRunner implements Runner {
   private final Interpreter interpreter;
   private final WorkerPool pool;
 
-  /** Plans by shapes, replaced as a whole so that a run finds its plan without a lock. */
-  private volatile ShapePlan[] plans = new ShapePlan[0];
+  /** Kept, as one made for each run would be garbage of it. */
+  private final Function<Plan, Workspace> workspaces;
+
+  private final ShapePlans<Plan, Workspace> plans;
 
   /**
    * A runner.
@@ -52,6 +52,8 @@ public final class GraphRunner implements Runner {
     this.linearLayers = new LinearLayers(kernels);
     this.interpreter = new Interpreter(graph);
     this.pool = new WorkerPool(options.threads(), name);
+    this.workspaces = plan -> plan.workspace(pool.size());
+    this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, Plan::bytes);
   }
 
   @Override
@@ -74,9 +76,9 @@ public final class GraphRunner implements Runner {
    */
   @Override
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    ShapePlan shapes = plan(inputs);
+    ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
     if (shapes.plan().isEmpty()) {
-      Map<String, Tensor> results = interpreter.run(contiguous(inputs));
+      Map<String, Tensor> results = interpreter.run(ShapePlans.contiguous(inputs));
       outputs.forEach((name, target) -> results.get(name).copyTo(target));
       return;
     }
@@ -86,41 +88,26 @@ public final class GraphRunner implements Runner {
       Plan.Output output = plan.outputs().get(i);
       Tensor target = outputs.get(output.info().name());
       if (target != null) {
-        check(output, target);
+        ShapePlans.check(output.info(), output.shape(), target);
       }
     }
-    Workspace workspace = shapes.take(pool.size());
+    Workspace workspace = shapes.take(workspaces);
     try {
       plan.run(workspace, pool, graph.inputs(), inputs, outputs);
     } finally {
       shapes.give(workspace);
-      if (idleBytes() > options.activationBytes()) {
-        freeIdle();
-      }
+      plans.freeIdle();
     }
   }
 
   @Override
   public long idleBytes() {
-    long bytes = 0;
-    for (ShapePlan plan : plans) {
-      bytes += plan.idleBytes();
-    }
-    return bytes;
-  }
-
-  /** Frees memory of the shapes used longest ago until the rest is within the session's limit. */
-  private synchronized void freeIdle() {
-    ShapePlan[] byLastUse = plans.clone();
-    Arrays.sort(byLastUse, ShapePlan.BY_LAST_USE);
-    for (int i = 0; i < byLastUse.length && idleBytes() > options.activationBytes(); i++) {
-      byLastUse[i].freeIdle();
-    }
+    return plans.idleBytes();
   }
 
   @Override
   public List<LayerTime> profile(Map<String, Tensor> inputs) {
-    ShapePlan shapes = plan(inputs);
+    ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
     Plan plan =
         shapes
             .plan()
@@ -129,7 +116,7 @@ public final class GraphRunner implements Runner {
                     new UnsupportedException(
                         "this graph is computed node by node, without kernels to profile",
                         "profile a graph whose shapes do not follow from data"));
-    Workspace workspace = shapes.take(pool.size());
+    Workspace workspace = shapes.take(workspaces);
     try {
       return plan.profile(workspace, pool, graph.inputs(), inputs);
     } finally {
@@ -137,27 +124,11 @@ public final class GraphRunner implements Runner {
     }
   }
 
-  private static void check(Plan.Output output, Tensor target) {
-    if (!target.shape().equals(output.shape())
-        || target.dtype() != output.info().dtype()
-        || !target.isContiguous()) {
-      throw new InputException(
-          "output '"
-              + output.info().name()
-              + "' is "
-              + output.info().dtype()
-              + output.shape()
-              + " but the tensor for it is "
-              + target,
-          "pass a contiguous tensor of that type and shape");
-    }
-  }
-
   @Override
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    ShapePlan shapes = plan(inputs);
+    ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
     if (shapes.plan().isEmpty()) {
-      return interpreter.run(contiguous(inputs));
+      return interpreter.run(ShapePlans.contiguous(inputs));
     }
     Map<String, Tensor> outputs = new LinkedHashMap<>();
     for (Plan.Output output : shapes.plan().get().outputs()) {
@@ -167,16 +138,9 @@ public final class GraphRunner implements Runner {
     return outputs;
   }
 
-  private static Map<String, Tensor> contiguous(Map<String, Tensor> inputs) {
-    Map<String, Tensor> all = new HashMap<>(inputs);
-    all.replaceAll((name, tensor) -> tensor.contiguous());
-    return all;
-  }
-
   @Override
   public List<LayerPlan> layers(Map<String, Shape> shapes) {
-    ShapePlan plan = planFor(shapes);
-    return plan.plan().map(Plan::layers).orElseGet(this::interpreted);
+    return plans.planFor(shapes).plan().map(Plan::layers).orElseGet(this::interpreted);
   }
 
   private List<LayerPlan> interpreted() {
@@ -202,80 +166,27 @@ public final class GraphRunner implements Runner {
    */
   @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
-    ShapePlan first = plan(inputs);
+    ShapePlan<Plan, Workspace> first = plans.plan(inputs);
     if (first.plan().isEmpty()) {
-      interpreter.run(contiguous(inputs));
+      interpreter.run(ShapePlans.contiguous(inputs));
       return;
     }
     Map<String, Tensor> outputs = run(inputs);
     WarmUp warmUp = new WarmUp(linearLayers, pool);
     warmUp.settle(() -> run(inputs, outputs), progress);
     if (warmUp.measure(first.plan().get().linearSteps(), progress)) {
-      Map<String, Shape> shapes = shapes(inputs);
-      forget(shapes);
+      plans.forget(ShapePlans.shapes(inputs));
       run(inputs, outputs);
       freeUnused();
     }
   }
 
-  private static Map<String, Shape> shapes(Map<String, Tensor> inputs) {
-    Map<String, Shape> shapes = new HashMap<>();
-    inputs.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
-    return shapes;
-  }
-
-  private ShapePlan plan(Map<String, Tensor> inputs) {
-    ShapePlan found = find(inputs);
-    if (found == null) {
-      found = planFor(shapes(inputs));
-    }
-    found.touch();
-    return found;
-  }
-
-  private ShapePlan find(Map<String, Tensor> inputs) {
-    for (ShapePlan plan : plans) {
-      if (plan.fits(graph.inputs(), inputs)) {
-        return plan;
-      }
-    }
-    return null;
-  }
-
-  private synchronized ShapePlan planFor(Map<String, Shape> shapes) {
-    for (ShapePlan plan : plans) {
-      if (plan.isFor(shapes)) {
-        return plan;
-      }
-    }
+  private Optional<Plan> planned(Map<String, Shape> shapes) {
     PlanEvent event = new PlanEvent();
     event.begin();
     Optional<Plan> made = Planner.plan(graph, shapes, linearLayers);
     record(event, shapes, made);
-    made.filter(plan -> plan.bytes() > options.activationBytes())
-        .ifPresent(
-            plan -> {
-              throw new InputException(
-                  "inputs of the shapes "
-                      + shapes
-                      + " need "
-                      + plan.bytes()
-                      + " bytes of activations, more than the "
-                      + options.activationBytes()
-                      + " the session may take",
-                  "use smaller batches or shorter sequences, or raise"
-                      + " SessionOptions.activationBytes");
-            });
-    ShapePlan plan = new ShapePlan(graph.inputs(), shapes, made);
-    List<ShapePlan> kept = new ArrayList<>(List.of(plans));
-    if (kept.size() >= options.shapes()) {
-      ShapePlan oldest = Collections.min(kept, ShapePlan.BY_LAST_USE);
-      kept.remove(oldest);
-      oldest.retire();
-    }
-    kept.add(plan);
-    plans = kept.toArray(ShapePlan[]::new);
-    return plan;
+    return made;
   }
 
   private static void record(PlanEvent event, Map<String, Shape> shapes, Optional<Plan> made) {
@@ -305,22 +216,9 @@ public final class GraphRunner implements Runner {
     event.commit();
   }
 
-  private synchronized void forget(Map<String, Shape> shapes) {
-    List<ShapePlan> kept = new ArrayList<>(List.of(plans));
-    kept.removeIf(
-        plan -> {
-          if (plan.isFor(shapes)) {
-            plan.retire();
-            return true;
-          }
-          return false;
-        });
-    plans = kept.toArray(ShapePlan[]::new);
-  }
-
   private synchronized void freeUnused() {
     Set<LinearKernel> used = Collections.newSetFromMap(new IdentityHashMap<>());
-    for (ShapePlan plan : plans) {
+    for (ShapePlan<Plan, Workspace> plan : plans.all()) {
       plan.plan().ifPresent(p -> used.addAll(p.linearKernels()));
     }
     linearLayers.retain(used);
@@ -329,10 +227,7 @@ public final class GraphRunner implements Runner {
   /** Frees memory and threads; no run may be going on. */
   @Override
   public synchronized void close() {
-    for (ShapePlan plan : plans) {
-      plan.retire();
-    }
-    plans = new ShapePlan[0];
+    plans.retire();
     pool.close();
   }
 }

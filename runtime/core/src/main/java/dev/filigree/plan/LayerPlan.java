@@ -30,8 +30,21 @@ public record LayerPlan(
    * A kernel that was considered.
    *
    * @param kernel its name
-   * @param predictedMicros time by the model of the machine
+   * @param predictedMicros time by the model of the machine, before anything ran
    * @param measuredMicros median of measurements on this machine, NaN before there are any
+   * @param projectedMicros time that a simulated device makes of its counters, which stands in for
+   *     a measurement there; NaN on devices that have a time of their own
    */
-  public record Candidate(String kernel, double predictedMicros, double measuredMicros) {}
+  public record Candidate(
+      String kernel, double predictedMicros, double measuredMicros, double projectedMicros) {
+    /** A kernel of a device with a time of its own. */
+    public Candidate(String kernel, double predictedMicros, double measuredMicros) {
+      this(kernel, predictedMicros, measuredMicros, Double.NaN);
+    }
+
+    /** A kernel of a simulated device. */
+    public static Candidate projected(String kernel, double predictedMicros, double micros) {
+      return new Candidate(kernel, predictedMicros, Double.NaN, micros);
+    }
+  }
 }

@@ -2,13 +2,10 @@ package dev.filigree.plan;
 
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
-import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
-import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
-import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.shape.View;
 import dev.filigree.spi.LinearKernel;
@@ -33,18 +30,10 @@ import java.util.function.Function;
  * needs the other layout.
  */
 final class Planner {
-  /** Elements up to which a node of constants is computed at planning. */
-  private static final long MAX_FOLDED = 1 << 20;
-
-  /**
-   * Elements of all results computed ahead: a graph of many small ones must not fill the memory.
-   */
-  private static final long MAX_FOLDED_IN_ALL = 16L * MAX_FOLDED;
-
   private final Graph graph;
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
-  private final Map<String, Tensor> constants = new HashMap<>();
+  private final Folding folding;
   private final Map<String, Map<Layout, Slot>> slots = new HashMap<>();
   private final List<Buffer> buffers = new ArrayList<>();
 
@@ -62,12 +51,11 @@ final class Planner {
   private final Set<LinearKernel> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
 
-  private long folded;
-
-  private Planner(Graph graph, LinearLayers linearLayers, Map<String, ValueType> types) {
+  private Planner(Graph graph, LinearLayers linearLayers, Folding folding) {
     this.graph = graph;
     this.linearLayers = linearLayers;
-    this.types = types;
+    this.folding = folding;
+    this.types = folding.types();
   }
 
   /**
@@ -77,15 +65,8 @@ final class Planner {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   static Optional<Plan> plan(Graph graph, Map<String, Shape> shapes, LinearLayers linearLayers) {
-    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
-    for (Node node : graph.nodes()) {
-      for (String output : node.outputs()) {
-        if (!output.isEmpty() && (types.get(output) == null || !types.get(output).isConcrete())) {
-          return Optional.empty();
-        }
-      }
-    }
-    return Optional.of(new Planner(graph, linearLayers, types).plan());
+    return Folding.of(graph, shapes)
+        .map(folding -> new Planner(graph, linearLayers, folding).plan());
   }
 
   private Plan plan() {
@@ -96,7 +77,7 @@ final class Planner {
     PanelRules rules = new PanelRules(this);
     ImageRules images = new ImageRules(this);
     for (Node node : graph.nodes()) {
-      if (!fold(node) && !alias(node) && !rules.plan(node) && !images.plan(node)) {
+      if (!folding.fold(node) && !alias(node) && !rules.plan(node) && !images.plan(node)) {
         reference(node);
       }
     }
@@ -143,13 +124,7 @@ final class Planner {
 
   /** A constant of the graph or of this plan, in plain form. */
   Optional<Tensor> constant(String value) {
-    Tensor known = constants.get(value);
-    if (known != null) {
-      return Optional.of(known);
-    }
-    return graph.constants().get(value) instanceof Constant.Plain(Tensor tensor)
-        ? Optional.of(tensor)
-        : Optional.empty();
+    return folding.constant(value);
   }
 
   /** Whether a value lies in panels already. */
@@ -239,40 +214,6 @@ final class Planner {
   void explain(LayerPlan layer) {
     layers.add(layer);
     stepsUpTo.add(steps.size());
-  }
-
-  /** Computes a node now if nothing of it depends on data. */
-  private boolean fold(Node node) {
-    // a body may run for as long as it likes
-    if (node.output().isEmpty() || !node.bodies().isEmpty()) {
-      return false;
-    }
-    ValueType type = types.get(node.output());
-    if (node.outputs().size() == 1 && type.hasKnownContent()) {
-      constants.put(node.output(), type.tensor());
-      return true;
-    }
-    Tensor[] operands = new Tensor[node.inputs().size()];
-    for (int i = 0; i < operands.length; i++) {
-      String input = node.inputs().get(i);
-      if (!input.isEmpty()) {
-        Optional<Tensor> constant = constant(input);
-        if (constant.isEmpty()) {
-          return false;
-        }
-        operands[i] = constant.get().contiguous();
-      }
-    }
-    long elements = type.shape().elements();
-    if (elements > MAX_FOLDED || folded + elements > MAX_FOLDED_IN_ALL) {
-      return false;
-    }
-    folded += elements;
-    Tensor[] results = Interpreter.run(node, graph.opset(), operands);
-    for (int i = 0; i < results.length; i++) {
-      constants.put(node.outputs().get(i), results[i]);
-    }
-    return true;
   }
 
   /** Lets a node that only sees its input under another shape share the input's memory. */

@@ -9,16 +9,32 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
-/** The plan for one set of input shapes and the workspaces made for it. Thread-safe. */
-final class ShapePlan {
+/**
+ * The plan for one set of input shapes and the workspaces made for it. Thread-safe.
+ *
+ * @param <P> a device's plan
+ * @param <W> memory for one run of it at a time
+ */
+public final class ShapePlan<P, W extends ShapePlan.Memory> {
+  /** Memory that a run takes and gives back. */
+  public interface Memory extends AutoCloseable {
+    /** Bytes off the heap. */
+    long bytes();
+
+    @Override
+    void close();
+  }
+
   /** The one used longest ago first. */
-  static final Comparator<ShapePlan> BY_LAST_USE = Comparator.comparingLong(plan -> plan.lastUse);
+  static final Comparator<ShapePlan<?, ?>> BY_LAST_USE =
+      Comparator.comparingLong(plan -> plan.lastUse);
 
   private final Map<String, Shape> shapes;
   private final Shape[] inOrder;
-  private final Optional<Plan> plan;
-  private final ArrayDeque<Workspace> idle = new ArrayDeque<>();
+  private final Optional<P> plan;
+  private final ArrayDeque<W> idle = new ArrayDeque<>();
   private volatile long lastUse = System.nanoTime();
   private volatile long idleBytes;
   private boolean retired;
@@ -28,13 +44,14 @@ final class ShapePlan {
    *
    * @param plan nothing if only the interpreter can run the graph
    */
-  ShapePlan(List<ValueInfo> inputs, Map<String, Shape> shapes, Optional<Plan> plan) {
+  ShapePlan(List<ValueInfo> inputs, Map<String, Shape> shapes, Optional<P> plan) {
     this.shapes = Map.copyOf(shapes);
     this.inOrder = inputs.stream().map(input -> shapes.get(input.name())).toArray(Shape[]::new);
     this.plan = plan;
   }
 
-  Optional<Plan> plan() {
+  /** Nothing if only the interpreter can run the graph. */
+  public Optional<P> plan() {
     return plan;
   }
 
@@ -63,19 +80,19 @@ final class ShapePlan {
   }
 
   /** A workspace for one run, made if none is idle. */
-  Workspace take(int workers) {
+  public W take(Function<P, W> maker) {
     synchronized (this) {
-      Workspace workspace = idle.poll();
+      W workspace = idle.poll();
       if (workspace != null) {
         idleBytes -= workspace.bytes();
         return workspace;
       }
     }
-    return plan.orElseThrow().workspace(workers);
+    return maker.apply(plan.orElseThrow());
   }
 
   /** Gives a workspace back. */
-  void give(Workspace workspace) {
+  public void give(W workspace) {
     synchronized (this) {
       if (!retired) {
         idle.push(workspace);
@@ -88,13 +105,13 @@ final class ShapePlan {
 
   /** Frees the workspaces that wait for a run. */
   void freeIdle() {
-    List<Workspace> free;
+    List<W> free;
     synchronized (this) {
       free = new ArrayList<>(idle);
       idle.clear();
       idleBytes = 0;
     }
-    free.forEach(Workspace::close);
+    free.forEach(ShapePlan.Memory::close);
   }
 
   /** Frees the workspaces, those in use when they come back. */

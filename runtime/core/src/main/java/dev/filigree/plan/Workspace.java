@@ -12,7 +12,7 @@ import java.util.List;
  *   memory: | buffers of the plan | scratch of worker 0 | scratch of worker 1 | ...
  * </pre>
  */
-final class Workspace implements AutoCloseable {
+final class Workspace implements ShapePlan.Memory {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment memory;
   private final long scratchStart;
@@ -59,8 +59,8 @@ final class Workspace implements AutoCloseable {
     return scratchFloats[worker];
   }
 
-  /** Bytes off the heap. */
-  long bytes() {
+  @Override
+  public long bytes() {
     return memory.byteSize();
   }
 

@@ -199,6 +199,11 @@ public record PackedIntegers(
     return scaleAt(scaleOf(position));
   }
 
+  /** The zero point of the value at a position. */
+  public int zeroPoint(long position) {
+    return zeroPointAt(scaleOf(position));
+  }
+
   private float scaleAt(long index) {
     return (float) scaleType.readDouble(scales, index * scaleType.bytes());
   }

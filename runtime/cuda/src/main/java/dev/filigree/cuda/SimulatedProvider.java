@@ -6,6 +6,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.driver.GpuProperties;
 import dev.filigree.cuda.plan.DeviceRunner;
+import dev.filigree.cuda.plan.Projections;
 import dev.filigree.graph.Graph;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
@@ -49,7 +50,7 @@ public final class SimulatedProvider implements DeviceProvider {
 
   @Override
   public Runner open(Device device, Graph graph, SessionOptions options, String name) {
-    Simulator.open(REMEDY);
+    Optional<Projections> projections = Simulator.open(REMEDY);
     CudaDriver driver = CudaDriver.open();
     GpuProperties gpu = driver.properties(0);
     if (!gpu.isSimulated()) {
@@ -57,6 +58,6 @@ public final class SimulatedProvider implements DeviceProvider {
           "the simulated GPU cannot be used: this process has the driver of " + gpu.name(),
           "use the simulated device in a process of its own");
     }
-    return new DeviceRunner(graph, options, driver.context(0));
+    return new DeviceRunner(graph, options, driver.context(0), projections);
   }
 }

@@ -1,6 +1,8 @@
 package dev.filigree.cuda;
 
 import dev.filigree.DeviceException;
+import dev.filigree.cuda.driver.CudaDriver;
+import dev.filigree.cuda.plan.Projections;
 import dev.filigree.simgpu.DeviceSettings;
 import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpuUnavailableException;
@@ -11,6 +13,9 @@ import java.util.Optional;
  * types cannot even be looked at without it, and the service loader looks at every provider.
  */
 final class Simulator {
+  /** Opened here once and never closed: there is no other driver to go back to. */
+  private static SimulatedDevice opened;
+
   private Simulator() {}
 
   /**
@@ -23,18 +28,30 @@ final class Simulator {
   }
 
   /**
-   * Opens it unless it is open.
+   * Opens it, with its counters on, unless the program has.
    *
+   * @return what it projects, if it was opened here
    * @throws DeviceException if it cannot be used
    */
-  static void open(String remedy) {
+  static synchronized Optional<Projections> open(String remedy) {
     if (!SimulatedDevice.isOpen()) {
       try {
-        // stays open as long as the process: there is no other driver to go back to
-        SimulatedDevice.open(DeviceSettings.DEFAULT);
+        opened = SimulatedDevice.open(DeviceSettings.DEFAULT.withTraffic());
       } catch (SimulatedGpuUnavailableException broken) {
         throw new DeviceException(broken.getMessage(), remedy, broken);
       }
     }
+    return Optional.ofNullable(opened).map(Simulator::projections);
+  }
+
+  /** The times that a simulated device projects for itself. */
+  private static Projections projections(SimulatedDevice device) {
+    return () -> {
+      String name = CudaDriver.open().properties(0).name();
+      return device.projections().reversed().stream()
+          .filter(projection -> name.endsWith(" " + projection.device()))
+          .mapToDouble(projection -> projection.seconds() * 1e6)
+          .findFirst();
+    };
   }
 }

@@ -115,8 +115,8 @@ class DeviceRunnerTest {
               .findFirst()
               .orElseThrow();
       assertEquals("cpu reference", sum.kernel());
-      // two operands and a result of 8 x 72 elements in f16
-      assertTrue(sum.reason().contains(3 * 8 * SmallModel.OUT * 2 + " bytes"), sum.reason());
+      // of 8 x 72 elements each: y, which stays f32, an operand and the result in f16
+      assertTrue(sum.reason().contains((4 + 2 + 2) * 8 * SmallModel.OUT + " bytes"), sum.reason());
     }
   }
 

@@ -26,6 +26,8 @@ public enum GridRule {
   QUERY_TILES("queryTiles"),
   /** One block for each tile of outputs, up to the pitch, and tokens. */
   OUTPUT_TILES("outputTiles"),
+  /** Along x the tiles of a product of matrices, up to the pitch, along y the products. */
+  MATRIX_TILES("matrixTiles"),
   /** One block for each 256 features of a sequence. */
   SEQUENCES("sequences");
 

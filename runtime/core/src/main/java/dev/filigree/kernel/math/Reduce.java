@@ -131,7 +131,8 @@ public enum Reduce implements Operator {
     return List.of(new ValueType(x.dtype(), dims, content));
   }
 
-  private boolean[] reduced(Node node, Inputs inputs) {
+  /** Whether a node folds each axis of its input. */
+  public boolean[] reduced(Node node, Inputs inputs) {
     int rank = inputs.required(0).rank();
     Optional<List<Long>> axes =
         Axes.of(node, inputs, "axes", inputs.opset() >= axesBecameInput ? 1 : -1);

@@ -21,7 +21,7 @@ import java.util.Set;
  */
 public final class Slice implements Operator {
   /** Elements {@code start, start + step, ...} of an axis, {@code extent} of them. */
-  private record Range(int axis, long start, long step, Dim extent) {}
+  public record Range(int axis, long start, long step, Dim extent) {}
 
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
@@ -44,7 +44,8 @@ public final class Slice implements Operator {
     return List.of(new ValueType(x.dtype(), dims, content));
   }
 
-  private static List<Range> ranges(Node node, Inputs inputs) {
+  /** What a node takes of each axis that it names. */
+  public static List<Range> ranges(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
     boolean attributes = inputs.opset() < 10;
     List<Dim> starts = bounds(node, inputs, "starts", attributes ? -1 : 1);

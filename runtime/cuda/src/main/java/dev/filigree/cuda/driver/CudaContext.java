@@ -1,6 +1,7 @@
 package dev.filigree.cuda.driver;
 
 import dev.filigree.DeviceException;
+import java.util.function.IntFunction;
 import java.util.function.IntSupplier;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUctx_flags;
@@ -122,6 +123,31 @@ public final class CudaContext implements AutoCloseable {
     }
     if (result != CUresult.CUDA_SUCCESS) {
       throw failure(operation, result, "");
+    }
+  }
+
+  /**
+   * Calls one of NVIDIA's libraries while the context is current.
+   *
+   * @param operation in messages
+   * @param call answers a status of the library, 0 for success
+   * @param names of statuses
+   * @throws DriverException if it does not answer success
+   */
+  void callLibrary(String operation, IntSupplier call, IntFunction<String> names) {
+    int[] status = new int[1];
+    call(
+        operation,
+        () -> {
+          status[0] = call.getAsInt();
+          return CUresult.CUDA_SUCCESS;
+        });
+    if (status[0] != 0) {
+      DriverException failure = DriverException.ofLibrary(label, operation, names.apply(status[0]));
+      if (failure.kind() == DeviceException.Kind.LOST) {
+        lost = true;
+      }
+      throw failure;
     }
   }
 

@@ -44,6 +44,24 @@ public final class DriverException extends DeviceException {
         remedy(kind, result));
   }
 
+  /**
+   * The exception for the answer of one of NVIDIA's libraries.
+   *
+   * @param device named in the message
+   * @param status the library's name for it
+   */
+  static DriverException ofLibrary(String device, String operation, String status) {
+    boolean full = status.endsWith("_ALLOC_FAILED") || status.endsWith("_INSUFFICIENT_RESOURCES");
+    boolean lost = status.endsWith("_EXECUTION_FAILED") || status.endsWith("_INTERNAL_ERROR");
+    Kind kind = full ? Kind.MEMORY : lost ? Kind.LOST : Kind.OPERATION;
+    return new DriverException(
+        kind,
+        operation,
+        status,
+        operation + " failed on " + device + ": " + status,
+        remedy(kind, CUresult.CUDA_SUCCESS));
+  }
+
   /** After some failures every call in the context fails the same way. */
   private static Kind kind(int result) {
     return switch (result) {

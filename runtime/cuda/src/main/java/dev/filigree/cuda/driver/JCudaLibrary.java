@@ -9,6 +9,7 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
@@ -29,16 +30,27 @@ public enum JCudaLibrary {
   CUBLAS(
       "jcuda.jcublas.JCublas2",
       "libcublas.so.12",
-      "install cuBLAS of CUDA 12; nothing needs it, own kernels are used"),
+      "install cuBLAS of CUDA 12, or put "
+          + JCudaLibrary.PACKAGED
+          + " on the class path; nothing"
+          + " needs it, own kernels are used"),
   CUSPARSE(
       "jcuda.jcusparse.JCusparse",
       "libcusparse.so.12",
-      "install cuSPARSE of CUDA 12; nothing needs it, own kernels are used");
+      "install cuSPARSE of CUDA 12, or put "
+          + JCudaLibrary.PACKAGED
+          + " on the class path;"
+          + " nothing needs it, own kernels are used");
+
+  /** Maven's name of the jar with CUDA's libraries, of the version JCuda is made for. */
+  private static final String PACKAGED = "org.bytedeco:cuda:12.6-9.5-1.5.11:linux-x86_64-redist";
 
   /** Copies of a file that are tried, one for each class loader that may use JCuda. */
   private static final int MAX_CLASS_LOADERS = 64;
 
   private static final Object LOCK = new Object();
+
+  private static final System.Logger LOG = System.getLogger(JCudaLibrary.class.getName());
 
   private final String java;
   private final String cuda;
@@ -80,6 +92,26 @@ public enum JCudaLibrary {
     load(NativeFolder.ofUser());
   }
 
+  /**
+   * Opens a library that is not needed: nothing where it is missing or does not start, which the
+   * log then tells.
+   *
+   * @throws DeviceException if the device itself fails
+   */
+  <T> Optional<T> optional(Supplier<T> open) {
+    try {
+      load();
+      return Optional.of(open.get());
+    } catch (DeviceException unusable) {
+      if (unusable.kind() == DeviceException.Kind.LOST
+          || unusable.kind() == DeviceException.Kind.MEMORY) {
+        throw unusable;
+      }
+      LOG.log(System.Logger.Level.DEBUG, () -> cuda + " is not used: " + unusable.getMessage());
+      return Optional.empty();
+    }
+  }
+
   void load(NativeFolder folder) {
     requireCuda();
     String library = java.substring(java.lastIndexOf('.') + 1);
@@ -109,7 +141,22 @@ public enum JCudaLibrary {
     try {
       SymbolLookup.libraryLookup(cuda, Arena.global());
     } catch (IllegalArgumentException missing) {
-      throw new DeviceException(cuda + " cannot be loaded", remedy, missing);
+      if (!isPackaged()) {
+        throw new DeviceException(cuda + " cannot be loaded", remedy, missing);
+      }
+    }
+  }
+
+  /** Whether the library was on the class path, and is loaded now. */
+  private boolean isPackaged() {
+    try {
+      return PackagedLibraries.load(
+          JCudaLibrary.class.getClassLoader(), NativeFolder.ofUser(), cuda);
+    } catch (IOException | UnsatisfiedLinkError unusable) {
+      throw new DeviceException(
+          cuda + " of the class path cannot be used: " + unusable.getMessage(),
+          "name a folder that can be written with -D" + UserFolder.PROPERTY,
+          unusable);
     }
   }
 
@@ -120,7 +167,7 @@ public enum JCudaLibrary {
       throw new DeviceException(
           "no folder for JCuda's library " + file + " (" + e.getMessage() + ")",
           "make one of them writable for this user alone, or name another with -D"
-              + NativeFolder.PROPERTY,
+              + UserFolder.PROPERTY,
           e);
     }
   }

@@ -1,6 +1,7 @@
 package dev.filigree.cuda.driver;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -34,9 +35,6 @@ import java.util.Set;
  *     others may write is passed over
  */
 record NativeFolder(List<Path> candidates) {
-  /** System property with a folder to use instead of those of the user. */
-  static final String PROPERTY = "dev.filigree.cuda.natives";
-
   private static final Set<PosixFilePermission> OTHERS_MAY_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
@@ -44,22 +42,9 @@ record NativeFolder(List<Path> candidates) {
     candidates = List.copyOf(candidates);
   }
 
-  /** The user's cache folder, or else one of the user's own among the temporary files. */
+  /** The folders of the user. */
   static NativeFolder ofUser() {
-    String chosen = System.getProperty(PROPERTY);
-    if (chosen != null) {
-      return new NativeFolder(List.of(Path.of(chosen)));
-    }
-    String cache = System.getenv("XDG_CACHE_HOME");
-    Path base =
-        cache != null && !cache.isEmpty()
-            ? Path.of(cache)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    Path temporary =
-        Path.of(
-            System.getProperty("java.io.tmpdir"), "filigree-" + System.getProperty("user.name"));
-    return new NativeFolder(
-        List.of(base.resolve("filigree").resolve("cuda"), temporary.resolve("cuda")));
+    return new NativeFolder(UserFolder.candidates());
   }
 
   /**
@@ -86,15 +71,54 @@ record NativeFolder(List<Path> candidates) {
     throw new IOException(problems.toString());
   }
 
+  /**
+   * Puts a library too large for memory there unless it is there already.
+   *
+   * @param content name of the folder, which stands for the contents
+   * @param size of the library, which is compared
+   * @param in read only if the library is not there
+   * @return the file
+   * @throws IOException if no candidate can be used; the message says why for each
+   */
+  Path unpack(String name, String content, long size, InputStream in) throws IOException {
+    StringBuilder problems = new StringBuilder();
+    for (Path root : candidates) {
+      try {
+        Path folder = root.resolve(content);
+        createPrivate(root);
+        createPrivate(folder);
+        Path target = folder.resolve(name);
+        if (!Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS) || Files.size(target) != size) {
+          replace(target, partial -> Files.copy(in, partial, StandardCopyOption.REPLACE_EXISTING));
+        }
+        return target;
+      } catch (IOException | UncheckedIOException | UnsupportedOperationException e) {
+        problems.append(problems.isEmpty() ? "" : "; ").append(root).append(": ").append(e);
+      }
+    }
+    throw new IOException(problems.toString());
+  }
+
   private static void place(Path target, byte[] content) throws IOException {
     if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)
         && Files.size(target) == content.length
         && Arrays.equals(Files.readAllBytes(target), content)) {
       return;
     }
+    replace(target, partial -> Files.write(partial, content));
+  }
+
+  /** Writes a file. */
+  @FunctionalInterface
+  private interface Writer {
+    void write(Path file) throws IOException;
+  }
+
+  /** Puts a file in place whole. */
+  private static void replace(Path target, Writer writer) throws IOException {
     Path partial = Files.createTempFile(target.getParent(), "unpacking", ".partial");
     try {
-      Files.write(partial, content);
+      writer.write(partial);
       Files.move(
           partial, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (AtomicMoveNotSupportedException e) {

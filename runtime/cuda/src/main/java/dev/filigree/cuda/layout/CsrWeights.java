@@ -6,6 +6,7 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.weights.SparseCsr;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
@@ -129,6 +130,11 @@ public record CsrWeights(int rows, int columns, MemorySegment entries, MemorySeg
         entries.set(DType.INT, at * Integer.BYTES, NOTHING);
       }
     }
+  }
+
+  /** What goes to the device, by the names of the kernels' parameters. */
+  public Map<String, MemorySegment> parts() {
+    return Map.of("w", entries, "rowOffsets", rowOffsets);
   }
 
   /** Bytes of all of it. */

@@ -9,7 +9,9 @@ import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
@@ -26,6 +28,9 @@ import java.util.stream.IntStream;
  * @param codebook 32 bytes a row: the low bytes of its 16 entries, then the high bytes; else empty
  * @param offsets f16 {@code [padded rows]}, 1024 + zero point, for 8-bit codes under 16-bit
  *     activations; else empty
+ * @param groups of integers scaled by groups along K, {@code [panels, groups, 2, 64]} in f16: the
+ *     scales of a panel's rows, then 1024 + their zero points; else empty
+ * @param stepsPerGroup steps that share a scale; 0 without groups
  */
 public record PackedWeights(
     WeightsForm form,
@@ -35,7 +40,9 @@ public record PackedWeights(
     MemorySegment metadata,
     MemorySegment scales,
     MemorySegment codebook,
-    MemorySegment offsets) {
+    MemorySegment offsets,
+    MemorySegment groups,
+    int stepsPerGroup) {
 
   /**
    * Lays weights out, panels in parallel.
@@ -72,7 +79,9 @@ public record PackedWeights(
         metadata.asReadOnly(),
         stored.scales(padded, arena).asReadOnly(),
         stored.codebook(padded, arena).asReadOnly(),
-        stored.offsets(padded, arena).asReadOnly());
+        stored.offsets(padded, arena).asReadOnly(),
+        stored.groups(panels, steps, arena).asReadOnly(),
+        stored.stepsPerGroup(steps));
   }
 
   /** The forms weights can be packed in under activations of a type, the smallest first. */
@@ -80,13 +89,22 @@ public record PackedWeights(
     return StoredRows.forms(weights, activation);
   }
 
+  /** What goes to the device, by the names of the kernels' parameters; without what is empty. */
+  public Map<String, MemorySegment> parts() {
+    Map<String, MemorySegment> parts = new LinkedHashMap<>();
+    parts.put("w", values);
+    parts.put("meta", metadata);
+    parts.put("scales", scales);
+    parts.put("codebook", codebook);
+    parts.put("offsets", offsets);
+    parts.put("groups", groups);
+    parts.values().removeIf(part -> part.byteSize() == 0);
+    return parts;
+  }
+
   /** Bytes of all of it. */
   public long bytes() {
-    return values.byteSize()
-        + metadata.byteSize()
-        + scales.byteSize()
-        + codebook.byteSize()
-        + offsets.byteSize();
+    return parts().values().stream().mapToLong(MemorySegment::byteSize).sum();
   }
 
   private static void metadata(

@@ -10,6 +10,7 @@ import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.SparseCsr;
@@ -43,6 +44,16 @@ interface StoredRows {
     return arena.allocate(0);
   }
 
+  /** Parameters of groups along K, or nothing; see {@link PackedWeights#groups}. */
+  default MemorySegment groups(int panels, int steps, Arena arena) {
+    return arena.allocate(0);
+  }
+
+  /** Steps that share a scale; 0 without groups. */
+  default int stepsPerGroup(int steps) {
+    return 0;
+  }
+
   /** The forms weights can be had in, the smallest first. */
   static List<WeightsForm> forms(Weights weights, ActivationType activation) {
     List<WeightsForm> forms = new ArrayList<>();
@@ -56,6 +67,11 @@ interface StoredRows {
     }
     if (values instanceof CodeValues codes && codes.bits() <= StoredCodes.BITS) {
       forms.add(new WeightsForm(structure, WeightsForm.Values.CODEBOOK16));
+    }
+    if (values instanceof PackedIntegers integers
+        && activation == ActivationType.F16
+        && StoredGroups.fit(integers, structure)) {
+      forms.add(new WeightsForm(structure, WeightsForm.Values.I4));
     }
     if (values instanceof IntegerValues && activation == ActivationType.F16) {
       forms.add(new WeightsForm(structure, WeightsForm.Values.I8));
@@ -98,7 +114,8 @@ interface StoredRows {
       case I8 ->
           new StoredIntegers(
               weights, (IntegerValues) values(weights), activation == ActivationType.I8);
-      case I4, CODEBOOK16 ->
+      case I4 -> new StoredGroups(weights, (PackedIntegers) values(weights), form.structure());
+      case CODEBOOK16 ->
           new StoredCodes(
               weights,
               (CodeValues) values(weights),
@@ -113,7 +130,7 @@ interface StoredRows {
       case Quantized quantized -> quantized.values();
       case Codebook codebook -> codebook.values();
       case Sparse24 sparse -> sparse.values();
-      case Packed packed -> null;
+      case Packed packed -> packed.values();
       case SparseCsr csr -> null;
     };
   }

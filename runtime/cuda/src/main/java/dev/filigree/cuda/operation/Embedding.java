@@ -34,7 +34,8 @@ public final class Embedding {
    * @param indexType i64 or i32
    * @param pitchTable elements from one row of a table to the next
    * @param norm null for the sum alone
-   * @param y {@code [batch * sequence, columns]}
+   * @param dtype of the tables
+   * @param results {@code [batch * sequence, columns]}, in the type of the tables or in f32
    * @param sequence tokens of a sequence
    * @param fault address of an i64 that holds {@link Gather#NO_FAULT} before: receives the position
    *     of the first token with an index out of range, which takes row 0
@@ -45,13 +46,15 @@ public final class Embedding {
       DType indexType,
       int pitchTable,
       LayerNorm norm,
-      Rows y,
+      DType dtype,
+      Normalization.Results results,
       int sequence,
       long fault) {
     String entry = norm == null ? "embedding" : "embedding_normalization";
+    Rows any = results.y() != null ? results.y() : results.exact();
     return OperationKernels.warps(
-        kernels.typed(entry, y.dtype()),
-        y.rows(),
+        kernels.typed(entry, dtype),
+        any.rows(),
         arguments -> {
           for (int t = 0; t < MOST_TABLES; t++) {
             Table table = t < tables.size() ? tables.get(t) : new Table(0, 0, 0, 0, 0);
@@ -67,12 +70,14 @@ public final class Embedding {
               .pointer("scale", norm == null ? 0 : norm.scale)
               .pointer("bias", norm == null ? 0 : norm.bias)
               .f32("epsilon", norm == null ? 0 : norm.epsilon)
-              .pointer("y", y.address())
-              .i32("tokens", Math.toIntExact(y.rows()))
+              .pointer("y", Rows.addressOf(results.y()))
+              .pointer("exact", Rows.addressOf(results.exact()))
+              .i32("tokens", Math.toIntExact(any.rows()))
               .i32("sequence", sequence)
-              .i32("columns", y.columns())
+              .i32("columns", any.columns())
               .i32("pitchTable", pitchTable)
-              .i32("pitchY", y.pitch())
+              .i32("pitchY", Rows.pitchOf(results.y()))
+              .i32("pitchExact", Rows.pitchOf(results.exact()))
               .pointer("fault", fault);
         });
   }

@@ -5,15 +5,28 @@ public final class Normalization {
   private Normalization() {}
 
   /**
+   * Where a normalised matrix goes.
+   *
+   * @param y of the type of x, f16 where that is f32; null where only exact is wanted
+   * @param exact in f32, or null
+   */
+  public record Results(Rows y, Rows exact) {
+    /** In the type of x alone. */
+    public Results(Rows y) {
+      this(y, null);
+    }
+  }
+
+  /**
    * {@code y = (s - mean(s)) / sqrt(variance(s) + epsilon) * scale + bias} of each row of {@code s
    * = x + residual}.
    *
-   * @param x {@code [tokens, columns]} in f16 or bf16
+   * @param x {@code [tokens, columns]} in f16, bf16 or f32
    * @param residual of the same form, or null
    * @param scale address of f32 {@code [columns]}, padded with zeros to a multiple of 8; 0 for none
    * @param bias the same
    * @param sum receives s, or null
-   * @param y may be x
+   * @param results may be x
    */
   public static Launch layer(
       OperationKernels kernels,
@@ -22,9 +35,10 @@ public final class Normalization {
       long scale,
       long bias,
       Rows sum,
-      Rows y,
+      Results results,
       float epsilon) {
-    return normalise(kernels, "layer_normalization_", x, residual, scale, bias, sum, y, epsilon);
+    return normalise(
+        kernels, "layer_normalization_", x, residual, scale, bias, sum, results, epsilon);
   }
 
   /** The same without the mean: {@code y = s / sqrt(mean(s^2) + epsilon) * scale + bias}. */
@@ -35,9 +49,10 @@ public final class Normalization {
       long scale,
       long bias,
       Rows sum,
-      Rows y,
+      Results results,
       float epsilon) {
-    return normalise(kernels, "rms_normalization_", x, residual, scale, bias, sum, y, epsilon);
+    return normalise(
+        kernels, "rms_normalization_", x, residual, scale, bias, sum, results, epsilon);
   }
 
   private static Launch normalise(
@@ -48,7 +63,7 @@ public final class Normalization {
       long scale,
       long bias,
       Rows sum,
-      Rows y,
+      Results results,
       float epsilon) {
     return kernels.rows(
         entry + x.dtype(),
@@ -61,13 +76,15 @@ public final class Normalization {
                 .pointer("scale", scale)
                 .pointer("bias", bias)
                 .pointer("sum", Rows.addressOf(sum))
-                .pointer("y", y.address())
+                .pointer("y", Rows.addressOf(results.y))
+                .pointer("exact", Rows.addressOf(results.exact))
                 .i32("tokens", Math.toIntExact(x.rows()))
                 .i32("columns", x.columns())
                 .i32("pitchX", x.pitch())
                 .i32("pitchResidual", Rows.pitchOf(residual))
                 .i32("pitchSum", Rows.pitchOf(sum))
-                .i32("pitchY", y.pitch())
+                .i32("pitchY", Rows.pitchOf(results.y))
+                .i32("pitchExact", Rows.pitchOf(results.exact))
                 .f32("epsilon", epsilon));
   }
 

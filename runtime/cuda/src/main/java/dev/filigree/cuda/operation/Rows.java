@@ -35,11 +35,12 @@ public record Rows(long address, DType dtype, long rows, int columns, int pitch)
   }
 
   /** Address, or 0 for no rows. */
-  static long addressOf(Rows rows) {
+  public static long addressOf(Rows rows) {
     return rows == null ? 0 : rows.address;
   }
 
-  static int pitchOf(Rows rows) {
+  /** Pitch, or 0 for no rows. */
+  public static int pitchOf(Rows rows) {
     return rows == null ? 0 : rows.pitch;
   }
 }

@@ -17,18 +17,6 @@ public final class SparseLinear {
   public record Operands(long entries, long rowOffsets) {}
 
   /**
-   * What is done with the sums.
-   *
-   * @param bias address of f32 {@code [rows]}, 0 for none
-   * @param residual of the form of y, or null
-   * @param activationKind as all linear kernels number them
-   */
-  public record Epilogue(long bias, Rows residual, int activationKind) {
-    /** Nothing. */
-    public static final Epilogue NONE = new Epilogue(0, null, 0);
-  }
-
-  /**
    * {@code y = activation(x W^T + bias + residual)}.
    *
    * @param entry a kernel of operation linear with csr weights
@@ -40,7 +28,7 @@ public final class SparseLinear {
       KernelEntry entry,
       Operands weights,
       Rows x,
-      Epilogue epilogue,
+      LinearEpilogue epilogue,
       Rows y) {
     Kernel kernel = kernels.kernel(entry.entry());
     Tile tile = entry.tile().orElseThrow();
@@ -53,15 +41,16 @@ public final class SparseLinear {
                 .pointer("w", weights.entries)
                 .pointer("rowOffsets", weights.rowOffsets)
                 .pointer("x", x.address())
-                .pointer("bias", epilogue.bias)
-                .pointer("residual", Rows.addressOf(epilogue.residual))
+                .pointer("bias", epilogue.bias())
+                .pointer("residual", Rows.addressOf(epilogue.residual()))
                 .pointer("y", y.address())
                 .i32("tokens", Math.toIntExact(x.rows()))
                 .i32("rows", y.columns())
                 .i32("columns", x.columns())
                 .i32("pitchX", x.pitch())
                 .i32("pitchY", y.pitch())
-                .i32("pitchResidual", Rows.pitchOf(epilogue.residual))
-                .i32("activationKind", epilogue.activationKind));
+                .i32("pitchResidual", Rows.pitchOf(epilogue.residual()))
+                .i32("activationKind", LinearEpilogue.kind(epilogue.activation()))
+                .i32("wide", LinearEpilogue.wide(epilogue.residual(), y)));
   }
 }

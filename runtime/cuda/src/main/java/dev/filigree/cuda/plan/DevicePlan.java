@@ -27,7 +27,7 @@ record DevicePlan(
     long bytes,
     List<LookUp> faults,
     List<LayerPlan> layers,
-    List<LinearLayer> linears) {
+    List<LinearLayer.Planned> linears) {
   DevicePlan {
     inputs = List.copyOf(inputs);
     outputs = List.copyOf(outputs);

@@ -7,16 +7,15 @@ import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Launch;
 import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Rows;
-import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
-import dev.filigree.kernel.Interpreter;
-import dev.filigree.kernel.Operators;
 import dev.filigree.plan.Arenas;
 import dev.filigree.plan.Buffer;
+import dev.filigree.plan.Folding;
 import dev.filigree.plan.LayerPlan;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -24,7 +23,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Makes a device plan out of a graph and the shapes of its inputs. What follows from shapes and
@@ -33,14 +31,11 @@ import java.util.Set;
  * {@link Precision} says that they must stay f32.
  */
 final class DevicePlanner {
-  /** Elements up to which a node of constants is computed at planning. */
-  private static final long MAX_FOLDED = 1 << 20;
-
   private final Graph graph;
   private final DeviceState device;
   private final Map<String, ValueType> types;
-  private final Set<String> exact;
-  private final Map<String, Tensor> constants = new HashMap<>();
+  private final Precision precision;
+  private final Folding folding;
   private final Map<String, Map<DType, DeviceTensor>> places = new HashMap<>();
   private final List<Buffer> buffers = new ArrayList<>();
 
@@ -49,14 +44,15 @@ final class DevicePlanner {
 
   private final List<DeviceStep> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
-  private final List<LinearLayer> linears = new ArrayList<>();
+  private final List<LinearLayer.Planned> linears = new ArrayList<>();
   private final List<DevicePlan.LookUp> faults = new ArrayList<>();
 
-  private DevicePlanner(Graph graph, DeviceState device, Map<String, ValueType> types) {
+  private DevicePlanner(Graph graph, DeviceState device, Folding folding) {
     this.graph = graph;
     this.device = device;
-    this.types = types;
-    this.exact = Precision.exactValues(graph);
+    this.folding = folding;
+    this.types = folding.types();
+    this.precision = new Precision(graph);
   }
 
   /**
@@ -66,15 +62,8 @@ final class DevicePlanner {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   static Optional<DevicePlan> plan(Graph graph, Map<String, Shape> shapes, DeviceState device) {
-    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
-    for (Node node : graph.nodes()) {
-      for (String output : node.outputs()) {
-        if (!output.isEmpty() && (types.get(output) == null || !types.get(output).isConcrete())) {
-          return Optional.empty();
-        }
-      }
-    }
-    return Optional.of(new DevicePlanner(graph, device, types).plan());
+    return Folding.of(graph, shapes)
+        .map(folding -> new DevicePlanner(graph, device, folding).plan());
   }
 
   private DevicePlan plan() {
@@ -89,7 +78,7 @@ final class DevicePlanner {
     }
     OperatorRules rules = new OperatorRules(this, device);
     for (Node node : graph.nodes()) {
-      if (!fold(node) && !rules.plan(node)) {
+      if (!folding.fold(node) && !rules.plan(node)) {
         onHost(node);
       }
     }
@@ -127,13 +116,31 @@ final class DevicePlanner {
 
   /** A constant of the graph or of this plan, in plain form. */
   Optional<Tensor> constant(String value) {
-    Tensor known = constants.get(value);
-    if (known != null) {
-      return Optional.of(known);
+    return folding.constant(value);
+  }
+
+  /** What is known of a node's inputs. */
+  ShapeRule.Inputs inputs(Node node) {
+    Map<String, ValueType> known = new HashMap<>();
+    for (String input : node.inputs()) {
+      if (!input.isEmpty()) {
+        known.put(input, constant(input).map(ValueType::of).orElseGet(() -> types.get(input)));
+      }
     }
-    return graph.constants().get(value) instanceof Constant.Plain(Tensor tensor)
-        ? Optional.of(tensor)
-        : Optional.empty();
+    return new ShapeInference.Known(node, graph.opset(), known);
+  }
+
+  /** The node that reads a value, if it is the only one and the value is no output. */
+  Optional<Node> onlyReader(String value) {
+    List<Node> readers =
+        graph.nodes().stream().filter(node -> node.inputs().contains(value)).toList();
+    boolean leaves = graph.outputs().stream().anyMatch(output -> output.name().equals(value));
+    return readers.size() == 1 && !leaves ? Optional.of(readers.getFirst()) : Optional.empty();
+  }
+
+  /** Whether somebody reads a value in f16 although it is kept in f32. */
+  boolean isReadRounded(String value) {
+    return precision.isReadRounded(value);
   }
 
   /** Whether a value is on the device, as opposed to a constant. */
@@ -144,7 +151,7 @@ final class DevicePlanner {
   /** The element type a value has on the device. */
   DType deviceType(String value) {
     DType dtype = types.get(value).dtype();
-    return dtype == DType.F32 && !exact.contains(value) ? DType.F16 : dtype;
+    return dtype == DType.F32 && !precision.isExact(value) ? DType.F16 : dtype;
   }
 
   /** Memory for a value that the next step makes. */
@@ -152,7 +159,8 @@ final class DevicePlanner {
     return define(value, deviceType(value));
   }
 
-  private DeviceTensor define(String value, DType dtype) {
+  /** Memory for a value in an element type that the next step makes. */
+  DeviceTensor define(String value, DType dtype) {
     DeviceTensor tensor = temporary(dtype, types.get(value).shape());
     places.computeIfAbsent(value, unused -> new EnumMap<>(DType.class)).put(dtype, tensor);
     return tensor;
@@ -266,7 +274,7 @@ final class DevicePlanner {
   }
 
   /** Notes a linear layer of the plan. */
-  void linear(LinearLayer layer) {
+  void linear(LinearLayer.Planned layer) {
     linears.add(layer);
   }
 
@@ -286,34 +294,6 @@ final class DevicePlanner {
             reason,
             0,
             List.of()));
-  }
-
-  /** Computes a node now if nothing of it depends on data. */
-  private boolean fold(Node node) {
-    ValueType type = types.get(node.output());
-    if (node.outputs().size() == 1 && type.hasKnownContent()) {
-      constants.put(node.output(), type.tensor());
-      return true;
-    }
-    Tensor[] operands = new Tensor[node.inputs().size()];
-    for (int i = 0; i < operands.length; i++) {
-      String input = node.inputs().get(i);
-      if (!input.isEmpty()) {
-        Optional<Tensor> constant = constant(input);
-        if (constant.isEmpty()) {
-          return false;
-        }
-        operands[i] = constant.get().contiguous();
-      }
-    }
-    if (type.shape().elements() > MAX_FOLDED) {
-      return false;
-    }
-    Tensor[] results = Interpreter.run(node, graph.opset(), operands);
-    for (int i = 0; i < results.length; i++) {
-      constants.put(node.outputs().get(i), results[i]);
-    }
-    return true;
   }
 
   private void onHost(Node node) {
@@ -343,7 +323,11 @@ final class DevicePlanner {
         new LayerPlan(
             node.name(),
             node.type(),
-            types.get(node.output()).toString(),
+            node.outputs().stream()
+                .filter(output -> !output.isEmpty())
+                .map(output -> types.get(output).toString())
+                .findFirst()
+                .orElse(""),
             "cpu reference",
             "the device has no kernel for it: "
                 + bytes

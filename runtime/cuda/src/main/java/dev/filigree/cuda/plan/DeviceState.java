@@ -1,6 +1,8 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.cuda.driver.Cublas;
 import dev.filigree.cuda.driver.CudaContext;
+import dev.filigree.cuda.driver.Cusparse;
 import dev.filigree.cuda.driver.KernelLibrary;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.graph.Constant;
@@ -24,18 +26,45 @@ final class DeviceState implements AutoCloseable {
   private final DeviceConstants constants;
   private final Map<String, Weights> matrices = new HashMap<>();
 
-  /** Takes over the context. */
-  DeviceState(CudaContext context) {
+  private Optional<Cublas> cublas;
+  private Optional<Cusparse> cusparse;
+
+  /**
+   * Takes over the context.
+   *
+   * @param wanted how the names of the kernels of linear layers begin; empty for any
+   */
+  DeviceState(CudaContext context, String wanted) {
     KernelManifest manifest = KernelManifest.load();
     this.context = context;
     this.library = new KernelLibrary(context);
     this.kernels = new OperationKernels(library, manifest);
-    this.dispatch = new LinearDispatch(library, manifest);
+    this.dispatch = new LinearDispatch(this, manifest, wanted);
     this.constants = new DeviceConstants(context);
   }
 
   CudaContext context() {
     return context;
+  }
+
+  KernelLibrary library() {
+    return library;
+  }
+
+  /** cuBLAS, looked for when it is first asked for. */
+  synchronized Optional<Cublas> cublas() {
+    if (cublas == null) {
+      cublas = Cublas.open(context);
+    }
+    return cublas;
+  }
+
+  /** cuSPARSE, looked for when it is first asked for. */
+  synchronized Optional<Cusparse> cusparse() {
+    if (cusparse == null) {
+      cusparse = Cusparse.open(context);
+    }
+    return cusparse;
   }
 
   OperationKernels kernels() {
@@ -75,9 +104,19 @@ final class DeviceState implements AutoCloseable {
   @Override
   public void close() {
     try (context) {
+      closeLibraries();
       dispatch.close();
       constants.close();
       library.close();
+    }
+  }
+
+  private synchronized void closeLibraries() {
+    if (cublas != null) {
+      cublas.ifPresent(Cublas::close);
+    }
+    if (cusparse != null) {
+      cusparse.ifPresent(Cusparse::close);
     }
   }
 }

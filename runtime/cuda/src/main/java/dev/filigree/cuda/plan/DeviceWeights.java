@@ -2,36 +2,42 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.cuda.driver.DeviceMemory;
-import dev.filigree.cuda.layout.PackedWeights;
 import dev.filigree.plan.Arenas;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
- * A weight matrix on the device, in one piece:
+ * A weight matrix on the device, in one piece: its parts one after the other, by the names of the
+ * kernels' parameters.
  *
  * <pre>
- *   | values | metadata | scales | codebook | offsets |
+ *   | w | meta | scales | ... |
  * </pre>
  */
 final class DeviceWeights implements AutoCloseable {
   private final DeviceMemory memory;
-  private final long[] addresses = new long[5];
+  private final Map<String, Long> addresses = new LinkedHashMap<>();
+  private final int stepsPerGroup;
 
-  DeviceWeights(CudaContext context, PackedWeights packed) {
-    MemorySegment[] parts = {
-      packed.values(), packed.metadata(), packed.scales(), packed.codebook(), packed.offsets()
-    };
+  /**
+   * Copies parts to the device.
+   *
+   * @param stepsPerGroup of weights scaled by groups
+   */
+  DeviceWeights(CudaContext context, Map<String, MemorySegment> parts, int stepsPerGroup) {
     long bytes = 0;
-    for (MemorySegment part : parts) {
+    for (MemorySegment part : parts.values()) {
       bytes += Arenas.aligned(part.byteSize());
     }
+    this.stepsPerGroup = stepsPerGroup;
     memory = context.allocate(bytes);
     try {
       long at = 0;
-      for (int i = 0; i < parts.length; i++) {
-        addresses[i] = parts[i].byteSize() == 0 ? 0 : memory.address() + at;
-        memory.upload(parts[i], at);
-        at += Arenas.aligned(parts[i].byteSize());
+      for (Map.Entry<String, MemorySegment> part : parts.entrySet()) {
+        addresses.put(part.getKey(), memory.address() + at);
+        memory.upload(part.getValue(), at);
+        at += Arenas.aligned(part.getValue().byteSize());
       }
     } catch (RuntimeException | Error failed) {
       memory.close();
@@ -43,28 +49,19 @@ final class DeviceWeights implements AutoCloseable {
     return memory.bytes();
   }
 
-  long values() {
-    return addresses[0];
+  /** Whether there is a part of a name. */
+  boolean has(String part) {
+    return addresses.containsKey(part);
   }
 
-  /** 0 for dense weights. */
-  long metadata() {
-    return addresses[1];
+  /** Address of a part. */
+  long address(String part) {
+    return addresses.get(part);
   }
 
-  /** 0 for 16-bit values. */
-  long scales() {
-    return addresses[2];
-  }
-
-  /** 0 without one. */
-  long codebook() {
-    return addresses[3];
-  }
-
-  /** 0 without zero points. */
-  long offsets() {
-    return addresses[4];
+  /** Steps along K that share a scale; 0 without groups. */
+  int stepsPerGroup() {
+    return stepsPerGroup;
   }
 
   @Override

@@ -1,13 +1,11 @@
 package dev.filigree.cuda.plan;
 
-import dev.filigree.Tensor;
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.cuda.driver.DeviceMemory;
 import dev.filigree.cuda.driver.Event;
 import dev.filigree.cuda.driver.PinnedMemory;
 import dev.filigree.cuda.driver.Stream;
 import dev.filigree.kernels.cuda.KernelManifest;
-import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -15,9 +13,8 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 
-/** Measurements of a device: copies, and every kernel of a linear layer at the usual shapes. */
+/** Measurements of a device: copies, and every kernel. */
 public final class KernelReport implements AutoCloseable {
   private static final int COPY_ROUNDS = 5;
   private static final long COPY_BYTES = 256 << 20;
@@ -30,15 +27,16 @@ public final class KernelReport implements AutoCloseable {
    * @param context of its own, which it closes
    */
   public KernelReport(CudaContext context) {
-    this.device = new DeviceState(context);
+    this.device = new DeviceState(context, "");
   }
 
   /** A way to copy and how fast it is. */
   public record Copy(String direction, double gigabytesPerSecond) {}
 
   /**
-   * A kernel at a shape.
+   * A way to run a linear layer at a shape.
    *
+   * @param kernel its name; {@code cublas} and {@code cusparse} where they are installed
    * @param micros measured on this device
    * @param predictedMicros by the model that chooses what is measured
    */
@@ -50,6 +48,13 @@ public final class KernelReport implements AutoCloseable {
       int tokens,
       double micros,
       double predictedMicros) {}
+
+  /**
+   * Any other kernel.
+   *
+   * @param gigabytesPerSecond of its operands and results
+   */
+  public record OperationTiming(String kernel, double micros, double gigabytesPerSecond) {}
 
   /** Copies between process and device, and on the device. */
   public List<Copy> copies() {
@@ -90,32 +95,40 @@ public final class KernelReport implements AutoCloseable {
     return new Copy(direction, times * COPY_BYTES / best / 1e3);
   }
 
-  /**
-   * Measures all candidates of a linear layer.
-   *
-   * @param compress gives dense weights the form to measure
-   */
-  public List<Timing> linear(int rows, int columns, int tokens, Function<Dense, Weights> compress) {
-    float[] values = new float[rows * columns];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (i * 31 % 201 - 100) / 100f;
-    }
-    Weights weights = compress.apply(new Dense(Tensor.of(values, rows, columns)));
-    LinearLayer layer = new LinearLayer("report", weights, tokens, true);
-    List<LinearOption> options = device.dispatch().options(layer);
-    Map<String, Double> micros = new LinearTiming(device).measure(layer, options);
-    device.dispatch().close();
+  /** Measures all ways to run a linear layer of a size, in every format. */
+  public List<Timing> linear(int rows, int columns, int tokens) {
     List<Timing> timings = new ArrayList<>();
-    for (LinearOption option : options) {
-      timings.add(
-          new Timing(
-              option.name(),
-              weights.format(),
-              rows,
-              columns,
-              tokens,
-              micros.get(option.name()),
-              option.predictedMicros()));
+    for (Weights weights : LinearSamples.of(rows, columns)) {
+      LinearLayer layer = new LinearLayer("report", weights, tokens, true);
+      List<LinearOption> options = device.dispatch().all(layer);
+      Map<String, Double> micros = new LinearTiming(device).measure(layer, options);
+      device.dispatch().close();
+      for (LinearOption option : options) {
+        timings.add(
+            new Timing(
+                option.name(),
+                weights.format(),
+                rows,
+                columns,
+                tokens,
+                micros.get(option.name()),
+                option.predictedMicros()));
+      }
+    }
+    return timings;
+  }
+
+  /** Measures all other kernels, on matrices of a size. */
+  public List<OperationTiming> operations(int rows, int columns) {
+    List<OperationTiming> timings = new ArrayList<>();
+    try (OperationBench bench = new OperationBench(device, rows, columns);
+        Stream stream = device.context().stream();
+        Event start = device.context().event();
+        Event end = device.context().event()) {
+      for (OperationBench.Case each : bench.cases()) {
+        double micros = LinearTiming.median(stream, start, end, each.launch()::into);
+        timings.add(new OperationTiming(each.kernel(), micros, each.bytes() / micros / 1e3));
+      }
     }
     return timings;
   }

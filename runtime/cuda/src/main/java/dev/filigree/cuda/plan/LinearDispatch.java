@@ -1,7 +1,7 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.InputException;
 import dev.filigree.cuda.driver.GpuProperties;
-import dev.filigree.cuda.driver.KernelLibrary;
 import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.cuda.layout.PackedWeights;
 import dev.filigree.kernels.cuda.ActivationType;
@@ -9,21 +9,23 @@ import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.weights.SparseCsr;
 import dev.filigree.weights.Weights;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Chooses how each linear layer runs and keeps the weights on the device. Candidates are the
- * kernels of the manifest that the device and the weights allow; a model of the device discards
- * what cannot be the fastest, measurements decide among the rest, and a dense kernel is always one
- * of them. Not thread-safe.
+ * kernels of the manifest that the device and the weights allow, and NVIDIA's libraries where they
+ * are installed; a model of the device discards what cannot be the fastest, measurements decide
+ * among the rest, and a dense kernel is always one of them. Not thread-safe.
  */
 final class LinearDispatch implements AutoCloseable {
   /** Candidates that are measured. */
@@ -35,48 +37,167 @@ final class LinearDispatch implements AutoCloseable {
   /** How much faster than the predicted best a kernel must be measured to be taken. */
   private static final double MARGIN = 0.97;
 
-  private record FormKey(WeightsForm form, ActivationType activation) {}
+  /** Bytes of a kept weight with its column, in the own form and in cuSPARSE's. */
+  private static final double OWN_SPARSE_BYTES = 4;
 
-  private final KernelLibrary library;
+  private static final double LIBRARY_SPARSE_BYTES = 6;
+
+  /** Instructions of a product's own among all that kernels of unstructured weights spend. */
+  private static final double OWN_SPARSE_SHARE = 0.3;
+
+  private static final double LIBRARY_SPARSE_SHARE = 0.2;
+
+  private final DeviceState device;
   private final KernelManifest manifest;
   private final LinearModel model;
-  private final Map<Weights, Map<FormKey, DeviceWeights>> packed = new IdentityHashMap<>();
-  private final Map<LinearLayer.Kind, Map<String, Double>> measured = new HashMap<>();
+  private final String wanted;
+  private final Map<Weights, Map<LinearLayout, DeviceWeights>> packed = new IdentityHashMap<>();
+  private final LinearTimes times = new LinearTimes();
 
-  LinearDispatch(KernelLibrary library, KernelManifest manifest) {
-    this.library = library;
+  /**
+   * A dispatch without measurements.
+   *
+   * @param wanted how the names of kernels begin that may be chosen; empty for any
+   */
+  LinearDispatch(DeviceState device, KernelManifest manifest, String wanted) {
+    this.device = device;
     this.manifest = manifest;
-    this.model = new LinearModel(library.context().properties());
-  }
-
-  KernelLibrary library() {
-    return library;
+    this.model = new LinearModel(device.context().properties());
+    this.wanted = wanted;
   }
 
   /**
-   * The kernel of a layer and why it was taken.
+   * How a layer runs and why.
    *
    * @param option what runs
    */
   record Choice(LinearOption option, String reason, List<LayerPlan.Candidate> candidates) {}
 
-  /** The ways a layer can run, the one predicted to be fastest first. */
+  /** What has been measured. */
+  LinearTimes times() {
+    return times;
+  }
+
+  /**
+   * The ways a layer can run, the one predicted to be fastest first.
+   *
+   * @throws InputException if none of them is what the session asks for
+   */
   List<LinearOption> options(LinearLayer layer) {
+    List<LinearOption> all = legal(layer);
+    all.sort(Comparator.comparingDouble(LinearOption::predictedMicros));
+    if (wanted.isEmpty() || all.isEmpty()) {
+      return worthMeasuring(all);
+    }
+    List<LinearOption> kept =
+        all.stream().filter(option -> option.name().startsWith(wanted)).toList();
+    if (kept.isEmpty()) {
+      throw new InputException(
+          "layer "
+              + layer.name()
+              + " of "
+              + layer.weights().format()
+              + " weights with "
+              + layer.tokens()
+              + " tokens has no kernel "
+              + wanted,
+          "choose the start of one of "
+              + all.stream().map(LinearOption::name).distinct().toList()
+              + ", or none");
+    }
+    return kept;
+  }
+
+  /** Those that plans may use: activations are f16, or i8 where the layer's may be rounded. */
+  private List<LinearOption> legal(LinearLayer layer) {
+    List<LinearOption> all = all(layer);
+    all.removeIf(
+        option ->
+            option.activation() == ActivationType.BF16
+                || option.activation() == ActivationType.I8 && !layer.quantizable());
+    return all;
+  }
+
+  /** Every way that the device, the weights and the number of tokens allow. */
+  List<LinearOption> all(LinearLayer layer) {
+    Weights weights = layer.weights();
     List<LinearOption> all = new ArrayList<>();
     for (KernelEntry kernel : manifest.of("linear")) {
-      if (isLegal(kernel, layer)) {
-        LinearGrid whole =
-            LinearGrid.of(
-                kernel, layer.weights().rows(), layer.weights().columns(), layer.tokens());
-        all.add(option(kernel, whole, layer));
-        LinearGrid split = whole.by(model.resident(kernel));
-        if (whole.blocks() < split.blocks() && split.isShared()) {
-          all.add(option(kernel, split, layer));
+      if (isRunnable(kernel, layer)) {
+        if (kernel.weights().orElseThrow().structure() == WeightsForm.Structure.CSR) {
+          addSparse(kernel, layer, all);
+        } else {
+          addTensorCore(kernel, layer, all);
         }
       }
     }
-    all.sort(Comparator.comparingDouble(LinearOption::predictedMicros));
-    return worthMeasuring(all);
+    int rows = weights.rows();
+    int columns = weights.columns();
+    if (device.cublas().isPresent()) {
+      double micros =
+          model.cublasMicros(rows, columns, layer.tokens())
+              + model.epilogueMicros(rows, layer.tokens());
+      all.add(new CublasOption(layer.tokens(), rows, micros));
+    }
+    if (weights instanceof SparseCsr sparse && device.cusparse().isPresent()) {
+      double micros =
+          model.sparseMicros(
+                  sparse.stored(),
+                  rows,
+                  columns,
+                  layer.tokens(),
+                  LIBRARY_SPARSE_BYTES * sparse.stored(),
+                  LIBRARY_SPARSE_SHARE)
+              + model.epilogueMicros(rows, layer.tokens());
+      all.add(new CusparseOption(layer.tokens(), rows, columns, sparse.stored(), micros));
+    }
+    return all;
+  }
+
+  /** What the manifest says against the device and the layer. */
+  private boolean isRunnable(KernelEntry kernel, LinearLayer layer) {
+    GpuProperties gpu = device.context().properties();
+    return kernel.minimumArchitecture() <= gpu.architecture()
+        && kernel.sharedBytes() + kernel.staticSharedBytes() <= gpu.sharedBytesPerBlock()
+        && layer.tokens() >= kernel.tokensFrom()
+        && layer.tokens() <= kernel.tokensTo();
+  }
+
+  private void addTensorCore(KernelEntry kernel, LinearLayer layer, List<LinearOption> into) {
+    Weights weights = layer.weights();
+    WeightsForm form = kernel.weights().orElseThrow();
+    if (!PackedWeights.forms(weights, kernel.activation().orElseThrow()).contains(form)) {
+      return;
+    }
+    double bytes = weightBytes(form, weights);
+    LinearGrid whole = LinearGrid.of(kernel, weights.rows(), weights.columns(), layer.tokens());
+    into.add(
+        new TensorCoreOption(
+            kernel, whole, model.micros(kernel, whole, weights.rows(), layer.tokens(), bytes)));
+    LinearGrid split = whole.by(model.resident(kernel));
+    if (whole.blocks() < split.blocks() && split.isShared()) {
+      into.add(
+          new TensorCoreOption(
+              kernel, split, model.micros(kernel, split, weights.rows(), layer.tokens(), bytes)));
+    }
+  }
+
+  private void addSparse(KernelEntry kernel, LinearLayer layer, List<LinearOption> into) {
+    if (!(layer.weights() instanceof SparseCsr sparse)) {
+      return;
+    }
+    // a block has a tile of tokens, and every tile of them streams the weights once
+    int passes = Math.ceilDiv(layer.tokens(), kernel.tile().orElseThrow().tokens());
+    into.add(
+        new CsrOption(
+            kernel,
+            model.sparseMicros(
+                sparse.stored(),
+                sparse.rows(),
+                sparse.columns(),
+                layer.tokens(),
+                OWN_SPARSE_BYTES * sparse.stored() * passes,
+                OWN_SPARSE_SHARE)));
   }
 
   private static List<LinearOption> worthMeasuring(List<LinearOption> all) {
@@ -92,15 +213,6 @@ final class LinearDispatch implements AutoCloseable {
     return kept;
   }
 
-  private LinearOption option(KernelEntry kernel, LinearGrid grid, LinearLayer layer) {
-    double bytes = weightBytes(kernel.weights().orElseThrow(), layer.weights());
-    return new LinearOption(
-        kernel,
-        grid.blocks(),
-        grid.isShared(),
-        model.micros(kernel, grid, layer.weights().rows(), layer.tokens(), bytes));
-  }
-
   private static double weightBytes(WeightsForm form, Weights weights) {
     double dense = (double) weights.rows() * weights.columns();
     boolean sparse = form.structure() == WeightsForm.Structure.SPARSE24;
@@ -114,29 +226,19 @@ final class LinearDispatch implements AutoCloseable {
     return sparse ? dense / 2 * valueBytes + dense / 8 : dense * valueBytes;
   }
 
-  private boolean isLegal(KernelEntry kernel, LinearLayer layer) {
-    GpuProperties gpu = library.context().properties();
-    ActivationType activation = kernel.activation().orElseThrow();
-    return (activation == ActivationType.F16
-            || activation == ActivationType.I8 && layer.quantizable())
-        && kernel.minimumArchitecture() <= gpu.architecture()
-        && kernel.sharedBytes() + kernel.staticSharedBytes() <= gpu.sharedBytesPerBlock()
-        && layer.tokens() >= kernel.tokensFrom()
-        && layer.tokens() <= kernel.tokensTo()
-        && PackedWeights.forms(layer.weights(), activation)
-            .contains(kernel.weights().orElseThrow());
-  }
-
   /** The choice for a layer as things are known now. */
   Choice choose(LinearLayer layer) {
     List<LinearOption> options = options(layer);
-    Map<String, Double> micros = measured.getOrDefault(layer.kind(), Map.of());
+    Map<String, Double> micros = times.of(layer.kind());
     LinearOption best = options.getFirst();
     double bestMicros = micros.getOrDefault(best.name(), Double.POSITIVE_INFINITY) * MARGIN;
     List<LayerPlan.Candidate> candidates = new ArrayList<>();
     for (LinearOption option : options) {
       double own = micros.getOrDefault(option.name(), Double.NaN);
-      candidates.add(new LayerPlan.Candidate(option.name(), option.predictedMicros(), own));
+      candidates.add(
+          times.areProjected()
+              ? LayerPlan.Candidate.projected(option.name(), option.predictedMicros(), own)
+              : new LayerPlan.Candidate(option.name(), option.predictedMicros(), own));
       if (own < bestMicros) {
         best = option;
         bestMicros = own;
@@ -146,9 +248,10 @@ final class LinearDispatch implements AutoCloseable {
   }
 
   private String reason(LinearOption best, List<LinearOption> options, Map<String, Double> micros) {
-    StringBuilder reason = new StringBuilder();
-    reason.append(best.form().structure().label()).append(' ');
-    reason.append(best.form().values().label()).append(" weights");
+    StringBuilder reason = new StringBuilder(best.weights()).append(" weights");
+    if (!wanted.isEmpty()) {
+      return reason.append("; asked for by the session").toString();
+    }
     for (LinearOption option : options) {
       if (option != best && option.isDense()) {
         boolean known = micros.containsKey(best.name()) && micros.containsKey(option.name());
@@ -156,13 +259,8 @@ final class LinearDispatch implements AutoCloseable {
             known
                 ? micros.get(option.name()) / micros.get(best.name())
                 : option.predictedMicros() / best.predictedMicros();
-        reason.append(
-            String.format(
-                Locale.ROOT,
-                "; %s %.2fx of %s",
-                known ? "measured" : "predicted",
-                ratio,
-                option.name()));
+        String how = !known ? "predicted" : times.areProjected() ? "projected" : "measured";
+        reason.append(String.format(Locale.ROOT, "; %s %.2fx of %s", how, ratio, option.name()));
         break;
       }
     }
@@ -173,59 +271,49 @@ final class LinearDispatch implements AutoCloseable {
    * The weights of a layer as an option takes them, copied to the device now if they are not yet.
    */
   DeviceWeights weights(LinearLayer layer, LinearOption option) {
-    Map<FormKey, DeviceWeights> forms =
+    Map<LinearLayout, DeviceWeights> layouts =
         packed.computeIfAbsent(layer.weights(), unused -> new HashMap<>());
-    FormKey key = new FormKey(option.form(), option.activation());
-    DeviceWeights known = forms.get(key);
+    DeviceWeights known = layouts.get(option.layout());
     if (known == null) {
-      try (Arena arena = Arena.ofShared()) {
-        known =
-            new DeviceWeights(
-                library.context(),
-                PackedWeights.pack(
-                    layer.name(), layer.weights(), option.form(), option.activation(), arena));
-      }
-      forms.put(key, known);
+      known = option.layout().load(device, layer.name(), layer.weights());
+      layouts.put(option.layout(), known);
     }
     return known;
   }
 
-  boolean isMeasured(LinearLayer layer) {
-    return measured.containsKey(layer.kind());
-  }
-
-  /** Takes measurements, in microseconds by name of the option. */
-  void record(LinearLayer layer, Map<String, Double> micros) {
-    measured.put(layer.kind(), Map.copyOf(micros));
-  }
-
-  /** Frees weights that only candidates used which were not taken. */
-  void retainChosen(List<LinearLayer> layers) {
-    Map<Weights, Map<FormKey, DeviceWeights>> kept = new IdentityHashMap<>();
-    for (LinearLayer layer : layers) {
-      LinearOption option = choose(layer).option();
-      FormKey key = new FormKey(option.form(), option.activation());
-      Map<FormKey, DeviceWeights> forms = packed.get(layer.weights());
-      if (forms != null && forms.containsKey(key)) {
-        kept.computeIfAbsent(layer.weights(), unused -> new HashMap<>())
-            .put(key, forms.remove(key));
-      }
+  /** Frees weights that no layer of these plans uses: those of candidates that were not taken. */
+  void retain(List<LinearLayer.Planned> layers) {
+    Map<Weights, Set<LinearLayout>> used = new IdentityHashMap<>();
+    for (LinearLayer.Planned layer : layers) {
+      used.computeIfAbsent(layer.layer().weights(), unused -> new HashSet<>())
+          .add(layer.option().layout());
     }
-    close();
-    packed.putAll(kept);
+    packed.forEach(
+        (weights, layouts) ->
+            layouts
+                .entrySet()
+                .removeIf(
+                    entry -> {
+                      boolean unused =
+                          !used.getOrDefault(weights, Set.of()).contains(entry.getKey());
+                      if (unused) {
+                        entry.getValue().close();
+                      }
+                      return unused;
+                    }));
   }
 
   /** Bytes of all weights on the device. */
   long bytes() {
     return packed.values().stream()
-        .flatMap(forms -> forms.values().stream())
+        .flatMap(layouts -> layouts.values().stream())
         .mapToLong(DeviceWeights::bytes)
         .sum();
   }
 
   @Override
   public void close() {
-    packed.values().forEach(forms -> forms.values().forEach(DeviceWeights::close));
+    packed.values().forEach(layouts -> layouts.values().forEach(DeviceWeights::close));
     packed.clear();
   }
 }

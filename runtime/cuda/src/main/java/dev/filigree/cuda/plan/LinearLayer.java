@@ -11,6 +11,9 @@ import dev.filigree.weights.Weights;
  * @param quantizable whether its inputs may be rounded to 8 bits
  */
 record LinearLayer(String name, Weights weights, int tokens, boolean quantizable) {
+  /** A layer and how a plan runs it. */
+  record Planned(LinearLayer layer, LinearOption option) {}
+
   /** A class of layers that are measured once: same weights' form and size, same tokens. */
   record Kind(int rows, int columns, String format, long stored, int tokens, boolean quantizable) {}
 

@@ -27,6 +27,9 @@ final class LinearModel {
   /** Shared memory of a block that the driver takes for itself from 8.0 on, CUDA C++ guide. */
   private static final int RESERVED_SHARED_BYTES = 1024;
 
+  /** Edge of a tile of the libraries' most common kernels. */
+  private static final int LIBRARY_TILE = 128;
+
   private final GpuProperties gpu;
 
   LinearModel(GpuProperties gpu) {
@@ -75,6 +78,43 @@ final class LinearModel {
     return LAUNCH_MICROS + LATENCY_MICROS + Math.max(memoryMicros, cycles / clockMegahertz());
   }
 
+  /**
+   * Predicted microseconds of a kernel of unstructured weights: it has no tensor cores to feed, and
+   * spends about four instructions on each two products.
+   *
+   * @param instructionShare of a multiprocessor's arithmetic that goes into products
+   * @param weightBytes of all kept weights
+   */
+  double sparseMicros(
+      long kept, int rows, int columns, int tokens, double weightBytes, double instructionShare) {
+    double memoryBytes = weightBytes + 2.0 * tokens * columns + 2.0 * rows * tokens;
+    double cycles =
+        (double) kept * tokens / (gpu.multiprocessors() * arithmeticPerCycle() * instructionShare);
+    return LAUNCH_MICROS
+        + LATENCY_MICROS
+        + Math.max(memoryBytes / (bandwidth() * BANDWIDTH_SHARE), cycles / clockMegahertz());
+  }
+
+  /** Predicted microseconds of a product by cuBLAS, in tiles of 128 x 128, without an epilogue. */
+  double cublasMicros(int rows, int columns, int tokens) {
+    double tiles = (double) Math.ceilDiv(rows, LIBRARY_TILE) * Math.ceilDiv(tokens, LIBRARY_TILE);
+    double waves = Math.ceil(tiles / gpu.multiprocessors());
+    double products = waves * LIBRARY_TILE * LIBRARY_TILE * columns;
+    double memoryBytes = 2.0 * rows * columns + 2.0 * tokens * columns + 4.0 * rows * tokens;
+    return LAUNCH_MICROS
+        + LATENCY_MICROS
+        + Math.max(
+            memoryBytes / (bandwidth() * BANDWIDTH_SHARE),
+            products / (densePerCycle() * TENSOR_SHARE) / clockMegahertz());
+  }
+
+  /** Predicted microseconds of the kernel that finishes a library's sums. */
+  double epilogueMicros(int rows, int tokens) {
+    // sums and residual are read, results written
+    double bytes = (double) rows * tokens * (Float.BYTES + 2 * Short.BYTES);
+    return LAUNCH_MICROS + bytes / (bandwidth() * BANDWIDTH_SHARE);
+  }
+
   /** Bytes a microsecond. */
   private double bandwidth() {
     // two transfers for each clock of the memory
@@ -92,14 +132,21 @@ final class LinearModel {
 
   /** Products that a multiprocessor's tensor cores make in a clock, zeros of 2:4 included. */
   private double productsPerCycle(KernelEntry kernel) {
-    double dense =
-        switch (gpu.architecture()) {
-          case 80 -> 1024;
-          case 90 -> 2048;
-          default -> 512;
-        };
     double byType = kernel.activation().orElseThrow() == ActivationType.I8 ? 2 : 1;
     boolean sparse = kernel.weights().orElseThrow().structure() == WeightsForm.Structure.SPARSE24;
-    return dense * byType * (sparse ? 2 : 1);
+    return densePerCycle() * byType * (sparse ? 2 : 1);
+  }
+
+  private double densePerCycle() {
+    return switch (gpu.architecture()) {
+      case 80 -> 1024;
+      case 90 -> 2048;
+      default -> 512;
+    };
+  }
+
+  /** Fused products of f32 that a multiprocessor makes in a clock. */
+  private double arithmeticPerCycle() {
+    return gpu.architecture() == 80 ? 64 : 128;
   }
 }

@@ -1,32 +1,64 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.cuda.operation.Rows;
+import dev.filigree.kernel.Activation;
 import dev.filigree.kernels.cuda.ActivationType;
-import dev.filigree.kernels.cuda.KernelEntry;
-import dev.filigree.kernels.cuda.WeightsForm;
 
-/**
- * A way to run a linear layer.
- *
- * @param kernel of the manifest
- * @param blocks that share the work
- * @param split whether some of them share a tile
- * @param predictedMicros by {@link LinearModel}
- */
-record LinearOption(KernelEntry kernel, int blocks, boolean split, double predictedMicros) {
-  /** Name in explanations and in the cache of measurements. */
-  String name() {
-    return split ? kernel.entry() + " in " + blocks + " blocks" : kernel.entry();
+/** A way to run a linear layer. Immutable; not bound to memory. */
+sealed interface LinearOption permits TensorCoreOption, CsrOption, CublasOption, CusparseOption {
+  /**
+   * What a layer works on.
+   *
+   * @param x f16, or i8 beside token scales
+   * @param tokenScales address, 0 for f16
+   * @param bias address of f32 values, 0 for none
+   * @param activation applied last
+   * @param residual f16 or f32, null for none
+   * @param y f16 or f32
+   * @param workspace address of {@link #workspaceBytes}, 0 for none
+   */
+  record Operands(
+      Rows x,
+      long tokenScales,
+      long bias,
+      Activation activation,
+      Rows residual,
+      Rows y,
+      long workspace) {}
+
+  /** Libraries want their workspace at a multiple of this, more than the arena gives. */
+  long LIBRARY_ALIGNMENT = 256;
+
+  /** The first address for a library's workspace from an address on. */
+  static long libraryAligned(long address) {
+    return Math.ceilDiv(address, LIBRARY_ALIGNMENT) * LIBRARY_ALIGNMENT;
   }
 
-  WeightsForm form() {
-    return kernel.weights().orElseThrow();
-  }
+  /** Name in explanations, in the cache of measurements, and to ask for it. */
+  String name();
 
-  ActivationType activation() {
-    return kernel.activation().orElseThrow();
-  }
+  /** The weights as it reads them, in words. */
+  String weights();
 
-  boolean isDense() {
-    return form().structure() == WeightsForm.Structure.DENSE;
-  }
+  /** Whether it reads zeros too. */
+  boolean isDense();
+
+  /** Type of its activations. */
+  ActivationType activation();
+
+  /** By {@link LinearModel}. */
+  double predictedMicros();
+
+  /** How it wants the weights laid out. */
+  LinearLayout layout();
+
+  /**
+   * Memory it needs for a run of its own.
+   *
+   * @param weights laid out for it, on the device
+   */
+  long workspaceBytes(DeviceState device, DeviceWeights weights);
+
+  /** Binds it to memory. */
+  DeviceStep.Work bind(DeviceState device, DeviceWeights weights, Operands operands);
 }

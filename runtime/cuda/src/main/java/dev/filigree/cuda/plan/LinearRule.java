@@ -2,8 +2,6 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.DType;
 import dev.filigree.Shape;
-import dev.filigree.cuda.driver.KernelLibrary;
-import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.cuda.operation.TokenQuantization;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
@@ -40,8 +38,7 @@ final class LinearRule {
         || type.dtype() != DType.F32
         || type.rank() == 0
         || type.shape().elements() == 0
-        || weights.get().rows() == 0
-        || !LinearLaunch.knows(Linear.activation(node))) {
+        || weights.get().rows() == 0) {
       return false;
     }
     int tokens = Math.toIntExact(type.shape().elements() / weights.get().columns());
@@ -51,7 +48,7 @@ final class LinearRule {
     }
     LinearDispatch.Choice choice = device.dispatch().choose(layer);
     add(node, layer, choice.option());
-    planner.linear(layer);
+    planner.linear(new LinearLayer.Planned(layer, choice.option()));
     planner.explain(
         new LayerPlan(
             node.name(),
@@ -65,21 +62,11 @@ final class LinearRule {
   }
 
   private void add(Node node, LinearLayer layer, LinearOption option) {
-    Weights weights = layer.weights();
-    LinearGrid grid =
-        LinearGrid.of(option.kernel(), weights.rows(), weights.columns(), layer.tokens())
-            .by(option.blocks());
     long bias =
         node.input(Linear.BIAS)
             .map(name -> device.constants().vector(name, planner.constant(name).orElseThrow()))
             .orElse(0L);
-    LinearLaunch launch =
-        new LinearLaunch(
-            option.kernel(),
-            grid,
-            device.dispatch().weights(layer, option),
-            bias,
-            Linear.activation(node));
+    DeviceWeights weights = device.dispatch().weights(layer, option);
     String input = node.inputs().getFirst();
     Optional<Levels> levels =
         option.activation() == ActivationType.I8
@@ -91,19 +78,21 @@ final class LinearRule {
           planner.keep(each.scales);
         });
     DeviceTensor x = levels.map(Levels::values).orElseGet(() -> planner.use(input, DType.F16));
-    DeviceTensor residual =
-        node.input(Linear.RESIDUAL).map(name -> planner.use(name, DType.F16)).orElse(null);
+    DeviceTensor residual = node.input(Linear.RESIDUAL).map(planner::use).orElse(null);
     DeviceTensor y = planner.define(node.output());
-    DeviceTensor workspace = grid.workspaceBytes() == 0 ? null : bytes(grid.workspaceBytes());
-    KernelLibrary library = device.dispatch().library();
+    long workspaceBytes = option.workspaceBytes(device, weights);
+    DeviceTensor workspace = workspaceBytes == 0 ? null : bytes(workspaceBytes);
     planner.add(
         new DeviceStep.OnDevice(
             arena ->
-                launch.bind(
-                    library,
-                    new LinearLaunch.Operands(
+                option.bind(
+                    device,
+                    weights,
+                    new LinearOption.Operands(
                         x.on(arena),
                         levels.map(each -> each.scales.address(arena)).orElse(0L),
+                        bias,
+                        Linear.activation(node),
                         residual == null ? null : residual.on(arena),
                         y.on(arena),
                         workspace == null ? 0 : workspace.address(arena)))));

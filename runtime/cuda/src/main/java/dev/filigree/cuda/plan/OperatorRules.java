@@ -2,55 +2,40 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.DType;
 import dev.filigree.Shape;
-import dev.filigree.Tensor;
 import dev.filigree.cuda.operation.Attention;
-import dev.filigree.cuda.operation.BinaryOperation;
-import dev.filigree.cuda.operation.Comparison;
 import dev.filigree.cuda.operation.Elementwise;
-import dev.filigree.cuda.operation.Embedding;
-import dev.filigree.cuda.operation.Movement;
-import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
-import dev.filigree.cuda.operation.Rows;
 import dev.filigree.cuda.operation.Softmax;
-import dev.filigree.cuda.operation.UnaryOperation;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.shape.View;
-import dev.filigree.weights.Weights;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Stream;
 
 /** Which operators have kernels on the device, and how a plan runs them. */
 final class OperatorRules {
-  /** Functions whose attributes the reference kernels read, so that they run there. */
-  private static final Set<UnaryOperation> SHAPED =
-      Set.of(
-          UnaryOperation.CLIP,
-          UnaryOperation.LEAKY_RELU,
-          UnaryOperation.CELU,
-          UnaryOperation.ELU,
-          UnaryOperation.HARD_SIGMOID,
-          UnaryOperation.SELU,
-          UnaryOperation.SHRINK,
-          UnaryOperation.THRESHOLDED_RELU);
-
   private final DevicePlanner planner;
   private final DeviceState device;
   private final OperationKernels kernels;
   private final LinearRule linear;
+  private final FunctionRules functions;
+  private final MovementRules movements;
+  private final ReductionRules reductions;
+  private final RowRules rows;
 
   OperatorRules(DevicePlanner planner, DeviceState device) {
     this.planner = planner;
     this.device = device;
     this.kernels = device.kernels();
     this.linear = new LinearRule(planner, device);
+    this.functions = new FunctionRules(planner, kernels);
+    this.movements = new MovementRules(planner, kernels);
+    this.reductions = new ReductionRules(planner, kernels);
+    this.rows = new RowRules(planner, device);
   }
 
   /** Plans a node; false if the device has no kernel for it. */
@@ -64,13 +49,13 @@ final class OperatorRules {
     return switch (node.type()) {
       case Linear.TYPE -> linear.plan(node);
       case dev.filigree.kernel.fused.Attention.TYPE -> attention(node);
-      case dev.filigree.kernel.fused.Embedding.TYPE -> embedding(node);
-      case "LayerNormalization" -> layerNormalization(node);
-      case "Cast" -> cast(node);
-      case "Where" -> where(node);
-      case "Expand", "Transpose" -> move(node);
+      case Embedding.TYPE -> rows.embedding(node);
+      case "LayerNormalization" -> rows.layerNormalization(node);
+      case "Cast" -> functions.cast(node);
+      case "Where" -> functions.where(node);
+      case "MatMul" -> reductions.multiply(node);
       case "Softmax", "LogSoftmax" -> softmax(node);
-      default -> unary(node) || binary(node) || compare(node);
+      default -> movements.plan(node) || reductions.reduce(node) || functions.plan(node);
     };
   }
 
@@ -121,7 +106,7 @@ final class OperatorRules {
     long[] steps =
         mask.map(tensor -> maskSteps(tensor, Shape.of(batch, heads, queries, keys)))
             .orElse(new long[4]);
-    DeviceTensor y = planner.define(node.output());
+    DeviceTensor y = planner.define(node.output(), DType.F16);
     planner.launch(
         arena ->
             Attention.attend(
@@ -155,119 +140,6 @@ final class OperatorRules {
     return steps;
   }
 
-  private boolean embedding(Node node) {
-    int count = dev.filigree.kernel.fused.Embedding.tables(node);
-    Shape y = planner.type(node.output()).shape();
-    if (count > Embedding.MOST_TABLES || y.rank() != 3 || y.elements() == 0) {
-      return false;
-    }
-    List<Weights> tables = new ArrayList<>();
-    DType indexType = null;
-    for (int t = 0; t < count; t++) {
-      Optional<Weights> table = device.matrix(planner.graph(), node.inputs().get(2 * t));
-      ValueType index = planner.type(node.inputs().get(2 * t + 1));
-      DType dtype =
-          index == null
-              ? planner.constant(node.inputs().get(2 * t + 1)).orElseThrow().dtype()
-              : index.dtype();
-      if (table.isEmpty() || indexType != null && dtype != indexType) {
-        return false;
-      }
-      indexType = dtype;
-      tables.add(table.get());
-    }
-    int sequence = (int) y.extent(1);
-    Shape positions = Shape.of(y.extent(0), sequence);
-    List<DeviceTensor> indices = new ArrayList<>();
-    long bytes = 0;
-    for (int t = 0; t < count; t++) {
-      indices.add(planner.use(node.inputs().get(2 * t + 1), indexType));
-      bytes += 2L * tables.get(t).rows() * tables.get(t).columns();
-    }
-    long[] addresses = new long[count];
-    for (int t = 0; t < count; t++) {
-      addresses[t] = device.constants().table(node.inputs().get(2 * t), tables.get(t));
-    }
-    DeviceTensor out = planner.define(node.output());
-    long fault = planner.fault(node);
-    DType type = indexType;
-    planner.launch(
-        arena -> {
-          List<Embedding.Table> bound = new ArrayList<>();
-          for (int t = 0; t < count; t++) {
-            DeviceTensor index = indices.get(t);
-            long[] steps = indexSteps(index, positions);
-            bound.add(
-                new Embedding.Table(
-                    addresses[t], tables.get(t).rows(), index.address(arena), steps[0], steps[1]));
-          }
-          return Embedding.sum(
-              kernels,
-              bound,
-              type,
-              Rows.pitch(DType.F16, out.columns()),
-              null,
-              out.on(arena),
-              sequence,
-              arena + fault);
-        });
-    planner.explain(
-        new dev.filigree.plan.LayerPlan(
-            node.name(),
-            node.type(),
-            "f16",
-            "embedding_f16",
-            "rows of " + count + " tables, summed",
-            bytes,
-            List.of()));
-    return true;
-  }
-
-  private static long[] indexSteps(DeviceTensor index, Shape positions) {
-    Shape shape = index.shape();
-    long[] steps = Broadcast.strides(shape, positions);
-    if (shape.rank() == 2 && steps[0] != 0) {
-      steps[0] = index.pitch();
-    }
-    return steps;
-  }
-
-  private boolean layerNormalization(Node node) {
-    String x = node.inputs().getFirst();
-    Optional<Tensor> scale = planner.constant(node.inputs().get(1));
-    Optional<Tensor> bias = node.input(2).flatMap(planner::constant);
-    long axis = node.intAttribute("axis", -1);
-    ValueType type = planner.type(x);
-    if (node.outputs().size() > 1
-        || type.dtype() != DType.F32
-        || axis != -1 && axis != type.rank() - 1
-        || scale.isEmpty()
-        || scale.get().elements() != type.shape().extent(-1)
-        || node.input(2).isPresent()
-            && bias.filter(b -> b.elements() == type.shape().extent(-1)).isEmpty()) {
-      return false;
-    }
-    DeviceTensor in = planner.use(x, DType.F16);
-    long scaleAddress = device.constants().vector(node.inputs().get(1), scale.get());
-    long biasAddress =
-        bias.map(tensor -> device.constants().vector(node.inputs().get(2), tensor)).orElse(0L);
-    DeviceTensor y = planner.define(node.output());
-    float epsilon = node.floatAttribute("epsilon", 1e-5f);
-    planner.launch(
-        arena ->
-            Normalization.layer(
-                kernels,
-                in.on(arena),
-                null,
-                scaleAddress,
-                biasAddress,
-                null,
-                y.on(arena),
-                epsilon));
-    planner.explain(node, "layer_normalization_f16", "rows in registers");
-    return true;
-  }
-
   private boolean softmax(Node node) {
     String x = node.inputs().getFirst();
     ValueType type = planner.type(x);
@@ -282,108 +154,6 @@ final class OperatorRules {
     boolean logarithm = node.type().equals("LogSoftmax");
     planner.launch(arena -> Softmax.rows(kernels, in.on(arena), y.on(arena), logarithm));
     planner.explain(node, "softmax_" + y.dtype(), "row by row");
-    return true;
-  }
-
-  private boolean cast(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isComputed(x)) {
-      return false;
-    }
-    DeviceTensor in = planner.use(x);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(arena -> Elementwise.cast(kernels, in.on(arena), y.on(arena)));
-    planner.explain(node, "cast_" + in.dtype(), in.dtype() + " to " + y.dtype());
-    return true;
-  }
-
-  private boolean unary(Node node) {
-    Optional<UnaryOperation> operation = UnaryOperation.of(node.type());
-    if (operation.isEmpty()
-        || SHAPED.contains(operation.get())
-        || !planner.type(node.output()).dtype().isFloating()) {
-      return false;
-    }
-    DeviceTensor in = planner.use(node.inputs().getFirst(), planner.deviceType(node.output()));
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.unary(
-                kernels, operation.get(), Elementwise.Attributes.NONE, in.on(arena), y.on(arena)));
-    planner.explain(node, "unary_" + y.dtype(), "element by element");
-    return true;
-  }
-
-  private boolean binary(Node node) {
-    Optional<BinaryOperation> operation = BinaryOperation.of(node.type());
-    DType dtype = planner.deviceType(node.output());
-    if (operation.isEmpty() || node.inputs().size() != 2 || !isComputable(dtype)) {
-      return false;
-    }
-    DeviceTensor a = planner.use(node.inputs().get(0), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.binary(
-                kernels, operation.get(), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "binary_" + dtype, "element by element");
-    return true;
-  }
-
-  private static boolean isComputable(DType dtype) {
-    return dtype.isFloating() || dtype == DType.I32 || dtype == DType.I64;
-  }
-
-  private boolean compare(Node node) {
-    Optional<Comparison> comparison = Comparison.of(node.type());
-    if (comparison.isEmpty()) {
-      return false;
-    }
-    DType dtype = planner.type(node.inputs().get(0)).dtype();
-    DeviceTensor a = planner.use(node.inputs().get(0), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.compare(
-                kernels, comparison.get(), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "compare_" + dtype, "element by element");
-    return true;
-  }
-
-  private boolean where(Node node) {
-    DType dtype = planner.deviceType(node.output());
-    DeviceTensor condition = planner.use(node.inputs().get(0));
-    DeviceTensor a = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(2), dtype);
-    DeviceTensor y = planner.define(node.output());
-    planner.launch(
-        arena ->
-            Elementwise.where(
-                kernels, condition.view(arena), a.view(arena), b.view(arena), y.view(arena)));
-    planner.explain(node, "where_b" + dtype.bytes() * 8, "element by element");
-    return true;
-  }
-
-  private boolean move(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isComputed(x)) {
-      return false;
-    }
-    DeviceTensor in = planner.use(x, planner.deviceType(node.output()));
-    DeviceTensor y = planner.define(node.output());
-    int[] order =
-        node.type().equals("Transpose")
-            ? dev.filigree.kernel.shape.Transpose.order(node, in.shape().rank())
-            : null;
-    planner.launch(
-        arena -> {
-          dev.filigree.cuda.operation.View from = in.view(arena);
-          return Movement.copy(
-              kernels, order == null ? from : from.permute(order), y.view(arena), y.pitch());
-        });
-    planner.explain(node, "copy_b" + y.dtype().bytes() * 8, "moved");
     return true;
   }
 }

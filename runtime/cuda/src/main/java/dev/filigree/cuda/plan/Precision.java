@@ -2,37 +2,79 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.fused.Attention;
+import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.shape.View;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
 /**
- * Which values of a graph must stay f32 on the device. Masks are added to scores and hold the
- * greatest finite f32 number as a rule, which f16 cannot: what they are computed from stays f32 as
- * far back as elementwise and shape operators go. Everything else is f16.
+ * Which values of a graph stay f32 on the device; everything else is f16.
+ *
+ * <ul>
+ *   <li>Masks are added to scores and hold the greatest finite f32 number as a rule, which f16
+ *       cannot.
+ *   <li>The residual stream is added to in every layer: rounded each time, it costs more precision
+ *       than all other roundings together.
+ *   <li>Results of linear layers and of normalisation that leave the graph need not be rounded
+ *       first.
+ * </ul>
+ *
+ * What these are computed from stays f32 as far back as elementwise and shape operators go.
  */
 final class Precision {
   private static final Set<String> FOLLOWED =
       Set.of("Add", "Sub", "Mul", "Div", "Where", "Neg", "Expand", "Transpose", "Cast");
 
-  private Precision() {}
+  private final Set<String> exact = new HashSet<>();
+  private final Set<String> rounded = new HashSet<>();
 
-  /** Values that stay f32. */
-  static Set<String> exactValues(Graph graph) {
-    Set<String> exact = new HashSet<>();
+  Precision(Graph graph) {
+    Set<String> wide = new HashSet<>();
+    for (Node node : graph.nodes()) {
+      if (node.isFused(Linear.TYPE) || node.type().equals(RowRules.NORMALIZATION)) {
+        wide.add(node.output());
+      }
+    }
+    graph.outputs().stream().map(ValueInfo::name).filter(wide::contains).forEach(exact::add);
     List<Node> nodes = graph.nodes();
     for (int i = nodes.size() - 1; i >= 0; i--) {
       Node node = nodes.get(i);
       if (node.isFused(Attention.TYPE)) {
         node.input(Attention.MASK).ifPresent(exact::add);
+      } else if (node.isFused(Linear.TYPE)) {
+        node.input(Linear.RESIDUAL).ifPresent(exact::add);
+      } else if (node.type().equals(RowRules.NORMALIZATION)
+          && wide.contains(node.inputs().getFirst())) {
+        exact.add(node.inputs().getFirst());
       } else if (exact.contains(node.output()) && isFollowed(node)) {
         exact.addAll(node.inputs());
       }
     }
-    return exact;
+    for (Node node : nodes) {
+      for (int i = 0; i < node.inputs().size(); i++) {
+        boolean wideOperand =
+            node.isFused(Linear.TYPE) && i == Linear.RESIDUAL
+                || node.type().equals(RowRules.NORMALIZATION) && i == 0
+                || isFollowed(node) && exact.contains(node.output());
+        if (!wideOperand) {
+          rounded.add(node.inputs().get(i));
+        }
+      }
+    }
+  }
+
+  /** Whether a value stays f32. */
+  boolean isExact(String value) {
+    return exact.contains(value);
+  }
+
+  /** Whether some node reads a value in f16. */
+  boolean isReadRounded(String value) {
+    return rounded.contains(value);
   }
 
   private static boolean isFollowed(Node node) {

@@ -7,6 +7,7 @@ import dev.filigree.cuda.driver.CudaGraph;
 import dev.filigree.cuda.driver.DeviceMemory;
 import dev.filigree.cuda.driver.Stream;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.plan.ShapePlan;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +22,7 @@ import java.util.Map;
  *   arena: | a word for each look-up | buffers of the plan |
  * </pre>
  */
-final class Workspace implements AutoCloseable {
+final class Workspace implements ShapePlan.Memory {
   private final DevicePlan plan;
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final List<Runnable> work = new ArrayList<>();
@@ -81,8 +82,9 @@ final class Workspace implements AutoCloseable {
     work.add(() -> graph.launch(stream));
   }
 
-  /** Bytes on the device and pinned. */
-  long bytes() {
+  /** On the device and pinned. */
+  @Override
+  public long bytes() {
     return arena.bytes() + staging.bytes();
   }
 

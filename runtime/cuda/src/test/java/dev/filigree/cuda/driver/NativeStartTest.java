@@ -48,7 +48,7 @@ public class NativeStartTest {
                 "--enable-native-access=ALL-UNNAMED",
                 "-XX:+UseSerialGC",
                 "-Xmx256m",
-                "-D" + NativeFolder.PROPERTY + "=" + folder.resolve("natives"),
+                "-D" + UserFolder.PROPERTY + "=" + folder.resolve("natives"),
                 "-cp",
                 System.getProperty("java.class.path"),
                 Program.class.getName()));

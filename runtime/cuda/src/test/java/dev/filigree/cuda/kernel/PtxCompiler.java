@@ -1,11 +1,18 @@
 package dev.filigree.cuda.kernel;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import jcuda.JCudaVersion;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompileResult;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
@@ -18,6 +25,9 @@ final class PtxCompiler {
       Pattern.compile("(\\d+) bytes stack frame, (\\d+) bytes spill stores, (\\d+) bytes spill");
   private static final Pattern USED =
       Pattern.compile("Used (\\d+) registers(?:.*?(\\d+) bytes smem)?");
+
+  /** Beside the classes, so that a clean build compiles everything. */
+  private static final Path KEPT = Path.of("target", "ptx-compiled");
 
   private PtxCompiler() {}
 
@@ -41,13 +51,37 @@ final class PtxCompiler {
   }
 
   /**
-   * Compiles a module.
+   * Compiles a module, unless this compiler has compiled the very same text in an earlier build:
+   * what it said then is kept in the build folder.
    *
    * @param ptx its text
    * @param architecture such as {@code sm_80}
    * @return what each of its kernels takes
    */
-  static Map<String, Resources> compile(byte[] ptx, String architecture) {
+  static Map<String, Resources> compile(byte[] ptx, String architecture) throws IOException {
+    Path kept = KEPT.resolve(digest(ptx) + "-" + architecture + ".log");
+    if (Files.exists(kept)) {
+      return resources(Files.readString(kept));
+    }
+    String log = run(ptx, architecture);
+    Files.createDirectories(KEPT);
+    Path partial = Files.createTempFile(KEPT, "compiling", ".log");
+    Files.writeString(partial, log);
+    Files.move(partial, kept, StandardCopyOption.ATOMIC_MOVE);
+    return resources(log);
+  }
+
+  private static String digest(byte[] ptx) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      digest.update(JCudaVersion.get().getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(digest.digest(ptx), 0, 16);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+
+  private static String run(byte[] ptx, String architecture) {
     byte[] text = new byte[ptx.length + 1]; // ends with a NUL
     System.arraycopy(ptx, 0, text, 0, ptx.length);
     nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
@@ -56,7 +90,7 @@ final class PtxCompiler {
       String[] options = {"--gpu-name=" + architecture, "--verbose"};
       int result = JNvPTXCompiler.nvPTXCompilerCompile(handle, options.length, options);
       check(result, result == nvPTXCompileResult.NVPTXCOMPILE_SUCCESS ? "" : errors(handle));
-      return resources(log(handle));
+      return log(handle);
     } finally {
       JNvPTXCompiler.nvPTXCompilerDestroy(handle);
     }

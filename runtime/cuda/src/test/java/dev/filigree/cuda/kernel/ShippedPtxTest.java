@@ -8,6 +8,7 @@ import dev.filigree.cuda.kernel.PtxCompiler.Resources;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.Parameter;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -50,7 +51,8 @@ class ShippedPtxTest {
 
   @ParameterizedTest
   @MethodSource("modules")
-  void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx) {
+  void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx)
+      throws IOException {
     for (String architecture : ARCHITECTURES) {
       Map<String, Resources> compiled = PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
       for (KernelEntry kernel : MANIFEST.kernels().values()) {

@@ -15,6 +15,7 @@ import dev.filigree.weights.Weights;
  * @param bias {@code [rows]} or null
  * @param residual {@code [tokens, rows]} or null, representable in the type of the result
  * @param activation applied last
+ * @param isWide whether residual and result are f32
  */
 record LinearCase(
     Weights weights,
@@ -24,17 +25,25 @@ record LinearCase(
     float[] tokenScales,
     float[] bias,
     float[] residual,
-    Activation activation) {
+    Activation activation,
+    boolean isWide) {
 
-  /** The result's type: that of the activations, f16 when they are i8. */
-  DType result() {
+  /** The type of floats that go in: that of the activations, f16 when they are i8. */
+  DType operand() {
     return type == ActivationType.BF16 ? DType.BF16 : DType.F16;
   }
 
-  /** A number rounded to a 16-bit type. */
+  /** The type of the result and the residual. */
+  DType result() {
+    return isWide ? DType.F32 : operand();
+  }
+
+  /** A number rounded to a type. */
   static float round(DType dtype, float value) {
-    return dtype == DType.BF16
-        ? Float.intBitsToFloat(DType.toBfloat16(value) << 16)
-        : Float.float16ToFloat(Float.floatToFloat16(value));
+    return switch (dtype) {
+      case BF16 -> Float.intBitsToFloat(DType.toBfloat16(value) << 16);
+      case F16 -> Float.float16ToFloat(Float.floatToFloat16(value));
+      default -> value;
+    };
   }
 }

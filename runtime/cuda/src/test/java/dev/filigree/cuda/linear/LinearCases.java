@@ -11,21 +11,18 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Values;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Random;
 
 /** Random linear layers of every form. */
 final class LinearCases {
-  /** Those that kernels know. */
-  private static final Activation[] ACTIVATIONS =
-      Arrays.stream(Activation.values())
-          .filter(activation -> activation != Activation.HARD_SWISH)
-          .toArray(Activation[]::new);
+  private static final Activation[] ACTIVATIONS = Activation.values();
 
   private final Random random;
 
@@ -36,35 +33,42 @@ final class LinearCases {
   /** A layer with a bias, a residual and an activation, by chance. */
   LinearCase layer(WeightsForm form, ActivationType type, int rows, int columns, int tokens) {
     return new LinearCase(
-        weights(form, rows, columns),
+        weights(form, rows, columns, random.nextInt(4)),
         type,
         tokens,
         x(type, tokens * columns),
         type == ActivationType.I8 ? uniform(tokens, 0.001f, 0.1f) : null,
         random.nextBoolean() ? uniform(rows, -1, 1) : null,
         random.nextBoolean() ? rounded(DType.F16, DType.BF16, uniform(tokens * rows, -2, 2)) : null,
-        ACTIVATIONS[random.nextInt(ACTIVATIONS.length)]);
+        ACTIVATIONS[random.nextInt(ACTIVATIONS.length)],
+        random.nextInt(3) == 0);
   }
 
   /** The plainest layer. */
   LinearCase plain(WeightsForm form, ActivationType type, int rows, int columns, int tokens) {
     return new LinearCase(
-        weights(form, rows, columns),
+        weights(form, rows, columns, 1),
         type,
         tokens,
         x(type, tokens * columns),
         type == ActivationType.I8 ? uniform(tokens, 0.001f, 0.1f) : null,
         null,
         null,
-        Activation.NONE);
+        Activation.NONE,
+        false);
   }
 
-  /** Random weights, every pattern of two kept columns among them. */
-  Weights weights(WeightsForm form, int rows, int columns) {
+  /**
+   * Random weights, every pattern of two kept columns among them.
+   *
+   * @param groupSteps steps that share a scale, 0 for all of them; where there are groups
+   */
+  private Weights weights(WeightsForm form, int rows, int columns, int groupSteps) {
     if (form.structure() == Structure.DENSE) {
       return switch (form.values()) {
         case F16, BF16 -> Dense.of(rows, columns, uniform(rows * columns, -1, 1));
         case I8 -> new Quantized(rows, columns, integers(rows, columns));
+        case I4 -> new Packed(rows, columns, groups(rows, columns, 32 * groupSteps));
         default -> new Codebook(rows, columns, codes(rows, columns));
       };
     }
@@ -92,6 +96,7 @@ final class LinearCases {
             yield FloatValues.of(DType.F32, all);
           }
           case I8 -> integers(rows, kept);
+          case I4 -> zeroBeyond(groups(rows, kept, 16 * groupSteps), beyond);
           default -> codes(rows, kept);
         };
     return new Sparse24(rows, columns, mask, values);
@@ -105,6 +110,48 @@ final class LinearCases {
         MemorySegment.ofArray(codes),
         MemorySegment.ofArray(uniform(rows, 0.001f, 0.02f)),
         IntegerValues.SYMMETRIC);
+  }
+
+  /** Integers of 2 to 4 bits by groups, of whole rows for 0, with zero points or without. */
+  private PackedIntegers groups(int rows, int perRow, int length) {
+    int bits = 2 + random.nextInt(3);
+    int group = length == 0 ? perRow : length;
+    byte[] codes = new byte[rows * perRow];
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) (random.nextInt(1 << bits) - (1 << bits - 1));
+    }
+    int groups = Math.ceilDiv(perRow, group);
+    PackedIntegers symmetric =
+        PackedIntegers.of(
+            bits, perRow, group, codes, DType.F32, uniform(rows * groups, 1e-6f, 0.3f));
+    if (random.nextBoolean()) {
+      return symmetric;
+    }
+    byte[] zeroPoints = new byte[rows * groups];
+    for (int i = 0; i < zeroPoints.length; i++) {
+      zeroPoints[i] = (byte) random.nextInt(1 << bits);
+    }
+    return new PackedIntegers(
+        bits,
+        perRow,
+        group,
+        symmetric.words(),
+        DType.F32,
+        symmetric.scales(),
+        MemorySegment.ofArray(zeroPoints),
+        PackedIntegers.NONE);
+  }
+
+  /** The same with symmetric codes that are 0 where columns do not exist. */
+  private static PackedIntegers zeroBeyond(PackedIntegers values, boolean[] beyond) {
+    byte[] codes = new byte[beyond.length];
+    int half = 1 << values.bits() - 1;
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) (beyond[i] ? 0 : values.code(i) - half);
+    }
+    float[] scales = values.scales().toArray(DType.FLOAT);
+    return PackedIntegers.of(
+        values.bits(), values.perRow(), values.group(), codes, DType.F32, scales);
   }
 
   private CodeValues codes(int rows, int columns) {

@@ -156,7 +156,15 @@ class LinearEdgeTest {
 
   private static LinearCase with(LinearCase layer, Weights weights, float[] x) {
     return new LinearCase(
-        weights, layer.type(), layer.tokens(), x, layer.tokenScales(), null, null, Activation.NONE);
+        weights,
+        layer.type(),
+        layer.tokens(),
+        x,
+        layer.tokenScales(),
+        null,
+        null,
+        Activation.NONE,
+        false);
   }
 
   /** Weights that are not stored take no part, whatever the input; stored zeros do. */

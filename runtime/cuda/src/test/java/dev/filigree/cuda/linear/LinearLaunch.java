@@ -10,7 +10,7 @@ import dev.filigree.cuda.driver.KernelLibrary;
 import dev.filigree.cuda.driver.Stream;
 import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.cuda.layout.PackedWeights;
-import dev.filigree.kernel.Activation;
+import dev.filigree.cuda.operation.LinearEpilogue;
 import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.GridRule;
 import dev.filigree.kernels.cuda.KernelEntry;
@@ -29,24 +29,14 @@ final class LinearLaunch implements AutoCloseable {
     return MANIFEST.of("linear").stream().filter(k -> k.grid() == GridRule.STREAM_K).toList();
   }
 
+  /** Residual and result in f32, see {@code gemm/wide.cuh}. */
+  private static final int WIDE = 3;
+
   /** What results hold before a launch: a value no result has by chance. */
   private static final byte UNTOUCHED = 0x5a;
 
   private final CudaContext context = CudaDriver.open().context(0);
   private final KernelLibrary library = new KernelLibrary(context);
-
-  /** Numbers of activations as the kernels know them. */
-  static int kind(Activation activation) {
-    return switch (activation) {
-      case NONE -> 0;
-      case RELU -> 1;
-      case GELU -> 2;
-      case GELU_TANH -> 3;
-      case TANH -> 5;
-      case SIGMOID -> 6;
-      case HARD_SWISH -> throw new IllegalArgumentException("kernels do not know " + activation);
-    };
-  }
 
   /**
    * Runs a kernel by as many blocks as there are tiles.
@@ -70,7 +60,7 @@ final class LinearLaunch implements AutoCloseable {
     int columns = layer.weights().columns();
     int bytes = layer.type() == ActivationType.I8 ? 1 : 2;
     int pitchX = pitch(columns, 16 / bytes) + morePitch;
-    int pitchY = pitch(rows, 8) + morePitch;
+    int pitchY = pitch(rows, 16 / layer.result().bytes()) + morePitch;
     List<DeviceMemory> owned = new ArrayList<>();
     try (Arena arena = Arena.ofConfined();
         Stream stream = context.stream()) {
@@ -89,11 +79,9 @@ final class LinearLaunch implements AutoCloseable {
         String name = parameter.name();
         switch (name) {
           case "x" -> arguments.pointer(name, upload(owned, activations(arena, layer, pitchX)));
-          case "w" -> arguments.pointer(name, upload(owned, packed.values()));
-          case "meta" -> arguments.pointer(name, upload(owned, packed.metadata()));
-          case "scales" -> arguments.pointer(name, upload(owned, packed.scales()));
-          case "codebook" -> arguments.pointer(name, upload(owned, packed.codebook()));
-          case "offsets" -> arguments.pointer(name, upload(owned, packed.offsets()));
+          case "w", "meta", "scales", "codebook", "offsets", "groups" ->
+              arguments.pointer(name, upload(owned, packed.parts().get(name)));
+          case "stepsPerGroup" -> arguments.i32(name, packed.stepsPerGroup());
           case "tokenScales" -> arguments.pointer(name, upload(owned, floats(layer.tokenScales())));
           case "bias" -> arguments.pointer(name, upload(owned, floats(layer.bias())));
           case "residual" -> arguments.pointer(name, upload(owned, residual(arena, layer, pitchY)));
@@ -103,12 +91,13 @@ final class LinearLaunch implements AutoCloseable {
           case "columns" -> arguments.i32(name, columns);
           case "pitchX" -> arguments.i32(name, pitchX);
           case "pitchY", "pitchResidual" -> arguments.i32(name, pitchY);
-          case "activationKind" -> arguments.i32(name, kind(layer.activation()));
+          case "activationKind" -> arguments.i32(name, LinearEpilogue.kind(layer.activation()));
+          case "wide" -> arguments.i32(name, layer.isWide() ? WIDE : 0);
           case "workspace" -> arguments.pointer(name, workspace(owned, grid, stream));
           default -> throw new AssertionError("no value for parameter " + name);
         }
       }
-      DeviceMemory y = context.allocate((long) layer.tokens() * pitchY * 2);
+      DeviceMemory y = context.allocate((long) layer.tokens() * pitchY * layer.result().bytes());
       owned.add(y);
       stream.fill(y.address(), y.bytes(), UNTOUCHED);
       arguments.pointer("y", y);
@@ -151,7 +140,7 @@ final class LinearLaunch implements AutoCloseable {
   private static MemorySegment activations(Arena arena, LinearCase layer, int pitch) {
     int columns = layer.weights().columns();
     if (layer.type() != ActivationType.I8) {
-      return sixteenBit(arena, layer, layer.x(), columns, pitch);
+      return typed(arena, layer.operand(), layer, layer.x(), columns, pitch);
     }
     MemorySegment x = arena.allocate((long) layer.tokens() * pitch);
     for (int t = 0; t < layer.tokens(); t++) {
@@ -165,18 +154,15 @@ final class LinearLaunch implements AutoCloseable {
   private static MemorySegment residual(Arena arena, LinearCase layer, int pitch) {
     return layer.residual() == null
         ? null
-        : sixteenBit(arena, layer, layer.residual(), layer.weights().rows(), pitch);
+        : typed(arena, layer.result(), layer, layer.residual(), layer.weights().rows(), pitch);
   }
 
-  private static MemorySegment sixteenBit(
-      Arena arena, LinearCase layer, float[] values, int extent, int pitch) {
-    MemorySegment memory = arena.allocate((long) layer.tokens() * pitch * 2);
+  private static MemorySegment typed(
+      Arena arena, DType dtype, LinearCase layer, float[] values, int extent, int pitch) {
+    MemorySegment memory = arena.allocate((long) layer.tokens() * pitch * dtype.bytes());
     for (int t = 0; t < layer.tokens(); t++) {
       for (int k = 0; k < extent; k++) {
-        float value = values[t * extent + k];
-        short bits =
-            layer.result() == DType.BF16 ? DType.toBfloat16(value) : Float.floatToFloat16(value);
-        memory.set(DType.SHORT, ((long) t * pitch + k) * 2, bits);
+        dtype.writeDouble(memory, ((long) t * pitch + k) * dtype.bytes(), values[t * extent + k]);
       }
     }
     return memory;
@@ -189,15 +175,15 @@ final class LinearLaunch implements AutoCloseable {
     float[] results = new float[layer.tokens() * rows];
     for (int t = 0; t < layer.tokens(); t++) {
       for (int row = 0; row < pitch; row++) {
-        long at = ((long) t * pitch + row) * 2;
+        long at = ((long) t * pitch + row) * layer.result().bytes();
         if (row < rows) {
           results[t * rows + row] = (float) layer.result().readDouble(all, at);
-        } else if (all.get(DType.SHORT, at) != 0) {
+        } else if (layer.result().readDouble(all, at) != 0) {
           throw new AssertionError(
               "token "
                   + t
                   + " has "
-                  + all.get(DType.SHORT, at)
+                  + layer.result().readDouble(all, at)
                   + " behind its last output at "
                   + row);
         }

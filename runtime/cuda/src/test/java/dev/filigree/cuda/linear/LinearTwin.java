@@ -67,9 +67,16 @@ final class LinearTwin {
     }
   }
 
-  /** Centroids are f32 and a kernel's are 16-bit: half a unit in the last place of each. */
+  /**
+   * Relative. Centroids are f32 and a kernel's are 16-bit: half a unit in the last place of each.
+   */
   private static double codebookError(Values values, LinearCase layer) {
-    return values == Values.CODEBOOK16 ? ulp(layer.result(), 1) / 2 : 0;
+    return switch (values) {
+      case CODEBOOK16 -> ulp(layer.operand(), 1) / 2;
+      // a scale of a group is rounded, and a code times it once more
+      case I4 -> ulp(layer.operand(), 1);
+      default -> 0;
+    };
   }
 
   private static void round(DType dtype, float[] values) {
@@ -80,6 +87,9 @@ final class LinearTwin {
 
   /** A unit in the last place of a 16-bit number; the smallest one's for subnormal numbers. */
   static double ulp(DType dtype, float value) {
+    if (dtype == DType.F32) {
+      return Math.ulp(value);
+    }
     int fraction = dtype == DType.BF16 ? 7 : 10;
     int smallest = dtype == DType.BF16 ? -126 : -14;
     return Math.scalb(1.0, Math.max(smallest, Math.getExponent(value)) - fraction);

@@ -60,10 +60,23 @@ class EmbeddingTest extends OperationTest {
         Tensor sum = sum(List.of(words, ids, positions, places, segments, kinds));
         DeviceMemory fault = noFault();
         Rows y = room(dtype, (long) batch * sequence, columns);
+        Rows exact = room(DType.F32, (long) batch * sequence, columns);
+        Normalization.Results results = new Normalization.Results(y, exact);
         run(
             Embedding.sum(
-                kernels, tables, indexType, table.pitch(), null, y, sequence, fault.address()));
+                kernels,
+                tables,
+                indexType,
+                table.pitch(),
+                null,
+                dtype,
+                results,
+                sequence,
+                fault.address()));
         assertNear(rounded(sum, dtype), download(y, batch, sequence, columns), 1, 0);
+        assertSame(
+            rounded(download(exact, batch, sequence, columns), dtype),
+            download(y, batch, sequence, columns));
 
         float[] scale = samples.normal(columns);
         float[] bias = samples.normal(columns);
@@ -71,7 +84,18 @@ class EmbeddingTest extends OperationTest {
             new Embedding.LayerNorm(parameters(scale), parameters(bias), EPSILON);
         run(
             Embedding.sum(
-                kernels, tables, indexType, table.pitch(), norm, y, sequence, fault.address()));
+                kernels,
+                tables,
+                indexType,
+                table.pitch(),
+                norm,
+                dtype,
+                results,
+                sequence,
+                fault.address()));
+        assertSame(
+            rounded(download(exact, batch, sequence, columns), dtype),
+            download(y, batch, sequence, columns));
         Tensor normal =
             Interpreter.run(
                 GraphBuilder.node(
@@ -120,7 +144,8 @@ class EmbeddingTest extends OperationTest {
             DType.I64,
             table.pitch(),
             null,
-            y,
+            DType.F16,
+            new Normalization.Results(y),
             6,
             fault.address()));
     assertEquals(1, fault(fault));

@@ -82,7 +82,7 @@ class MemoryTrafficTest extends OperationTest {
     Tensor x = normal(new Samples(1), DType.F16, 40, 768);
     Rows rows = upload(x);
     Rows y = room(DType.F16, 40, 768);
-    run(Normalization.layer(kernels, rows, null, 0, 0, null, y, 1e-5f));
+    run(Normalization.layer(kernels, rows, null, 0, 0, null, new Normalization.Results(y), 1e-5f));
     assertEquals(2 * y.bytes() / SECTOR, count(last(device), "globalSectors"));
     run(
         Elementwise.binary(
@@ -114,12 +114,7 @@ class MemoryTrafficTest extends OperationTest {
       Rows y = room(DType.F16, 64, 64);
       run(
           SparseLinear.multiply(
-              kernels,
-              MANIFEST.kernel("linear_csr_f16"),
-              operands,
-              x,
-              SparseLinear.Epilogue.NONE,
-              y));
+              kernels, MANIFEST.kernel("linear_csr_f16"), operands, x, LinearEpilogue.NONE, y));
       Launch launch = last(device);
       assertEquals(count(launch, "sharedRequests"), count(launch, "sharedWavefronts"));
     }

@@ -66,8 +66,58 @@ class NormalizationTest extends OperationTest {
       Rows y = room(dtype, Shape.of(tokens, columns), 2);
       run(
           Normalization.layer(
-              kernels, upload(x), null, parameters(scale), parameters(bias), null, y, EPSILON));
+              kernels,
+              upload(x),
+              null,
+              parameters(scale),
+              parameters(bias),
+              null,
+              new Normalization.Results(y),
+              EPSILON));
       assertNear(reference(x, scale, bias, dtype), download(y, tokens, columns), 1, NEAR_ZERO);
+    }
+  }
+
+  /** The residual stream of a network that normalises last: f32 in, f32 and f16 out. */
+  @ParameterizedTest
+  @CsvSource({"1, 1", "3, 5", "2, 31", "5, 384", "2, 770", "1, 1025", "2, 2500"})
+  void normalisesF32AndGivesBothForms(int tokens, int columns) {
+    Samples samples = new Samples(columns);
+    for (DType dtype : List.of(DType.F32, DType.F16)) {
+      Tensor x = normal(samples, dtype, tokens, columns);
+      float[] scale = samples.normal(columns);
+      float[] bias = samples.normal(columns);
+      Rows y = room(DType.F16, Shape.of(tokens, columns), 1);
+      Rows exact = room(DType.F32, Shape.of(tokens, columns), 3);
+      Rows alone = room(DType.F32, tokens, columns);
+      long parameters = parameters(scale);
+      long shifts = parameters(bias);
+      Rows from = upload(x);
+      run(
+          Normalization.layer(
+              kernels,
+              from,
+              null,
+              parameters,
+              shifts,
+              null,
+              new Normalization.Results(y, exact),
+              EPSILON));
+      run(
+          Normalization.layer(
+              kernels,
+              from,
+              null,
+              parameters,
+              shifts,
+              null,
+              new Normalization.Results(null, alone),
+              EPSILON));
+      Tensor expected = reference(rounded(x, DType.F32), scale, bias, DType.F32);
+      Tensor found = download(exact, tokens, columns);
+      assertNear(expected, found, 4, NEAR_ZERO);
+      assertSame(found, download(alone, tokens, columns));
+      assertSame(rounded(found, DType.F16), download(y, tokens, columns));
     }
   }
 
@@ -92,7 +142,7 @@ class NormalizationTest extends OperationTest {
               parameters(scale),
               parameters(bias),
               sum,
-              y,
+              new Normalization.Results(y),
               EPSILON));
       Tensor exact = sum(x, residual);
       assertSame(rounded(exact, dtype), download(sum, 5, columns));
@@ -107,7 +157,16 @@ class NormalizationTest extends OperationTest {
     Tensor x = normal(samples, DType.F16, tokens, columns);
     float[] scale = samples.normal(columns);
     Rows y = room(DType.F16, tokens, columns);
-    run(Normalization.rms(kernels, upload(x), null, parameters(scale), 0, null, y, EPSILON));
+    run(
+        Normalization.rms(
+            kernels,
+            upload(x),
+            null,
+            parameters(scale),
+            0,
+            null,
+            new Normalization.Results(y),
+            EPSILON));
     Tensor expected = Tensor.zeros(DType.F16, x.shape());
     for (int t = 0; t < tokens; t++) {
       double squares = 0;
@@ -134,7 +193,14 @@ class NormalizationTest extends OperationTest {
     Rows y = room(DType.F16, 4, 40);
     run(
         Normalization.layer(
-            kernels, upload(x), null, parameters(scale), parameters(bias), null, y, EPSILON));
+            kernels,
+            upload(x),
+            null,
+            parameters(scale),
+            parameters(bias),
+            null,
+            new Normalization.Results(y),
+            EPSILON));
     assertNear(reference(x, scale, bias, DType.F16), download(y, 4, 40), 1, NEAR_ZERO);
   }
 
@@ -146,7 +212,16 @@ class NormalizationTest extends OperationTest {
     }
     float[] bias = new Samples(2).normal(20);
     Rows y = room(DType.F16, 1, 20);
-    run(Normalization.layer(kernels, upload(x), null, 0, parameters(bias), null, y, EPSILON));
+    run(
+        Normalization.layer(
+            kernels,
+            upload(x),
+            null,
+            0,
+            parameters(bias),
+            null,
+            new Normalization.Results(y),
+            EPSILON));
     Tensor expected = Tensor.zeros(DType.F16, x.shape());
     for (int i = 0; i < 20; i++) {
       expected.setDouble(i, bias[i]);

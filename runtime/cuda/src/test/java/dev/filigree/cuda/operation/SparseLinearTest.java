@@ -97,11 +97,9 @@ class SparseLinearTest extends OperationTest {
       SparseLinear.Operands operands =
           new SparseLinear.Operands(
               upload(packed.entries()).address(), upload(packed.rowOffsets()).address());
-      SparseLinear.Epilogue epilogue =
-          new SparseLinear.Epilogue(
-              plain ? 0 : upload(bias).address(),
-              plain ? null : upload(residual),
-              activation.ordinal());
+      LinearEpilogue epilogue =
+          new LinearEpilogue(
+              plain ? 0 : upload(bias).address(), plain ? null : upload(residual), activation);
       Rows from = upload(x);
       for (KernelEntry entry : entries(dtype)) {
         Rows y = room(dtype, Shape.of(tokens, weights.rows()), 9);

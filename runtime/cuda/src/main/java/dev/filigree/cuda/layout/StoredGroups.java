@@ -1,0 +1,115 @@
+package dev.filigree.cuda.layout;
+
+import dev.filigree.DType;
+import dev.filigree.kernels.cuda.WeightsForm.Structure;
+import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * Integers of at most four bits with a scale and a zero point for each group along K. A group's
+ * scale is divided by a power of two, the row's scale, so that f16 holds it whatever its range.
+ *
+ * <pre>
+ *   panel 0: | group 0: 64 scales, 64 offsets | group 1 | ... |   panel 1: ...
+ * </pre>
+ *
+ * @param weights whose values they are
+ * @param values the integers
+ * @param structure whether only kept values are stored
+ */
+record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
+    implements StoredRows {
+  /** Bits of a code in a kernel. */
+  private static final int BITS = 4;
+
+  /** The f16 number whose last place is 1: a code as its low bits adds the code. */
+  private static final int F16_BIAS = 1024;
+
+  /** A row of a panel has a scale and an offset of 16 bits. */
+  private static final int GROUP_BYTES = 2 * FragmentPlace.PANEL_ROWS * Short.BYTES;
+
+  /** Whether kernels can take them: in the order of the columns, by groups of whole steps. */
+  static boolean fit(PackedIntegers values, Structure structure) {
+    int perStep = perStep(structure);
+    return values.bits() <= BITS
+        && values.groupOf().byteSize() == 0
+        && (isOneGroup(values) || values.group() % perStep == 0);
+  }
+
+  private static boolean isOneGroup(PackedIntegers values) {
+    return values.isOneScale() || values.group() >= values.perRow();
+  }
+
+  private static int perStep(Structure structure) {
+    FragmentPlace place =
+        structure == Structure.SPARSE24 ? FragmentPlace.SPARSE_CODES : FragmentPlace.DENSE_CODES;
+    return place.storedPerStep();
+  }
+
+  @Override
+  public void row(int row, int[] into) {
+    int count = StoredRows.count(weights);
+    long first = StoredRows.first(weights, row);
+    for (int i = 0; i < count; i++) {
+      into[i] = values.code(first + i);
+    }
+    // the activations there are 0, and scales are finite
+    Arrays.fill(into, count, into.length, 0);
+  }
+
+  private int groupsOfRow() {
+    return isOneGroup(values) ? 1 : values.groupsPerRow();
+  }
+
+  /** Position of the first value of a group. */
+  private long first(int row, int group) {
+    return StoredRows.first(weights, row) + (long) group * values.group();
+  }
+
+  /** The power of two that brings the largest scale of a row into [1, 2). */
+  private float rowScale(int row) {
+    float largest = 0;
+    for (int group = 0; group < groupsOfRow(); group++) {
+      largest = Math.max(largest, Math.abs(values.scale(first(row, group))));
+    }
+    int exponent = Math.max(Float.MIN_EXPONENT, Math.getExponent(largest));
+    return largest == 0 ? 1 : Math.scalb(1f, exponent);
+  }
+
+  @Override
+  public MemorySegment scales(int padded, Arena arena) {
+    MemorySegment scales = arena.allocate((long) padded * Float.BYTES, 16);
+    for (int row = 0; row < weights.rows(); row++) {
+      scales.set(DType.FLOAT, (long) row * Float.BYTES, rowScale(row));
+    }
+    return scales;
+  }
+
+  @Override
+  public int stepsPerGroup(int steps) {
+    return isOneGroup(values) ? steps : values.group() / perStep(structure);
+  }
+
+  @Override
+  public MemorySegment groups(int panels, int steps, Arena arena) {
+    int groups = Math.ceilDiv(steps, stepsPerGroup(steps));
+    MemorySegment parameters = arena.allocate((long) panels * groups * GROUP_BYTES, 16);
+    // K is padded to more steps than there are groups for; scale 0 makes these 0
+    for (int row = 0; row < weights.rows(); row++) {
+      float rowScale = rowScale(row);
+      int panel = row / FragmentPlace.PANEL_ROWS;
+      for (int group = 0; group < groupsOfRow(); group++) {
+        long block = ((long) panel * groups + group) * GROUP_BYTES;
+        long at = block + (long) row % FragmentPlace.PANEL_ROWS * Short.BYTES;
+        float scale = values.scale(first(row, group)) / rowScale;
+        float offset = F16_BIAS + values.zeroPoint(first(row, group));
+        parameters.set(DType.SHORT, at, Float.floatToFloat16(scale));
+        parameters.set(DType.SHORT, at + GROUP_BYTES / 2, Float.floatToFloat16(offset));
+      }
+    }
+    return parameters;
+  }
+}
