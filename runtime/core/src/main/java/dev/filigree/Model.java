@@ -39,6 +39,12 @@ public final class Model implements AutoCloseable {
   /** Name of the document that holds a tokenizer in Hugging Face's format. */
   public static final String TOKENIZER = "tokenizer.json";
 
+  /** Name of the document that says what is done to images before the network sees them. */
+  public static final String IMAGE = "image.json";
+
+  /** Name of the document that names the classes of a classifier, one a line. */
+  public static final String LABELS = "labels.txt";
+
   private final Path path;
   private final Runnable unmap;
   private final MemorySegment onnx;
@@ -120,19 +126,19 @@ public final class Model implements AutoCloseable {
         checkpoint.metadata());
   }
 
-  /**
-   * The tokenizer beside an ONNX file: {@code NAME-tokenizer.json} of that model or {@code
-   * tokenizer.json}.
-   */
+  /** The documents beside an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}. */
   private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
     String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
-    for (String name : List.of(stem + "-" + TOKENIZER, TOKENIZER)) {
-      Path file = onnx.resolveSibling(name);
-      if (Files.isRegularFile(file)) {
-        return Map.of(TOKENIZER, MappedFile.map(file, arena));
+    Map<String, MemorySegment> found = new HashMap<>();
+    for (String document : List.of(TOKENIZER, IMAGE, LABELS)) {
+      for (String name : List.of(stem + "-" + document, document)) {
+        Path file = onnx.resolveSibling(name);
+        if (!found.containsKey(document) && Files.isRegularFile(file)) {
+          found.put(document, MappedFile.map(file, arena));
+        }
       }
     }
-    return Map.of();
+    return found;
   }
 
   /** File name without its ending, or the whole name of a checkpoint's folder. */
@@ -178,7 +184,10 @@ public final class Model implements AutoCloseable {
     return known;
   }
 
-  /** Documents that came with the model, by name: {@value #TOKENIZER} and others. */
+  /**
+   * Documents that came with the model, by name: {@value #TOKENIZER}, {@value #IMAGE}, {@value
+   * #LABELS} and others.
+   */
   public Map<String, MemorySegment> documents() {
     return documents;
   }

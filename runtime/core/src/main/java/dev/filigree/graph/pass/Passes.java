@@ -10,6 +10,7 @@ public final class Passes {
   private static final List<Pass> STANDARD =
       List.of(
           new InlineConstants(),
+          new WidenHalves(),
           new RemoveIdentities(),
           new QuantizedConstants(),
           new FoldConstants(),
