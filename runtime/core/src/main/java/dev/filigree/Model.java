@@ -23,8 +23,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -245,9 +247,16 @@ public final class Model implements AutoCloseable {
     };
   }
 
-  /** Bytes of all constants in their forms. */
+  /** Bytes of all constants in their forms; weights that several layers share count once. */
   public long weightBytes() {
-    return original.constants().values().stream().mapToLong(Constant::bytes).sum();
+    Set<Weights> counted = Collections.newSetFromMap(new IdentityHashMap<>());
+    return original.constants().values().stream()
+        .filter(
+            constant ->
+                !(constant instanceof Constant.Compressed(Weights weights, boolean transposed))
+                    || counted.add(weights))
+        .mapToLong(Constant::bytes)
+        .sum();
   }
 
   /** Constants of the file by name, before any pass. */
@@ -363,6 +372,23 @@ public final class Model implements AutoCloseable {
     }
   }
 
+  /**
+   * Makes a decoder ready to read and write sequences.
+   *
+   * @throws UnsupportedException if the model is no decoder of a known family
+   * @throws DeviceException if the kernels the options ask for are not there
+   * @throws IllegalStateException if the model was closed
+   */
+  public Decoder decoder(DecoderOptions options) {
+    hold();
+    try {
+      return new Decoder(this, options);
+    } catch (RuntimeException | Error failed) {
+      release();
+      throw failed;
+    }
+  }
+
   private synchronized void hold() {
     if (closed) {
       throw new IllegalStateException("model '" + name() + "' was closed");
@@ -370,7 +396,7 @@ public final class Model implements AutoCloseable {
     holders++;
   }
 
-  /** A session or a model made of this one ended. */
+  /** A session, a decoder or a model made of this one ended. */
   synchronized void release() {
     if (--holders == 0) {
       unmap.run();

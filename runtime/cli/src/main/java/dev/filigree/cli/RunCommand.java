@@ -20,10 +20,10 @@ import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Runs a model on texts, images or tensors. */
+/** Runs a model on texts, images or tensors, or lets it write. */
 @Command(
     name = "run",
-    description = "Run a model on texts, images or tensors, print or save the outputs.",
+    description = "Run a model on texts, images, tensors or a prompt, print or save the outputs.",
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,
     footerHeading = "%nExamples:%n",
@@ -31,6 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
       "  filigree run minilm --text \"A man is eating food.\" --text \"A man is eating bread.\"",
       "  filigree run minilm --recipe 2:4 --text-file sentences.txt --json",
       "  filigree run resnet.onnx --image cat.jpg dog.png --labels labels.txt",
+      "  filigree run checkpoint --prompt \"Once upon a time\" --max-tokens 50 --temperature 0.8",
       "  filigree run model.onnx --input x=x.npy --output-dir out"
     })
 final class RunCommand implements Callable<Integer> {
@@ -40,6 +41,7 @@ final class RunCommand implements Callable<Integer> {
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Format format;
   @Mixin private ImageRun images;
+  @Mixin private PromptRun writing;
 
   @Option(names = "--text", paramLabel = "T", description = "A text to embed; repeatable.")
   private List<String> texts = List.of();
@@ -66,14 +68,18 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() {
     SessionOptions options = runtime.options();
     List<String> all = texts();
-    int kinds = (all.isEmpty() ? 0 : 1) + (inputs.isEmpty() ? 0 : 1) + (images.isWanted() ? 1 : 0);
+    boolean[] given = {!all.isEmpty(), !inputs.isEmpty(), images.isWanted(), writing.isWanted()};
+    int kinds = 0;
+    for (boolean kind : given) {
+      kinds += kind ? 1 : 0;
+    }
     if (kinds != 1) {
       throw new UsageException(
-          "run takes either texts (--text, --text-file), images (--image) or tensors"
-              + " (--input NAME=FILE.npy)");
+          "run takes either texts (--text, --text-file), images (--image), a prompt (--prompt) or"
+              + " tensors (--input NAME=FILE.npy)");
     }
     if (outputFolder != null) {
-      if (images.isWanted()) {
+      if (images.isWanted() || writing.isWanted()) {
         throw new UsageException("--output-dir is for texts and tensors; read --json instead");
       }
       Common.checkFolder("--output-dir", outputFolder);
@@ -83,16 +89,12 @@ final class RunCommand implements Callable<Integer> {
     try (ProgressBars progress = new ProgressBars()) {
       Path file = Models.file(source.model, progress);
       Path compressedFile = Models.compressed(file, compressed.recipe, options.threads(), progress);
+      PrintWriter out = spec.commandLine().getOut();
       if (images.isWanted()) {
         PrintWriter error = spec.commandLine().getErr();
-        images.run(
-            source.model,
-            compressedFile,
-            options,
-            format.json,
-            progress,
-            spec.commandLine().getOut(),
-            error);
+        images.run(source.model, compressedFile, options, format.json, progress, out, error);
+      } else if (writing.isWanted()) {
+        writing.run(source.model, compressedFile, options, format.json, progress, out);
       } else if (all.isEmpty()) {
         tensors(compressedFile, options, tensors);
       } else {

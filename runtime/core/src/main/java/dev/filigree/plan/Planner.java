@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * Makes a plan out of a graph and the shapes of its inputs. What follows from shapes and constants
@@ -81,18 +82,46 @@ final class Planner {
         }
       }
     }
-    return Optional.of(new Planner(graph, linearLayers, types).plan());
+    return Optional.of(new Planner(graph, linearLayers, types).plan(node -> false));
   }
 
-  private Plan plan() {
+  /**
+   * Plans a decoder.
+   *
+   * @param cache of its sequences
+   * @param longest tokens of a sequence at most
+   */
+  static Plan plan(
+      Graph graph,
+      Map<String, Shape> shapes,
+      LinearLayers linearLayers,
+      KvCache cache,
+      int longest) {
+    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
+    Planner planner = new Planner(graph, linearLayers, types);
+    return planner.plan(new DecoderRules(planner, cache, longest)::plan);
+  }
+
+  /**
+   * Plans.
+   *
+   * @param further rules for nodes, asked first
+   */
+  private Plan plan(Predicate<Node> further) {
     List<Slot> inputs = new ArrayList<>();
     for (ValueInfo input : graph.inputs()) {
       inputs.add(define(input.name(), Layout.ROWS));
     }
     PanelRules rules = new PanelRules(this);
     ImageRules images = new ImageRules(this);
+    PlaneRules planes = new PlaneRules(this);
     for (Node node : graph.nodes()) {
-      if (!fold(node) && !alias(node) && !rules.plan(node) && !images.plan(node)) {
+      if (!further.test(node)
+          && !fold(node)
+          && !alias(node)
+          && !rules.plan(node)
+          && !images.plan(node)
+          && !planes.plan(node)) {
         reference(node);
       }
     }

@@ -42,6 +42,7 @@ final class LinearLaunch implements AutoCloseable {
       case RELU -> 1;
       case GELU -> 2;
       case GELU_TANH -> 3;
+      case SILU -> 4;
       case TANH -> 5;
       case SIGMOID -> 6;
       case HARD_SWISH -> throw new IllegalArgumentException("kernels do not know " + activation);
