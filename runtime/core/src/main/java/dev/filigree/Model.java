@@ -24,8 +24,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +41,12 @@ import java.util.Set;
 public final class Model implements AutoCloseable {
   /** Name of the document that holds a tokenizer in Hugging Face's format. */
   public static final String TOKENIZER = "tokenizer.json";
+
+  /** Name of the document that says what is done to images before the network sees them. */
+  public static final String IMAGE = "image.json";
+
+  /** Name of the document that names the classes of a classifier, one a line. */
+  public static final String LABELS = "labels.txt";
 
   private final Path path;
   private final Runnable unmap;
@@ -134,19 +142,19 @@ public final class Model implements AutoCloseable {
         checkpoint.metadata());
   }
 
-  /**
-   * The tokenizer beside an ONNX file: {@code NAME-tokenizer.json} of that model or {@code
-   * tokenizer.json}.
-   */
+  /** The documents beside an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}. */
   private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
     String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
-    for (String name : List.of(stem + "-" + TOKENIZER, TOKENIZER)) {
-      Path file = onnx.resolveSibling(name);
-      if (Files.isRegularFile(file)) {
-        return Map.of(TOKENIZER, MappedFile.map(file, arena));
+    Map<String, MemorySegment> found = new HashMap<>();
+    for (String document : List.of(TOKENIZER, IMAGE, LABELS)) {
+      for (String name : List.of(stem + "-" + document, document)) {
+        Path file = onnx.resolveSibling(name);
+        if (!found.containsKey(document) && Files.isRegularFile(file)) {
+          found.put(document, MappedFile.map(file, arena));
+        }
       }
     }
-    return Map.of();
+    return found;
   }
 
   /** File name without its ending, or the whole name of a checkpoint's folder. */
@@ -192,7 +200,10 @@ public final class Model implements AutoCloseable {
     return known;
   }
 
-  /** Documents that came with the model, by name: {@value #TOKENIZER} and others. */
+  /**
+   * Documents that came with the model, by name: {@value #TOKENIZER}, {@value #IMAGE}, {@value
+   * #LABELS} and others.
+   */
   public Map<String, MemorySegment> documents() {
     return documents;
   }
@@ -250,9 +261,16 @@ public final class Model implements AutoCloseable {
     };
   }
 
-  /** Bytes of all constants in their forms. */
+  /** Bytes of all constants in their forms; weights that several layers share count once. */
   public long weightBytes() {
-    return original.constants().values().stream().mapToLong(Constant::bytes).sum();
+    Set<Weights> counted = Collections.newSetFromMap(new IdentityHashMap<>());
+    return original.constants().values().stream()
+        .filter(
+            constant ->
+                !(constant instanceof Constant.Compressed(Weights weights, boolean transposed))
+                    || counted.add(weights))
+        .mapToLong(Constant::bytes)
+        .sum();
   }
 
   /** Constants of the file by name, before any pass. */
@@ -368,6 +386,23 @@ public final class Model implements AutoCloseable {
     }
   }
 
+  /**
+   * Makes a decoder ready to read and write sequences.
+   *
+   * @throws UnsupportedException if the model is no decoder of a known family
+   * @throws DeviceException if the kernels the options ask for are not there
+   * @throws IllegalStateException if the model was closed
+   */
+  public Decoder decoder(DecoderOptions options) {
+    hold();
+    try {
+      return new Decoder(this, options);
+    } catch (RuntimeException | Error failed) {
+      release();
+      throw failed;
+    }
+  }
+
   private synchronized void hold() {
     if (closed) {
       throw new IllegalStateException("model '" + name() + "' was closed");
@@ -375,7 +410,7 @@ public final class Model implements AutoCloseable {
     holders++;
   }
 
-  /** A session or a model made of this one ended. */
+  /** A session, a decoder or a model made of this one ended. */
   synchronized void release() {
     if (--holders == 0) {
       unmap.run();

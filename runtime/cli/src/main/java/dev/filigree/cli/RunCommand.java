@@ -20,16 +20,18 @@ import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Runs a model on texts or tensors. */
+/** Runs a model on texts, images or tensors, or lets it write. */
 @Command(
     name = "run",
-    description = "Run a model on texts or tensors, print or save the outputs.",
+    description = "Run a model on texts, images, tensors or a prompt, print or save the outputs.",
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree run minilm --text \"A man is eating food.\" --text \"A man is eating bread.\"",
       "  filigree run minilm --recipe 2:4 --text-file sentences.txt --json",
+      "  filigree run resnet.onnx --image cat.jpg dog.png --labels labels.txt",
+      "  filigree run checkpoint --prompt \"Once upon a time\" --max-tokens 50 --temperature 0.8",
       "  filigree run model.onnx --input x=x.npy --output-dir out"
     })
 final class RunCommand implements Callable<Integer> {
@@ -38,6 +40,8 @@ final class RunCommand implements Callable<Integer> {
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Format format;
+  @Mixin private ImageRun images;
+  @Mixin private PromptRun writing;
 
   @Option(names = "--text", paramLabel = "T", description = "A text to embed; repeatable.")
   private List<String> texts = List.of();
@@ -64,11 +68,20 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() {
     SessionOptions options = runtime.options();
     List<String> all = texts();
-    if (all.isEmpty() == inputs.isEmpty()) {
+    boolean[] given = {!all.isEmpty(), !inputs.isEmpty(), images.isWanted(), writing.isWanted()};
+    int kinds = 0;
+    for (boolean kind : given) {
+      kinds += kind ? 1 : 0;
+    }
+    if (kinds != 1) {
       throw new UsageException(
-          "run takes either texts (--text, --text-file) or tensors (--input NAME=FILE.npy)");
+          "run takes either texts (--text, --text-file), images (--image), a prompt (--prompt) or"
+              + " tensors (--input NAME=FILE.npy)");
     }
     if (outputFolder != null) {
+      if (images.isWanted() || writing.isWanted()) {
+        throw new UsageException("--output-dir is for texts and tensors; read --json instead");
+      }
       Common.checkFolder("--output-dir", outputFolder);
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -76,7 +89,13 @@ final class RunCommand implements Callable<Integer> {
     try (ProgressBars progress = new ProgressBars()) {
       Path file = Models.file(source.model, progress);
       Path compressedFile = Models.compressed(file, compressed.recipe, options.threads(), progress);
-      if (all.isEmpty()) {
+      PrintWriter out = spec.commandLine().getOut();
+      if (images.isWanted()) {
+        PrintWriter error = spec.commandLine().getErr();
+        images.run(source.model, compressedFile, options, format.json, progress, out, error);
+      } else if (writing.isWanted()) {
+        writing.run(source.model, compressedFile, options, format.json, progress, out);
+      } else if (all.isEmpty()) {
         tensors(compressedFile, options, tensors);
       } else {
         texts(file, compressedFile, options, all, progress);

@@ -14,6 +14,8 @@ public enum Activation {
   GELU_TANH(Activation::geluTanh),
   TANH(Math::tanh),
   SIGMOID(Unary::sigmoid),
+  /** {@code x * sigmoid(x)}, also called swish. */
+  SILU(x -> x == Double.NEGATIVE_INFINITY ? 0 : x * Unary.sigmoid(x)),
   /** {@code x * clip(x + 3, 0, 6) / 6} (arXiv 1905.02244). */
   HARD_SWISH(x -> x * Math.clamp(x / 6 + 0.5, 0.0, 1.0));
 

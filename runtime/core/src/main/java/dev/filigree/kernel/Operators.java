@@ -4,9 +4,13 @@ import dev.filigree.GraphException;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Attention;
+import dev.filigree.kernel.fused.CachedAttention;
 import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.Embedding;
+import dev.filigree.kernel.fused.Gated;
+import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
+import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.math.Unary;
 import java.util.Map;
 import java.util.Set;
@@ -22,14 +26,22 @@ public final class Operators {
       Map.of(
           Attention.TYPE,
           new Attention(),
+          CachedAttention.TYPE,
+          new CachedAttention(),
           Convolution.TYPE,
           new Convolution(),
           Embedding.TYPE,
           new Embedding(),
+          Gated.TYPE,
+          new Gated(),
           "Gelu",
           Unary.floats(Unary::gelu),
+          LastToken.TYPE,
+          new LastToken(),
           Linear.TYPE,
-          new Linear());
+          new Linear(),
+          RootMeanSquare.TYPE,
+          new RootMeanSquare());
 
   private Operators() {}
 

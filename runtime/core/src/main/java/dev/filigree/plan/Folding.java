@@ -31,7 +31,8 @@ public final class Folding {
   private final Map<String, Tensor> constants = new HashMap<>();
   private long folded;
 
-  private Folding(Graph graph, Map<String, ValueType> types) {
+  /** For types that may not all be concrete: what is not is no business of folding. */
+  Folding(Graph graph, Map<String, ValueType> types) {
     this.graph = graph;
     this.types = types;
   }

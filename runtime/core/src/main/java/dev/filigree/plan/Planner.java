@@ -4,6 +4,7 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
@@ -22,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * Makes a plan out of a graph and the shapes of its inputs. What follows from shapes and constants
@@ -66,18 +68,46 @@ final class Planner {
    */
   static Optional<Plan> plan(Graph graph, Map<String, Shape> shapes, LinearLayers linearLayers) {
     return Folding.of(graph, shapes)
-        .map(folding -> new Planner(graph, linearLayers, folding).plan());
+        .map(folding -> new Planner(graph, linearLayers, folding).plan(node -> false));
   }
 
-  private Plan plan() {
+  /**
+   * Plans a decoder.
+   *
+   * @param cache of its sequences
+   * @param longest tokens of a sequence at most
+   */
+  static Plan plan(
+      Graph graph,
+      Map<String, Shape> shapes,
+      LinearLayers linearLayers,
+      KvCache cache,
+      int longest) {
+    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
+    Planner planner = new Planner(graph, linearLayers, new Folding(graph, types));
+    return planner.plan(new DecoderRules(planner, cache, longest)::plan);
+  }
+
+  /**
+   * Plans.
+   *
+   * @param further rules for nodes, asked first
+   */
+  private Plan plan(Predicate<Node> further) {
     List<Slot> inputs = new ArrayList<>();
     for (ValueInfo input : graph.inputs()) {
       inputs.add(define(input.name(), Layout.ROWS));
     }
     PanelRules rules = new PanelRules(this);
     ImageRules images = new ImageRules(this);
+    PlaneRules planes = new PlaneRules(this);
     for (Node node : graph.nodes()) {
-      if (!folding.fold(node) && !alias(node) && !rules.plan(node) && !images.plan(node)) {
+      if (!further.test(node)
+          && !folding.fold(node)
+          && !alias(node)
+          && !rules.plan(node)
+          && !images.plan(node)
+          && !planes.plan(node)) {
         reference(node);
       }
     }

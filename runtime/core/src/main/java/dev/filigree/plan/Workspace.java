@@ -18,6 +18,7 @@ final class Workspace implements ShapePlan.Memory {
   private final long scratchStart;
   private final long scratchBytes;
   private final float[][] scratchFloats;
+  private final DecoderState decoder = new DecoderState();
   private final BoundStep[] steps;
 
   /**
@@ -57,6 +58,11 @@ final class Workspace implements ShapePlan.Memory {
   /** A worker's scratch on the heap. */
   float[] floats(int worker) {
     return scratchFloats[worker];
+  }
+
+  /** What a run of a decoder knows beside its inputs. */
+  DecoderState decoder() {
+    return decoder;
   }
 
   @Override

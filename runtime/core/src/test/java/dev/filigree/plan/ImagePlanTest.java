@@ -178,4 +178,91 @@ final class ImagePlanTest {
         assertAgrees(graph, Map.of("x", normal(samples, 1, channels, 9, 9)), 60 * channels);
     assertTrue(layers.getFirst().format().startsWith("2:4"), layers::toString);
   }
+
+  @Seeded(40)
+  void numbersByPlaneAgreeAndGoIntoTheConvolutionBeforeThem(Samples samples) {
+    int channels = samples.between(1, 6);
+    int height = samples.between(1, 21);
+    int width = samples.between(1, 21);
+    boolean one = samples.chance(0.5);
+    Tensor numbers = one ? normal(samples, 1) : normal(samples, channels, 1, 1);
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, channels, height, width)
+            .constant("w", normal(samples, channels, channels, 1, 1))
+            .constant("n", numbers)
+            .constant("m", normal(samples, 1, channels, 1, 1))
+            .node("Conv", "c", "x", "w")
+            .node("Mul", "s", "n", "c")
+            .node("Add", "t", "s", "m")
+            .node("Sigmoid", "a", "t")
+            .node("GlobalAveragePool", "g", "a")
+            .node("Mul", "b", "a", "g")
+            .node("Mul", "d", "b", "m")
+            .node("Add", "y", "d", "n")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(
+            graph, Map.of("x", normal(samples, 2, channels, height, width)), 40 * channels);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+    assertEquals(5, Passes.standard(graph).nodes().size());
+  }
+
+  @Seeded(20)
+  void windowsThatDoNotOverlapBecomeAProductWithTheirBatchNormalisation(Samples samples) {
+    int channels = samples.between(1, 6);
+    int outputs = samples.between(1, 6);
+    int block = samples.between(1, 3);
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, channels, 5, 7)
+            .constant("w", normal(samples, channels, outputs, block, block))
+            .constant("b", normal(samples, outputs, 1, 1))
+            .node(
+                "ConvTranspose",
+                Map.of("strides", both(block), "kernel_shape", both(block)),
+                List.of("c"),
+                "x",
+                "w")
+            .node("Add", "s", "c", "b")
+            .node("Relu", "y", "s")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, 2, channels, 5, 7)), 40 * channels);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
+  @Seeded(40)
+  void resizingToTheNearestAgrees(Samples samples) {
+    int height = samples.between(1, 9);
+    int width = samples.between(1, 9);
+    boolean whole = samples.chance(0.7);
+    float down = whole ? samples.between(1, 4) : samples.between(10, 39) / 10f;
+    float across = whole ? samples.between(1, 4) : samples.between(10, 39) / 10f;
+    boolean half = samples.chance(0.5);
+    Map<String, Object> attributes =
+        half
+            ? Map.of("mode", "nearest", "coordinate_transformation_mode", "half_pixel")
+            : Map.of(
+                "mode",
+                "nearest",
+                "coordinate_transformation_mode",
+                "asymmetric",
+                "nearest_mode",
+                "floor");
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, 3, height, width)
+            .constant("scales", Tensor.of(new float[] {1, 1, down, across}, 4))
+            .node("Resize", attributes, List.of("y"), "x", "", "scales")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, 2, 3, height, width)), 1);
+    assertTrue(!whole || !layers.getFirst().kernel().equals("reference"), layers::toString);
+  }
 }

@@ -1,6 +1,7 @@
 package dev.filigree.testing;
 
 import dev.filigree.DType;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.OnnxTypes;
 import java.io.ByteArrayOutputStream;
@@ -9,6 +10,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.LongStream;
 
 /** Writes small ONNX files, field by field. */
 public final class OnnxModel {
@@ -35,22 +38,57 @@ public final class OnnxModel {
 
   /** Adds a contiguous constant. */
   public OnnxModel initializer(String name, Tensor tensor) {
+    graph.message(5, tensor(name, tensor));
+    return this;
+  }
+
+  /** Adds a contiguous constant as its values that are not zero and their positions. */
+  public OnnxModel sparseInitializer(String name, Tensor tensor) {
+    long[] positions =
+        LongStream.range(0, tensor.elements()).filter(i -> tensor.getDouble(i) != 0).toArray();
+    Tensor values = Tensor.zeros(tensor.dtype(), Shape.of(positions.length));
+    for (int i = 0; i < positions.length; i++) {
+      values.setDouble(i, tensor.getDouble(positions[i]));
+    }
+    Message message =
+        new Message()
+            .message(1, tensor(name, values))
+            .message(2, tensor(name + "_positions", Tensor.of(positions, positions.length)));
+    for (long extent : tensor.shape().extents()) {
+      message.number(3, extent);
+    }
+    graph.message(15, message);
+    return this;
+  }
+
+  private static Message tensor(String name, Tensor tensor) {
     Message message = new Message();
     for (long extent : tensor.shape().extents()) {
       message.number(1, extent);
     }
-    graph.message(
-        5,
-        message
-            .number(2, OnnxTypes.number(tensor.dtype()))
-            .text(8, name)
-            .bytes(9, tensor.data().toArray(DType.BYTE)));
-    return this;
+    return message
+        .number(2, OnnxTypes.number(tensor.dtype()))
+        .text(8, name)
+        .bytes(9, tensor.data().toArray(DType.BYTE));
   }
 
   /** Adds an operation with one output and no attributes. */
   public OnnxModel node(String type, String output, String... inputs) {
+    return node(type, Map.of(), output, inputs);
+  }
+
+  /** Adds an operation with one output and lists of whole numbers as attributes. */
+  public OnnxModel node(
+      String type, Map<String, long[]> attributes, String output, String... inputs) {
     Message message = new Message();
+    attributes.forEach(
+        (name, numbers) -> {
+          Message attribute = new Message().text(1, name).number(20, 7);
+          for (long number : numbers) {
+            attribute.number(8, number);
+          }
+          message.message(5, attribute);
+        });
     for (String input : inputs) {
       message.text(1, input);
     }

@@ -112,6 +112,23 @@ final class Tokenizer implements AutoCloseable {
     }
   }
 
+  /**
+   * The text of tokens, without special ones.
+   *
+   * @throws IllegalStateException if the tokenizer was closed
+   */
+  String decode(long[] ids) {
+    use.readLock().lock();
+    try {
+      if (closed) {
+        throw new IllegalStateException("the tokenizer was closed");
+      }
+      return ids.length == 0 ? "" : tokenizer.decode(ids, true);
+    } finally {
+      use.readLock().unlock();
+    }
+  }
+
   /** Waits for texts that are being read and frees the tokenizer. May be called again. */
   @Override
   public void close() {

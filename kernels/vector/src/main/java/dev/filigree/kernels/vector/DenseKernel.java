@@ -42,6 +42,11 @@ final class DenseKernel implements LinearKernel {
     return new DenseKernel(weights.rows(), weights.columns(), TileSource.of(weights));
   }
 
+  /** A kernel over tiles that another one lays out. */
+  static DenseKernel of(int rows, int columns, TileSource source) {
+    return new DenseKernel(rows, columns, source);
+  }
+
   @Override
   public int rows() {
     return rows;

@@ -45,6 +45,7 @@ final class Elementwise {
       case GELU_TANH -> geluTanh(x, whole);
       case TANH -> tanh(x, whole);
       case SIGMOID -> sigmoid(x, whole);
+      case SILU -> silu(x, whole);
       case HARD_SWISH -> hardSwish(x, whole);
     }
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
@@ -87,6 +88,16 @@ final class Elementwise {
   private static void sigmoid(long x, long bytes) {
     for (long i = 0; i < bytes; i += BYTES) {
       VectorMath.sigmoid(load(x + i)).intoMemorySegment(ALL, x + i, ORDER);
+    }
+  }
+
+  /** Far below zero a sigmoid is 0, and infinity times it would be NaN. */
+  private static void silu(long x, long bytes) {
+    for (long i = 0; i < bytes; i += BYTES) {
+      FloatVector value = load(x + i);
+      VectorMath.sigmoid(value)
+          .mul(value.max(-Float.MAX_VALUE))
+          .intoMemorySegment(ALL, x + i, ORDER);
     }
   }
 

@@ -7,6 +7,7 @@ import dev.filigree.spi.LinearOption;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /** The set of Vector API kernels. */
 final class VectorKernels implements Kernels {
@@ -22,6 +23,10 @@ final class VectorKernels implements Kernels {
 
   @Override
   public List<LinearOption> linear(Weights weights) {
+    Optional<StoredRows> stored = StoredRows.of(weights);
+    if (stored.isPresent()) {
+      return List.of(new StoredOption(weights, stored.get()));
+    }
     LinearOption dense = new VectorOption(weights, false);
     return weights.density() < 1 ? List.of(new VectorOption(weights, true), dense) : List.of(dense);
   }

@@ -1,12 +1,10 @@
 package dev.filigree.format.checkpoint;
 
 import dev.filigree.Tensor;
-import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Graphs of decoders of the Llama class from their {@code config.json}: Llama, Mistral, Qwen2 and
@@ -15,13 +13,10 @@ import java.util.Set;
  * reads whole sequences and keeps no cache.
  */
 final class Decoders {
-  private static final Set<String> FAMILIES = Set.of("llama", "mistral", "qwen2", "qwen3");
-  private static final int MAX_LAYERS = 1000;
-  private static final int MAX_EXTENT = 1 << 24;
-
   private final JsonFile config;
   private final NetworkBuilder net;
   private final String prefix;
+  private final DecoderConfig shape;
   private final int hidden;
   private final int heads;
   private final int keyHeads;
@@ -32,22 +27,12 @@ final class Decoders {
     this.config = config;
     this.net = new NetworkBuilder(layers);
     this.prefix = layers.prefix("embed_tokens.weight");
-    this.hidden = config.required("hidden_size", 1, MAX_EXTENT);
-    this.heads = config.required("num_attention_heads", 1, hidden);
-    this.keyHeads = config.number("num_key_value_heads", 1, heads).orElse(heads);
-    this.width = config.number("head_dim", 2, MAX_EXTENT).orElse(hidden / heads);
-    this.epsilon = config.real("rms_norm_eps", 0, 1).orElse(1e-6);
-    if (heads % keyHeads != 0 || width % 2 != 0) {
-      throw new UnsupportedException(
-          config.file()
-              + " has "
-              + heads
-              + " heads over "
-              + keyHeads
-              + " of keys, of width "
-              + width,
-          "heads must divide evenly and be of even width");
-    }
+    this.shape = DecoderConfig.read(config);
+    this.hidden = shape.hidden();
+    this.heads = shape.heads();
+    this.keyHeads = shape.keyHeads();
+    this.width = shape.width();
+    this.epsilon = shape.epsilon();
   }
 
   /**
@@ -57,44 +42,29 @@ final class Decoders {
    * @return nothing if the family is no decoder known here
    */
   static Optional<Graph> build(String family, JsonFile config, LayerReader layers) {
-    return FAMILIES.contains(family)
+    return DecoderConfig.FAMILIES.contains(family)
         ? Optional.of(new Decoders(config, layers).graph(family))
         : Optional.empty();
   }
 
   private Graph graph(String family) {
-    requireWholeAttention();
     String ids = net.tokens("input_ids");
     String mask = net.tokens("attention_mask");
-    int vocabulary = config.required("vocab_size", 1, MAX_EXTENT);
+    int vocabulary = shape.vocabulary();
     net.in(prefix + "embed_tokens");
     String table = net.table(prefix + "embed_tokens", vocabulary, hidden);
     String x = net.gather(table, ids);
     String numbers = net.positions(ids);
     String bias = bias(mask, numbers);
     String[] rotation = rotation(numbers);
-    int layers = config.required("num_hidden_layers", 1, MAX_LAYERS);
-    for (int layer = 0; layer < layers; layer++) {
+    for (int layer = 0; layer < shape.layers(); layer++) {
       x = layer(prefix + "layers." + layer + ".", x, bias, rotation);
     }
     x = normalized(x, prefix + "norm", hidden);
-    boolean tied = config.flag("tie_word_embeddings", false) || !net.layers().hasLayer("lm_head");
+    boolean tied = shape.tied() || !net.layers().hasLayer("lm_head");
     String head = tied ? prefix + "embed_tokens" : "lm_head";
     net.output("logits", net.linear(x, head, vocabulary, hidden), vocabulary);
     return net.build(family);
-  }
-
-  private void requireWholeAttention() {
-    boolean slides =
-        config.has("sliding_window")
-            && config.flag("use_sliding_window", true)
-            && config.number("sliding_window", 1, Integer.MAX_VALUE).orElse(Integer.MAX_VALUE)
-                < config.number("max_position_embeddings", 1, Integer.MAX_VALUE).orElse(0);
-    if (slides) {
-      throw new UnsupportedException(
-          config.file() + " attends over a sliding window",
-          "the nearest supported form attends over the whole sequence");
-    }
   }
 
   /** What is added to scores, {@code [batch, 1, sequence, sequence]}: no token sees a later one. */
@@ -112,18 +82,37 @@ final class Decoders {
   /** Cosines and sines of the rotary positions, each {@code [sequence, width]}. */
   private String[] rotation(String numbers) {
     net.in(prefix + "rotary");
-    Rope rope = Rope.read(config, width);
-    float[] frequencies = rope.frequencies();
+    Rope rope = shape.rope();
     String angles =
-        net.op(
-            "Mul",
-            net.toFloat(net.unsqueeze(numbers, 1)),
-            net.constant(Tensor.of(frequencies, 1, frequencies.length)));
+        net.op("Mul", net.toFloat(net.unsqueeze(numbers, 1)), frequencies(rope, numbers));
     String both = net.concat(-1, angles, angles);
     String factor = net.scalar(rope.amplitude());
     return new String[] {
       net.op("Mul", net.op("Cos", both), factor), net.op("Mul", net.op("Sin", both), factor)
     };
+  }
+
+  /** Frequencies {@code [1, width / 2]}; those that follow the length are computed from it. */
+  private String frequencies(Rope rope, String numbers) {
+    int count = width / 2;
+    if (rope.dynamic().isEmpty()) {
+      return net.constant(Tensor.of(rope.frequencies(0), 1, count));
+    }
+    Rope.Dynamic dynamic = rope.dynamic().get();
+    String length = net.toFloat(net.op("Size", numbers));
+    String longest = net.op("Max", length, net.scalar(dynamic.trained()));
+    String ratio =
+        net.op(
+            "Sub",
+            net.op("Mul", longest, net.scalar(dynamic.factor() / dynamic.trained())),
+            net.scalar(dynamic.factor() - 1));
+    float[] exponents = new float[count];
+    for (int i = 0; i < count; i++) {
+      exponents[i] = (float) (-2.0 * i / (width - 2));
+    }
+    // (theta * ratio^(w / (w - 2)))^(-2 i / w), of which theta's part is the unscaled frequency
+    String stretch = net.op("Pow", ratio, net.constant(Tensor.of(exponents, 1, count)));
+    return net.op("Mul", net.constant(Tensor.of(rope.frequencies(0), 1, count)), stretch);
   }
 
   private String layer(String layer, String x, String bias, String[] rotation) {
@@ -132,12 +121,12 @@ final class Decoders {
     String first =
         net.op("Add", x, net.linear(attended, layer + "self_attn.o_proj", hidden, heads * width));
     String second = normalized(first, layer + "post_attention_layernorm", hidden);
-    int wide = config.required("intermediate_size", 1, MAX_EXTENT);
+    int wide = shape.wide();
     String gate =
         Activations.apply(
             net,
             net.linear(second, layer + "mlp.gate_proj", wide, hidden),
-            config.text("hidden_act").orElse("silu"),
+            shape.activation(),
             config);
     String up = net.linear(second, layer + "mlp.up_proj", wide, hidden);
     String product = net.op("Mul", gate, up);

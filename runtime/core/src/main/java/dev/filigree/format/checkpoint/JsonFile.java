@@ -52,15 +52,9 @@ record JsonFile(Path file, String path, JsonNode node) {
    * @throws FormatException if it is missing, too large, or no JSON object
    */
   static JsonFile read(Path file) {
-    JsonNode root;
     try {
-      long bytes = Files.size(file);
-      if (bytes > MAX_BYTES) {
-        throw new FormatException(
-            file + " has " + bytes + " bytes, more than the " + MAX_BYTES + " such a file may have",
-            "download it again");
-      }
-      root = JSON.readTree(Files.readAllBytes(file));
+      requireSmall(file, Files.size(file));
+      return parse(file, Files.readAllBytes(file));
     } catch (NoSuchFileException missing) {
       throw new FormatException(file + " does not exist", "download it with the weights", missing);
     } catch (IOException unreadable) {
@@ -68,6 +62,28 @@ record JsonFile(Path file, String path, JsonNode node) {
           file + " cannot be read (" + unreadable.getMessage() + ")",
           "check its path and permissions",
           unreadable);
+    }
+  }
+
+  private static void requireSmall(Path file, long bytes) {
+    if (bytes > MAX_BYTES) {
+      throw new FormatException(
+          file + " has " + bytes + " bytes, more than the " + MAX_BYTES + " such a file may have",
+          "download it again");
+    }
+  }
+
+  /**
+   * Reads a document that holds one object.
+   *
+   * @param file named in messages
+   * @throws FormatException if it is too large or no JSON object
+   */
+  static JsonFile parse(Path file, byte[] text) {
+    requireSmall(file, text.length);
+    JsonNode root;
+    try {
+      root = JSON.readTree(text);
     } catch (JacksonException malformed) {
       throw new FormatException(
           file + " is no valid JSON: " + malformed.getOriginalMessage(),
@@ -166,6 +182,28 @@ record JsonFile(Path file, String path, JsonNode node) {
       throw wrong(key, "no whole number from " + least + " to " + most);
     }
     return Optional.of((int) value.longValue());
+  }
+
+  /** The whole number under a key, or those of a list there; none if the key is missing. */
+  List<Long> wholeNumbers(String key) {
+    JsonNode value = node.path(key);
+    if (value.isMissingNode() || value.isNull()) {
+      return List.of();
+    }
+    List<JsonNode> all = new ArrayList<>();
+    if (value.isArray()) {
+      value.forEach(all::add);
+    } else {
+      all.add(value);
+    }
+    List<Long> numbers = new ArrayList<>();
+    for (JsonNode each : all) {
+      if (!each.isIntegralNumber() || !each.canConvertToLong() || all.size() > MAX_LIST) {
+        throw wrong(key, "no whole number and no list of them");
+      }
+      numbers.add(each.longValue());
+    }
+    return numbers;
   }
 
   /** The whole number under a key, which must be there. */

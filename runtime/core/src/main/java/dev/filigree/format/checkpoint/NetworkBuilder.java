@@ -8,6 +8,7 @@ import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -120,8 +121,11 @@ final class NetworkBuilder {
     String table = name + ".weight";
     // a head that shares the table of words needs it the other way around
     String weights = constants.containsKey(table) ? name + ".tied.weight" : table;
-    constants.computeIfAbsent(
-        weights, key -> new Constant.Compressed(layers.weights(name, out, in), true));
+    Weights own =
+        constants.get(table) instanceof Constant.Compressed(Weights shared, boolean transposed)
+            ? shared
+            : layers.weights(name, out, in);
+    constants.putIfAbsent(weights, new Constant.Compressed(own, true));
     in(name);
     String product = op("MatMul", x, weights);
     return layers.has(name + ".bias") ? op("Add", product, vector(name + ".bias", out)) : product;

@@ -5,12 +5,36 @@ import java.util.Optional;
 
 /**
  * Rotary position embedding (J. Su et al., RoFormer, 2021) with the scalings transformers 4 knows
- * under {@code rope_scaling}: none, {@code linear}, {@code llama3} and {@code yarn}.
+ * under {@code rope_scaling}: none, {@code linear}, {@code dynamic}, {@code llama3} and {@code
+ * yarn}.
  *
- * @param frequencies angle a position, {@code [width / 2]}
+ * @param base angle a position, {@code [width / 2]}
  * @param amplitude factor of cosines and sines
+ * @param dynamic how the frequencies follow the length of a sequence, if they do
  */
-record Rope(float[] frequencies, double amplitude) {
+record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
+  /**
+   * Frequencies that fall with the length once it exceeds the trained one ("NTK-aware" scaling).
+   *
+   * @param trained positions up to which nothing is scaled
+   */
+  record Dynamic(double factor, double trained) {}
+
+  /** Angles a position for sequences of a length, {@code [width / 2]}. */
+  float[] frequencies(int length) {
+    if (dynamic.isEmpty() || length <= dynamic.get().trained()) {
+      return base.clone();
+    }
+    double factor = dynamic.get().factor();
+    double ratio = factor * length / dynamic.get().trained() - (factor - 1);
+    float[] scaled = new float[base.length];
+    int width = 2 * base.length;
+    for (int i = 0; i < scaled.length; i++) {
+      scaled[i] = (float) (base[i] * Math.pow(ratio, -2.0 * i / (width - 2)));
+    }
+    return scaled;
+  }
+
   /** Reads the frequencies for heads of a width. */
   static Rope read(JsonFile config, int width) {
     double theta = config.real("rope_theta", 1, 1e12).orElse(10_000.0);
@@ -33,12 +57,26 @@ record Rope(float[] frequencies, double amplitude) {
         }
         yield of(base, 1);
       }
+      case "dynamic" -> {
+        if (width < 4) {
+          throw new UnsupportedException(
+              config.file() + " scales rotary positions of width " + width + " by 'dynamic'",
+              "heads must be at least 4 wide");
+        }
+        double trained =
+            rules
+                .real("original_max_position_embeddings", 1, 1e9)
+                .or(() -> config.real("max_position_embeddings", 1, 1e9))
+                .orElse(2048.0);
+        Rope plain = of(base, 1);
+        yield new Rope(plain.base, 1, Optional.of(new Dynamic(factor(rules), trained)));
+      }
       case "llama3" -> of(llama3(base, rules), 1);
       case "yarn" -> yarn(base, theta, width, rules, config);
       default ->
           throw new UnsupportedException(
               config.file() + " scales rotary positions by '" + type + "'",
-              "the nearest supported are linear, llama3 and yarn");
+              "the nearest supported are linear, dynamic, llama3 and yarn");
     };
   }
 
@@ -47,7 +85,7 @@ record Rope(float[] frequencies, double amplitude) {
     for (int i = 0; i < rounded.length; i++) {
       rounded[i] = (float) frequencies[i];
     }
-    return new Rope(rounded, amplitude);
+    return new Rope(rounded, amplitude, Optional.empty());
   }
 
   private static double factor(JsonFile rules) {

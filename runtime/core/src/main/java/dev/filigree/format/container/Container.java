@@ -13,6 +13,7 @@ import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -100,6 +101,8 @@ public record Container(
 
   /** Finds the data of initializers among the file's tensors. */
   private static ExternalData inside(SafetensorsFile file) {
+    // a layer that several initializers name is one object, so that it is laid out once
+    Map<String, Weights> layers = new HashMap<>();
     return (initializer, dtype, shape, places) -> {
       String location = places.getOrDefault(LOCATION, "");
       String format = places.getOrDefault(FORMAT, PLAIN);
@@ -118,13 +121,13 @@ public record Container(
                 + " is said to be a compressed matrix",
             "write the file again");
       }
+      int rows = (int) shape.extent(transposed ? 1 : 0);
+      int columns = (int) shape.extent(transposed ? 0 : 1);
+      WeightsFormat known = format(file, initializer, format);
       Weights weights =
-          format(file, initializer, format)
-              .read(
-                  file,
-                  location,
-                  (int) shape.extent(transposed ? 1 : 0),
-                  (int) shape.extent(transposed ? 0 : 1));
+          layers.computeIfAbsent(
+              location + " " + known + " " + rows + " x " + columns,
+              key -> known.read(file, location, rows, columns));
       return new Constant.Compressed(weights, transposed);
     };
   }

@@ -10,9 +10,13 @@ import dev.filigree.graph.Graph;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Writes {@code .filigree} files; see {@link Container} for what they hold. */
 public final class ContainerWriter {
@@ -28,7 +32,41 @@ public final class ContainerWriter {
 
   private final Map<String, Tensor> replaced = new HashMap<>();
 
-  private record Layer(String module, Weights weights, boolean transposed) {}
+  /**
+   * Weights to store.
+   *
+   * @param source the constant they take the place of, or null while it is not known
+   */
+  private record Layer(String module, Weights weights, boolean transposed, Constant source) {
+    /**
+     * Whether another layer stores the same: a table of words that serves as the last layer too is
+     * stored once. Only constants that began as one are compared, value by value if they were
+     * replaced.
+     */
+    boolean isSame(Layer other) {
+      boolean one =
+          source instanceof Constant.Compressed(Weights own, boolean seen)
+              && other.source instanceof Constant.Compressed(Weights others, boolean also)
+              && own == others;
+      return one
+          && (weights == other.weights
+              || weights.format().equals(other.weights.format())
+                  && weights.bytes() == other.weights.bytes()
+                  && hasValuesOf(other.weights));
+    }
+
+    private boolean hasValuesOf(Weights others) {
+      float[] own = new float[weights.columns()];
+      float[] row = new float[weights.columns()];
+      boolean same = weights.rows() == others.rows() && weights.columns() == others.columns();
+      for (int r = 0; same && r < weights.rows(); r++) {
+        weights.unpackRow(r, own, 0);
+        others.unpackRow(r, row, 0);
+        same = Arrays.equals(own, row);
+      }
+      return same;
+    }
+  }
 
   /**
    * Prepares a file.
@@ -52,7 +90,7 @@ public final class ContainerWriter {
    */
   public ContainerWriter replace(
       String constant, String module, Weights weights, boolean transposed) {
-    layers.put(constant, new Layer(module, weights, transposed));
+    layers.put(constant, new Layer(module, weights, transposed, null));
     return this;
   }
 
@@ -84,7 +122,10 @@ public final class ContainerWriter {
     tensors.metadata("format", "filigree").metadata(Container.VERSION, Container.CURRENT);
     metadata.forEach(tensors::metadata);
     Map<String, Map<String, String>> places = new LinkedHashMap<>();
-    graph.constants().forEach((name, constant) -> store(name, constant, tensors, places));
+    List<Layer> layersSoFar = new ArrayList<>();
+    graph
+        .constants()
+        .forEach((name, constant) -> store(name, constant, tensors, places, layersSoFar));
     byte[] weightless = WeightlessOnnx.of(source, onnx, places, graph.constants());
     add(tensors, Container.GRAPH, MemorySegment.ofArray(weightless));
     documents.forEach((name, content) -> add(tensors, Container.DOCUMENT + name, content));
@@ -95,7 +136,8 @@ public final class ContainerWriter {
       String name,
       Constant constant,
       SafetensorsWriter tensors,
-      Map<String, Map<String, String>> places) {
+      Map<String, Map<String, String>> places,
+      List<Layer> layersSoFar) {
     Layer layer = layers.get(name);
     switch (constant) {
       case Constant.Plain(Tensor tensor) when layer == null -> {
@@ -107,8 +149,14 @@ public final class ContainerWriter {
         }
       }
       case Constant.Compressed(Weights weights, boolean transposed) when layer == null ->
-          store(name, new Layer(name, weights, transposed), tensors, places);
-      default -> store(name, layer, tensors, places);
+          store(name, new Layer(name, weights, transposed, constant), tensors, places, layersSoFar);
+      default ->
+          store(
+              name,
+              new Layer(layer.module, layer.weights, layer.transposed, constant),
+              tensors,
+              places,
+              layersSoFar);
     }
   }
 
@@ -116,10 +164,15 @@ public final class ContainerWriter {
       String name,
       Layer layer,
       SafetensorsWriter tensors,
-      Map<String, Map<String, String>> places) {
-    WeightsFormat.write(tensors, layer.module, layer.weights);
+      Map<String, Map<String, String>> places,
+      List<Layer> layersSoFar) {
+    Optional<Layer> same = layersSoFar.stream().filter(layer::isSame).findFirst();
+    if (same.isEmpty()) {
+      WeightsFormat.write(tensors, layer.module, layer.weights);
+      layersSoFar.add(layer);
+    }
     Map<String, String> place = new LinkedHashMap<>();
-    place.put(Container.LOCATION, layer.module);
+    place.put(Container.LOCATION, same.orElse(layer).module);
     place.put(Container.FORMAT, Container.label(WeightsFormat.of(layer.weights)));
     place.put(Container.TRANSPOSED, layer.transposed ? "1" : "0");
     places.put(name, place);

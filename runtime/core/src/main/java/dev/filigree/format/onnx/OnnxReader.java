@@ -142,20 +142,17 @@ public final class OnnxReader {
       switch (message.field()) {
         case 1 -> nodes.add(node(message.message()));
         case 2 -> name = message.text();
-        case 5 -> initializer(message.message());
+        case 5 -> initializer(TensorReader.read(source, message.message(), outside));
         case 11 -> inputs.add(valueInfo(message.message()));
         case 12 -> outputs.add(valueInfo(message.message()));
-        case 15 ->
-            throw new UnsupportedException(
-                source + " holds sparse initializers", "export it with dense initializers");
+        case 15 -> initializer(SparseTensorReader.read(source, message.message(), outside));
         default -> message.skip();
       }
     }
     inputs.removeIf(input -> constants.containsKey(input.name()));
   }
 
-  private void initializer(ProtoReader message) {
-    TensorReader.Named tensor = TensorReader.read(source, message, outside);
+  private void initializer(TensorReader.Named tensor) {
     if (constants.put(tensor.name(), tensor.constant()) != null) {
       throw new FormatException(
           source + " has two initializers named '" + tensor.name() + "'", "export it again");
@@ -223,6 +220,10 @@ public final class OnnxReader {
         case 8 -> message.numbers(numbers::add);
         case 9 -> texts.add(message.text());
         case 20 -> type = message.number();
+        case 22 -> {
+          Constant tensor = SparseTensorReader.read(source, message.message(), outside).constant();
+          value = new Attribute.Array(tensor.toTensor());
+        }
         default -> message.skip();
       }
     }

@@ -78,6 +78,15 @@ public final class WeightlessOnnx {
             out.raw(encoded);
           }
         }
+        case 15 -> {
+          MemorySegment encoded = message.encoded();
+          String name = SparseTensorReader.name(unwrapped(encoded));
+          if (places.containsKey(name)) {
+            out.message(5, reference(name));
+          } else {
+            out.raw(encoded);
+          }
+        }
         default -> out.raw(message.encoded());
       }
     }

@@ -10,11 +10,15 @@ public final class Passes {
   private static final List<Pass> STANDARD =
       List.of(
           new InlineConstants(),
+          new WidenHalves(),
           new RemoveIdentities(),
           new QuantizedConstants(),
           new FoldConstants(),
           new RemoveDeadCode(),
+          new FoldAffine(),
           new FoldBatchNormalization(),
+          new FoldAffine(),
+          new SplitConvTranspose(),
           new FuseLayerNormalization(),
           new FuseGelu(),
           new FuseHardSwish(),

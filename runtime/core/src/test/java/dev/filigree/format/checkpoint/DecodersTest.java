@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.Decoder;
+import dev.filigree.DecoderOptions;
+import dev.filigree.Decoding;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
@@ -11,6 +14,7 @@ import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.testing.Samples;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -100,6 +104,7 @@ class DecodersTest {
     checkpoint.write();
   }
 
+  /** Logits of the whole sequence; those of a decoder with a cache are checked against them. */
   private float[] logits(long... mask) {
     Map<String, Tensor> inputs =
         Map.of(
@@ -107,7 +112,34 @@ class DecodersTest {
             "attention_mask", Tensor.of(mask, 1, mask.length));
     try (Model model = Model.open(folder);
         Session session = model.session(SessionOptions.defaults().withThreads(1))) {
-      return session.run(inputs).get("logits").toFloats();
+      float[] whole = session.run(inputs).get("logits").toFloats();
+      if (Arrays.stream(mask).allMatch(each -> each == 1)) {
+        assertCachedGives(whole, model);
+      }
+      return whole;
+    }
+  }
+
+  /** Reads the sequence token by token, in two pieces, and again after forgetting some. */
+  private static void assertCachedGives(float[] whole, Model model) {
+    DecoderOptions options = DecoderOptions.defaults().withLongest(IDS.length);
+    try (Decoder decoder = model.decoder(options);
+        Decoding single = decoder.start();
+        Decoding pieces = decoder.start()) {
+      for (int t = 0; t < IDS.length; t++) {
+        assertLogits(whole, t, single.read(IDS[t]));
+      }
+      assertLogits(whole, 4, pieces.read(Arrays.copyOf(IDS, 5)));
+      assertLogits(whole, IDS.length - 1, pieces.read(Arrays.copyOfRange(IDS, 5, IDS.length)));
+      pieces.truncate(2);
+      assertEquals(2, pieces.length());
+      assertLogits(whole, 3, pieces.read(IDS[2], IDS[3]));
+    }
+  }
+
+  private static void assertLogits(float[] whole, int token, float[] found) {
+    for (int i = 0; i < WORDS; i++) {
+      assertEquals(whole[token * WORDS + i], found[i], 2e-5, "token " + token + " word " + i);
     }
   }
 
@@ -135,7 +167,7 @@ class DecodersTest {
     double[][] y = new double[x.length][x[0].length];
     for (int t = 0; t < x.length; t++) {
       for (int head = 0; head < heads; head++) {
-        double[][] one = {java.util.Arrays.copyOfRange(x[t], head * WIDTH, (head + 1) * WIDTH)};
+        double[][] one = {Arrays.copyOfRange(x[t], head * WIDTH, (head + 1) * WIDTH)};
         System.arraycopy(
             reference.rootMeanSquare(one, norm, EPSILON)[0], 0, y[t], head * WIDTH, WIDTH);
       }
@@ -256,6 +288,47 @@ class DecodersTest {
       }
     }
     assertClose(expected(llama3, 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void dynamicScalingFollowsTheLengthBeyondTheTrainedOne() {
+    network(false, false, true);
+    String scaling =
+        ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0,"
+            + " \"original_max_position_embeddings\": %d}";
+    write(config("llama", scaling.formatted(IDS.length)));
+    assertClose(expected(frequencies(), 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+    write(config("llama", scaling.formatted(4)));
+    double theta = 100 * Math.pow(2.0 * IDS.length / 4 - 1, (double) WIDTH / (WIDTH - 2));
+    double[] longer = new double[WIDTH / 2];
+    for (int i = 0; i < longer.length; i++) {
+      longer[i] = Math.pow(theta, -2.0 * i / WIDTH);
+    }
+    assertClose(expected(longer, 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void yarnBlendsFrequenciesAndScalesAmplitudes() {
+    network(false, false, true);
+    write(
+        config(
+            "llama",
+            """
+            , "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "beta_fast": 4.0,
+            "beta_slow": 1.0, "original_max_position_embeddings": 32}\
+            """));
+    double[] base = frequencies();
+    double fast = WIDTH * Math.log(32 / (4 * 2 * Math.PI)) / (2 * Math.log(100));
+    double slow = WIDTH * Math.log(32 / (2 * Math.PI)) / (2 * Math.log(100));
+    double from = Math.max(0, Math.floor(fast));
+    double to = Math.min(WIDTH - 1, Math.ceil(slow));
+    double[] blended = new double[base.length];
+    for (int i = 0; i < base.length; i++) {
+      double ramp = Math.clamp((i - from) / (to - from), 0.0, 1.0);
+      blended[i] = ramp * base[i] / 4 + (1 - ramp) * base[i];
+    }
+    double amplitude = 0.1 * Math.log(4) + 1;
+    assertClose(expected(blended, amplitude, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
   }
 
   @Test

@@ -194,8 +194,6 @@ final class OnnxReaderTest {
         SOURCE,
         "'s' is no tensor");
     assertRefused(
-        UnsupportedException.class, start(13).graphField(15, new ProtoWriter()), "sparse");
-    assertRefused(
         FormatException.class,
         start(13).graphField(11, new ProtoWriter().text(1, "untyped")),
         "'untyped' without a type");

@@ -26,6 +26,7 @@ public record LinearEpilogue(long bias, Rows residual, Activation activation) {
       case RELU -> 1;
       case GELU -> 2;
       case GELU_TANH -> 3;
+      case SILU -> 4;
       case TANH -> 5;
       case SIGMOID -> 6;
       case HARD_SWISH -> 7;

@@ -1,4 +1,4 @@
-package dev.filigree.text;
+package dev.filigree.image;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -25,9 +25,11 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -38,6 +40,39 @@ final class OcrAgreementTest {
   private static final List<String> LINES =
       List.of("Hello world", "Invoice 2024-0071", "Total: 1,284.50", "sparse networks");
 
+  /**
+   * How many lines are read in all: 200 is the promise, a dozen is what every build has time for.
+   */
+  private static final int COUNT = Integer.getInteger("filigree.ocr.lines", 12);
+
+  private static final List<String> WORDS =
+      List.of(
+          "amount",
+          "balance",
+          "city",
+          "delivery",
+          "east",
+          "figure",
+          "garden",
+          "house",
+          "invoice",
+          "January",
+          "kernel",
+          "letter",
+          "model",
+          "number",
+          "order",
+          "paper",
+          "quarter",
+          "road",
+          "street",
+          "total",
+          "unit",
+          "value",
+          "weight",
+          "year",
+          "zone");
+
   private static Path folder;
   private static List<String> keys;
 
@@ -47,6 +82,18 @@ final class OcrAgreementTest {
     assumeTrue(found.isPresent(), OcrModels.remedy());
     folder = found.get();
     keys = Files.readAllLines(folder.resolve("ppocr_keys_v1.txt"));
+  }
+
+  /** The lines above, and seeded ones of words and numbers. */
+  private static List<String> lines() {
+    List<String> lines = new ArrayList<>(LINES);
+    Random random = new Random(200);
+    while (lines.size() < COUNT) {
+      String first = WORDS.get(random.nextInt(WORDS.size()));
+      String second = WORDS.get(random.nextInt(WORDS.size()));
+      lines.add(first + " " + (10 + random.nextInt(9990)) + " " + second);
+    }
+    return lines.subList(0, COUNT);
   }
 
   /** An RGB image as planes from -1 to 1, {@code [1, 3, height, width]}. */
@@ -127,7 +174,7 @@ final class OcrAgreementTest {
     int right = 0;
     try (Model model = Model.open(path);
         Session session = model.session(SessionOptions.defaults())) {
-      for (String line : LINES) {
+      for (String line : lines()) {
         Tensor x = planes(rendered(line));
         float[] expected = onnxRuntime(path, x);
         float[] actual = filigree(session, x);
@@ -136,7 +183,7 @@ final class OcrAgreementTest {
         right += read(actual).replace(" ", "").equals(line.replace(" ", "")) ? 1 : 0;
       }
     }
-    assertTrue(right >= LINES.size() - 1, right + " of " + LINES.size() + " lines are read right");
+    assertTrue(right >= 0.9 * COUNT, right + " of " + COUNT + " lines are read right");
   }
 
   @Test

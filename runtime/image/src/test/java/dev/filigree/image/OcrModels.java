@@ -1,4 +1,4 @@
-package dev.filigree.text;
+package dev.filigree.image;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,0 +1,200 @@
+package dev.filigree.benchmarks;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import dev.filigree.DType;
+import dev.filigree.Model;
+import dev.filigree.Progress;
+import dev.filigree.Session;
+import dev.filigree.SessionOptions;
+import dev.filigree.Tensor;
+import dev.filigree.testing.OnnxModel;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Compares convolutions, or a whole network of one input, with ONNX Runtime on one thread. Both
+ * take turns in slices of some milliseconds; a ratio is the median of the ratios of each round.
+ *
+ * <pre>
+ *   ConvolutionComparison
+ *   ConvolutionComparison MODEL.onnx 1x3x320x320
+ * </pre>
+ */
+public final class ConvolutionComparison {
+  private static final int ROUNDS = 21;
+  private static final long SLICE_NANOS = 20_000_000;
+
+  /** Channels, outputs, pixels of a side, window. */
+  private static final int[][] LAYERS = {
+    {16, 16, 32, 3},
+    {32, 32, 16, 3},
+    {64, 64, 8, 3},
+    {64, 64, 56, 3},
+    {128, 128, 28, 3},
+    {256, 256, 14, 3},
+    {64, 256, 56, 1},
+    {256, 64, 56, 1},
+    {512, 512, 7, 3}
+  };
+
+  private ConvolutionComparison() {}
+
+  /** See the class. */
+  public static void main(String[] arguments) throws IOException, OrtException {
+    System.out.printf("%-34s %12s %12s %8s%n", "", "Filigree, ms", "ORT, ms", "ratio");
+    if (arguments.length == 2) {
+      long[] shape = Arrays.stream(arguments[1].split("x")).mapToLong(Long::parseLong).toArray();
+      print(arguments[0], compare(Path.of(arguments[0]), shape, ROUNDS, SLICE_NANOS));
+      return;
+    }
+    Path folder = Files.createTempDirectory("convolutions");
+    for (int[] layer : LAYERS) {
+      for (boolean sparse : new boolean[] {false, true}) {
+        Path file = layer(folder.resolve("layer.onnx"), layer, sparse);
+        String name =
+            "%d -> %d, %d x %d, window %d%s"
+                .formatted(layer[0], layer[1], layer[2], layer[2], layer[3], sparse ? ", 2:4" : "");
+        long[] shape = {1, layer[0], layer[2], layer[2]};
+        print(name, compare(file, shape, ROUNDS, SLICE_NANOS));
+        Files.delete(file);
+      }
+    }
+    Files.delete(folder);
+  }
+
+  private static void print(String name, Result result) {
+    System.out.printf(
+        Locale.ROOT,
+        "%-34s %12.3f %12.3f %8.2f%n",
+        name,
+        result.ownMillis,
+        result.peerMillis,
+        result.ratio);
+  }
+
+  /**
+   * Writes a convolution with bias and rectifier.
+   *
+   * @param sparse whether two of every four input channels are zero
+   */
+  static Path layer(Path file, int[] layer, boolean sparse) {
+    int window = layer[3];
+    int taps = window * window;
+    float[] weights = new float[layer[1] * layer[0] * taps];
+    SplittableRandom random = new SplittableRandom(24);
+    for (int i = 0; i < weights.length; i++) {
+      int channel = i / taps % layer[0];
+      weights[i] = sparse && channel % 4 < 2 ? 0 : (float) random.nextDouble(-0.1, 0.1);
+    }
+    long pad = window / 2;
+    String side = Integer.toString(layer[2]);
+    return new OnnxModel(13)
+        .input("x", DType.F32, "1", Integer.toString(layer[0]), side, side)
+        .initializer("w", Tensor.of(weights, layer[1], layer[0], window, window))
+        .initializer("b", Tensor.of(new float[layer[1]], layer[1]))
+        .node("Conv", Map.of("pads", new long[] {pad, pad, pad, pad}), "c", "x", "w", "b")
+        .node("Relu", "y", "c")
+        .output("y", DType.F32, "1", Integer.toString(layer[1]), side, side)
+        .write(file);
+  }
+
+  /**
+   * What came out.
+   *
+   * @param ownMillis median of a run
+   * @param peerMillis median of a run of ONNX Runtime
+   * @param ratio own time over the peer's, median of the rounds
+   * @param difference greatest difference of the outputs
+   */
+  record Result(double ownMillis, double peerMillis, double ratio, double difference) {}
+
+  /** Runs both in alternation. */
+  static Result compare(Path file, long[] shape, int rounds, long sliceNanos) throws OrtException {
+    float[] values = new float[(int) Arrays.stream(shape).reduce(1, (a, b) -> a * b)];
+    SplittableRandom random = new SplittableRandom(7);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextDouble(-1, 1);
+    }
+    OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
+      options.setIntraOpNumThreads(1);
+      try (Model model = Model.open(file);
+          Session own = model.session(SessionOptions.defaults().withThreads(1));
+          OrtSession peer = environment.createSession(file.toString(), options);
+          OnnxTensor given =
+              OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape)) {
+        Map<String, Tensor> inputs =
+            Map.of(model.inputs().getFirst().name(), Tensor.of(values, shape));
+        Map<String, OnnxTensor> same = Map.of(peer.getInputNames().iterator().next(), given);
+        own.warmUp(inputs, Progress.NONE);
+        Map<String, Tensor> outputs = new HashMap<>(own.run(inputs));
+        double difference = difference(outputs, peer, same);
+        Work ours = () -> own.run(inputs, outputs);
+        Work theirs = () -> peer.run(same).close();
+        millis(theirs, 10 * sliceNanos);
+        millis(ours, 10 * sliceNanos);
+        double[][] times = new double[3][rounds];
+        for (int round = 0; round < rounds; round++) {
+          boolean first = round % 2 == 0;
+          double a = millis(first ? ours : theirs, sliceNanos);
+          double b = millis(first ? theirs : ours, sliceNanos);
+          times[0][round] = first ? a : b;
+          times[1][round] = first ? b : a;
+          times[2][round] = times[0][round] / times[1][round];
+        }
+        return new Result(median(times[0]), median(times[1]), median(times[2]), difference);
+      }
+    }
+  }
+
+  private static double difference(
+      Map<String, Tensor> outputs, OrtSession peer, Map<String, OnnxTensor> inputs)
+      throws OrtException {
+    double most = 0;
+    try (OrtSession.Result result = peer.run(inputs)) {
+      for (Map.Entry<String, Tensor> output : outputs.entrySet()) {
+        FloatBuffer expected =
+            ((OnnxTensor) result.get(output.getKey()).orElseThrow()).getFloatBuffer();
+        for (float found : output.getValue().toFloats()) {
+          most = Math.max(most, Math.abs(found - expected.get()));
+        }
+      }
+    }
+    return most;
+  }
+
+  /** Runs something once. */
+  @FunctionalInterface
+  private interface Work {
+    void run() throws OrtException;
+  }
+
+  /** Mean time of runs that fill a time. */
+  private static double millis(Work work, long least) throws OrtException {
+    long start = System.nanoTime();
+    long elapsed;
+    int runs = 0;
+    do {
+      work.run();
+      runs++;
+      elapsed = System.nanoTime() - start;
+    } while (elapsed < least);
+    return elapsed / 1e6 / runs;
+  }
+
+  private static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    return sorted[sorted.length / 2];
+  }
+}

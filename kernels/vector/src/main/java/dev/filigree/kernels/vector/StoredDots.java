@@ -1,0 +1,229 @@
+package dev.filigree.kernels.vector;
+
+import static dev.filigree.kernels.vector.Lanes.ADDRESS;
+import static dev.filigree.kernels.vector.Lanes.ALL;
+import static dev.filigree.kernels.vector.Lanes.COUNT;
+import static dev.filigree.kernels.vector.Lanes.F;
+import static dev.filigree.kernels.vector.Lanes.I;
+import static dev.filigree.kernels.vector.Lanes.ORDER;
+
+import dev.filigree.DType;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Products of one stored row of weights with one token, read from the memory of the file. Eight
+ * codes of four bits fill a word, so a vector of words is shifted eight times and each time gives
+ * one code a lane; the inputs are put in that order once for all rows:
+ *
+ * <pre>
+ *   words     w0: c0 .. c7   w1: c8 .. c15   ...                  one vector, 8 codes a lane
+ *   inputs    x0 x8 x16 ... | x1 x9 x17 ... | ... | x7 x15 x23 ...   eight vectors
+ * </pre>
+ */
+final class StoredDots {
+  /** Codes of four bits in a word. */
+  static final int PER_WORD = 8;
+
+  /** Codes of four bits in a vector of words. */
+  static final int BLOCK = PER_WORD * COUNT;
+
+  private static final int BITS = 4;
+  private static final int CODE = (1 << BITS) - 1;
+
+  /** As many bytes as a vector has floats. */
+  private static final VectorSpecies<Byte> B =
+      VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, COUNT * Byte.SIZE)));
+
+  private StoredDots() {}
+
+  /**
+   * Puts inputs in the order of a row's codes of four bits; those after the last whole block keep
+   * theirs.
+   *
+   * @param x address of the inputs
+   */
+  static void arrange(long x, int columns, float[] into) {
+    int whole = columns / BLOCK * BLOCK;
+    for (int k = 0; k < whole; k++) {
+      int inBlock = k % BLOCK;
+      int to = k - inBlock + inBlock % PER_WORD * COUNT + inBlock / PER_WORD;
+      into[to] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
+    }
+    for (int k = whole; k < columns; k++) {
+      into[k] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
+    }
+  }
+
+  /**
+   * Sums over each word's eight inputs, in the order of words, for the zero points.
+   *
+   * @param x arranged inputs
+   * @param sums receives {@code [columns / 8]} from {@code at} on, whole blocks only
+   */
+  static void wordSums(float[] x, int columns, float[] sums, int at) {
+    for (int block = 0; block + BLOCK <= columns; block += BLOCK) {
+      for (int lane = 0; lane < COUNT; lane++) {
+        float sum = 0;
+        for (int j = 0; j < PER_WORD; j++) {
+          sum += x[block + j * COUNT + lane];
+        }
+        sums[at + block / PER_WORD + lane] = sum;
+      }
+    }
+  }
+
+  /** One code of four bits of a row. */
+  static int code(long row, int k) {
+    return ALL.get(DType.BYTE, row + (k >>> 1)) >>> (k & 1) * BITS & CODE;
+  }
+
+  /**
+   * The product of the whole blocks of a row of scaled integers of four bits.
+   *
+   * @param row address of the codes
+   * @param x arranged inputs, then from {@code sums} on the sums of words, and from {@code scales}
+   *     and {@code zeros} on the scale and the zero point of each word
+   */
+  static float integers(long row, int columns, float[] x, int sums, int scales, int zeros) {
+    FloatVector total = FloatVector.zero(F);
+    IntVector mask = IntVector.broadcast(I, CODE);
+    for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
+      IntVector w = IntVector.fromMemorySegment(I, ALL, row + at / 2 & ADDRESS, ORDER);
+      int word = at / PER_WORD;
+      FloatVector a = number(w.and(mask)).mul(FloatVector.fromArray(F, x, at));
+      FloatVector b =
+          number(w.lanewise(VectorOperators.LSHR, 4).and(mask))
+              .mul(FloatVector.fromArray(F, x, at + COUNT));
+      a =
+          number(w.lanewise(VectorOperators.LSHR, 8).and(mask))
+              .fma(FloatVector.fromArray(F, x, at + 2 * COUNT), a);
+      b =
+          number(w.lanewise(VectorOperators.LSHR, 12).and(mask))
+              .fma(FloatVector.fromArray(F, x, at + 3 * COUNT), b);
+      a =
+          number(w.lanewise(VectorOperators.LSHR, 16).and(mask))
+              .fma(FloatVector.fromArray(F, x, at + 4 * COUNT), a);
+      b =
+          number(w.lanewise(VectorOperators.LSHR, 20).and(mask))
+              .fma(FloatVector.fromArray(F, x, at + 5 * COUNT), b);
+      a =
+          number(w.lanewise(VectorOperators.LSHR, 24).and(mask))
+              .fma(FloatVector.fromArray(F, x, at + 6 * COUNT), a);
+      b =
+          number(w.lanewise(VectorOperators.LSHR, 28))
+              .fma(FloatVector.fromArray(F, x, at + 7 * COUNT), b);
+      FloatVector zero =
+          FloatVector.fromArray(F, x, zeros + word).mul(FloatVector.fromArray(F, x, sums + word));
+      total = a.add(b).sub(zero).fma(FloatVector.fromArray(F, x, scales + word), total);
+    }
+    return FloatVector.broadcast(F, 1f).mul(total).reduceLanes(VectorOperators.ADD);
+  }
+
+  private static FloatVector number(IntVector codes) {
+    return (FloatVector) codes.convertShape(VectorOperators.I2F, F, 0);
+  }
+
+  /**
+   * The product of the whole blocks of a row of codes of four bits into sixteen centroids, which
+   * fill a vector of sixteen lanes: a look-up is a permutation of it.
+   *
+   * @param book position of the row's codebook
+   */
+  static float codes(long row, int columns, float[] x, float[] centroids, int book) {
+    FloatVector a = FloatVector.zero(F);
+    FloatVector b = a;
+    IntVector table = FloatVector.fromArray(F, centroids, book).reinterpretAsInts();
+    for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
+      // an index counts modulo the lanes, so that the bits above a code need no mask
+      IntVector w = IntVector.fromMemorySegment(I, ALL, row + at / 2 & ADDRESS, ORDER);
+      a = value(w, table).fma(FloatVector.fromArray(F, x, at), a);
+      b =
+          value(w.lanewise(VectorOperators.LSHR, 4), table)
+              .fma(FloatVector.fromArray(F, x, at + COUNT), b);
+      a =
+          value(w.lanewise(VectorOperators.LSHR, 8), table)
+              .fma(FloatVector.fromArray(F, x, at + 2 * COUNT), a);
+      b =
+          value(w.lanewise(VectorOperators.LSHR, 12), table)
+              .fma(FloatVector.fromArray(F, x, at + 3 * COUNT), b);
+      a =
+          value(w.lanewise(VectorOperators.LSHR, 16), table)
+              .fma(FloatVector.fromArray(F, x, at + 4 * COUNT), a);
+      b =
+          value(w.lanewise(VectorOperators.LSHR, 20), table)
+              .fma(FloatVector.fromArray(F, x, at + 5 * COUNT), b);
+      a =
+          value(w.lanewise(VectorOperators.LSHR, 24), table)
+              .fma(FloatVector.fromArray(F, x, at + 6 * COUNT), a);
+      b =
+          value(w.lanewise(VectorOperators.LSHR, 28), table)
+              .fma(FloatVector.fromArray(F, x, at + 7 * COUNT), b);
+    }
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    return one.fma(a, b).reduceLanes(VectorOperators.ADD);
+  }
+
+  private static FloatVector value(IntVector codes, IntVector table) {
+    return codes.selectFrom(table).reinterpretAsFloats();
+  }
+
+  /**
+   * The product of consecutive bytes with inputs in their own order.
+   *
+   * @param row address of the first byte
+   * @param from first input
+   */
+  static float bytes(long row, int count, boolean signed, float[] x, int from) {
+    int whole = COUNT >= 8 ? count / COUNT * COUNT : 0;
+    float sum = signed ? signedBytes(row, whole, x, from) : unsignedBytes(row, whole, x, from);
+    int mask = signed ? -1 : 0xff;
+    for (int k = whole; k < count; k++) {
+      sum += (ALL.get(DType.BYTE, row + k) & mask) * x[from + k];
+    }
+    return sum;
+  }
+
+  private static float signedBytes(long row, int count, float[] x, int from) {
+    FloatVector a = FloatVector.zero(F);
+    FloatVector b = a;
+    int k = 0;
+    for (; k + 2 * COUNT <= count; k += 2 * COUNT) {
+      a =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(FloatVector.fromArray(F, x, from + k), a);
+      b =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k + COUNT & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(FloatVector.fromArray(F, x, from + k + COUNT), b);
+    }
+    for (; k < count; k += COUNT) {
+      a =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(FloatVector.fromArray(F, x, from + k), a);
+    }
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    return one.fma(a, b).reduceLanes(VectorOperators.ADD);
+  }
+
+  private static float unsignedBytes(long row, int count, float[] x, int from) {
+    FloatVector a = FloatVector.zero(F);
+    for (int k = 0; k < count; k += COUNT) {
+      IntVector wide =
+          (IntVector)
+              ByteVector.fromMemorySegment(B, ALL, row + k & ADDRESS, ORDER)
+                  .convertShape(VectorOperators.ZERO_EXTEND_B2I, I, 0);
+      a = number(wide).fma(FloatVector.fromArray(F, x, from + k), a);
+    }
+    return FloatVector.broadcast(F, 1f).mul(a).reduceLanes(VectorOperators.ADD);
+  }
+}

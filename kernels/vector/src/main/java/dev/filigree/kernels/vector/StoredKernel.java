@@ -1,0 +1,88 @@
+package dev.filigree.kernels.vector;
+
+import static dev.filigree.kernels.vector.Lanes.ALL;
+
+import dev.filigree.DType;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.Panels;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Multiplies every weight, read where the file has it. One token is multiplied row by row; for more
+ * the rows of a tile are decoded into the cache, block by block, where all tokens use them.
+ */
+final class StoredKernel implements LinearKernel {
+  private final StoredRows source;
+  private final DenseKernel tiles;
+
+  StoredKernel(int rows, int columns, StoredRows source) {
+    this.source = source;
+    this.tiles = DenseKernel.of(rows, columns, new Tiles(source, rows));
+  }
+
+  /** The rows as tiles; rows that fill none stay zero. */
+  private record Tiles(StoredRows source, int rows) implements TileSource {
+    @Override
+    public float[] floats() {
+      return null;
+    }
+
+    @Override
+    public long bytes() {
+      return 0;
+    }
+
+    @Override
+    public void decode(int tile, int k, int features, float[] into, int at) {
+      int first = tile * DenseTiles.OUTPUTS;
+      for (int o = 0; o < DenseTiles.OUTPUTS; o++) {
+        if (first + o < rows) {
+          source.decode(first + o, k, features, into, at + o);
+        }
+      }
+    }
+  }
+
+  @Override
+  public int rows() {
+    return tiles.rows();
+  }
+
+  @Override
+  public int columns() {
+    return tiles.columns();
+  }
+
+  /** Nothing: the weights are the model's own. */
+  @Override
+  public long bytes() {
+    return 0;
+  }
+
+  @Override
+  public int scratch() {
+    return Math.max(tiles.scratch(), source.scratch());
+  }
+
+  @Override
+  public void accumulate(
+      int block,
+      Panels panels,
+      int from,
+      int to,
+      MemorySegment memory,
+      long x,
+      long y,
+      float[] scratch) {
+    if (panels.tokens() != 1) {
+      tiles.accumulate(block, panels, from, to, memory, x, y, scratch);
+      return;
+    }
+    source.prepare(memory.address() + x, scratch);
+    int last = Math.min(rows(), (block + 1) * BLOCK);
+    for (int row = block * BLOCK; row < last; row++) {
+      long out = memory.address() + y + (long) row * Float.BYTES;
+      ALL.set(DType.FLOAT, out, ALL.get(DType.FLOAT, out) + source.dot(row, scratch));
+    }
+  }
+}

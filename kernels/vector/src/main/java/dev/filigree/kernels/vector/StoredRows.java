@@ -1,0 +1,347 @@
+package dev.filigree.kernels.vector;
+
+import static dev.filigree.kernels.vector.Lanes.ALL;
+
+import dev.filigree.DType;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Codebook;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Quantized;
+import dev.filigree.weights.Weights;
+import java.util.Optional;
+
+/**
+ * Rows of weights where a file has them: nothing is copied, so that a model takes the memory of its
+ * file and no more. Beside its codes a row has scales, which are read when its turn comes.
+ */
+sealed interface StoredRows {
+  /**
+   * Bytes from which a copy of a matrix is worth avoiding: with smaller ones a model is small, and
+   * codes in the order of tiles are decoded faster.
+   */
+  long LARGE = 1L << 20;
+
+  /** Outputs of one tile. */
+  int OUTPUTS = DenseTiles.OUTPUTS;
+
+  /** Floats of scratch that products with one token need. */
+  int scratch();
+
+  /**
+   * Prepares one token for all rows.
+   *
+   * @param x address of the inputs
+   */
+  void prepare(long x, float[] scratch);
+
+  /** The product of a row with the token that was prepared last. */
+  float dot(int row, float[] scratch);
+
+  /** Decodes a stretch of a row, one value every {@link #OUTPUTS} floats. */
+  void decode(int row, int k, int features, float[] into, int at);
+
+  /**
+   * The rows of weights, if their codes lie in a file's memory in a form that can be read as it is,
+   * and reading them there is worth it: integers of 4 and 8 bits and codebooks of 4.
+   */
+  static Optional<StoredRows> of(Weights weights) {
+    return switch (weights) {
+      case Quantized quantized -> BytesOfRows.of(quantized);
+      case Packed packed when packed.values().bits() == 4 -> Nibbles.of(packed);
+      case Packed packed when packed.values().bits() == 8 -> BytesOfRows.of(packed);
+      case Codebook codebook -> Codes.of(codebook);
+      default -> Optional.empty();
+    };
+  }
+
+  /** Scales and zero points of a row's groups. */
+  interface Groups {
+    float scale(int row, int group);
+
+    float zeroPoint(int row, int group);
+  }
+
+  /** The groups of packed integers. */
+  record PackedGroups(PackedIntegers values, int perRow) implements Groups {
+    static PackedGroups of(PackedIntegers values) {
+      return new PackedGroups(values, values.isOneScale() ? 0 : values.groupsPerRow());
+    }
+
+    private long index(int row, int group) {
+      return perRow == 0 ? 0 : (long) row * perRow + group;
+    }
+
+    @Override
+    public float scale(int row, int group) {
+      DType dtype = values.scaleType();
+      return (float) dtype.readDouble(values.scales(), index(row, group) * dtype.bytes());
+    }
+
+    @Override
+    public float zeroPoint(int row, int group) {
+      return values.zeroPoints().byteSize() == 0
+          ? 1 << values.bits() - 1
+          : values.zeroPoints().get(DType.BYTE, index(row, group)) & 0xff;
+    }
+
+    private static boolean inOrder(PackedIntegers values) {
+      return values.words().isNative() && values.groupOf().byteSize() == 0;
+    }
+  }
+
+  /** One scale and zero point a row. */
+  record RowGroups(IntegerValues values) implements Groups {
+    @Override
+    public float scale(int row, int group) {
+      return values.scale(row);
+    }
+
+    @Override
+    public float zeroPoint(int row, int group) {
+      return values.zeroPoint(row);
+    }
+  }
+
+  /**
+   * Integers of 8 bits.
+   *
+   * @param address of the first code
+   * @param rowBytes from one row to the next
+   * @param group consecutive codes that share a scale
+   */
+  record BytesOfRows(
+      long address, long rowBytes, int columns, boolean signed, int group, Groups groups)
+      implements StoredRows {
+    static Optional<StoredRows> of(Quantized weights) {
+      IntegerValues values = weights.values();
+      boolean fits =
+          values.codes().isNative()
+              && values.codes().byteSize() >= LARGE
+              && weights.columnStride() == 1;
+      return fits
+          ? Optional.of(
+              new BytesOfRows(
+                  values.codes().address(),
+                  weights.rowStride(),
+                  weights.columns(),
+                  values.dtype() == DType.I8,
+                  weights.columns(),
+                  new RowGroups(values)))
+          : Optional.empty();
+    }
+
+    static Optional<StoredRows> of(Packed weights) {
+      PackedIntegers values = weights.values();
+      return PackedGroups.inOrder(values)
+          ? Optional.of(
+              new BytesOfRows(
+                  values.words().address(),
+                  (long) values.wordsPerRow() * Integer.BYTES,
+                  weights.columns(),
+                  false,
+                  Math.min(values.group(), weights.columns()),
+                  PackedGroups.of(values)))
+          : Optional.empty();
+    }
+
+    @Override
+    public int scratch() {
+      return columns + Math.ceilDiv(columns, group);
+    }
+
+    @Override
+    public void prepare(long x, float[] scratch) {
+      for (int k = 0; k < columns; k++) {
+        scratch[k] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
+      }
+      for (int g = 0; g * group < columns; g++) {
+        float sum = 0;
+        for (int k = g * group; k < Math.min(columns, (g + 1) * group); k++) {
+          sum += scratch[k];
+        }
+        scratch[columns + g] = sum;
+      }
+    }
+
+    @Override
+    public float dot(int row, float[] scratch) {
+      long from = address + row * rowBytes;
+      float sum = 0;
+      for (int g = 0; g * group < columns; g++) {
+        int k = g * group;
+        int count = Math.min(group, columns - k);
+        float product = StoredDots.bytes(from + k, count, signed, scratch, k);
+        float zero = groups.zeroPoint(row, g) * scratch[columns + g];
+        sum += (product - zero) * groups.scale(row, g);
+      }
+      return sum;
+    }
+
+    @Override
+    public void decode(int row, int k, int features, float[] into, int at) {
+      long from = address + row * rowBytes;
+      int mask = signed ? -1 : 0xff;
+      for (int end = k; end < k + features; ) {
+        int first = end;
+        int g = first / group;
+        end = Math.min(k + features, (g + 1) * group);
+        float scale = groups.scale(row, g);
+        float zero = groups.zeroPoint(row, g);
+        for (int i = first; i < end; i++) {
+          into[at + (i - k) * OUTPUTS] = ((ALL.get(DType.BYTE, from + i) & mask) - zero) * scale;
+        }
+      }
+    }
+  }
+
+  /**
+   * Integers of 4 bits.
+   *
+   * @param address of the first word
+   * @param rowBytes from one row to the next
+   * @param group consecutive codes that share a scale, a multiple of 8
+   */
+  record Nibbles(long address, long rowBytes, int columns, int group, Groups groups)
+      implements StoredRows {
+    static Optional<StoredRows> of(Packed weights) {
+      PackedIntegers values = weights.values();
+      boolean fits =
+          PackedGroups.inOrder(values)
+              && (values.group() % StoredDots.PER_WORD == 0 || values.group() >= weights.columns());
+      return fits
+          ? Optional.of(
+              new Nibbles(
+                  values.words().address(),
+                  (long) values.wordsPerRow() * Integer.BYTES,
+                  weights.columns(),
+                  values.group() >= weights.columns()
+                      ? Math.ceilDiv(weights.columns(), 8) * 8
+                      : values.group(),
+                  PackedGroups.of(values)))
+          : Optional.empty();
+    }
+
+    private int words() {
+      return Math.ceilDiv(columns, StoredDots.PER_WORD);
+    }
+
+    @Override
+    public int scratch() {
+      return columns + 3 * words();
+    }
+
+    @Override
+    public void prepare(long x, float[] scratch) {
+      StoredDots.arrange(x, columns, scratch);
+      StoredDots.wordSums(scratch, columns, scratch, columns);
+    }
+
+    @Override
+    public float dot(int row, float[] scratch) {
+      int words = words();
+      int scales = columns + words;
+      int zeros = scales + words;
+      int wordsPerGroup = group / StoredDots.PER_WORD;
+      for (int g = 0; g * wordsPerGroup < words; g++) {
+        int end = Math.min(words, (g + 1) * wordsPerGroup);
+        float scale = groups.scale(row, g);
+        float zero = groups.zeroPoint(row, g);
+        for (int w = g * wordsPerGroup; w < end; w++) {
+          scratch[scales + w] = scale;
+          scratch[zeros + w] = zero;
+        }
+      }
+      long from = address + row * rowBytes;
+      float sum = StoredDots.integers(from, columns, scratch, columns, scales, zeros);
+      for (int k = columns / StoredDots.BLOCK * StoredDots.BLOCK; k < columns; k++) {
+        int w = k / StoredDots.PER_WORD;
+        float code = StoredDots.code(from, k) - scratch[zeros + w];
+        sum += code * scratch[scales + w] * scratch[k];
+      }
+      return sum;
+    }
+
+    @Override
+    public void decode(int row, int k, int features, float[] into, int at) {
+      long from = address + row * rowBytes;
+      for (int end = k; end < k + features; ) {
+        int first = end;
+        int g = first / group;
+        end = Math.min(k + features, (g + 1) * group);
+        float scale = groups.scale(row, g);
+        float zero = groups.zeroPoint(row, g);
+        for (int i = first; i < end; i++) {
+          into[at + (i - k) * OUTPUTS] = (StoredDots.code(from, i) - zero) * scale;
+        }
+      }
+    }
+  }
+
+  /**
+   * Codes of 4 bits into codebooks.
+   *
+   * @param address of the first code
+   * @param centroids of all codebooks
+   * @param perRow whether each row has one of its own
+   */
+  record Codes(long address, int columns, float[] centroids, boolean perRow) implements StoredRows {
+    private static final int SIZE = 16;
+
+    static Optional<StoredRows> of(Codebook weights) {
+      CodeValues values = weights.values();
+      boolean fits =
+          Lanes.COUNT == SIZE
+              && values.bits() == 4
+              && weights.columns() % 2 == 0
+              && values.codes().isNative()
+              && values.codes().byteSize() >= LARGE;
+      return fits
+          ? Optional.of(
+              new Codes(
+                  values.codes().address(),
+                  weights.columns(),
+                  values.centroids().toArray(DType.FLOAT),
+                  values.perRow()))
+          : Optional.empty();
+    }
+
+    private long row(int row) {
+      return address + (long) row * columns / 2;
+    }
+
+    private int book(int row) {
+      return perRow ? row * SIZE : 0;
+    }
+
+    @Override
+    public int scratch() {
+      return columns;
+    }
+
+    @Override
+    public void prepare(long x, float[] scratch) {
+      StoredDots.arrange(x, columns, scratch);
+    }
+
+    @Override
+    public float dot(int row, float[] scratch) {
+      long from = row(row);
+      float sum = StoredDots.codes(from, columns, scratch, centroids, book(row));
+      for (int k = columns / StoredDots.BLOCK * StoredDots.BLOCK; k < columns; k++) {
+        sum += centroids[book(row) + StoredDots.code(from, k)] * scratch[k];
+      }
+      return sum;
+    }
+
+    @Override
+    public void decode(int row, int k, int features, float[] into, int at) {
+      long from = row(row);
+      int book = book(row);
+      for (int i = 0; i < features; i++) {
+        into[at + i * OUTPUTS] = centroids[book + StoredDots.code(from, k + i)];
+      }
+    }
+  }
+}

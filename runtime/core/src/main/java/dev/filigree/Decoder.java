@@ -1,0 +1,104 @@
+package dev.filigree;
+
+import dev.filigree.format.checkpoint.CachedDecoder;
+import dev.filigree.plan.DecoderRunner;
+import dev.filigree.plan.LayerPlan;
+import dev.filigree.spi.KernelSets;
+import java.util.List;
+
+/**
+ * A decoder that reads sequences token by token and remembers what it has read, so that each
+ * further token costs one token's work. Runs on the CPU. Thread-safe: sequences of several threads
+ * take turns.
+ */
+public final class Decoder implements AutoCloseable {
+  private final Model model;
+  private final DecoderOptions options;
+  private final CachedDecoder network;
+  private final DecoderRunner runner;
+  private boolean closed;
+
+  Decoder(Model model, DecoderOptions options) {
+    Device device = options.session().device();
+    if (device.kind() != Device.Kind.CPU && !device.equals(Device.auto())) {
+      throw new UnsupportedException(
+          "decoding with a cache does not run on " + device, "use the device cpu or auto");
+    }
+    this.model = model;
+    this.options = options;
+    this.network = CachedDecoder.of(model);
+    this.runner =
+        new DecoderRunner(
+            network,
+            options.session(),
+            KernelSets.open(options.session().kernels()),
+            options.longest(),
+            options.cacheBytes(),
+            "filigree-" + model.name());
+  }
+
+  /** The model it runs. */
+  public Model model() {
+    return model;
+  }
+
+  /** The options it was opened with. */
+  public DecoderOptions options() {
+    return options;
+  }
+
+  /** The device it runs on. */
+  public Device device() {
+    return Device.cpu();
+  }
+
+  /** Name of the kernels it runs with. */
+  public String kernels() {
+    return runner.kernels();
+  }
+
+  /** Number of tokens there are. */
+  public int vocabulary() {
+    return network.vocabulary();
+  }
+
+  /** Tokens after which a text is complete. */
+  public List<Long> ends() {
+    return network.ends();
+  }
+
+  /** Bytes of weights laid out for the kernels, beside the model's own. */
+  public long packedBytes() {
+    return runner.packedBytes();
+  }
+
+  /** Bytes of the cache's pages, those in use and those that were. */
+  public long cacheBytes() {
+    return runner.cache().bytes();
+  }
+
+  /** Bytes of cache that a token takes. */
+  public double bytesPerToken() {
+    return runner.cache().bytesPerToken();
+  }
+
+  /** What reading a number of tokens at once does, layer by layer. */
+  public List<LayerPlan> plan(int tokens) {
+    return runner.layers(tokens);
+  }
+
+  /** Begins a sequence. */
+  public Decoding start() {
+    return new Decoding(runner, network.vocabulary());
+  }
+
+  /** Frees cache and threads; its sequences cannot be read on. May be called again. */
+  @Override
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      runner.close();
+      model.release();
+    }
+  }
+}

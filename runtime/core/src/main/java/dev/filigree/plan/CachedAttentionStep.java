@@ -1,0 +1,207 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.spi.Kernels;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * Attention over a cache, in two rounds: each head of keys puts the piece's tokens into the cache,
+ * then each token and head of queries goes through the pages.
+ *
+ * @param cache whose pages sequences have
+ * @param layer of the decoder
+ * @param heads of queries
+ * @param keyHeads of keys and values
+ * @param q in panels {@code [tokens, heads * width]}
+ * @param k in panels {@code [tokens, keyHeads * width]}
+ * @param v in panels {@code [tokens, keyHeads * width]}
+ * @param y in panels, of q's shape
+ * @param queryNorm scales of a normalisation of each query {@code [width]}, or null
+ * @param keyNorm scales of a normalisation of each key, or null
+ * @param epsilon of the normalisations
+ * @param longest tokens of a sequence at most
+ */
+record CachedAttentionStep(
+    Kernels kernels,
+    KvCache cache,
+    int layer,
+    int heads,
+    int keyHeads,
+    Slot q,
+    Slot k,
+    Slot v,
+    Slot y,
+    float[] queryNorm,
+    float[] keyNorm,
+    float epsilon,
+    int longest)
+    implements Step {
+  /** Scores of all pages, and a head of a token. */
+  @Override
+  public int scratchFloats() {
+    return padded(longest) + cache.width() + cache.padded();
+  }
+
+  @Override
+  public long scratchBytes() {
+    return (long) padded(longest) * Float.BYTES;
+  }
+
+  private static int padded(int tokens) {
+    return Math.ceilDiv(tokens, KvCache.PAGE) * KvCache.PAGE;
+  }
+
+  @Override
+  public BoundStep bind(Workspace workspace) {
+    return new Bound(workspace);
+  }
+
+  private final class Bound implements BoundStep {
+    private final Workspace workspace;
+    private final MemorySegment memory;
+    private final DecoderState state;
+    private final int width = cache.width();
+    private final int scores;
+    private final double scale = 1 / Math.sqrt(width);
+    private final WorkerPool.Body remember = this::remember;
+    private final WorkerPool.Body attend = this::attend;
+
+    Bound(Workspace workspace) {
+      this.workspace = workspace;
+      this.memory = workspace.memory();
+      this.state = workspace.decoder();
+      this.scores = padded(longest);
+    }
+
+    @Override
+    public void run(WorkerPool pool) {
+      pool.forEach(keyHeads, remember);
+      pool.forEach(state.count() * heads, attend);
+    }
+
+    /** Reads one head of one token from panels. */
+    private void read(Slot slot, int token, int head, float[] into, int at) {
+      int panel = slot.panels().of(token);
+      int lanes = slot.panels().width(panel);
+      long from =
+          slot.offset()
+              + slot.panels().offset(panel, slot.features())
+              + ((long) head * width * lanes + token - slot.panels().start(panel)) * Float.BYTES;
+      for (int d = 0; d < width; d++) {
+        into[at + d] = memory.get(DType.FLOAT, from + (long) d * lanes * Float.BYTES);
+      }
+    }
+
+    private void normalize(float[] head, int at, float[] norm) {
+      if (norm == null) {
+        return;
+      }
+      double square = 0;
+      for (int d = 0; d < width; d++) {
+        square += (double) head[at + d] * head[at + d];
+      }
+      double root = Math.sqrt(square / width + epsilon);
+      for (int d = 0; d < width; d++) {
+        head[at + d] = (float) (head[at + d] / root) * norm[d];
+      }
+    }
+
+    /** Turns pairs of features, the first half with the second, by their angles. */
+    private void rotate(float[] head, int at, int position) {
+      float[] rotation = state.rotation();
+      int half = width / 2;
+      int turn = position * width;
+      for (int d = 0; d < half; d++) {
+        float first = head[at + d];
+        float second = head[at + half + d];
+        float cos = rotation[turn + d];
+        float sin = rotation[turn + half + d];
+        head[at + d] = first * cos - second * sin;
+        head[at + half + d] = second * cos + first * sin;
+      }
+    }
+
+    private void remember(int head, int worker) {
+      float[] scratch = workspace.floats(worker);
+      KvCache.Sequence sequence = state.sequence();
+      for (int t = 0; t < state.count(); t++) {
+        int position = sequence.length() + t;
+        MemorySegment page = sequence.page(position / KvCache.PAGE);
+        int inPage = position % KvCache.PAGE;
+        read(k, t, head, scratch, 0);
+        normalize(scratch, 0, keyNorm);
+        rotate(scratch, 0, position);
+        long keys = cache.keys(layer, head) + (long) inPage * Float.BYTES;
+        for (int d = 0; d < width; d++) {
+          page.set(DType.FLOAT, keys + (long) d * KvCache.PAGE * Float.BYTES, scratch[d]);
+        }
+        read(v, t, head, scratch, 0);
+        long values = cache.values(layer, head) + (long) inPage * cache.padded() * Float.BYTES;
+        MemorySegment.copy(scratch, 0, page, DType.FLOAT, values, width);
+      }
+    }
+
+    private void attend(int item, int worker) {
+      int token = item / heads;
+      int head = item % heads;
+      int keyHead = head / (heads / keyHeads);
+      float[] scratch = workspace.floats(worker);
+      KvCache.Sequence sequence = state.sequence();
+      int seen = sequence.length() + token + 1;
+      int pages = Math.ceilDiv(seen, KvCache.PAGE);
+      read(q, token, head, scratch, scores);
+      normalize(scratch, scores, queryNorm);
+      rotate(scratch, scores, seen - 1);
+      long own = cache.scratch(worker);
+      for (int p = 0; p < pages; p++) {
+        MemorySegment page = sequence.page(p);
+        kernels.weightedSum(
+            page, cache.keys(layer, keyHead), width, KvCache.PAGE, scratch, scores, 0, own);
+        MemorySegment.copy(page, DType.FLOAT, own, scratch, p * KvCache.PAGE, KvCache.PAGE);
+      }
+      softmax(scratch, seen, workspace.scratch(worker));
+      int sum = scores + width;
+      Arrays.fill(scratch, sum, sum + width, 0);
+      for (int p = 0; p < pages; p++) {
+        MemorySegment page = sequence.page(p);
+        int used = Math.min(KvCache.PAGE, seen - p * KvCache.PAGE);
+        long part = own + (long) KvCache.PAGE * Float.BYTES;
+        kernels.weightedSum(
+            page,
+            cache.values(layer, keyHead),
+            used,
+            cache.padded(),
+            scratch,
+            p * KvCache.PAGE,
+            0,
+            part);
+        for (int d = 0; d < width; d++) {
+          scratch[sum + d] += page.get(DType.FLOAT, part + (long) d * Float.BYTES);
+        }
+      }
+      write(token, head, scratch, sum);
+    }
+
+    private void softmax(float[] scratch, int seen, long at) {
+      for (int i = 0; i < seen; i++) {
+        scratch[i] = (float) (scratch[i] * scale);
+      }
+      MemorySegment.copy(scratch, 0, memory, DType.FLOAT, at, seen);
+      kernels.softmax(memory, at, at, seen);
+      MemorySegment.copy(memory, DType.FLOAT, at, scratch, 0, seen);
+    }
+
+    private void write(int token, int head, float[] scratch, int at) {
+      int panel = y.panels().of(token);
+      int lanes = y.panels().width(panel);
+      long to =
+          y.offset()
+              + y.panels().offset(panel, y.features())
+              + ((long) head * width * lanes + token - y.panels().start(panel)) * Float.BYTES;
+      for (int d = 0; d < width; d++) {
+        memory.set(DType.FLOAT, to + (long) d * lanes * Float.BYTES, scratch[at + d]);
+      }
+    }
+  }
+}

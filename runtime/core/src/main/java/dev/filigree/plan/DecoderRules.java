@@ -1,0 +1,115 @@
+package dev.filigree.plan;
+
+import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.CachedAttention;
+import dev.filigree.kernel.fused.Gated;
+import dev.filigree.kernel.fused.LastToken;
+import dev.filigree.kernel.fused.RootMeanSquare;
+import java.util.List;
+
+/** How a plan runs the operators of decoders. */
+final class DecoderRules {
+  private final Planner planner;
+  private final KvCache cache;
+  private final int longest;
+
+  /**
+   * Rules.
+   *
+   * @param cache of the decoder
+   * @param longest tokens of a sequence at most
+   */
+  DecoderRules(Planner planner, KvCache cache, int longest) {
+    this.planner = planner;
+    this.cache = cache;
+    this.longest = longest;
+  }
+
+  /** Plans a node; false if it is none of a decoder. */
+  boolean plan(Node node) {
+    return switch (node.type()) {
+      case RootMeanSquare.TYPE -> rootMeanSquare(node);
+      case Gated.TYPE -> gated(node);
+      case LastToken.TYPE -> lastToken(node);
+      case CachedAttention.TYPE -> attention(node);
+      default -> false;
+    };
+  }
+
+  private float[] vector(String name) {
+    return planner.constant(name).orElseThrow().toFloats();
+  }
+
+  private boolean rootMeanSquare(Node node) {
+    Slot x = planner.use(node.inputs().getFirst(), Layout.PANELS);
+    Slot y = planner.define(node.output(), Layout.PANELS);
+    planner.add(
+        new DecoderSteps.RootMeanSquare(
+            x, y, vector(node.inputs().get(1)), RootMeanSquare.epsilon(node)));
+    explain(node, "token by token");
+    return true;
+  }
+
+  private boolean gated(Node node) {
+    Slot gate = planner.use(node.inputs().get(0), Layout.PANELS);
+    Slot x = planner.use(node.inputs().get(1), Layout.PANELS);
+    Slot y = planner.define(node.output(), Layout.PANELS);
+    planner.add(
+        new DecoderSteps.Gated(
+            planner.linearLayers().kernels(), Gated.activation(node), gate, x, y));
+    explain(node, "element by element");
+    return true;
+  }
+
+  private boolean lastToken(Node node) {
+    Slot x = planner.use(node.inputs().getFirst(), Layout.PANELS);
+    Slot y = planner.define(node.output(), Layout.PANELS);
+    planner.add(new DecoderSteps.LastToken(x, y));
+    explain(node, "the only one whose successor is asked for");
+    return true;
+  }
+
+  private boolean attention(Node node) {
+    Slot q = planner.use(node.inputs().get(0), Layout.PANELS);
+    Slot k = planner.use(node.inputs().get(1), Layout.PANELS);
+    Slot v = planner.use(node.inputs().get(2), Layout.PANELS);
+    Slot y = planner.define(node.output(), Layout.PANELS);
+    boolean norms = node.input(CachedAttention.NORMS).isPresent();
+    planner.add(
+        new CachedAttentionStep(
+            planner.linearLayers().kernels(),
+            cache,
+            CachedAttention.layer(node),
+            CachedAttention.heads(node),
+            CachedAttention.keyHeads(node),
+            q,
+            k,
+            v,
+            y,
+            norms ? vector(node.inputs().get(CachedAttention.NORMS)) : null,
+            norms ? vector(node.inputs().get(CachedAttention.NORMS + 1)) : null,
+            CachedAttention.epsilon(node),
+            longest));
+    explain(
+        node,
+        CachedAttention.heads(node)
+            + " heads over "
+            + CachedAttention.keyHeads(node)
+            + " of keys, cached in pages of "
+            + KvCache.PAGE
+            + " tokens");
+    return true;
+  }
+
+  private void explain(Node node, String reason) {
+    planner.explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            planner.type(node.output()) + " in panels",
+            planner.linearLayers().kernels().name(),
+            reason,
+            0,
+            List.of()));
+  }
+}

@@ -1,0 +1,195 @@
+package dev.filigree.plan;
+
+import dev.filigree.InputException;
+import dev.filigree.SessionOptions;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.format.checkpoint.CachedDecoder;
+import dev.filigree.spi.Kernels;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Runs a decoder on the CPU: long pieces of a sequence by a plan for many tokens, single tokens by
+ * one of their own. A piece that fills no plan is filled up, and its filling is neither remembered
+ * nor attended to. Thread-safe; one run at a time.
+ */
+public final class DecoderRunner implements AutoCloseable {
+  /** Tokens of the plans, the shortest first: a token, a vector, and a full panel. */
+  private static final int[] PIECES = {1, 16, 64};
+
+  private final CachedDecoder decoder;
+  private final LinearLayers linearLayers;
+  private final WorkerPool pool;
+  private final KvCache cache;
+  private final int longest;
+  private final Plan[] plans = new Plan[PIECES.length];
+  private final Workspace[] workspaces = new Workspace[PIECES.length];
+  private final Tensor[] ids = new Tensor[PIECES.length];
+  private float[] rotation = new float[0];
+  private int turned;
+  private final float[] frequencies;
+  private boolean closed;
+
+  /**
+   * A runner.
+   *
+   * @param longest tokens of a sequence at most
+   * @param cacheBytes of the cache at most
+   * @param name prefix of the threads' names
+   */
+  public DecoderRunner(
+      CachedDecoder decoder,
+      SessionOptions options,
+      Kernels kernels,
+      int longest,
+      long cacheBytes,
+      String name) {
+    this.decoder = decoder;
+    this.linearLayers = new LinearLayers(kernels);
+    this.longest = longest;
+    this.cache =
+        new KvCache(
+            decoder.layers(),
+            decoder.keyHeads(),
+            decoder.width(),
+            kernels.lanes(),
+            options.threads(),
+            cacheBytes);
+    this.pool = new WorkerPool(options.threads(), name);
+    this.frequencies = decoder.frequencies().of(longest);
+  }
+
+  /** The cache of its sequences. */
+  public KvCache cache() {
+    return cache;
+  }
+
+  /** Name of the kernel set. */
+  public String kernels() {
+    return linearLayers.kernels().name();
+  }
+
+  /** Bytes of weights laid out for the kernels, beside the model's own. */
+  public long packedBytes() {
+    return linearLayers.bytes();
+  }
+
+  /** What a run of one piece does, layer by layer. */
+  public synchronized List<LayerPlan> layers(int tokens) {
+    return plan(piece(tokens)).layers();
+  }
+
+  /**
+   * Reads tokens.
+   *
+   * @param sequence to go on
+   * @param tokens one or more
+   * @param logits receives the scores of what follows the last of them {@code [vocabulary]}
+   * @throws InputException if there are none, a token is none of the vocabulary, or the sequence
+   *     becomes too long
+   * @throws dev.filigree.RejectedException if the cache is full; the sequence stays as it was
+   */
+  public synchronized void run(KvCache.Sequence sequence, long[] tokens, float[] logits) {
+    if (closed) {
+      throw new IllegalStateException("the decoder was closed");
+    }
+    check(sequence, tokens);
+    sequence.reserve(tokens.length);
+    turn(sequence.length() + tokens.length);
+    Tensor scores = Tensor.of(logits, 1, 1, logits.length);
+    for (int at = 0; at < tokens.length; ) {
+      int piece = piece(tokens.length - at);
+      int count = Math.min(PIECES[piece], tokens.length - at);
+      Plan plan = plan(piece);
+      for (int i = 0; i < PIECES[piece]; i++) {
+        ids[piece].setLong(i, i < count ? tokens[at + i] : 0);
+      }
+      at += count;
+      workspaces[piece].decoder().set(sequence, count, rotation);
+      plan.run(
+          workspaces[piece],
+          pool,
+          decoder.graph().inputs(),
+          Map.of(CachedDecoder.IDS, ids[piece]),
+          at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
+      sequence.advance(count);
+    }
+  }
+
+  private void check(KvCache.Sequence sequence, long[] tokens) {
+    if (tokens.length == 0) {
+      throw new InputException("no tokens to read", "pass one or more");
+    }
+    for (long token : tokens) {
+      if (token < 0 || token >= decoder.vocabulary()) {
+        throw new InputException(
+            "token " + token + " is none of the vocabulary",
+            "use tokens from 0 to " + (decoder.vocabulary() - 1));
+      }
+    }
+    if (sequence.length() + (long) tokens.length > longest) {
+      throw new InputException(
+          "a sequence of " + (sequence.length() + (long) tokens.length) + " tokens is too long",
+          "read at most " + longest + " tokens, or open the decoder for more");
+    }
+  }
+
+  /** The shortest plan that takes all tokens, or the longest. */
+  private static int piece(int tokens) {
+    for (int piece = 0; piece < PIECES.length; piece++) {
+      if (PIECES[piece] >= tokens) {
+        return piece;
+      }
+    }
+    return PIECES.length - 1;
+  }
+
+  private Plan plan(int piece) {
+    if (plans[piece] == null) {
+      Plan plan =
+          Planner.plan(
+              decoder.graph(),
+              Map.of(CachedDecoder.IDS, Shape.of(1, PIECES[piece])),
+              linearLayers,
+              cache,
+              longest);
+      workspaces[piece] = plan.workspace(pool.size());
+      ids[piece] = Tensor.of(new long[PIECES[piece]], 1, PIECES[piece]);
+      plans[piece] = plan;
+    }
+    return plans[piece];
+  }
+
+  /** Computes the cosines and sines of all positions up to a length. */
+  private void turn(int length) {
+    int width = decoder.width();
+    int half = width / 2;
+    if (rotation.length < length * width) {
+      int room = Math.min(longest, Math.max(length, 2 * turned));
+      rotation = Arrays.copyOf(rotation, Math.multiplyExact(room, width));
+    }
+    for (; turned < length; turned++) {
+      for (int i = 0; i < half; i++) {
+        float angle = turned * frequencies[i];
+        rotation[turned * width + i] = (float) (Math.cos(angle) * decoder.amplitude());
+        rotation[turned * width + half + i] = (float) (Math.sin(angle) * decoder.amplitude());
+      }
+    }
+  }
+
+  /** Frees memory and threads. */
+  @Override
+  public synchronized void close() {
+    for (Workspace workspace : workspaces) {
+      if (workspace != null) {
+        workspace.close();
+      }
+    }
+    Arrays.fill(workspaces, null);
+    closed = true;
+    cache.close();
+    pool.close();
+  }
+}
