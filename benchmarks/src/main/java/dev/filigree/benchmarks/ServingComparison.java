@@ -36,11 +36,8 @@ public final class ServingComparison {
   private static final long ROUND_NANOS = 2_000_000_000;
   private static final double LOAD = 0.7;
   private static final long OPEN_NANOS = 5_000_000_000L;
-  private static final int LONE_CALLS = 400;
+  private static final int LONE_SAMPLES = 60;
   private static final int SHAPES = 512;
-
-  /** Tokens of the lone caller's text, as many as a short sentence has. */
-  private static final int LONE_LENGTH = 16;
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -100,9 +97,6 @@ public final class ServingComparison {
       comparison.throughput();
       comparison.latency();
     }
-    try (Model model = Model.open(Path.of(args[0]))) {
-      lone(model, LONE_LENGTH);
-    }
   }
 
   private void warmUp() throws InterruptedException {
@@ -123,10 +117,10 @@ public final class ServingComparison {
           Thread.ofVirtual()
               .start(
                   () -> {
-                    while (System.nanoTime() - start < nanos) {
+                    do {
                       run.accept(request);
                       done.getAndIncrement();
-                    }
+                    } while (System.nanoTime() - start < nanos);
                   }));
     }
     for (Thread caller : callers) {
@@ -213,39 +207,40 @@ public final class ServingComparison {
     return millis.stream().mapToDouble(Double::doubleValue).toArray();
   }
 
+  /** What a lone call takes, and what batching adds to it: medians in microseconds. */
+  record Lone(double alone, double added) {}
+
   /**
    * A lone caller with and without a batcher, on one thread and by its processor's time: both sides
-   * compute in the caller's own thread, and what else the machine does is left out.
+   * compute in the caller's own thread, and what else the machine does is left out. With a large
+   * model the difference drowns in how much its own time varies.
+   *
+   * @param calls of each sample
    */
-  private static void lone(Model model, int length) {
+  static Lone lone(Model model, int length, int calls) {
     Map<String, Tensor> request = text(model, length, 0);
-    double[] added = new double[LONE_CALLS];
-    double[] direct = new double[LONE_CALLS];
+    double[] added = new double[LONE_SAMPLES];
+    double[] alone = new double[LONE_SAMPLES];
     try (Session session = model.session(options().withThreads(1));
         Batcher batcher = Batcher.over(session, BatchOptions.defaults())) {
-      for (int i = -LONE_CALLS / 2; i < LONE_CALLS; i++) {
-        boolean first = i % 2 == 0;
-        double batched = first ? micros(() -> batcher.run(request)) : 0;
-        double alone = micros(() -> session.run(request));
-        batched = first ? batched : micros(() -> batcher.run(request));
+      for (int i = -LONE_SAMPLES / 3; i < LONE_SAMPLES; i++) {
+        double batched = micros(() -> batcher.run(request), calls);
+        double direct = micros(() -> session.run(request), calls);
         if (i >= 0) {
-          direct[i] = alone;
-          added[i] = batched - alone;
+          alone[i] = direct;
+          added[i] = batched - direct;
         }
       }
     }
-    System.out.printf(
-        Locale.ROOT,
-        "a lone call of %d tokens: %.0f us, batching adds %.1f us (medians)%n",
-        length,
-        median(direct),
-        median(added));
+    return new Lone(median(alone), median(added));
   }
 
-  private static double micros(Runnable run) {
+  private static double micros(Runnable run, int calls) {
     long start = THREADS.getCurrentThreadCpuTime();
-    run.run();
-    return (THREADS.getCurrentThreadCpuTime() - start) / 1e3;
+    for (int i = 0; i < calls; i++) {
+      run.run();
+    }
+    return (THREADS.getCurrentThreadCpuTime() - start) / 1e3 / calls;
   }
 
   private static double median(double[] values) {

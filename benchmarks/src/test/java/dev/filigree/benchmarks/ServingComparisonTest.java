@@ -63,4 +63,17 @@ final class ServingComparisonTest {
       assertTrue(Arrays.stream(millis).allMatch(m -> m > 0 && Double.isFinite(m)));
     }
   }
+
+  @Test
+  void whatBatchingAddsToALoneCallIsMeasured() {
+    try (Model model = Model.open(encoder())) {
+      for (int length : new int[] {16, 13}) {
+        ServingComparison.Lone lone = ServingComparison.lone(model, length, 200);
+        assertTrue(lone.alone() > 0, lone.toString());
+        System.out.printf(
+            "a lone call of %d tokens, %s: %.1f us, batching adds %.1f us%n",
+            length, length == 16 ? "as it is" : "padded", lone.alone(), lone.added());
+      }
+    }
+  }
 }

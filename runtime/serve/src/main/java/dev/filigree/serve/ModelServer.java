@@ -125,6 +125,7 @@ public final class ModelServer implements AutoCloseable {
     try {
       jetty.start();
     } catch (IOException taken) {
+      stopWithoutDrain();
       throw new OutputException(
           "the server cannot listen at "
               + options.host()
@@ -136,6 +137,7 @@ public final class ModelServer implements AutoCloseable {
           "choose another --port or --host, or end what listens there",
           taken);
     } catch (Exception failed) {
+      stopWithoutDrain();
       throw new OutputException(
           "the server cannot start (" + failed.getMessage() + ")", "see the log", failed);
     }
@@ -152,6 +154,11 @@ public final class ModelServer implements AutoCloseable {
             Thread.ofPlatform().daemon().name("filigree-clock").factory());
     clock.scheduleAtFixedRate(() -> tick(slow), 1, 1, TimeUnit.SECONDS);
     LOG.log(System.Logger.Level.INFO, "listening at {0}", uri());
+  }
+
+  /** What never began to listen would wait for the end of nothing. */
+  private void stopWithoutDrain() {
+    jetty.setStopTimeout(0);
   }
 
   private void tick(SlowHeaders slow) {

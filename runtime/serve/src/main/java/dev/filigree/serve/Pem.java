@@ -122,7 +122,7 @@ final class Pem {
       return Files.readAllBytes(file);
     } catch (IOException failed) {
       throw new FormatException(
-          file + " cannot be read (" + failed.getClass().getSimpleName() + ")",
+          file + " cannot be read" + (Files.exists(file) ? "" : ": it does not exist"),
           "pass a PEM file that the server may read",
           failed);
     }
