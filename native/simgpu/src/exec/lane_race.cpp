@@ -92,10 +92,11 @@ void LaneRaces::overwrite(Warp& warp, const Op& op, std::uint32_t mask, const La
         const auto old = std::to_integer<std::uint8_t>(warp.block.shared()[offset + i]);
         const std::optional<std::uint8_t> value = storedByte(warp, op, lane, i);
         if (writer && value && *value != old) {
-          warp.block.shadow.markTorn(offset + i, "lane " + std::to_string(*writer) + " (line " + lineOf(warp, *write.op) +
-                                                     ") and lane " + std::to_string(lane) + " (line " + lineOf(warp, op) +
-                                                     ") of warp " + std::to_string(warp.index()) +
-                                                     " wrote different values and did not synchronise between");
+          warp.block.shadow.markTorn(offset + i,
+                                     "lane " + std::to_string(*writer) + " (line " + lineOf(warp, *write.op) +
+                                         ") and lane " + std::to_string(lane) + " (line " + lineOf(warp, op) +
+                                         ") of warp " + std::to_string(warp.index()) +
+                                         " wrote different values and did not synchronise between");
         }
       }
     });

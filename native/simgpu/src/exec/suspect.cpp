@@ -42,7 +42,8 @@ std::string_view opcodeOf(const Code& code, const Op& op) {
 }
 
 std::uint32_t sizeOfSlot(std::span<const OperandSlot> operands, std::uint32_t slot) {
-  return std::find_if(operands.begin(), operands.end(), [&](const OperandSlot& each) { return each.slot == slot; })->size;
+  const auto here = [slot](const OperandSlot& each) { return each.slot == slot; };
+  return std::find_if(operands.begin(), operands.end(), here)->size;
 }
 
 /** Both halves of a packed type are values of their own. */
@@ -317,7 +318,8 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
   }
   const bool shifts = (opcode == "shl" || opcode == "shr") && taintOf(warp.registers + op.b).any() == 0;
   if (shifts) {
-    const bool arithmetic = code.texts[code.sources[static_cast<std::size_t>(&op - code.ops.data())].text].starts_with("shr.s");
+    const OpSource& text = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
+    const bool arithmetic = code.texts[text.text].starts_with("shr.s");
     taint.bytes = shiftedBytes(warp, op, sizeOfSlot(operands, op.a), taint.bytes, opcode == "shl", arithmetic);
   }
   report(warp, op, address, active);

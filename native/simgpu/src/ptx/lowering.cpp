@@ -163,8 +163,8 @@ void Lowering::call(Instruction&& instruction) {
       }
       const std::vector<Variable>* declared = formals(instruction, results);
       if (declared == nullptr || i >= declared->size()) {
-        throw PtxError(instruction.line, "the call has operands that are no .param variables, and no declaration of the "
-                                         "function is known that says what they are");
+        throw PtxError(instruction.line, "the call has operands that are no .param variables, and no declaration of "
+                                         "the function is known that says what they are");
       }
       Variable variable = (*declared)[i];
       variable.name.clear();

@@ -69,7 +69,8 @@ TEST("bits that are masked, shifted out or outvoted do not matter") {
   // garbage or true is true
   const std::string vote = read + "setp.lt.s32 %p1, %r6, 5; setp.lt.u32 %p2, %r1, 100; or.pred %p3, %p1, %p2;";
   expectSilence(vote + "selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, vote + "and.pred %p3, %p1, %p2; selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             vote + "and.pred %p3, %p1, %p2; selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
 }
 
 TEST("a selection takes only the chosen value") {
