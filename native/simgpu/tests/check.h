@@ -51,11 +51,13 @@ void checkEqual(const A& actual, const B& expected, const char* text, const char
 #define SIMGPU_JOIN2(a, b) a##b
 #define SIMGPU_JOIN(a, b) SIMGPU_JOIN2(a, b)
 
-#define TEST(sentence)                                                                                                 \
-  static void SIMGPU_JOIN(testBody, __LINE__)();                                                                       \
-  [[maybe_unused]] static const bool SIMGPU_JOIN(testRegistered, __LINE__) =                                           \
-      simgpu::testing::registerCase({__FILE__, __LINE__, sentence, SIMGPU_JOIN(testBody, __LINE__)});                  \
-  static void SIMGPU_JOIN(testBody, __LINE__)()
+// numbered by the compiler, not by line: several files may be compiled as one
+#define TEST(sentence) SIMGPU_TEST(sentence, SIMGPU_JOIN(testBody, __COUNTER__))
+#define SIMGPU_TEST(sentence, body)                                                                                    \
+  static void body();                                                                                                  \
+  [[maybe_unused]] static const bool SIMGPU_JOIN(body, Registered) =                                                   \
+      simgpu::testing::registerCase({__FILE__, __LINE__, sentence, body});                                             \
+  static void body()
 
 #define CHECK(condition)                                                                                               \
   do {                                                                                                                 \

@@ -85,8 +85,8 @@ void selectRows(const TilePlan& plan, const std::uint32_t* metadata, SelectedRow
 
 namespace {
 
-constexpr int largestDepth = 128; // k of mma.sp on s4
-constexpr int largestStored = 64;
+constexpr int deepestInteger = 128; // k of mma.sp on s4
+constexpr int mostStoredIntegers = 64;
 
 /** `bytes` (a multiple of 16) of matrix elements as 16-bit integers. */
 void widen(Element element, const std::uint8_t* from, int bytes, std::int16_t* to) {
@@ -113,10 +113,10 @@ void widen(Element element, const std::uint8_t* from, int bytes, std::int16_t* t
 }
 
 /** B as b[k][column], each value in the low half of a 32-bit word, where the pairwise multiply-add wants it. */
-void loadB(const TilePlan& plan, const TileOperands& operands, std::int32_t b[largestDepth][8]) {
+void loadB(const TilePlan& plan, const TileOperands& operands, std::int32_t b[deepestInteger][8]) {
   BBytes bytes;
   gatherB(plan, operands, bytes);
-  std::int16_t columns[8][largestDepth];
+  std::int16_t columns[8][deepestInteger];
   for (int column = 0; column < 8; column++) {
     widen(plan.instruction.b, bytes[column], 16 * plan.bRegisters, columns[column]);
   }
@@ -134,7 +134,7 @@ void loadB(const TilePlan& plan, const TileOperands& operands, std::int32_t b[la
 }
 
 /** One row's dot products with all eight columns: pairs of products are summed by one instruction. */
-__m256i multiplyRow(const std::int16_t* a, const std::int32_t b[largestDepth][8], int stored,
+__m256i multiplyRow(const std::int16_t* a, const std::int32_t b[deepestInteger][8], int stored,
                     const std::uint8_t* selected) {
   __m256i sums = _mm256_setzero_si256();
   for (int i = 0; i < stored; i += 2) {
@@ -169,7 +169,7 @@ void accumulate(const TilePlan& plan, const TileOperands& operands, const std::i
 
 void multiplyIntegerTile(const TilePlan& plan, const TileOperands& operands, const SelectedRows* selected) {
   ABytes aBytes;
-  std::int32_t b[largestDepth][8];
+  std::int32_t b[deepestInteger][8];
   gatherA(plan, operands, aBytes);
   loadB(plan, operands, b);
   const int rows = plan.tall ? 16 : 8;
@@ -177,7 +177,7 @@ void multiplyIntegerTile(const TilePlan& plan, const TileOperands& operands, con
   const int stored = rowBytes * 8 / elementBits(plan.instruction.a);
   std::int32_t products[16][8];
   for (int row = 0; row < rows; row++) {
-    std::int16_t a[largestStored];
+    std::int16_t a[mostStoredIntegers];
     widen(plan.instruction.a, aBytes[row], rowBytes, a);
     const __m256i sums = multiplyRow(a, b, stored, selected != nullptr ? (*selected)[row] : nullptr);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(products[row]), sums);

@@ -5,7 +5,7 @@
 namespace simgpu::arith {
 namespace {
 
-__extension__ using Wide = unsigned __int128;
+__extension__ using Bits128 = unsigned __int128;
 
 enum class Kind { zero, finite, infinity, nan };
 
@@ -14,10 +14,10 @@ struct Value {
   Kind kind;
   bool negative;
   int exponent;
-  Wide significand;
+  Bits128 significand;
 };
 
-int topBit(Wide value) {
+int topBit(Bits128 value) {
   const auto high = static_cast<std::uint64_t>(value >> 64);
   return high != 0 ? 127 - std::countl_zero(high) : 63 - std::countl_zero(static_cast<std::uint64_t>(value));
 }
@@ -64,26 +64,26 @@ bool roundsUp(Rounding rounding, bool negative, bool odd, bool inexact, int agai
 
 /** floor(significand * 2^-shift), and how the rest compares with half a unit. `sticky` stands for bits below bit 0. */
 struct Cut {
-  Wide kept;
+  Bits128 kept;
   bool inexact;
   int againstHalf;
 };
 
-Cut cut(Wide significand, int shift, bool sticky) {
+Cut cut(Bits128 significand, int shift, bool sticky) {
   if (shift <= 0) {
     return {significand << -shift, sticky, -1};
   }
   if (shift > 127) {
     return {0, significand != 0 || sticky, -1};
   }
-  const Wide half = Wide{1} << (shift - 1);
-  const Wide rest = significand & ((half << 1) - 1);
+  const Bits128 half = Bits128{1} << (shift - 1);
+  const Bits128 rest = significand & ((half << 1) - 1);
   const int against = rest > half || (rest == half && sticky) ? 1 : rest == half ? 0 : -1;
   return {significand >> shift, rest != 0 || sticky, against};
 }
 
 /** Rounds (-1)^negative * (significand + epsilon if sticky) * 2^exponent, significand > 0, into the format. */
-std::uint64_t encode(Format format, bool negative, Wide significand, int exponent, bool sticky, Rounding rounding) {
+std::uint64_t encode(Format format, bool negative, Bits128 significand, int exponent, bool sticky, Rounding rounding) {
   const int leading = topBit(significand) + exponent;
   int unit = std::max(leading, format.smallestExponent()) - format.fractionBits;
   const Cut parts = cut(significand, unit - exponent, sticky);
@@ -132,7 +132,7 @@ std::uint64_t addFinite(Format format, Value a, Value b, Rounding rounding) {
     sticky = true;
     b.significand = 0;
   } else {
-    sticky = (b.significand & ((Wide{1} << shift) - 1)) != 0;
+    sticky = (b.significand & ((Bits128{1} << shift) - 1)) != 0;
     b.significand >>= shift;
   }
   if (a.negative == b.negative) {
@@ -140,7 +140,7 @@ std::uint64_t addFinite(Format format, Value a, Value b, Rounding rounding) {
   }
   // a - (b + epsilon) = (a - b - 1) + (1 - epsilon): the rest is still a positive fraction of the last bit.
   const bool negative = a.significand >= b.significand ? a.negative : b.negative;
-  const Wide difference = a.significand >= b.significand ? a.significand - b.significand - (sticky ? 1 : 0)
+  const Bits128 difference = a.significand >= b.significand ? a.significand - b.significand - (sticky ? 1 : 0)
                                                          : b.significand - a.significand;
   if (difference == 0 && !sticky) {
     return zeroOfSum(format, a.negative, b.negative, rounding);
@@ -168,10 +168,10 @@ Value multiply(const Value& a, const Value& b) {
   return {zero ? Kind::zero : Kind::finite, negative, a.exponent + b.exponent, a.significand * b.significand};
 }
 
-Wide squareRoot(Wide value) {
-  Wide root = 0;
-  for (Wide bit = Wide{1} << 63; bit != 0; bit >>= 1) {
-    const Wide candidate = root | bit;
+Bits128 squareRoot(Bits128 value) {
+  Bits128 root = 0;
+  for (Bits128 bit = Bits128{1} << 63; bit != 0; bit >>= 1) {
+    const Bits128 candidate = root | bit;
     if (candidate * candidate <= value) {
       root = candidate;
     }
@@ -236,8 +236,8 @@ std::uint64_t softDiv(Format format, std::uint64_t a, std::uint64_t b, Rounding 
     return withSign(format, negative, 0);
   }
   const int up = 126 - topBit(left.significand);
-  const Wide dividend = left.significand << up;
-  const Wide quotient = dividend / right.significand;
+  const Bits128 dividend = left.significand << up;
+  const Bits128 quotient = dividend / right.significand;
   const bool sticky = dividend % right.significand != 0;
   return encode(format, negative, quotient, left.exponent - up - right.exponent, sticky, rounding);
 }
@@ -252,8 +252,8 @@ std::uint64_t softSqrt(Format format, std::uint64_t a, Rounding rounding) {
   }
   int up = 126 - topBit(value.significand);
   up -= (value.exponent - up) & 1; // the exponent must stay even to be halved
-  const Wide radicand = value.significand << up;
-  const Wide root = squareRoot(radicand);
+  const Bits128 radicand = value.significand << up;
+  const Bits128 root = squareRoot(radicand);
   return encode(format, false, root, (value.exponent - up) / 2, root * root != radicand, rounding);
 }
 

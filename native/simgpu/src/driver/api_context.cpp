@@ -11,9 +11,6 @@ namespace {
 
 constexpr unsigned contextFlags = CU_CTX_SCHED_MASK | CU_CTX_MAP_HOST | CU_CTX_LMEM_RESIZE_TO_MAX;
 
-/** Stream priorities go from this (most urgent) to 0. */
-constexpr int greatestPriority = -5;
-
 CUresult checkDevice(Driver& driver, CUdevice device) {
   if (device == 0) return CUDA_SUCCESS;
   return driver.refuse(CUDA_ERROR_INVALID_DEVICE, "there is one device, number 0, not " + std::to_string(device));
@@ -278,7 +275,7 @@ CUresult cuCtxSetSharedMemConfig(int config) {
 
 CUresult cuCtxGetStreamPriorityRange(int* least, int* greatest) {
   return callInContext("cuCtxGetStreamPriorityRange", [&](Driver&, Context&) {
-    if (least != nullptr) *least = 0;
+    if (least != nullptr) *least = leastPriority;
     if (greatest != nullptr) *greatest = greatestPriority;
     return CUDA_SUCCESS;
   });

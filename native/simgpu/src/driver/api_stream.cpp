@@ -10,9 +10,6 @@ using namespace simgpu::driver;
 
 namespace {
 
-constexpr int leastPriority = 0;
-constexpr int greatestPriority = -5;
-
 using StreamPointer = std::shared_ptr<Stream>;
 
 template <class Body> CUresult withStream(const char* name, CUstream handle, Body body) {

@@ -68,6 +68,10 @@ struct Task {
   std::vector<Place> places; // one, or one of each node of a graph
 };
 
+/** Of streams: from the most urgent to the least. */
+inline constexpr int greatestPriority = -5;
+inline constexpr int leastPriority = 0;
+
 struct Stream {
   CUstream handle = nullptr;
   std::uint64_t owner = 0;

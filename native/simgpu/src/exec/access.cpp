@@ -199,7 +199,10 @@ void resolveSharedAll(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
       warp.block.shadow.access(warp, op, lane, static_cast<std::uint32_t>(address), access.bytes, kind,
                                access.usedBytes);
     });
-    if (kind == SharedAccess::read) {
+    if (kind == SharedAccess::write) {
+      warp.laneRaces.write(warp, op, mask, addresses, access.bytes);
+    } else if (kind == SharedAccess::read) {
+      warp.laneRaces.read(warp, op, mask, addresses, access);
       warp.noteSharedRead(op, mask, addresses, access.bytes);
     }
   }

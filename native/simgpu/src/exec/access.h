@@ -20,7 +20,6 @@ struct Access {
   std::uint32_t usedBytes = ~0u;    // see ptx::Instruction::usedBytesMask
 };
 
-using LaneAddresses = std::array<std::uint64_t, lanesPerWarp>;
 using LanePointers = std::array<std::byte*, lanesPerWarp>;
 
 /** What an operation with address flags (see decoder.h) addresses; all 32 entries are filled. */

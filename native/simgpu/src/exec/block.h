@@ -58,7 +58,6 @@ public:
   SharedShadow shadow;    // empty when checks are off
   std::uint32_t time = 1; // grows with every synchronisation inside the block
   std::vector<std::unique_ptr<Warp>> warps;
-  std::uint32_t lastFence = 0; // on the launch's clock, see global_race.cpp
 
 private:
   void advance();

@@ -14,7 +14,6 @@ using ptx::Type;
 
 namespace {
 
-constexpr std::uint32_t frameAlignment = 128; // no variable needs more; keeps "or" arithmetic on addresses right
 constexpr std::uint64_t largestLocal = 512 * 1024;
 
 } // namespace
@@ -22,9 +21,6 @@ constexpr std::uint64_t largestLocal = 512 * 1024;
 Decoder::Decoder(const LinkContext& context, Code& code) : context_(context), code_(code) {
   values_.resize(1);
   for (const ptx::Register& reg : context.function->registers) {
-    if (slotSize(reg.type) > 8) {
-      throw PtxError(context.function->line, "128-bit register '" + reg.name + "' is not simulated", true);
-    }
     values_.push_back({slotSize(reg.type), false, 0});
   }
 }

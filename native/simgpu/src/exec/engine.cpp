@@ -15,7 +15,7 @@ namespace simgpu {
 
 namespace {
 
-constexpr std::uint32_t warpSize = 32;
+constexpr std::uint32_t threadsPerWarp = 32;
 constexpr std::uint32_t registerUnit = 256;      // registers are allocated to warps in units of this
 constexpr std::uint32_t sharedUnit = 128;        // and shared memory to blocks
 constexpr std::uint64_t gridWorkspaceBytes = 4096; // cooperative groups keep the grid barrier's counter there
@@ -164,13 +164,13 @@ std::uint32_t Engine::occupancy(const KernelInfo& kernel, std::uint32_t threads,
   if (threads == 0 || threads > model_.threadsPerBlock) {
     return 0;
   }
-  const std::uint32_t warps = (threads + warpSize - 1) / warpSize;
-  const std::uint32_t registersPerWarp = roundUp(std::max(1u, kernel.registers) * warpSize, registerUnit);
+  const std::uint32_t warps = (threads + threadsPerWarp - 1) / threadsPerWarp;
+  const std::uint32_t registersPerWarp = roundUp(std::max(1u, kernel.registers) * threadsPerWarp, registerUnit);
   const std::uint32_t byRegisters = model_.registersPerSm / registersPerWarp / warps;
   const std::uint32_t shared =
       roundUp(kernel.staticSharedBytes + dynamicShared + model_.sharedReservedPerBlock, sharedUnit);
   const std::uint32_t byShared = model_.sharedPerSm / shared;
-  const std::uint32_t byThreads = model_.threadsPerSm / (warps * warpSize);
+  const std::uint32_t byThreads = model_.threadsPerSm / (warps * threadsPerWarp);
   return std::min({byRegisters, byShared, byThreads, model_.blocksPerSm});
 }
 
@@ -213,6 +213,9 @@ LaunchResult Engine::launch(const Kernel& kernel, const LaunchConfig& config, st
   context.sharedTotal = context.reservedShared + model_.sharedReservedPerBlock;
   context.launchId = ++launchCount_;
   context.heapOwner = content.owner;
+  if (context.settings.checks) {
+    context.fences = std::vector<std::atomic<std::uint32_t>>(std::min(config.grid.volume(), blocksTraced));
+  }
   context.recordAccesses = config.footprint != nullptr;
   if (config.cooperative) {
     context.gridWorkspace = prepareGridWorkspace();

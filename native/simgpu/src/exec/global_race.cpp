@@ -2,8 +2,8 @@
 //
 // Every aligned word of global memory has a tag with the launch, the block and the bytes of its last plain write, and
 // the time of that write on a clock that ticks with every fence of the launch. The write is ordered before another
-// block's if its block has fenced since, and the other block fenced after that. Which fences belong together is not
-// traced, so a race can be missed, but what is ordered is never reported. Equal values are no defect (flags, padding),
+// block's if its own block has fenced since, and the other block fenced after that. Through which variable the one saw
+// that the other had is not traced, so a race can be missed, but what is ordered is never reported. Equal values are no defect (flags, padding),
 // and atomics do not race.
 #include "exec/access.h"
 #include "exec/block.h"
@@ -17,8 +17,10 @@ namespace {
 
 // A tag, from the top: 20 bits of launch, 20 of block, 20 of clock, 4 of bytes.
 constexpr std::uint64_t launchBits = 20;
-constexpr std::uint64_t blockBits = 20;
+constexpr std::uint64_t blockBits = 20; // blocksTraced
 constexpr std::uint64_t clockBits = 20;
+
+static_assert(blocksTraced == std::uint64_t{1} << blockBits);
 
 std::uint64_t low(std::uint64_t value, std::uint64_t bits) { return value & ((std::uint64_t{1} << bits) - 1); }
 
@@ -26,7 +28,8 @@ std::uint64_t low(std::uint64_t value, std::uint64_t bits) { return value & ((st
 
 void noteGlobalFence(Warp& warp) {
   if (warp.launch.settings.checks) {
-    warp.block.lastFence = warp.launch.clock.fetch_add(1, std::memory_order_acq_rel) + 1;
+    const std::uint32_t now = warp.launch.clock.fetch_add(1, std::memory_order_acq_rel) + 1;
+    warp.launch.fences[warp.block.linear % blocksTraced].store(now, std::memory_order_release);
   }
 }
 
@@ -46,8 +49,9 @@ void noteGlobalWrite(Warp& warp, const Op& op, int lane, std::byte* pointer, con
     if (old >> (4 + clockBits + blockBits) == launchId && oldBlock != block && (old & written) != 0 &&
         std::memcmp(pointer + done, static_cast<const std::byte*>(value) + done, count) != 0) {
       const std::uint64_t when = low(old >> 4, clockBits);
-      // the clock ticked after that write, and this block has fenced since the tick
-      const bool ordered = warp.block.lastFence > when + 1;
+      // that block fenced after its write, and this one after that
+      const bool ordered = launch.fences[oldBlock].load(std::memory_order_acquire) > when &&
+                           launch.fences[block].load(std::memory_order_acquire) > when + 1;
       if (!ordered) {
         Finding finding = warp.launch.locate(FindingKind::blockRace, Status::launchFailed, warp, op, lane);
         finding.address = address + done;

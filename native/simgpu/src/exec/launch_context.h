@@ -14,6 +14,9 @@
 
 namespace simgpu {
 
+/** Blocks that the check of races between blocks tells apart; beyond, several share a number. */
+inline constexpr std::uint64_t blocksTraced = std::uint64_t{1} << 20;
+
 /** Thrown to end a launch after the reason was reported. */
 struct LaunchFault {};
 
@@ -66,6 +69,7 @@ public:
 
   // Order of synchronisation between blocks, for the check of races between them: see global_race.cpp.
   std::atomic<std::uint32_t> clock{1};
+  std::vector<std::atomic<std::uint32_t>> fences; // last fence of each block on that clock; empty when checks are off
 
 private:
   std::mutex mutex_;

@@ -84,7 +84,9 @@ void perform(Warp& warp, const PendingCopy& copy, std::uint32_t lanes) {
     if (copy.sourceBytes[index] == 16) {
       std::memcpy(to, copy.from[index], 16); // the usual size, as one instruction
     } else {
-      std::memcpy(to, copy.from[index], copy.sourceBytes[index]);
+      if (copy.sourceBytes[index] != 0) { // else the address may be null
+        std::memcpy(to, copy.from[index], copy.sourceBytes[index]);
+      }
       std::memset(to + copy.sourceBytes[index], 0, copy.bytes - copy.sourceBytes[index]);
     }
     warp.block.shadow.completePending(warp, *copy.op, lane, copy.to[index], copy.bytes);

@@ -11,7 +11,7 @@ namespace {
 using ptx::Space;
 using ptx::Type;
 
-struct Add {
+struct AtomicAdd {
   template <class T> static T apply(T old, T b, T) { return static_cast<T>(old + b); }
 };
 struct AddFloat {
@@ -36,13 +36,13 @@ template <class H> struct AddHalves {
     return static_cast<std::uint32_t>(high) << 16 | low;
   }
 };
-struct And {
+struct AtomicAnd {
   template <class T> static T apply(T old, T b, T) { return old & b; }
 };
-struct Or {
+struct AtomicOr {
   template <class T> static T apply(T old, T b, T) { return old | b; }
 };
-struct Xor {
+struct AtomicXor {
   template <class T> static T apply(T old, T b, T) { return old ^ b; }
 };
 struct Exchange {
@@ -109,10 +109,10 @@ Handler addHandler(Decoder& d, Type type) {
   switch (type) {
   case Type::u32:
   case Type::s32:
-    return atomic<std::uint32_t, Add>;
+    return atomic<std::uint32_t, AtomicAdd>;
   case Type::u64:
   case Type::s64:
-    return atomic<std::uint64_t, Add>;
+    return atomic<std::uint64_t, AtomicAdd>;
   case Type::f32:
     return atomic<std::uint32_t, AddFloat>;
   case Type::f64:
@@ -171,13 +171,13 @@ void decodeAtomic(Decoder& d) {
     handler = addHandler(d, type);
     break;
   case 1:
-    handler = bitsHandler<And>(d, type);
+    handler = bitsHandler<AtomicAnd>(d, type);
     break;
   case 2:
-    handler = bitsHandler<Or>(d, type);
+    handler = bitsHandler<AtomicOr>(d, type);
     break;
   case 3:
-    handler = bitsHandler<Xor>(d, type);
+    handler = bitsHandler<AtomicXor>(d, type);
     break;
   case 4:
     handler = bitsHandler<Exchange>(d, type);

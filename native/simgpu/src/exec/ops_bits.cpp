@@ -1,6 +1,7 @@
 // Logic, shifts, bit fields, permutations and packed integer instructions.
 #include "arith/bit_field.h"
 #include "arith/packed_integer.h"
+#include "exec/bit_operations.h"
 #include "exec/lanes.h"
 #include "exec/opcode_table.h"
 
@@ -11,17 +12,8 @@ namespace simgpu {
 namespace {
 
 using ptx::Type;
-constexpr InstructionClass integer = InstructionClass::integer;
+constexpr InstructionClass bitClass = InstructionClass::integer;
 
-struct And {
-  template <class T> static T apply(T a, T b) { return static_cast<T>(a & b); }
-};
-struct Or {
-  template <class T> static T apply(T a, T b) { return static_cast<T>(a | b); }
-};
-struct Xor {
-  template <class T> static T apply(T a, T b) { return static_cast<T>(a ^ b); }
-};
 struct Not {
   template <class T> static T apply(T a) { return static_cast<T>(~a); }
 };
@@ -96,7 +88,7 @@ template <class F> void decodeLogicBinary(Decoder& d, Type type) {
     return;
   }
   const Handler handler = forBits(d, type, []<class T>(TypeTag<T>) -> Handler { return binary<F, T, T>; });
-  emitBinary(d, handler, integer, type, type, type);
+  emitBinary(d, handler, bitClass, type, type, type);
 }
 
 void lop3(Warp& warp, const Op& op, std::uint32_t mask) {
@@ -175,9 +167,9 @@ void decodeLogic(Decoder& d) {
     op.a = a;
     op.d = to;
   } else if (opcode == "not") {
-    emitUnary(d, forBits(d, type, []<class T>(TypeTag<T>) -> Handler { return unary<Not, T, T>; }), integer, type, type);
+    emitUnary(d, forBits(d, type, []<class T>(TypeTag<T>) -> Handler { return unary<Not, T, T>; }), bitClass, type, type);
   } else {
-    emitUnary(d, forBits(d, type, []<class T>(TypeTag<T>) -> Handler { return unary<LogicalNot, T, T>; }), integer, type,
+    emitUnary(d, forBits(d, type, []<class T>(TypeTag<T>) -> Handler { return unary<LogicalNot, T, T>; }), bitClass, type,
               type);
   }
 }
@@ -188,7 +180,7 @@ void decodeShift(Decoder& d) {
   const Handler handler = forInteger(d, type, [left]<class T>(TypeTag<T>) -> Handler {
     return left ? binary<ShiftLeft, T, T, std::uint32_t> : binary<ShiftRight, T, T, std::uint32_t>;
   });
-  emitBinary(d, handler, integer, type, type, Type::u32);
+  emitBinary(d, handler, bitClass, type, type, Type::u32);
 }
 
 void decodeFunnelShift(Decoder& d) {
@@ -200,7 +192,7 @@ void decodeFunnelShift(Decoder& d) {
   using U = std::uint32_t;
   const Handler handler = *direction == 0 ? (*overflow == 0 ? ternary<FunnelLeft<false>, U, U> : ternary<FunnelLeft<true>, U, U>)
                                           : (*overflow == 0 ? ternary<FunnelRight<false>, U, U> : ternary<FunnelRight<true>, U, U>);
-  emitTernary(d, handler, integer, Type::b32, Type::b32, Type::b32, Type::u32);
+  emitTernary(d, handler, bitClass, Type::b32, Type::b32, Type::b32, Type::u32);
 }
 
 void decodeLop3(Decoder& d) {
@@ -222,7 +214,7 @@ void decodeLop3(Decoder& d) {
   const ValueId q = combine ? d.predicate(5) : 0;
   const ValueId to = d.destination(pair ? result.elements[0] : result, 4);
   const ValueId p = pair ? d.destination(result.elements[1], 0) : 0;
-  Op& op = d.emit(pair ? lop3Predicate : lop3, integer);
+  Op& op = d.emit(pair ? lop3Predicate : lop3, bitClass);
   op.a = a;
   op.b = b;
   op.c = c;
@@ -239,7 +231,7 @@ void decodePermute(Decoder& d) {
   if (type != Type::b32) {
     d.fail("the type must be .b32");
   }
-  emitTernary(d, permute, integer, type, type, type, type).n = static_cast<std::uint8_t>(mode ? *mode + 1 : 0);
+  emitTernary(d, permute, bitClass, type, type, type, type).n = static_cast<std::uint8_t>(mode ? *mode + 1 : 0);
 }
 
 void decodeBitField(Decoder& d) {
@@ -250,18 +242,18 @@ void decodeBitField(Decoder& d) {
   if (opcode == "bfe") {
     const Handler handler = forInteger(
         d, type, []<class T>(TypeTag<T>) -> Handler { return ternary<Extract, T, T, std::uint32_t, std::uint32_t>; });
-    emitTernary(d, handler, integer, type, type, Type::u32, Type::u32);
+    emitTernary(d, handler, bitClass, type, type, Type::u32, Type::u32);
   } else if (opcode == "bmsk") {
     const Handler handler = wrap ? binary<MaskBits<true>, std::uint32_t, std::uint32_t>
                                  : binary<MaskBits<false>, std::uint32_t, std::uint32_t>;
-    emitBinary(d, handler, integer, Type::b32, Type::b32, Type::b32);
+    emitBinary(d, handler, bitClass, Type::b32, Type::b32, Type::b32);
   } else if (opcode == "szext") {
     const Handler handler =
         type == Type::s32 ? (wrap ? Handler{binary<Extend<true>, std::int32_t, std::int32_t, std::uint32_t>}
                                   : Handler{binary<Extend<false>, std::int32_t, std::int32_t, std::uint32_t>})
                           : (wrap ? Handler{binary<Extend<true>, std::uint32_t, std::uint32_t>}
                                   : Handler{binary<Extend<false>, std::uint32_t, std::uint32_t>});
-    emitBinary(d, handler, integer, Type::b32, Type::b32, Type::b32);
+    emitBinary(d, handler, bitClass, Type::b32, Type::b32, Type::b32);
   } else {
     d.expectOperands(5, 5);
     if (type != Type::b32 && type != Type::b64) {
@@ -272,7 +264,7 @@ void decodeBitField(Decoder& d) {
     const ValueId c = d.source(3, Type::u32);
     const ValueId e = d.source(4, Type::u32);
     const ValueId to = d.destination(0, ptx::sizeOf(type));
-    Op& op = d.emit(type == Type::b32 ? insertField<std::uint32_t> : insertField<std::uint64_t>, integer);
+    Op& op = d.emit(type == Type::b32 ? insertField<std::uint32_t> : insertField<std::uint64_t>, bitClass);
     op.a = a;
     op.b = b;
     op.c = c;
@@ -286,7 +278,7 @@ void decodeBitCount(Decoder& d) {
   const bool shiftAmount = opcode == "bfind" && d.take("shiftamt");
   const Type type = d.takeType();
   if (opcode == "fns") {
-    emitTernary(d, ternary<NthSet, std::uint32_t, std::uint32_t, std::uint32_t, std::int32_t>, integer, Type::b32,
+    emitTernary(d, ternary<NthSet, std::uint32_t, std::uint32_t, std::uint32_t, std::int32_t>, bitClass, Type::b32,
                 Type::b32, Type::b32, Type::s32);
     return;
   }
@@ -305,7 +297,7 @@ void decodeBitCount(Decoder& d) {
                                 : Handler{unary<Find<false>, std::uint32_t, T>};
     }
   });
-  emitUnary(d, handler, integer, opcode == "brev" ? type : Type::u32, type);
+  emitUnary(d, handler, bitClass, opcode == "brev" ? type : Type::u32, type);
 }
 
 void decodeDotProduct(Decoder& d) {
@@ -316,7 +308,7 @@ void decodeDotProduct(Decoder& d) {
   if (ptx::sizeOf(left) != 4 || ptx::sizeOf(right) != 4 || (halves && !part)) {
     d.fail("the form is dp4a.type.type or dp2a.{lo,hi}.type.type with .u32 and .s32");
   }
-  Op& op = emitTernary(d, halves ? dotProduct<true> : dotProduct<false>, integer, Type::b32, Type::b32, Type::b32,
+  Op& op = emitTernary(d, halves ? dotProduct<true> : dotProduct<false>, bitClass, Type::b32, Type::b32, Type::b32,
                        Type::b32);
   op.flags = static_cast<std::uint8_t>((ptx::isSigned(left) ? aSigned : 0) | (ptx::isSigned(right) ? bSigned : 0) |
                                        (part.value_or(0) == 1 ? highHalf : 0));
@@ -357,7 +349,7 @@ void decodeVideo(Decoder& d) {
   instruction.resultSigned = expected == 3 && ptx::isSigned(types[0]);
   instruction.saturate = d.take("sat");
   instruction.accumulate = d.take("add");
-  Op& op = emitTernary(d, video, integer, Type::b32, Type::b32, Type::b32, Type::b32);
+  Op& op = emitTernary(d, video, bitClass, Type::b32, Type::b32, Type::b32, Type::b32);
   op.imm = d.keep(std::make_shared<const arith::VideoInstruction>(instruction));
 }
 

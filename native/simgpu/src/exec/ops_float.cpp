@@ -18,10 +18,10 @@ InstructionClass classOf(Type type) {
   return type == Type::f64 ? InstructionClass::float64 : InstructionClass::float32;
 }
 
-template <FloatMode M> struct Add {
+template <FloatMode M> struct FloatAdd {
   template <class T> static T apply(T a, T b) { return arith::add(a, b, M); }
 };
-template <FloatMode M> struct Sub {
+template <FloatMode M> struct FloatSub {
   template <class T> static T apply(T a, T b) { return arith::sub(a, b, M); }
 };
 template <FloatMode M> struct Mul {
@@ -39,10 +39,10 @@ template <FloatMode M> struct Rcp {
 template <FloatMode M> struct Sqrt {
   template <class T> static T apply(T a) { return arith::sqrt(a, M); }
 };
-template <FloatMode M> struct Neg {
+template <FloatMode M> struct FloatNeg {
   template <class T> static T apply(T a) { return arith::neg(a, M); }
 };
-template <FloatMode M> struct Abs {
+template <FloatMode M> struct FloatAbs {
   template <class T> static T apply(T a) { return arith::abs(a, M); }
 };
 
@@ -159,10 +159,10 @@ void decodeFloat(Decoder& d, FloatOperation operation, Type type) {
   requireFloat(d, type);
   switch (operation) {
   case FloatOperation::add:
-    emitBinary(d, binaryMode<Add>(type, takeFloatMode(d, type, true)), classOf(type), type, type, type);
+    emitBinary(d, binaryMode<FloatAdd>(type, takeFloatMode(d, type, true)), classOf(type), type, type, type);
     break;
   case FloatOperation::sub:
-    emitBinary(d, binaryMode<Sub>(type, takeFloatMode(d, type, true)), classOf(type), type, type, type);
+    emitBinary(d, binaryMode<FloatSub>(type, takeFloatMode(d, type, true)), classOf(type), type, type, type);
     break;
   case FloatOperation::mul:
     emitBinary(d, binaryMode<Mul>(type, takeFloatMode(d, type, true)), classOf(type), type, type, type);
@@ -180,10 +180,10 @@ void decodeFloat(Decoder& d, FloatOperation operation, Type type) {
     decodeExtremum(d, true, type);
     break;
   case FloatOperation::neg:
-    emitUnary(d, unaryMode<Neg>(type, takeFloatMode(d, type, false)), classOf(type), type, type);
+    emitUnary(d, unaryMode<FloatNeg>(type, takeFloatMode(d, type, false)), classOf(type), type, type);
     break;
   case FloatOperation::abs:
-    emitUnary(d, unaryMode<Abs>(type, takeFloatMode(d, type, false)), classOf(type), type, type);
+    emitUnary(d, unaryMode<FloatAbs>(type, takeFloatMode(d, type, false)), classOf(type), type, type);
     break;
   }
 }

@@ -53,10 +53,10 @@ template <class H, int PerLane, bool Larger> void halfExtremum(Warp& warp, const
   storeHalves<PerLane>(warp, op, mask, result);
 }
 
-template <class H> struct Neg {
+template <class H> struct HalfNeg {
   static std::uint16_t apply(std::uint16_t a, bool flush) { return arith::halfNeg<H>(a, flush); }
 };
-template <class H> struct Abs {
+template <class H> struct HalfAbs {
   static std::uint16_t apply(std::uint16_t a, bool flush) { return arith::halfAbs<H>(a, flush); }
 };
 template <class H> struct Exp2 {
@@ -129,7 +129,7 @@ void decodeHalf(Decoder& d, FloatOperation operation, Type type) {
     return;
   }
   if (operation == FloatOperation::neg || operation == FloatOperation::abs) {
-    const Handler handler = operation == FloatOperation::neg ? unaryOf<Neg>(type) : unaryOf<Abs>(type);
+    const Handler handler = operation == FloatOperation::neg ? unaryOf<HalfNeg>(type) : unaryOf<HalfAbs>(type);
     emitUnary(d, handler, half, type, type).flags = flags;
     return;
   }

@@ -161,7 +161,7 @@ void isGlobalAddress(Warp& warp, const Op& op, std::uint32_t mask) {
                     }));
 }
 
-Space takeSpace(Decoder& d) {
+Space takeWindow(Decoder& d) {
   const auto space = d.takeAny({"shared", "shared::cta", "local", "param", "param::entry", "global", "const"});
   constexpr Space spaces[] = {Space::shared, Space::shared, Space::local,   Space::param,
                               Space::param,  Space::global, Space::constant};
@@ -223,7 +223,7 @@ void decodeMov(Decoder& d) {
 
 void decodeConvertAddress(Decoder& d) {
   const bool to = d.take("to");
-  const Space space = takeSpace(d);
+  const Space space = takeWindow(d);
   if (d.takeType() != Type::u64) {
     d.fail("addresses have type .u64");
   }
@@ -234,7 +234,7 @@ void decodeConvertAddress(Decoder& d) {
 }
 
 void decodeIsSpace(Decoder& d) {
-  const Space space = takeSpace(d);
+  const Space space = takeWindow(d);
   d.expectOperands(2, 2);
   const ValueId a = d.source(1, Type::u64);
   const ValueId p = d.destination(0, 0);

@@ -1,5 +1,6 @@
 // Instructions that exchange values between lanes. The interpreter has made sure that the lanes a membermask names are
 // together (OpKind::collective); lanes with different membermasks may still be in one call.
+#include "exec/bit_operations.h"
 #include "exec/lanes.h"
 #include "exec/opcode_table.h"
 
@@ -129,15 +130,6 @@ struct Least {
 };
 struct Most {
   template <class T> static T apply(T a, T b) { return a > b ? a : b; }
-};
-struct And {
-  template <class T> static T apply(T a, T b) { return a & b; }
-};
-struct Or {
-  template <class T> static T apply(T a, T b) { return a | b; }
-};
-struct Xor {
-  template <class T> static T apply(T a, T b) { return a ^ b; }
 };
 
 template <class F, class T> void reduce(Warp& warp, const Op& op, std::uint32_t mask) {

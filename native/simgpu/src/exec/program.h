@@ -4,6 +4,7 @@
 #include "count/counters.h"
 #include "ptx/syntax.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,6 +16,11 @@ namespace simgpu {
 
 class Warp;
 struct Op;
+
+inline constexpr int lanesPerWarp = 32;
+inline constexpr std::uint32_t allLanes = ~0u;
+
+using LaneAddresses = std::array<std::uint64_t, lanesPerWarp>;
 
 /** Executes an operation for the lanes of `mask`, which is never empty. */
 using Handler = void (*)(Warp& warp, const Op& op, std::uint32_t mask);
@@ -89,6 +95,9 @@ struct FrameConstant {
   std::uint32_t size = 0;
   std::uint64_t value = 0;
 };
+
+/** Of a frame's local memory: no variable needs more, and it keeps \"or\" arithmetic on addresses right. */
+inline constexpr std::uint32_t frameAlignment = 128;
 
 /** A parameter's or result's place in the local memory of a frame. */
 struct LocalRange {

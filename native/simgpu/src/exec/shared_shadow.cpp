@@ -12,7 +12,7 @@ namespace simgpu {
 
 namespace {
 
-enum Flags : std::uint32_t { written = 1, strong = 2, pending = 4 };
+enum Flags : std::uint32_t { written = 1, strong = 2, pending = 4, torn = 8 };
 
 constexpr int timeShift = 16;
 constexpr int warpShift = 8;
@@ -32,6 +32,7 @@ void SharedShadow::reset(std::uint32_t bytes) {
   writes_.assign(bytes, 0);
   readers_.assign(bytes, 0);
   readTimes_.assign(bytes, 0);
+  torn_.clear();
 }
 
 void SharedShadow::forgetTimes() {
@@ -64,7 +65,7 @@ bool SharedShadow::quick(const Warp& warp, std::uint32_t offset, std::uint32_t b
   } else {
     for (std::uint32_t i = 0; i < size; i++) {
       const bool wrote = bool(warpOf(writes[i]) != index) & bool(timeOf(writes[i]) >= acquired);
-      conflict |= std::uint32_t{wrote} | ((writes[i] & (written | pending)) ^ written);
+      conflict |= std::uint32_t{wrote} | ((writes[i] & (written | pending | torn)) ^ written);
     }
   }
   return conflict == 0;
@@ -147,16 +148,16 @@ bool SharedShadow::slow(Warp& warp, const Op& op, int lane, std::uint32_t addres
   return true;
 }
 
-namespace {
-
-Finding describe(const Warp& warp, const Op& op, int lane, std::uint32_t address, FindingKind kind,
-                 std::string detail) {
+Finding describeShared(const Warp& warp, const Op& op, int lane, std::uint32_t address, FindingKind kind,
+                       std::string detail) {
   Finding finding = warp.launch.locate(kind, Status::launchFailed, warp, op, lane);
   finding.address = sharedWindow + address;
   finding.allocation = "shared memory of the block";
   finding.detail = std::move(detail);
   return finding;
 }
+
+namespace {
 
 /** The other warp released after its access, and this one acquired after that. */
 bool ordered(const Warp& warp, std::uint32_t other, std::uint32_t when) {
@@ -177,7 +178,7 @@ bool SharedShadow::slowRead(Warp& warp, const Op& op, int lane, std::uint32_t ad
                             SharedAccess kind) {
   const std::uint32_t entry = writes_[address];
   const auto suspect = [&](FindingKind findingKind, const std::string& detail) {
-    warp.suspect(op, lane, byte, findingKind, [&] { return describe(warp, op, lane, address, findingKind, detail); });
+    warp.suspect(op, lane, byte, findingKind, [&] { return describeShared(warp, op, lane, address, findingKind, detail); });
     return false;
   };
   if ((entry & pending) != 0) {
@@ -185,6 +186,9 @@ bool SharedShadow::slowRead(Warp& warp, const Op& op, int lane, std::uint32_t ad
   }
   if ((entry & written) == 0) {
     return suspect(FindingKind::uninitialisedRead, "nobody wrote this shared byte");
+  }
+  if ((entry & torn) != 0) {
+    return suspect(FindingKind::sharedRace, torn_.at(address));
   }
   if (unordered(warp, address, kind)) {
     return suspect(FindingKind::sharedRace, "warp " + std::to_string(warpOf(entry)) +
@@ -197,12 +201,12 @@ void SharedShadow::slowWrite(Warp& warp, const Op& op, int lane, std::uint32_t a
   const std::uint32_t entry = writes_[address];
   LaunchContext& launch = warp.launch;
   if ((entry & pending) != 0) {
-    launch.report(describe(warp, op, lane, address, FindingKind::pendingCopy,
+    launch.report(describeShared(warp, op, lane, address, FindingKind::pendingCopy,
                            "a cp.async to this byte has not been waited for"));
     return;
   }
   if (unordered(warp, address, kind)) {
-    launch.report(describe(warp, op, lane, address, FindingKind::sharedRace,
+    launch.report(describeShared(warp, op, lane, address, FindingKind::sharedRace,
                            "warp " + std::to_string(warpOf(entry)) + " wrote the byte and no barrier came between"));
     return;
   }
@@ -213,7 +217,7 @@ void SharedShadow::slowWrite(Warp& warp, const Op& op, int lane, std::uint32_t a
       continue;
     }
     const auto race = [&] {
-      return describe(warp, op, lane, address, FindingKind::sharedRace,
+      return describeShared(warp, op, lane, address, FindingKind::sharedRace,
                       "warp " + std::to_string(reader) + " read the byte and no barrier came between");
     };
     if (!warp.block.warps[reader]->overwrites(address, readTimes_[address], race)) {
@@ -248,6 +252,13 @@ void SharedShadow::completePending(Warp& warp, const Op& op, int lane, std::uint
     writes_[offset + i] &= ~std::uint32_t{pending};
   }
   access(warp, op, lane, offset, bytes, SharedAccess::write);
+}
+
+void SharedShadow::markTorn(std::uint32_t address, const std::string& why) {
+  if ((writes_[address] & torn) == 0) { // the first reason will do
+    writes_[address] |= torn;
+    torn_[address] = why;
+  }
 }
 
 void SharedShadow::markStrong(Warp& warp, std::uint32_t offset, std::uint32_t bytes) {

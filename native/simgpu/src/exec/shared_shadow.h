@@ -2,7 +2,11 @@
 // last barrier, whether a cp.async is on its way to it.
 #pragma once
 
+#include "check/finding.h"
+
 #include <cstdint>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace simgpu {
@@ -19,13 +23,17 @@ enum class SharedAccess : std::uint8_t {
   matrixRead,
 };
 
+/** A finding about a byte of the block's shared memory. */
+Finding describeShared(const Warp& warp, const Op& op, int lane, std::uint32_t address, FindingKind kind,
+                       std::string detail);
+
 /**
  * Two accesses to a byte by different warps, at least one a write and not both strong, are a race unless a
  * synchronisation lies between: the earlier warp released and the later one acquired after the access. A full barrier
  * is both for everyone, so for kernels that only use barriers the check is exact; with mbarriers and fences, whose
  * pairing is not traced, it can miss a race but does not invent one. A read that races is a defect only if its value
- * matters, see suspect.h. Lanes of one warp are not compared: here they run
- * in lock step between synchronisations.
+ * matters, see suspect.h. Lanes of one warp are
+ * compared in lane_race.h.
  */
 class SharedShadow {
 public:
@@ -40,6 +48,9 @@ public:
   void markPending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes);
   /** It has: they are written by `warp` now. */
   void completePending(Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes);
+
+  /** Lanes of a warp disagree about what the byte is to be; `why` is said of those who use it. Until the next write. */
+  void markTorn(std::uint32_t address, const std::string& why);
 
   /** Bytes whose contents are opaque from now on (mbarrier objects): initialised, and written strongly. */
   void markStrong(Warp& warp, std::uint32_t offset, std::uint32_t bytes);
@@ -65,6 +76,7 @@ private:
   std::vector<std::uint32_t> writes_;    // | time : 16 | warp : 8 | flags : 8 | of the last write
   std::vector<std::uint32_t> readers_;   // warps since then that no synchronisation ordered
   std::vector<std::uint32_t> readTimes_; // of the first of those reads
+  std::unordered_map<std::uint32_t, std::string> torn_;
 };
 
 } // namespace simgpu

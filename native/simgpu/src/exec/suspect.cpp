@@ -2,6 +2,7 @@
 
 #include "exec/block.h"
 #include "exec/decoder.h"
+#include "exec/suspect_bits.h"
 #include "exec/suspect_tensor.h"
 #include "exec/warp.h"
 
@@ -38,6 +39,11 @@ bool isMemory(const Op& op) {
 std::string_view opcodeOf(const Code& code, const Op& op) {
   const std::string_view text = code.texts[code.sources[static_cast<std::size_t>(&op - code.ops.data())].text];
   return text.substr(0, text.find('.'));
+}
+
+std::uint32_t sizeOfSlot(std::span<const OperandSlot> operands, std::uint32_t slot) {
+  const auto here = [slot](const OperandSlot& each) { return each.slot == slot; };
+  return std::find_if(operands.begin(), operands.end(), here)->size;
 }
 
 /** Both halves of a packed type are values of their own. */
@@ -297,6 +303,25 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
       taint.add(source, allLanes);
     }
   }
+  const bool conjunction = opcode == "and";
+  if (conjunction || opcode == "or") {
+    for (const OperandSlot& operand : operands) { // a byte that one source decides is good if that source is
+      if (operand.result || operand.slot == op.guard) {
+        continue;
+      }
+      const ByteLanes decided = decidedBy(warp, operand, conjunction);
+      const Taint source = taintOf(warp.registers + operand.slot);
+      for (std::size_t byte = 0; byte < taint.bytes.size(); byte++) {
+        taint.bytes[byte] &= ~(decided[byte] & ~source.bytes[byte]);
+      }
+    }
+  }
+  const bool shifts = (opcode == "shl" || opcode == "shr") && taintOf(warp.registers + op.b).any() == 0;
+  if (shifts) {
+    const OpSource& text = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
+    const bool arithmetic = code.texts[text.text].starts_with("shr.s");
+    taint.bytes = shiftedBytes(warp, op, sizeOfSlot(operands, op.a), taint.bytes, opcode == "shl", arithmetic);
+  }
   report(warp, op, address, active);
   const bool isAtomic = opcode == "atom" || opcode == "red"; // what a store writes is looked at where it goes
   if (op.kind == OpKind::callIndirect || op.kind == OpKind::branchIndexed || isAtomic) {
@@ -304,7 +329,7 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
   }
   if (memory) {
     taint = {};
-  } else if (!bytewise && taint.any() != 0) {
+  } else if (!bytewise && !shifts && taint.any() != 0) {
     if (isPacked(code, op)) {
       for (std::size_t half = 0; half < taint.bytes.size(); half += 2) {
         taint.bytes[half] = taint.bytes[half + 1] = taint.bytes[half] | taint.bytes[half + 1];

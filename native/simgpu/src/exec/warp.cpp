@@ -12,12 +12,6 @@
 
 namespace simgpu {
 
-namespace {
-
-constexpr std::uint64_t rotateAfter = 2048; // operations a polling group may run while others are ready
-
-} // namespace
-
 Warp::Warp(Block& ownBlock, Worker& ownWorker, std::uint32_t index, std::uint32_t lanes)
     : block(ownBlock), launch(ownBlock.launch), worker(ownWorker), index_(index), existing_(lanes), live_(lanes),
       mask_(lanes), ops_(launch.code->ops.data()), extended_(launch.code->extended.data()) {

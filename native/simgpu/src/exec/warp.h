@@ -1,6 +1,7 @@
 // The state of a running warp: groups of lanes, call frames, registers.
 #pragma once
 
+#include "exec/lane_race.h"
 #include "exec/program.h"
 #include "exec/suspect.h"
 
@@ -17,8 +18,8 @@ class Block;
 class LaunchContext;
 class Worker;
 
-inline constexpr int lanesPerWarp = 32;
-inline constexpr std::uint32_t allLanes = ~0u;
+/** Operations a polling group may run while others are ready. */
+inline constexpr std::uint64_t rotateAfter = 2048;
 
 /** Calls `action(lane)` for every set bit. */
 template <class Action> void forEachLane(std::uint32_t mask, Action action) {
@@ -153,6 +154,7 @@ public:
   Worker& worker;
   bool polled = false;      // executed something that spin loops consist of
   std::vector<CopyBatch> copies;
+  LaneRaces laneRaces;
   std::uint32_t acquired = 1; // block time of the last acquire and the last release, for race checks
   std::uint32_t released = 1;
 

@@ -11,8 +11,6 @@ namespace simgpu {
 
 namespace {
 
-constexpr std::uint64_t rotateAfter = 2048;
-constexpr std::uint32_t frameAlignment = 128;
 
 } // namespace
 
@@ -351,6 +349,7 @@ bool Warp::collective(const Op& op, std::uint32_t active) {
     }
   });
   if (together != 0) {
+    laneRaces.met(together);
     op.run(*this, op, together);
   }
   if (mask_ != 0) {
@@ -363,6 +362,7 @@ bool Warp::collective(const Op& op, std::uint32_t active) {
 bool Warp::aligned(const Op& op, std::uint32_t active) {
   if (active == live_ || active == 0) {
     if (active != 0) {
+      laneRaces.met(allLanes);
       op.run(*this, op, active);
     }
     pc_++;
@@ -380,6 +380,8 @@ bool Warp::warpBarrier(const Op& op, std::uint32_t active) {
     const std::uint32_t needed = members & live_;
     if ((needed & ~lanes) != 0) {
       park(LaneGroup::State::warpBarrier, lanes, needed);
+    } else {
+      laneRaces.met(lanes);
     }
   });
   wakeWarpBarrier();

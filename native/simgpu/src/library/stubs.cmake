@@ -11,6 +11,8 @@ function(simgpu_stubs list code_name code out_variable)
   endforeach()
   set(file ${CMAKE_CURRENT_BINARY_DIR}/stubs.cpp)
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/stubs.cpp.in ${file} @ONLY)
+  # a weak function and its implementation cannot be in one unit
+  set_source_files_properties(${file} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set(${out_variable} ${file} PARENT_SCOPE)
 endfunction()
 

@@ -1,6 +1,8 @@
 #include "ptx/body_parser.h"
 
 #include "ptx/declaration_parser.h"
+#include "ptx/lowering.h"
+#include "ptx/operand_parser.h"
 #include "ptx/scope_tree.h"
 
 #include <algorithm>
@@ -10,7 +12,6 @@ namespace simgpu::ptx {
 
 namespace {
 
-constexpr std::uint32_t deepestOperand = 8;
 constexpr std::uint64_t mostRegisters = 1 << 24; // in one ".reg %r<N>"
 
 constexpr std::array<std::string_view, 5> unsupportedOpcodes{"tex", "tld4", "txq", "suq", "istypep"};
@@ -18,11 +19,20 @@ constexpr std::array<std::string_view, 4> unsupportedPrefixes{"suld", "sust", "s
 
 class BodyParser {
 public:
-  BodyParser(TokenReader& reader, Function& function, std::vector<Variable>& globals)
-      : reader_(reader), function_(function), globals_(globals), scopes_(function) {
+  BodyParser(TokenReader& reader, Function& function, std::vector<Variable>& globals, const Signatures& signatures)
+      : reader_(reader), function_(function), globals_(globals), scopes_(function), operands_(reader, scopes_),
+        lowering_(function, signatures) {
     for (std::uint32_t i = 0; i < function.variables.size(); i++) {
-      declare(function.variables[i].name, {Symbol::Kind::variable, i});
+      const Variable& variable = function.variables[i];
+      if (variable.inRegister) {
+        const Symbol symbol = scopes_.makeRegister(variable.name, variable.type);
+        declare(variable.name, symbol);
+        lowering_.parameter(i, symbol);
+      } else {
+        declare(variable.name, {Symbol::Kind::variable, i});
+      }
     }
+    lowering_.enter();
   }
 
   void run() {
@@ -44,14 +54,15 @@ public:
         statement();
       }
     }
+    lowering_.leave();
     for (Instruction& instruction : function_.instructions) {
       for (Operand& operand : instruction.operands) {
-        resolve(operand);
+        operands_.resolve(operand);
       }
     }
     for (Table& table : function_.tables) {
       for (Operand& entry : table.entries) {
-        resolve(entry);
+        operands_.resolve(entry);
       }
     }
   }
@@ -62,8 +73,6 @@ private:
       reader_.fail("'" + name + "' is declared twice");
     }
   }
-
-  std::uint32_t addRegister(const std::string& name, Type type) { return scopes_.addRegister(name, type); }
 
   void statement() {
     const Token& token = reader_.peek();
@@ -120,7 +129,7 @@ private:
     const Token typeToken = reader_.take();
     const auto type =
         typeToken.kind == Token::Kind::directive ? typeNamed(typeToken.text.substr(1)) : std::nullopt;
-    if (!type || *type == Type::b1 || *type == Type::u4 || *type == Type::s4) {
+    if (!type || (*type == Type::b128 && length > 1) || *type == Type::b1 || *type == Type::u4 || *type == Type::s4) {
       throw PtxError(typeToken.line, "'" + std::string(typeToken.text) + "' is not a register type");
     }
     do {
@@ -132,7 +141,7 @@ private:
           reader_.fail("registers '" + name + "<>' are declared twice");
         }
       } else if (length == 1) {
-        declare(name, {Symbol::Kind::reg, addRegister(name, *type)});
+        declare(name, scopes_.makeRegister(name, *type));
       } else {
         vectorRegister(name, *type, length);
       }
@@ -144,7 +153,7 @@ private:
     constexpr std::array<std::string_view, 8> suffixes{".x", ".y", ".z", ".w", ".r", ".g", ".b", ".a"};
     const auto first = static_cast<std::uint32_t>(function_.registers.size());
     for (std::uint32_t i = 0; i < length; i++) {
-      const std::uint32_t index = addRegister(name + std::string(suffixes[i]), type);
+      const std::uint32_t index = scopes_.addRegister(name + std::string(suffixes[i]), type);
       declare(name + std::string(suffixes[i]), {Symbol::Kind::reg, index});
       declare(name + std::string(suffixes[i + 4]), {Symbol::Kind::reg, index});
     }
@@ -214,7 +223,7 @@ private:
     if (reader_.accept("@")) {
       instruction.guarded = true;
       instruction.guardNegated = reader_.accept("!");
-      const Operand guard = registerOperand(reader_.expectWord("a predicate"));
+      const Operand guard = operands_.reg(reader_.expectWord("a predicate"));
       if (function_.registers[guard.index].type != Type::pred) {
         reader_.fail("'" + function_.registers[guard.index].name + "' is not a predicate");
       }
@@ -226,11 +235,11 @@ private:
     instruction.usedBytesMask = std::exchange(usedBytesMask_, ~0u);
     if (!reader_.accept(";")) {
       do {
-        instruction.operands.push_back(operand(0));
+        instruction.operands.push_back(operands_.operand());
       } while (reader_.accept(","));
       reader_.expect(";");
     }
-    function_.instructions.push_back(std::move(instruction));
+    lowering_.add(std::move(instruction));
   }
 
   static void refuseUnsupported(const Instruction& instruction) {
@@ -242,200 +251,20 @@ private:
     }
   }
 
-  Operand registerOperand(const std::string& name) {
-    const Symbol* symbol = scopes_.lookup(name, scopes_.current());
-    if (symbol == nullptr || symbol->kind != Symbol::Kind::reg) {
-      reader_.fail("'" + name + "' is not a register");
-    }
-    Operand operand;
-    operand.kind = Operand::Kind::reg;
-    operand.index = symbol->index;
-    return operand;
-  }
-
-  Operand operand(std::uint32_t depth) {
-    Operand first = single(depth);
-    if (reader_.accept("|")) {
-      Operand pair;
-      pair.kind = Operand::Kind::pair;
-      pair.elements.push_back(std::move(first));
-      pair.elements.push_back(single(depth + 1));
-      return pair;
-    }
-    return first;
-  }
-
-  Operand single(std::uint32_t depth) {
-    if (depth > deepestOperand) {
-      reader_.fail("operands are nested too deeply");
-    }
-    if (reader_.accept("{")) {
-      return elements(Operand::Kind::vector, "}", depth);
-    }
-    if (reader_.accept("(")) {
-      return elements(Operand::Kind::list, ")", depth);
-    }
-    if (reader_.accept("[")) {
-      return address();
-    }
-    if (reader_.accept("!")) {
-      Operand negated = single(depth + 1);
-      negated.negated = !negated.negated;
-      return negated;
-    }
-    return value();
-  }
-
-  Operand elements(Operand::Kind kind, std::string_view close, std::uint32_t depth) {
-    Operand list;
-    list.kind = kind;
-    if (!reader_.accept(close)) {
-      do {
-        list.elements.push_back(operand(depth + 1));
-      } while (reader_.accept(","));
-      reader_.expect(close);
-    }
-    return list;
-  }
-
-  Operand address() {
-    Operand address;
-    address.kind = Operand::Kind::address;
-    Operand base = value();
-    // value() has already added "+ 16" to a variable's own offset
-    if (base.kind == Operand::Kind::variable || base.kind == Operand::Kind::name) {
-      address.value = std::exchange(base.value, 0);
-    }
-    address.value += offset();
-    address.elements.push_back(std::move(base));
-    reader_.expect("]");
-    return address;
-  }
-
-  /** Any number of "+ 4", "- 4", "+ -4". */
-  std::uint64_t offset() {
-    std::uint64_t sum = 0;
-    while (reader_.peek().is("+") || reader_.peek().is("-")) {
-      bool minus = reader_.take().is("-");
-      if (reader_.accept("-")) {
-        minus = !minus;
-      }
-      const std::uint64_t amount = reader_.expectInteger(~std::uint64_t{0});
-      sum += minus ? ~amount + 1 : amount;
-    }
-    return sum;
-  }
-
-  Operand value() {
-    Operand operand;
-    bool negative = false;
-    while (reader_.peek().is("-") || reader_.peek().is("+")) {
-      negative ^= reader_.take().is("-");
-    }
-    const Token token = reader_.peek();
-    switch (token.kind) {
-    case Token::Kind::integer:
-      reader_.take();
-      operand.kind = Operand::Kind::integer;
-      operand.value = negative ? ~token.value + 1 : token.value;
-      return operand;
-    case Token::Kind::single:
-      reader_.take();
-      operand.kind = Operand::Kind::single;
-      operand.value = token.value ^ (negative ? 0x80000000u : 0u);
-      return operand;
-    case Token::Kind::floating:
-      reader_.take();
-      operand.kind = Operand::Kind::floating;
-      operand.value = token.value ^ (negative ? std::uint64_t{1} << 63 : 0);
-      return operand;
-    case Token::Kind::word:
-      if (negative) {
-        reader_.fail("a minus sign before a name");
-      }
-      return named();
-    default:
-      reader_.fail("expected an operand but found " + reader_.shown());
-    }
-  }
-
-  Operand named() {
-    Operand operand;
-    operand.name = std::string(reader_.take().text);
-    operand.scope = scopes_.current();
-    if (operand.name == "_") {
-      operand.kind = Operand::Kind::sink;
-      return operand;
-    }
-    const Symbol* symbol = scopes_.lookup(operand.name, scopes_.current());
-    if (symbol == nullptr || symbol->kind == Symbol::Kind::label || symbol->kind == Symbol::Kind::table) {
-      if (symbol == nullptr && isSpecialRegister(operand.name)) {
-        operand.kind = Operand::Kind::special;
-        return operand;
-      }
-      // a label of this scope may hide one of an outer scope and still be to come: resolve at the end
-      operand.kind = Operand::Kind::name;
-      operand.value = offset();
-      return operand;
-    }
-    apply(*symbol, operand);
-    if (operand.kind == Operand::Kind::variable) {
-      operand.value = offset();
-    }
-    return operand;
-  }
-
-  void apply(const Symbol& symbol, Operand& operand) {
-    operand.index = symbol.index;
-    switch (symbol.kind) {
-    case Symbol::Kind::reg:
-      operand.kind = Operand::Kind::reg;
-      break;
-    case Symbol::Kind::vectorRegister:
-      operand.kind = Operand::Kind::vector;
-      for (std::uint32_t i = 0; i < symbol.count; i++) {
-        Operand element;
-        element.kind = Operand::Kind::reg;
-        element.index = symbol.index + i;
-        operand.elements.push_back(element);
-      }
-      break;
-    case Symbol::Kind::variable:
-    case Symbol::Kind::globalVariable:
-      operand.kind = Operand::Kind::variable;
-      operand.moduleScope = symbol.kind == Symbol::Kind::globalVariable;
-      break;
-    case Symbol::Kind::label:
-      operand.kind = Operand::Kind::label;
-      break;
-    case Symbol::Kind::table:
-      operand.kind = Operand::Kind::table;
-      break;
-    }
-  }
-
-  void resolve(Operand& operand) {
-    for (Operand& element : operand.elements) {
-      resolve(element);
-    }
-    if (operand.kind == Operand::Kind::name) {
-      if (const Symbol* symbol = scopes_.lookup(operand.name, operand.scope)) {
-        apply(*symbol, operand);
-      }
-    }
-  }
-
   TokenReader& reader_;
   Function& function_;
   std::vector<Variable>& globals_;
   ScopeTree scopes_;
+  OperandParser operands_;
+  Lowering lowering_;
   std::uint32_t usedBytesMask_ = ~0u;
 };
 
 } // namespace
 
-void parseBody(TokenReader& reader, Function& function, std::vector<Variable>& globals) {
-  BodyParser(reader, function, globals).run();
+void parseBody(TokenReader& reader, Function& function, std::vector<Variable>& globals,
+               const Signatures& signatures) {
+  BodyParser(reader, function, globals, signatures).run();
 }
 
 } // namespace simgpu::ptx

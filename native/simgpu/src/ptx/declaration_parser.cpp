@@ -313,17 +313,20 @@ std::vector<Variable> parseParameters(TokenReader& reader) {
     return parameters;
   }
   do {
-    if (reader.peek().is(".reg")) {
-      throw PtxError(reader.line(), "parameters in .reg space are not simulated", true);
-    }
-    reader.expect(".param");
     Variable parameter;
     parameter.space = Space::param;
+    parameter.inRegister = reader.accept(".reg");
+    if (!parameter.inRegister) {
+      reader.expect(".param");
+    }
     parseAttributes(reader, parameter);
     if (reader.peek().is("_")) {
       parameter.line = reader.line();
     }
-    parseName(reader, parameter);
+    const std::vector<std::uint64_t> dimensions = parseName(reader, parameter);
+    if (parameter.inRegister && (parameter.type == Type::pred || parameter.vectorLength > 1 || !dimensions.empty())) {
+      throw PtxError(parameter.line, "a parameter in .reg space is one number", true);
+    }
     parameters.push_back(std::move(parameter));
   } while (reader.accept(","));
   reader.expect(")");

@@ -161,7 +161,10 @@ private:
     function.variables.insert(function.variables.end(), function.parameters.begin(), function.parameters.end());
     if (!reader_.accept(";")) {
       function.defined = true;
-      parseBody(reader_, function, module_.variables);
+      parseBody(reader_, function, module_.variables, [this](const std::string& name) {
+        const auto found = functionIndex_.find(name);
+        return found != functionIndex_.end() ? &module_.functions[found->second] : nullptr;
+      });
     }
     add(std::move(function));
   }

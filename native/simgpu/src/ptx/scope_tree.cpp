@@ -44,7 +44,7 @@ const Symbol* ScopeTree::lookupRange(const std::string& name, Scope& scope) {
     const bool leadingZero = name[split] == '0' && name.size() - split > 1;
     const auto range = leadingZero ? scope.ranges.end() : scope.ranges.find(name.substr(0, split));
     if (range != scope.ranges.end() && index < range->second.count) {
-      const Symbol symbol{Symbol::Kind::reg, addRegister(name, range->second.type)};
+      const Symbol symbol = makeRegister(name, range->second.type);
       return &scope.symbols.emplace(name, symbol).first->second;
     }
   }
@@ -54,6 +54,15 @@ const Symbol* ScopeTree::lookupRange(const std::string& name, Scope& scope) {
 std::uint32_t ScopeTree::addRegister(const std::string& name, Type type) {
   function_.registers.push_back({name, type});
   return static_cast<std::uint32_t>(function_.registers.size() - 1);
+}
+
+Symbol ScopeTree::makeRegister(const std::string& name, Type type) {
+  if (type != Type::b128) {
+    return {Symbol::Kind::reg, addRegister(name, type)};
+  }
+  const std::uint32_t low = addRegister(name + ".low", Type::b64);
+  addRegister(name + ".high", Type::b64);
+  return {Symbol::Kind::vectorRegister, low, 2};
 }
 
 } // namespace simgpu::ptx

@@ -35,6 +35,8 @@ public:
     return scopes_[current_].ranges.emplace(name, RegisterRange{count, type}).second;
   }
   std::uint32_t addRegister(const std::string& name, Type type);
+  /** A new register; one of 128 bits is two of 64, the low half first. */
+  Symbol makeRegister(const std::string& name, Type type);
 
   /** The meaning of a name seen from `scope`, or null. Registers of a range are created here. */
   const Symbol* lookup(const std::string& name, std::uint32_t scope);

@@ -36,6 +36,7 @@ struct Variable {
   std::vector<std::uint8_t> initial; // leading bytes; the rest is zero
   std::vector<Relocation> relocations;
   bool initialised = false;
+  bool inRegister = false; // a parameter declared ".reg": see lowering.h
   std::int64_t line = 0;
 };
 

@@ -1,5 +1,6 @@
 // cuBLAS: right products in every type it knows, and the refusals of the real library.
 #include "cublas/cublas_api.h"
+#include "data_types.h"
 #include "library/element.h"
 #include "program.h"
 
@@ -11,12 +12,6 @@ using simgpu::library::Type;
 
 namespace {
 
-constexpr int f16 = 2;
-constexpr int f32 = 0;
-constexpr int f64 = 1;
-constexpr int s8 = 3;
-constexpr int s32 = 10;
-constexpr int bf16 = 14;
 constexpr int compute16F = 64;
 constexpr int compute32F = 68;
 constexpr int compute64F = 70;

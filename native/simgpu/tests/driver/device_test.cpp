@@ -25,8 +25,8 @@ int blocksPerMultiprocessor(CUfunction function, int threads, std::size_t shared
 /** One launch of scale on one number. */
 CUresult scaleOnce(CUfunction function, CUdeviceptr data, CUstream stream = nullptr) {
   float factor = 2;
-  unsigned n = 1;
-  return launch(function, n, stream, {&data, &factor, &n});
+  unsigned count = 1;
+  return launch(function, count, stream, {&data, &factor, &count});
 }
 
 } // namespace

@@ -1,16 +1,11 @@
 // cuSPARSE: products with CSR and Blocked-ELL matrices, and the refusals of the real library.
 #include "cusparse/cusparse_api.h"
+#include "data_types.h"
 #include "program.h"
 
 using namespace simgpu::testing;
 
 namespace {
-
-constexpr int f32 = 0;
-constexpr int f64 = 1;
-constexpr int f16 = 2;
-constexpr int s8 = 3;
-constexpr int s32 = 10;
 
 template <class Value> CUdeviceptr put(const std::vector<Value>& values) {
   CUdeviceptr address = 0;

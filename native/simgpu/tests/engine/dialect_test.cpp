@@ -1,6 +1,7 @@
 // PTX as other compilers than nvcc write it (LLVM, Triton): other spellings of what the fixtures contain.
 #include "small_kernel.h"
 
+#include <span>
 #include <string>
 
 namespace simgpu::testing {
@@ -106,6 +107,219 @@ J:	st.global.u32 [%rd3], %r4;)");
   CHECK_EQUAL(values[1], 20u);
   CHECK_EQUAL(values[2], 10u);
   CHECK_EQUAL(values[3], 30u);
+}
+
+TEST("functions take parameters in registers, and calls take registers and constants") {
+  SmallKernel k(1, threadIndex + R"(
+	.reg .f32 %x; .reg .b64 %wide; .reg .u16 %h;
+	call (%r3), twice_plus, (%r1, 7);                    // registers and a constant for .reg
+	call (%x), scaled, (0f40400000, %r1);                // a constant for .param
+	call (%wide, %h), two_results, (%r3);
+	{ .param .b32 in; .param .b32 out; st.param.b32 [in], 40; call (out), twice_plus, (in, %r1); ld.param.b32 %r4, [out]; }
+	P: .callprototype (.reg .b32 _) _ (.reg .b32 _, .reg .b32 _);
+	mov.u64 %rd5, twice_plus;
+	call (%r5), %rd5, (%r4, 1), P;
+	call (%r6), factorial, (5);
+	cvt.rzi.u32.f32 %r7, %x; cvt.u32.u64 %r8, %wide; cvt.u32.u16 %r9, %h;
+	mul.wide.u32 %rd6, %r1, 32; add.s64 %rd7, %rd1, %rd6;
+	st.global.v4.u32 [%rd7], {%r3, %r7, %r8, %r9}; st.global.v2.u32 [%rd7+16], {%r5, %r6};)",
+                R"(
+.func (.reg .b32 y) twice_plus(.reg .b32 x, .reg .b32 z) { add.u32 y, x, x; add.u32 y, y, z; ret; }
+.func (.param .f32 y) scaled(.param .f32 factor, .param .u32 x) { .reg .f32 %f<4>; .reg .u32 n; ld.param.f32 %f1, [factor];
+  ld.param.u32 n, [x]; cvt.rn.f32.u32 %f2, n; mul.f32 %f3, %f1, %f2; st.param.f32 [y], %f3; ret; }
+.func (.reg .u64 wide, .reg .u16 h) two_results(.reg .u32 x) { .reg .pred odd; .reg .u32 bit; cvt.u64.u32 wide, x;
+  cvt.u16.u32 h, x; and.b32 bit, x, 1; setp.eq.u32 odd, bit, 0; @!odd ret; add.u64 wide, wide, 100; }
+.func (.reg .u32 y) factorial(.reg .u32 n) { .reg .pred %p1; .reg .u32 %m, %below; mov.u32 y, 1; setp.le.u32 %p1, n, 1;
+  @%p1 ret; sub.u32 %m, n, 1; call (%below), factorial, (%m); mul.lo.u32 y, n, %below; ret; })");
+  const DeviceAddress buffer = k.buffer(32 * 32);
+  CHECK_EQUAL(k.launch({}, {32}, {buffer}).report(), std::string());
+  const auto values = k.read<std::uint32_t>(buffer, 32 * 8);
+  for (std::uint32_t i = 0; i < 32; i++) {
+    const std::uint32_t first = 2 * i + 7;
+    CHECK_EQUAL(values[8 * i], first);
+    CHECK_EQUAL(values[8 * i + 1], 3 * i);
+    CHECK_EQUAL(values[8 * i + 2], first); // odd: the early return; the addition is for even numbers
+    CHECK_EQUAL(values[8 * i + 3], first);
+    CHECK_EQUAL(values[8 * i + 4], 2 * (80 + i) + 1);
+    CHECK_EQUAL(values[8 * i + 5], 120u);
+  }
+}
+
+TEST("registers of 128 bits are loaded, split, put together, passed on and stored") {
+  SmallKernel k(1, threadIndex + R"(
+	.reg .b128 %q<6>;
+	mul.wide.u32 %rd4, %r1, 16; add.s64 %rd5, %rd1, %rd4;
+	ld.global.b128 %q1, [%rd5];
+	mov.b128 {%rd6, %rd7}, %q1;
+	add.u64 %rd6, %rd6, 1;
+	mov.b128 %q2, {%rd7, %rd6};
+	mov.b128 %q3, %q2;
+	call (%q4), pass, (%q3);
+	setp.lt.u32 %p1, %r1, 16;
+	@%p1 mov.b128 %q4, %q1;
+	st.global.b128 [%rd5], %q4;)",
+                ".func (.reg .b128 y) pass(.param .align 16 .b128 x) { ld.param.b128 y, [x]; ret; }");
+  const DeviceAddress buffer = k.buffer(512);
+  std::vector<std::uint64_t> words(64);
+  for (std::size_t i = 0; i < words.size(); i++) {
+    words[i] = (i << 40) + 3 * i;
+  }
+  k.memory().copyIn(buffer, words.data(), 512);
+  CHECK_EQUAL(k.launch({}, {32}, {buffer}).report(), std::string());
+  const auto values = k.read<std::uint64_t>(buffer, 64);
+  for (std::size_t i = 0; i < 32; i++) {
+    CHECK_EQUAL(values[2 * i], i < 16 ? words[2 * i] : words[2 * i + 1]);
+    CHECK_EQUAL(values[2 * i + 1], i < 16 ? words[2 * i + 1] : words[2 * i] + 1);
+  }
+}
+
+TEST("a kernel in the style of Triton: predicated vectors in inline assembly, pointers with attributes, an exact block size") {
+  const std::string text = R"(
+.version 8.4
+.target sm_80
+.address_size 64
+	// .globl	row_sum
+.extern .shared .align 16 .b8 global_smem[];
+.visible .entry row_sum(
+	.param .u64 .ptr .global .align 1 row_sum_param_0,
+	.param .u64 .ptr .global .align 1 row_sum_param_1,
+	.param .u32 row_sum_param_2
+)
+.reqntid 64, 1, 1
+{
+	.reg .pred 	%p<8>;
+	.reg .b32 	%r<40>;
+	.reg .f32 	%f<24>;
+	.reg .b64 	%rd<12>;
+	.loc	1 7 0
+$L__func_begin0:
+	ld.param.u64 	%rd1, [row_sum_param_0];
+	ld.param.u64 	%rd2, [row_sum_param_1];
+	ld.param.u32 	%r1, [row_sum_param_2];
+$L__tmp0:
+	.loc	1 9 24
+	// begin inline asm
+	mov.u32 %r2, %ctaid.x;
+	// end inline asm
+	mov.u32 	%r3, %tid.x;
+	and.b32  	%r4, %r3, 31;
+	shl.b32 	%r5, %r3, 2;
+	setp.lt.s32 	%p1, %r5, %r1;
+	mad.lo.s32 	%r6, %r2, %r1, %r5;
+	mul.wide.s32 	%rd3, %r6, 4;
+	add.s64 	%rd4, %rd1, %rd3;
+	mov.b32 	%r7, 0;
+	mov.pred 	%p2, -1;
+	// begin inline asm
+	mov.u64 %rd5, 0x0;
+	createpolicy.fractional.L2::evict_last.b64 %rd5, 1.0;
+	// end inline asm
+	// begin inline asm
+	mov.u32 %r8, %r7;
+	mov.u32 %r9, %r7;
+	mov.u32 %r10, %r7;
+	mov.u32 %r11, %r7;
+	@%p1 ld.global.L1::evict_last.L2::cache_hint.v4.b32 { %r8, %r9, %r10, %r11 }, [ %rd4 + 0 ], %rd5;
+	// end inline asm
+	mov.b32 	%f1, %r8;
+	mov.b32 	%f2, %r9;
+	mov.b32 	%f3, %r10;
+	mov.b32 	%f4, %r11;
+	add.f32 	%f5, %f1, %f2;
+	add.f32 	%f6, %f3, %f4;
+	add.f32 	%f7, %f5, %f6;
+	mov.b32 	%r12, %f7;
+	shfl.sync.bfly.b32	%r13, %r12, 16, 31, -1;
+	mov.b32 	%f8, %r13;
+	add.f32 	%f9, %f7, %f8;
+	mov.b32 	%r14, %f9;
+	shfl.sync.bfly.b32	%r15, %r14, 8, 31, -1;
+	mov.b32 	%f10, %r15;
+	add.f32 	%f11, %f9, %f10;
+	mov.b32 	%r16, %f11;
+	shfl.sync.bfly.b32	%r17, %r16, 4, 31, -1;
+	mov.b32 	%f12, %r17;
+	add.f32 	%f13, %f11, %f12;
+	mov.b32 	%r18, %f13;
+	shfl.sync.bfly.b32	%r19, %r18, 2, 31, -1;
+	mov.b32 	%f14, %r19;
+	add.f32 	%f15, %f13, %f14;
+	mov.b32 	%r20, %f15;
+	shfl.sync.bfly.b32	%r21, %r20, 1, 31, -1;
+	mov.b32 	%f16, %r21;
+	add.f32 	%f17, %f15, %f16;
+	setp.eq.s32 	%p3, %r4, 0;
+	shr.u32 	%r22, %r3, 3;
+	and.b32  	%r23, %r22, 4;
+	mov.u32 	%r24, global_smem;
+	add.s32 	%r25, %r24, %r23;
+	mov.b32 	%r26, %f17;
+	// begin inline asm
+	@%p3 st.shared.b32 [ %r25 + 0 ], %r26;
+	// end inline asm
+	bar.sync 	0;
+	setp.lt.s32 	%p4, %r3, 2;
+	shl.b32 	%r27, %r3, 2;
+	add.s32 	%r28, %r24, %r27;
+	// begin inline asm
+	mov.u32 %r29, 0x0;
+	@%p4 ld.shared.b32 %r29, [ %r28 + 0 ];
+	// end inline asm
+	mov.b32 	%f18, %r29;
+	shfl.sync.bfly.b32	%r30, %r29, 1, 31, -1;
+	mov.b32 	%f19, %r30;
+	add.f32 	%f20, %f18, %f19;
+	setp.eq.s32 	%p5, %r3, 0;
+	mul.wide.s32 	%rd6, %r2, 4;
+	add.s64 	%rd7, %rd2, %rd6;
+	mov.b32 	%r31, %f20;
+	// begin inline asm
+	@%p5 st.global.b32 [ %rd7 + 0 ], { %r31 };
+	// end inline asm
+	.loc	1 15 4
+	ret;
+$L__tmp1:
+$L__func_end0:
+
+}
+	.file	1 "/somewhere/row_sum.py"
+	.section	.debug_abbrev
+	{
+.b8 1                                   // Abbreviation Code
+.b8 17                                  // DW_TAG_compile_unit
+	}
+	.section	.debug_macinfo	{	}
+)";
+  DeviceMemory memory(std::uint64_t{1} << 30);
+  Engine engine(DeviceModel::a100(), memory);
+  const CompileResult compiled = engine.compile(text);
+  CHECK_EQUAL(compiled.log(), std::string());
+  if (compiled.module == nullptr) {
+    return;
+  }
+  constexpr std::uint32_t rows = 3, columns = 212;
+  std::vector<float> x(rows * columns), sums(rows);
+  for (std::uint32_t i = 0; i < x.size(); i++) {
+    x[i] = static_cast<float>(i % 17) - 5;
+    sums[i / columns] += x[i];
+  }
+  struct {
+    DeviceAddress in, out;
+    std::uint32_t columns;
+  } parameters{memory.allocate(x.size() * 4, AllocationKind::user), memory.allocate(rows * 4, AllocationKind::user), columns};
+  memory.copyIn(parameters.in, x.data(), x.size() * 4);
+  LaunchConfig config;
+  config.grid = {rows};
+  config.block = {64};
+  config.dynamicShared = 16;
+  const auto bytes = std::as_bytes(std::span(&parameters, 1)).first(20);
+  CHECK_EQUAL(engine.launch(*compiled.module->kernel("row_sum"), config, bytes).report(), std::string());
+  std::vector<float> actual(rows);
+  memory.copyOut(actual.data(), parameters.out, rows * 4);
+  CHECK(actual == sums);
+  config.block = {32};
+  expectFinding(engine.launch(*compiled.module->kernel("row_sum"), config, bytes), FindingKind::invalidLaunch,
+                Status::invalidValue);
 }
 
 TEST("instructions of later architectures are refused with their line") {

@@ -47,12 +47,30 @@ TEST("a value nobody wrote is found where it reaches global memory, whatever was
 
 TEST("a value nobody wrote is found in an address, a branch, an atomic") {
   expectKind(FindingKind::uninitialisedRead,
-             unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 0; cvt.u64.u32 %rd5, %r7;"
+             unwritten + "ld.shared.u32 %r6, [%r4]; and.b32 %r7, %r6, 4; cvt.u64.u32 %rd5, %r7;"
                          "add.s64 %rd6, %rd1, %rd5; ld.global.u32 %r8, [%rd6];");
   expectKind(FindingKind::uninitialisedRead,
              unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.s32 %p1, %r6, 0; @%p1 bra L;"
                          "st.global.u32 [%rd3], %r1;\nL: ret;");
   expectKind(FindingKind::uninitialisedRead, unwritten + "ld.shared.u32 %r6, [%r4]; red.global.add.u32 [%rd1], %r6;");
+}
+
+TEST("bits that are masked, shifted out or outvoted do not matter") {
+  const std::string read = unwritten + "ld.shared.u32 %r6, [%r4];";
+  const std::string half = unwritten + "cvt.u16.u32 %h1, %r1; st.shared.u16 [%r4+2], %h1; ld.shared.u32 %r6, [%r4];";
+  expectSilence(read + "and.b32 %r7, %r6, 0; st.global.u32 [%rd3], %r7;");
+  expectSilence(read + "or.b32 %r7, %r6, -1; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, read + "or.b32 %r7, %r6, 0xffff; st.global.u32 [%rd3], %r7;");
+  expectSilence(half + "shr.u32 %r7, %r6, 16; st.global.u32 [%rd3], %r7;");
+  expectSilence(half + "shr.s32 %r7, %r6, 20; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, half + "shr.u32 %r7, %r6, 15; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead, half + "shl.b32 %r7, %r6, 16; st.global.u32 [%rd3], %r7;");
+  expectSilence(half + "shl.b32 %r7, %r6, 16; and.b32 %r7, %r7, 0xffff; st.global.u32 [%rd3], %r7;");
+  // garbage or true is true
+  const std::string vote = read + "setp.lt.s32 %p1, %r6, 5; setp.lt.u32 %p2, %r1, 100; or.pred %p3, %p1, %p2;";
+  expectSilence(vote + "selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
+  expectKind(FindingKind::uninitialisedRead,
+             vote + "and.pred %p3, %p1, %p2; selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
 }
 
 TEST("a selection takes only the chosen value") {

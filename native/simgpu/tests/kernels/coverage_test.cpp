@@ -15,6 +15,9 @@ TEST("every fixture kernel is launched, and their opcodes are listed") {
     const auto used = module.opcodes();
     opcodes.insert(used.begin(), used.end());
     for (const Kernel& kernel : module.kernels()) {
+      if (kernel.info.name.starts_with("_Z")) {
+        continue; // from a header of the toolkit: the fixtures' own are extern "C"
+      }
       kernels++;
       if (!launchedKernels().contains(name + "/" + kernel.info.name)) {
         fail(__FILE__, __LINE__, name + "/" + kernel.info.name + " is never launched");

@@ -17,6 +17,9 @@
 
 namespace simgpu::testing {
 
+/** A size or index that is counted in int. */
+inline std::size_t at(int v) { return static_cast<std::size_t>(v); }
+
 /** Kernels launched so far in this process, as "file/kernel". */
 std::set<std::string>& launchedKernels();
 

@@ -77,10 +77,10 @@ TEST("comparisons, ordered and unordered, set, slct and testp") {
   for (std::size_t i = 0; i < n; i++) {
     const float a = x[i], b = y[i];
     const bool nan = std::isnan(a) || std::isnan(b);
-    const bool bits[] = {a == b,         !nan && a != b,  a < b,          a <= b,         a > b, a >= b, a == b || nan,
+    const std::uint32_t bits[] = {a == b,         !nan && a != b,  a < b,          a <= b,         a > b, a >= b, a == b || nan,
                          a != b,         a < b || nan,    a <= b || nan,  a > b || nan,   a >= b || nan, !nan, nan};
     for (std::size_t k = 0; k < 14; k++) {
-      expected[i] |= (bits[k] ? 1u : 0u) << k;
+      expected[i] |= bits[k] << k;
     }
     expected[n + i] = a < b ? 0xffffffff : 0;
     expected[2 * n + i] = arith::bitsOf(a >= b || nan ? 1.0f : 0.0f);
@@ -307,4 +307,20 @@ TEST("cache control, run-time stack, named barriers and a barrier object that is
     expected[64 + t] = t > 40 ? -1 : static_cast<std::int32_t>(t);
   }
   expectSame(device.download<std::int32_t>(out, 128), expected, "results");
+}
+
+TEST("128-bit registers are taken apart and put together") {
+  Device device;
+  Inputs inputs(129);
+  std::vector<std::uint64_t> x(64), swapped(64), sums(32);
+  std::generate(x.begin(), x.end(), [&] { return inputs.bits(); });
+  for (std::size_t i = 0; i < 32; i++) {
+    swapped[2 * i] = x[2 * i + 1];
+    swapped[2 * i + 1] = x[2 * i] + 1;
+    sums[i] = x[2 * i] + x[2 * i + 1];
+  }
+  const auto dx = device.upload(x), ds = device.allocate(256);
+  device.launch("instructions", "wide_registers", {1}, {32}, {dx, ds});
+  expectSame(device.download<std::uint64_t>(dx, 64), swapped, "halves");
+  expectSame(device.download<std::uint64_t>(ds, 32), sums, "sums");
 }

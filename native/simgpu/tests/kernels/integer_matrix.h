@@ -12,8 +12,6 @@ namespace simgpu::testing {
 
 using arith::Element;
 
-inline std::size_t at(int v) { return static_cast<std::size_t>(v); }
-
 /** A matrix of small integers, and its bytes as elements of a type, rows contiguous. */
 struct Operand {
   int rows;

@@ -25,8 +25,6 @@ struct Csr {
   }
 };
 
-std::size_t at(std::int32_t v) { return static_cast<std::size_t>(v); }
-
 } // namespace
 
 TEST("a tiled transpose of a ragged matrix") {

@@ -1,0 +1,63 @@
+// Races between the lanes of one warp in shared memory.
+//
+// Lanes that run together are in lock step here, as they are on devices in practice, so a read after a write by lanes
+// that were all there is in order. What lock step cannot save is found:
+//
+//   - two lanes write different values to a byte in one instruction: which of them stays is not defined;
+//   - some lanes write (others are elsewhere, or their guard is false), and another lane of the warp uses the byte
+//     before it has met the writer, or writes something else there on a path of its own.
+//
+// Lanes meet in bar.warp.sync, at block barriers, in every other instruction that needs them together (shfl, vote, mma
+// ...; stricter readings of the memory model leave those out), and by fences, acquires and releases, which are not
+// paired. Arriving at the same place is no meeting. As everywhere, a read is a defect only if its value matters, and
+// volatile, atomic and other strong accesses do not count.
+#pragma once
+
+#include "exec/program.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace simgpu {
+
+struct Access;
+
+class LaneRaces {
+public:
+  /** The lanes of `mask` wait for each other, or synchronise. */
+  void met(std::uint32_t mask);
+
+  /** Before a plain write of the lanes of `mask`; `addresses` are offsets in shared memory. */
+  void write(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes);
+
+  /** Before a plain read: what it reads of lanes it has not met is suspect. */
+  void read(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses, const Access& access) const;
+
+private:
+  /** A write by some of the lanes. */
+  struct Write {
+    const Op* op = nullptr;
+    std::uint32_t lanes = 0;
+    std::uint32_t ordered = 0; // lanes that are in order with it: the writers, and whoever met them since
+    std::uint32_t bytes = 0;
+    std::uint32_t low = 0; // of all bytes written
+    std::uint32_t high = 0;
+    std::array<std::uint32_t, lanesPerWarp> at{};
+  };
+  static constexpr std::size_t kept = 16;
+
+  /** The lane whose byte at `offset` the write left, if any. */
+  static std::optional<int> writerOf(const Write& write, std::uint32_t offset);
+  void forget(std::uint32_t offset, std::uint32_t bytes);
+  void overwrite(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes);
+  static void writeTogether(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses,
+                            std::uint32_t bytes);
+
+  std::array<Write, kept> writes_;
+  std::size_t next_ = 0;
+  bool any_ = false;
+};
+
+} // namespace simgpu

@@ -1,0 +1,34 @@
+// Operands of instructions.
+#pragma once
+
+#include "ptx/scope_tree.h"
+#include "ptx/syntax.h"
+#include "ptx/token_reader.h"
+
+namespace simgpu::ptx {
+
+class OperandParser {
+public:
+  OperandParser(TokenReader& reader, ScopeTree& scopes) : reader_(reader), scopes_(scopes) {}
+
+  /** The next operand; `depth` counts the brackets around it. */
+  Operand operand(std::uint32_t depth = 0);
+  /** A register by name. */
+  Operand reg(const std::string& name);
+  /** Gives names that were not declared when they were read their meaning, once the function is known. */
+  void resolve(Operand& operand);
+
+private:
+  Operand single(std::uint32_t depth);
+  Operand elements(Operand::Kind kind, std::string_view close, std::uint32_t depth);
+  Operand address();
+  std::uint64_t offset();
+  Operand value();
+  Operand named();
+  void apply(const Symbol& symbol, Operand& operand);
+
+  TokenReader& reader_;
+  ScopeTree& scopes_;
+};
+
+} // namespace simgpu::ptx
