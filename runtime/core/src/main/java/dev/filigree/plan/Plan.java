@@ -4,7 +4,7 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.spi.Kernels;
-import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
@@ -32,8 +32,8 @@ final class Plan {
   private final List<Step> steps;
   private final long bytes;
   private final List<LayerPlan> layers;
-  private final Set<LinearKernel> linearKernels;
-  private final List<WarmUp.Layer> linearSteps;
+  private final Set<PackedLinear> linearKernels;
+  private final List<WarmUp.Sized> linearSteps;
 
   /**
    * A plan.
@@ -51,8 +51,8 @@ final class Plan {
       List<Step> steps,
       long bytes,
       List<LayerPlan> layers,
-      Set<LinearKernel> linearKernels,
-      List<WarmUp.Layer> linearSteps) {
+      Set<PackedLinear> linearKernels,
+      List<WarmUp.Sized> linearSteps) {
     this.kernels = kernels;
     this.inputs = List.copyOf(inputs);
     this.outputs = List.copyOf(outputs);
@@ -65,7 +65,7 @@ final class Plan {
   }
 
   /** Its linear layers, to be measured. */
-  List<WarmUp.Layer> linearSteps() {
+  List<WarmUp.Sized> linearSteps() {
     return linearSteps;
   }
 
@@ -77,7 +77,7 @@ final class Plan {
     return layers;
   }
 
-  Set<LinearKernel> linearKernels() {
+  Set<PackedLinear> linearKernels() {
     return linearKernels;
   }
 

@@ -4,9 +4,11 @@ import dev.filigree.DType;
 import dev.filigree.Progress;
 import dev.filigree.Shape;
 import dev.filigree.kernel.Activation;
-import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.LayerOption;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
-import dev.filigree.weights.Weights;
+import dev.filigree.spi.RoundedKernel;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -60,24 +62,23 @@ final class WarmUp {
   }
 
   /** A linear layer of a plan. */
-  record Layer(Weights weights, int tokens) {}
+  record Sized(LinearLayers.Layer layer, int tokens) {}
 
   /**
    * Measures the candidates of every kind of layer that has not been measured.
    *
    * @return whether anything was measured
    */
-  boolean measure(List<Layer> layers, Progress progress) {
-    Map<LinearLayers.Kind, Layer> kinds = new LinkedHashMap<>();
-    for (Layer layer : layers) {
-      LinearLayers.Kind kind = LinearLayers.Kind.of(layer.weights, layer.tokens);
-      if (!linearLayers.isMeasured(kind)
-          && linearLayers.kernels().linear(layer.weights).size() > 1) {
-        kinds.putIfAbsent(kind, layer);
+  boolean measure(List<Sized> layers, Progress progress) {
+    Map<LinearLayers.Kind, Sized> kinds = new LinkedHashMap<>();
+    for (Sized sized : layers) {
+      LinearLayers.Kind kind = LinearLayers.Kind.of(sized.layer, sized.tokens);
+      if (!linearLayers.isMeasured(kind) && linearLayers.options(sized.layer).size() > 1) {
+        kinds.putIfAbsent(kind, sized);
       }
     }
     int done = 0;
-    for (Map.Entry<LinearLayers.Kind, Layer> entry : kinds.entrySet()) {
+    for (Map.Entry<LinearLayers.Kind, Sized> entry : kinds.entrySet()) {
       progress.at("measuring kernels", done++, kinds.size());
       linearLayers.record(entry.getKey(), measure(entry.getValue()));
     }
@@ -86,12 +87,12 @@ final class WarmUp {
   }
 
   /** Median microseconds of each candidate. */
-  private double[] measure(Layer layer) {
-    List<LinearOption> options = linearLayers.kernels().linear(layer.weights);
+  private double[] measure(Sized sized) {
+    List<LayerOption> options = linearLayers.options(sized.layer);
     Workspace[] workspaces = new Workspace[options.size()];
     try {
       for (int i = 0; i < workspaces.length; i++) {
-        workspaces[i] = workspace(layer, options.get(i));
+        workspaces[i] = workspace(sized, i);
       }
       double[][] samples = new double[workspaces.length][ROUNDS];
       for (Workspace workspace : workspaces) {
@@ -117,18 +118,40 @@ final class WarmUp {
     }
   }
 
-  private Workspace workspace(Layer layer, LinearOption option) {
-    Weights weights = layer.weights;
-    Panels panels = Panels.of(layer.tokens, linearLayers.kernels().lanes());
-    Slot x = slot(layer.tokens, weights.columns(), panels, 0);
-    Slot y = slot(layer.tokens, weights.rows(), panels, Arenas.aligned(x.buffer().bytes()));
-    LinearStep step =
-        new LinearStep(
-            linearLayers.kernels(), option.pack(), x, y, null, null, null, Activation.NONE);
-    Workspace workspace =
-        new Workspace(y.offset() + y.buffer().bytes(), pool.size(), List.of(step));
+  /** A workspace in which one option runs on inputs of its own, encoded as a part of its time. */
+  private Workspace workspace(Sized sized, int option) {
+    PackedLinear packed = linearLayers.kernel(sized.layer, option);
+    Panels panels = Panels.of(sized.tokens, linearLayers.kernels().lanes());
+    Slot x = slot(sized.tokens, packed.columns(), panels, 0);
+    Slot y = slot(sized.tokens, packed.rows(), panels, end(x));
+    Slot codes =
+        packed instanceof RoundedKernel kernel
+            ? codes(kernel.code().bytes(panels, packed.columns()), panels, end(y))
+            : null;
+    List<Step> steps =
+        switch (packed) {
+          case LinearKernel kernel ->
+              List.of(
+                  new LinearStep(
+                      linearLayers.kernels(), kernel, x, y, null, null, null, Activation.NONE));
+          case RoundedKernel kernel ->
+              List.of(
+                  new EncodeStep(kernel.code(), x, codes),
+                  new RoundedStep(kernel, codes, y, null, null, Activation.NONE));
+        };
+    Workspace workspace = new Workspace(end(codes == null ? y : codes), pool.size(), steps);
     fill(workspace.memory(), x);
     return workspace;
+  }
+
+  private static Slot codes(long bytes, Panels panels, long offset) {
+    Buffer buffer = new Buffer(bytes, 0);
+    buffer.placeAt(offset);
+    return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
+  }
+
+  private static long end(Slot slot) {
+    return Arenas.aligned(slot.offset() + slot.buffer().bytes());
   }
 
   private static Slot slot(int tokens, int features, Panels panels, long offset) {

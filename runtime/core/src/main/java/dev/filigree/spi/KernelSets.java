@@ -40,6 +40,16 @@ public final class KernelSets {
     return sets;
   }
 
+  /** The best set that can run of those ranked below a provider, for it to stand on. */
+  public static Kernels below(KernelProvider provider) {
+    for (KernelProvider other : providers()) {
+      if (other.rank() < provider.rank() && other.probe() instanceof KernelProvider.Probe.Ready) {
+        return other.open();
+      }
+    }
+    return new ScalarKernels();
+  }
+
   /**
    * Opens a set.
    *

@@ -1,6 +1,7 @@
 package dev.filigree.cuda.driver;
 
 import dev.filigree.DeviceException;
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -37,6 +38,9 @@ public enum JCudaLibrary {
 
   /** Copies of a file that are tried, one for each class loader that may use JCuda. */
   private static final int MAX_CLASS_LOADERS = 64;
+
+  /** Whose libraries they are, in the names of folder and property. */
+  private static final String PART = "cuda";
 
   private static final Object LOCK = new Object();
 
@@ -77,7 +81,7 @@ public enum JCudaLibrary {
    * @throws DeviceException if the CUDA library is missing, or JCuda's cannot be unpacked or loaded
    */
   public void load() {
-    load(NativeFolder.ofUser());
+    load(NativeFolder.ofUser(PART));
   }
 
   void load(NativeFolder folder) {
@@ -120,7 +124,7 @@ public enum JCudaLibrary {
       throw new DeviceException(
           "no folder for JCuda's library " + file + " (" + e.getMessage() + ")",
           "make one of them writable for this user alone, or name another with -D"
-              + NativeFolder.PROPERTY,
+              + NativeFolder.property(PART),
           e);
     }
   }

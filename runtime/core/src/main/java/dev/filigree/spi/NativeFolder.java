@@ -1,4 +1,4 @@
-package dev.filigree.cuda.driver;
+package dev.filigree.spi;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -33,20 +33,30 @@ import java.util.Set;
  * @param candidates where the folder may be, the best first; one that cannot be written or that
  *     others may write is passed over
  */
-record NativeFolder(List<Path> candidates) {
-  /** System property with a folder to use instead of those of the user. */
-  static final String PROPERTY = "dev.filigree.cuda.natives";
-
+public record NativeFolder(List<Path> candidates) {
   private static final Set<PosixFilePermission> OTHERS_MAY_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
-  NativeFolder {
+  public NativeFolder {
     candidates = List.copyOf(candidates);
   }
 
-  /** The user's cache folder, or else one of the user's own among the temporary files. */
-  static NativeFolder ofUser() {
-    String chosen = System.getProperty(PROPERTY);
+  /**
+   * System property with a folder to use instead of those of the user.
+   *
+   * @param part of the product whose libraries they are, for example {@code cuda}
+   */
+  public static String property(String part) {
+    return "dev.filigree." + part + ".natives";
+  }
+
+  /**
+   * The user's cache folder, or else one of the user's own among the temporary files.
+   *
+   * @param part of the product whose libraries they are, for example {@code cuda}
+   */
+  public static NativeFolder ofUser(String part) {
+    String chosen = System.getProperty(property(part));
     if (chosen != null) {
       return new NativeFolder(List.of(Path.of(chosen)));
     }
@@ -59,7 +69,7 @@ record NativeFolder(List<Path> candidates) {
         Path.of(
             System.getProperty("java.io.tmpdir"), "filigree-" + System.getProperty("user.name"));
     return new NativeFolder(
-        List.of(base.resolve("filigree").resolve("cuda"), temporary.resolve("cuda")));
+        List.of(base.resolve("filigree").resolve(part), temporary.resolve(part)));
   }
 
   /**
@@ -70,7 +80,7 @@ record NativeFolder(List<Path> candidates) {
    * @return its folder
    * @throws IOException if no candidate can be used; the message says why for each
    */
-  Path unpack(String name, byte[] content, int copy) throws IOException {
+  public Path unpack(String name, byte[] content, int copy) throws IOException {
     StringBuilder problems = new StringBuilder();
     for (Path root : candidates) {
       try {
