@@ -78,6 +78,39 @@ FG_INLINE void fg_encode_row(const float *x, int64_t features, uint8_t *codes, i
 
 FG_INLINE int64_t fg_row_bytes(int64_t features) { return (features + 63) / 64 * 64; }
 
+// Range of consecutive values, 0 included; NaN if one of them is.
+FG_EXPORT void FG_NAME(int8_range)(const float *x, int64_t count, float *range) {
+  enum { SUMS = 4 };  // chains, so that none waits for the one before
+  vf least[SUMS], most[SUMS], marks[SUMS];
+  for (int j = 0; j < SUMS; j++) least[j] = most[j] = marks[j] = f_set(0);
+  int64_t i = 0;
+  for (; i + SUMS * FG_LANES <= count; i += SUMS * FG_LANES) {
+#pragma GCC unroll 4
+    for (int j = 0; j < SUMS; j++) {
+      vf value = f_load(x + i + j * FG_LANES);
+      least[j] = f_min(value, least[j]);
+      most[j] = f_max(value, most[j]);
+      // NaN once a value is, and else a number or infinite
+      marks[j] = f_add(f_mul(value, f_set(0)), marks[j]);
+    }
+  }
+  float low = 0, high = 0, mark = 0;
+  for (int j = 0; j < SUMS; j++) {
+    float l = f_least(least[j]), h = f_greatest(most[j]);
+    low = l < low ? l : low;
+    high = h > high ? h : high;
+    mark += f_sum(marks[j]);
+  }
+  for (; i < count; i++) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+    mark += x[i] * 0;
+  }
+  // infinite values spoil the scale as NaN does, so that both may be marked
+  range[0] = low + mark;
+  range[1] = high + mark;
+}
+
 // Rounds a panel with the scale and zero point of the whole matrix, as DynamicQuantizeLinear does.
 FG_EXPORT void FG_NAME(int8_codes)(const float *x, int64_t width, int64_t features, uint8_t *codes, float scale,
                                    int32_t zero) {

@@ -31,7 +31,7 @@ public record LayerPlan(
    *
    * @param kernel its name
    * @param predictedMicros time by the model of the machine
-   * @param measuredMicros median of measurements on this machine, NaN before there are any
+   * @param measuredMicros lower quartile of measurements on this machine, NaN before there are any
    */
   public record Candidate(String kernel, double predictedMicros, double measuredMicros) {}
 }

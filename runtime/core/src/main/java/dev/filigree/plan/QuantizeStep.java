@@ -63,13 +63,26 @@ record QuantizeStep(Kernels kernels, ActivationCode.Integers code, Slot x, Slot 
       long panel = x.offset() + panels.offset(p, features);
       long width = panels.width(p);
       if (panels.used(p) == width) {
-        kernels.range(memory, panel, width * features, range);
+        widen(p, panel, width * features, range);
         return;
       }
       // padding holds values of its own, which must not widen the range
       for (int f = 0; f < features; f++) {
-        kernels.range(memory, panel + f * width * Float.BYTES, panels.used(p), range);
+        widen(p, panel + f * width * Float.BYTES, panels.used(p), range);
       }
+    }
+
+    /** Widens a range by some values of a panel. */
+    private void widen(int p, long from, long count, float[] range) {
+      if (code == null) {
+        kernels.range(memory, from, count, range);
+        return;
+      }
+      // where the codes will be there is nothing yet
+      long found = y.offset() + (long) p * 2 * Float.BYTES;
+      code.range(memory, from, count, found);
+      range[0] = Math.min(range[0], memory.get(DType.FLOAT, found));
+      range[1] = Math.max(range[1], memory.get(DType.FLOAT, found + Float.BYTES));
     }
 
     private void quantize(int p) {

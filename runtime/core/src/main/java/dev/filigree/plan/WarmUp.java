@@ -17,8 +17,8 @@ import java.util.Map;
 
 /**
  * Brings the JIT compiler to rest and measures kernels. Candidates run in alternation on the shapes
- * of the plan, with the session's threads; the median of several rounds counts, since machines are
- * shared and noisy.
+ * of the plan, with the session's threads; the lower quartile of several rounds counts, since
+ * machines are shared and what others do there only ever adds time.
  */
 final class WarmUp {
   private static final long SETTLE_NANOS = 2_000_000_000;
@@ -86,7 +86,7 @@ final class WarmUp {
     return !kinds.isEmpty();
   }
 
-  /** Median microseconds of each candidate. */
+  /** Microseconds of each candidate. */
   private double[] measure(Sized sized) {
     List<LayerOption> options = linearLayers.options(sized.layer);
     Workspace[] workspaces = new Workspace[options.size()];
@@ -103,12 +103,12 @@ final class WarmUp {
           samples[i][round] = time(workspaces[i], SAMPLE_NANOS);
         }
       }
-      double[] medians = new double[workspaces.length];
-      for (int i = 0; i < medians.length; i++) {
+      double[] micros = new double[workspaces.length];
+      for (int i = 0; i < micros.length; i++) {
         Arrays.sort(samples[i]);
-        medians[i] = samples[i][ROUNDS / 2];
+        micros[i] = samples[i][ROUNDS / 4];
       }
-      return medians;
+      return micros;
     } finally {
       for (Workspace workspace : workspaces) {
         if (workspace != null) {

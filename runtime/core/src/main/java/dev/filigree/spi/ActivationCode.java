@@ -25,6 +25,14 @@ public interface ActivationCode {
   /** A code of 8-bit integers that can also take scale and zero point from outside. */
   interface Integers extends ActivationCode {
     /**
+     * Range of consecutive values, 0 included; NaN if one of them is.
+     *
+     * @param x byte offset of the values
+     * @param range byte offset of two f32: receives the least and the greatest
+     */
+    void range(MemorySegment memory, long x, long count, long range);
+
+    /**
      * Encodes a panel as {@code clamp(rint(x / scale) + zeroPoint, 0, 255)}.
      *
      * @see #encode(MemorySegment, Panels, int, int, long, long)

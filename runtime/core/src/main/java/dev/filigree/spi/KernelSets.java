@@ -19,8 +19,9 @@ public final class KernelSets {
    *
    * @param name of its provider
    * @param probe whether it can run here
+   * @param isPartial whether it stands on the best other set
    */
-  public record Installed(String name, KernelProvider.Probe probe) {}
+  public record Installed(String name, KernelProvider.Probe probe, boolean isPartial) {}
 
   private static List<KernelProvider> providers() {
     List<KernelProvider> providers = new ArrayList<>();
@@ -34,9 +35,9 @@ public final class KernelSets {
   public static List<Installed> installed() {
     List<Installed> sets = new ArrayList<>();
     for (KernelProvider provider : providers()) {
-      sets.add(new Installed(provider.name(), provider.probe()));
+      sets.add(new Installed(provider.name(), provider.probe(), provider.isPartial()));
     }
-    sets.add(new Installed(SCALAR, new KernelProvider.Probe.Ready("plain Java")));
+    sets.add(new Installed(SCALAR, new KernelProvider.Probe.Ready("plain Java"), false));
     return sets;
   }
 

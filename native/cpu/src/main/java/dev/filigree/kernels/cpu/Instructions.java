@@ -75,6 +75,11 @@ enum Instructions {
     return "fg_" + kind + "_codes_" + encoderSuffix;
   }
 
+  /** Name of the function that finds a range. */
+  String range() {
+    return "fg_" + kind + "_range_" + encoderSuffix;
+  }
+
   boolean isPermitted(long processor) {
     return (processor & bit) != 0;
   }

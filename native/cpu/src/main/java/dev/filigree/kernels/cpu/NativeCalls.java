@@ -16,6 +16,7 @@ final class NativeCalls {
   private final MethodHandle linear;
   private final MethodHandle encode;
   private final MethodHandle codes;
+  private final MethodHandle range;
 
   NativeCalls(NativeLibrary library, Instructions instructions) {
     this.instructions = instructions;
@@ -33,6 +34,11 @@ final class NativeCalls {
                 instructions.codes(),
                 FunctionDescriptor.ofVoid(
                     JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT))
+            : null;
+    range =
+        instructions.isInteger()
+            ? library.handle(
+                instructions.range(), FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG))
             : null;
   }
 
@@ -70,6 +76,15 @@ final class NativeCalls {
   void encode(long x, long width, long features, long to, float scale, int zeroPoint) {
     try {
       codes.invokeExact(x, width, features, to, scale, zeroPoint);
+    } catch (Throwable thrown) {
+      throw failed(thrown);
+    }
+  }
+
+  /** Finds the range of values, by addresses. */
+  void range(long x, long count, long to) {
+    try {
+      range.invokeExact(x, count, to);
     } catch (Throwable thrown) {
       throw failed(thrown);
     }

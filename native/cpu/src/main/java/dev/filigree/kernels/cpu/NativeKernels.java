@@ -33,7 +33,8 @@ final class NativeKernels implements Kernels {
 
   @Override
   public String name() {
-    return base.name() + ", " + integers.instructions().label();
+    // what runs natively is named layer by layer, in plans
+    return base.name();
   }
 
   @Override

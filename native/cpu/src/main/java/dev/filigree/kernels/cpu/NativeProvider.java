@@ -24,6 +24,11 @@ public final class NativeProvider implements KernelProvider {
   }
 
   @Override
+  public boolean isPartial() {
+    return true;
+  }
+
+  @Override
   public Probe probe() {
     return switch (NativeLibrary.state()) {
       case NativeLibrary.State.Loaded(NativeLibrary library) ->

@@ -62,6 +62,12 @@ sealed interface PanelCode extends ActivationCode {
     }
 
     @Override
+    public void range(MemorySegment memory, long x, long count, long range) {
+      long base = memory.address();
+      calls.range(base + x, count, base + range);
+    }
+
+    @Override
     public void encode(
         MemorySegment memory,
         Panels panels,
