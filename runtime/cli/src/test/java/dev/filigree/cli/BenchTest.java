@@ -72,7 +72,9 @@ class BenchTest {
             "bench", model, "--from", run.toString(), "--picture", picture.toString(), "--json");
     assertEquals(measured.json().get("results"), again.json().get("results"));
     String svg = Files.readString(folder.resolve("picture.svg"));
-    assertTrue(svg.contains("filigree 2:4"), svg.substring(0, 200));
+    // the bars of the baseline are grey, those of 2:4 blue
+    assertTrue(svg.contains("rgb(176,176,176)"), "no bar of the baseline");
+    assertTrue(svg.contains("rgb(0,114,178)"), "no bar of 2:4");
     assertTrue(Files.size(folder.resolve("picture.png")) > 1000);
   }
 

@@ -167,16 +167,20 @@ final class WarmUp {
     }
   }
 
-  /** Microseconds of a run, averaged over runs that fill a time. */
+  /**
+   * Microseconds of the shortest of the runs that fill a time: another program that takes its turn
+   * for longer than many runs would spoil an average.
+   */
   private double time(Workspace workspace, long nanos) {
     long start = System.nanoTime();
-    long elapsed;
-    int runs = 0;
+    long before = start;
+    long shortest = Long.MAX_VALUE;
     do {
       workspace.run(pool);
-      runs++;
-      elapsed = System.nanoTime() - start;
-    } while (elapsed < nanos);
-    return elapsed / 1e3 / runs;
+      long now = System.nanoTime();
+      shortest = Math.min(shortest, now - before);
+      before = now;
+    } while (before - start < nanos);
+    return shortest / 1e3;
   }
 }
