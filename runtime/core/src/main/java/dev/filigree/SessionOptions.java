@@ -12,6 +12,7 @@ package dev.filigree;
  *     between runs, over all shapes
  * @param kernels name of the kernel set to use, or empty for the best there is; on a GPU also how
  *     the names of the kernels of linear layers must begin
+ * @param precision how far linear layers may round their inputs for speed
  */
 public record SessionOptions(
     Device device,
@@ -19,7 +20,8 @@ public record SessionOptions(
     int concurrentRuns,
     int shapes,
     long activationBytes,
-    String kernels) {
+    String kernels,
+    Precision precision) {
   /** Threads that a session may use at most. */
   private static final int MAX_THREADS = 1024;
 
@@ -32,36 +34,51 @@ public record SessionOptions(
 
   /**
    * All processors for one run, as many runs as processors, 16 sets of shapes, 8 GiB of
-   * activations.
+   * activations, exact.
    */
   public static SessionOptions defaults() {
     int processors = Runtime.getRuntime().availableProcessors();
     return new SessionOptions(
-        Device.auto(), Math.min(processors, MAX_THREADS), processors, 16, 8L << 30, "");
+        Device.auto(),
+        Math.min(processors, MAX_THREADS),
+        processors,
+        16,
+        8L << 30,
+        "",
+        Precision.EXACT);
   }
 
   public SessionOptions withDevice(Device other) {
-    return new SessionOptions(other, threads, concurrentRuns, shapes, activationBytes, kernels);
+    return new SessionOptions(
+        other, threads, concurrentRuns, shapes, activationBytes, kernels, precision);
   }
 
   public SessionOptions withThreads(int number) {
-    return new SessionOptions(device, number, concurrentRuns, shapes, activationBytes, kernels);
+    return new SessionOptions(
+        device, number, concurrentRuns, shapes, activationBytes, kernels, precision);
   }
 
   public SessionOptions withConcurrentRuns(int number) {
-    return new SessionOptions(device, threads, number, shapes, activationBytes, kernels);
+    return new SessionOptions(device, threads, number, shapes, activationBytes, kernels, precision);
   }
 
   public SessionOptions withShapes(int number) {
-    return new SessionOptions(device, threads, concurrentRuns, number, activationBytes, kernels);
+    return new SessionOptions(
+        device, threads, concurrentRuns, number, activationBytes, kernels, precision);
   }
 
   public SessionOptions withActivationBytes(long bytes) {
-    return new SessionOptions(device, threads, concurrentRuns, shapes, bytes, kernels);
+    return new SessionOptions(device, threads, concurrentRuns, shapes, bytes, kernels, precision);
   }
 
   public SessionOptions withKernels(String name) {
-    return new SessionOptions(device, threads, concurrentRuns, shapes, activationBytes, name);
+    return new SessionOptions(
+        device, threads, concurrentRuns, shapes, activationBytes, name, precision);
+  }
+
+  public SessionOptions withPrecision(Precision level) {
+    return new SessionOptions(
+        device, threads, concurrentRuns, shapes, activationBytes, kernels, level);
   }
 
   private static void check(String option, long value, long least, long most) {

@@ -12,7 +12,9 @@ class SessionOptionsTest {
   void theDefaultsUseAllProcessors() {
     int processors = Runtime.getRuntime().availableProcessors();
     assertEquals(
-        new SessionOptions(Device.auto(), processors, processors, 16, 8L << 30, ""), options);
+        new SessionOptions(
+            Device.auto(), processors, processors, 16, 8L << 30, "", Precision.EXACT),
+        options);
   }
 
   @Test
@@ -24,8 +26,10 @@ class SessionOptionsTest {
             .withConcurrentRuns(5)
             .withShapes(7)
             .withActivationBytes(1 << 20)
-            .withKernels("scalar");
-    assertEquals(new SessionOptions(Device.cpu(), 3, 5, 7, 1 << 20, "scalar"), changed);
+            .withKernels("scalar")
+            .withPrecision(Precision.BF16);
+    assertEquals(
+        new SessionOptions(Device.cpu(), 3, 5, 7, 1 << 20, "scalar", Precision.BF16), changed);
   }
 
   @Test

@@ -2,16 +2,14 @@ package dev.filigree.cli;
 
 import dev.filigree.Device;
 import dev.filigree.Model;
-import dev.filigree.Session;
+import dev.filigree.Precision;
 import dev.filigree.SessionOptions;
-import dev.filigree.Tensor;
 import dev.filigree.compress.Recipe;
 import dev.filigree.plan.LayerTime;
 import dev.filigree.spi.Devices;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -20,7 +18,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Measures latency and throughput. */
@@ -28,7 +25,7 @@ import tools.jackson.databind.node.ObjectNode;
     name = "bench",
     description = {
       "Measure latency and throughput over batch sizes, lengths and threads.",
-      "With --recipe the dense model runs in alternation and is the baseline.",
+      "Recipes, precisions and other runtimes run in alternation with the model as it is.",
       "With --device simulated, times on A100, A10 and RTX 3090 are projected, not measured."
     },
     mixinStandardHelpOptions = true,
@@ -36,6 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree bench minilm --recipe 2:4,2:4-int8 --length 16,128",
+      "  filigree bench minilm --against onnxruntime --precision exact,bf16",
       "  filigree bench model.onnx --shape x=1x3x224x224 --threads 1,2 --json"
     })
 final class BenchCommand implements Callable<Integer> {
@@ -99,6 +97,34 @@ final class BenchCommand implements Callable<Integer> {
       description = "Write what each kernel took, as a trace for Perfetto or Chrome.")
   private Path profile;
 
+  @Option(
+      names = "--precision",
+      split = ",",
+      paramLabel = "P",
+      converter = Common.PrecisionConverter.class,
+      description = "exact, bf16, int8: how far layers may round their inputs (exact).")
+  private List<Precision> precisions = List.of(Precision.EXACT);
+
+  @Option(
+      names = "--against",
+      split = ",",
+      paramLabel = "RUNTIME",
+      description = "onnxruntime, djl-pytorch: measured in alternation; the first is the baseline.")
+  private List<String> against = List.of();
+
+  @Option(
+      names = "--picture",
+      paramLabel = "FILE",
+      description = "Draw the ratios as FILE.svg and FILE.png.")
+  private Path picture;
+
+  @Option(
+      names = "--from",
+      split = ",",
+      paramLabel = "FILE",
+      description = "Print or draw earlier runs of --json instead of measuring.")
+  private List<Path> from = List.of();
+
   @Mixin private Common.Format format;
 
   /** Runs of each configuration in the profile: the first ones may still be slower. */
@@ -106,28 +132,15 @@ final class BenchCommand implements Callable<Integer> {
 
   private final List<ChromeTrace.Profile> profiles = new ArrayList<>();
 
-  /** One model under measurement. */
-  private record Contender(String recipe, Session session, Map<String, Tensor> inputs) {}
-
-  private record Result(
-      String recipe,
-      String device,
-      int batch,
-      int length,
-      int threads,
-      int runs,
-      double p50,
-      double p95,
-      double p99,
-      double throughput,
-      double ratio) {}
-
   @Override
   public Integer call() {
     Common.checkPositive("--runs", runs);
     Common.checkPositive("--seconds", seconds);
     batches.forEach(batch -> Common.checkPositive("--batch", batch));
     lengths.forEach(length -> Common.checkPositive("--length", length));
+    if (picture != null) {
+      Common.checkWritable("--picture", picture);
+    }
     List<SessionOptions> options =
         threads.stream().map(number -> Common.sessionOptions(device, number, kernels)).toList();
     if (profile != null) {
@@ -140,26 +153,83 @@ final class BenchCommand implements Callable<Integer> {
       }
       return project();
     }
-    List<Result> results = new ArrayList<>();
-    try (ProgressBars progress = new ProgressBars()) {
-      Path file = Models.file(source.model, progress);
-      for (SessionOptions each : options) {
-        measure(file, each, results, progress);
-      }
+    List<Measurement.Result> results = new ArrayList<>();
+    if (from.isEmpty()) {
+      measure(options, results);
+    } else {
+      from.forEach(file -> results.addAll(BenchReport.read(file)));
+    }
+    if (picture != null) {
+      BenchChart.write(results, source.model, picture);
     }
     if (profile != null) {
       ChromeTrace.write(profile, profiles);
     }
     PrintWriter out = spec.commandLine().getOut();
     if (format.json) {
-      json(out, results);
+      ObjectNode document = BenchReport.document(results);
+      if (profile != null) {
+        document.put("profile", profile.toString());
+      }
+      Output.json(out, document);
     } else {
-      print(out, results);
+      if (from.isEmpty()) {
+        out.println(Machine.summary());
+        out.println();
+      }
+      BenchReport.print(out, results);
       if (profile != null) {
         out.println("what each kernel took: " + profile + " (open it in ui.perfetto.dev)");
       }
     }
     return Main.DONE;
+  }
+
+  private void measure(List<SessionOptions> options, List<Measurement.Result> results) {
+    List<PeerRuntime> peers = Peers.named(against);
+    Measurement measurement = new Measurement(runs, seconds);
+    try (ProgressBars progress = new ProgressBars()) {
+      Path file = Models.file(source.model, progress);
+      for (SessionOptions each : options) {
+        try (Contenders all = Contenders.open(file, peers, recipes, precisions, each, progress)) {
+          for (int batch : batches) {
+            for (int length : lengths) {
+              List<Contenders.Contender> ready =
+                  all.prepare(model -> SampleInputs.of(model, batch, length, shapes), progress);
+              results.addAll(measurement.compare(ready, batch, length, each.threads(), progress));
+              if (profile != null) {
+                profile(ready, batch, length, each.threads());
+              }
+              ready.forEach(contender -> contender.subject().close());
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private void profile(List<Contenders.Contender> contenders, int batch, int length, int threads) {
+    for (Contenders.Contender contender : contenders) {
+      if (!contender.subject().hasProfile()) {
+        continue;
+      }
+      List<List<LayerTime>> profiled = new ArrayList<>();
+      for (int run = 0; run < PROFILED_RUNS; run++) {
+        profiled.add(contender.subject().profile());
+      }
+      profiles.add(
+          new ChromeTrace.Profile(
+              source.model
+                  + ", "
+                  + contender.recipe()
+                  + ", batch "
+                  + batch
+                  + ", length "
+                  + length
+                  + ", threads "
+                  + threads,
+              profiled));
+    }
   }
 
   /** Projections instead of measurements: the simulated GPU has no speed of its own. */
@@ -200,171 +270,5 @@ final class BenchCommand implements Callable<Integer> {
     List<Recipe> all = new ArrayList<>(List.of(Recipe.named("dense")));
     recipes.stream().filter(recipe -> !recipe.isEmpty()).forEach(all::add);
     return all;
-  }
-
-  private void measure(
-      Path file, SessionOptions options, List<Result> results, ProgressBars progress) {
-    int thread = options.threads();
-    List<Recipe> all = contenders();
-    List<Model> models = new ArrayList<>();
-    List<Session> sessions = new ArrayList<>();
-    try {
-      for (Recipe recipe : all) {
-        models.add(Model.open(Models.compressed(file, recipe, thread, progress)));
-        sessions.add(models.getLast().session(options));
-      }
-      for (int batch : batches) {
-        for (int length : lengths) {
-          List<Contender> contenders = new ArrayList<>();
-          for (int i = 0; i < all.size(); i++) {
-            Map<String, Tensor> inputs = SampleInputs.of(models.get(i), batch, length, shapes);
-            sessions.get(i).warmUp(inputs, progress);
-            contenders.add(new Contender(all.get(i).name(), sessions.get(i), inputs));
-          }
-          results.addAll(compare(contenders, batch, length, thread, progress));
-          if (profile != null) {
-            profile(contenders, batch, length, thread);
-          }
-        }
-      }
-    } finally {
-      sessions.forEach(Session::close);
-      models.forEach(Model::close);
-    }
-  }
-
-  private void profile(List<Contender> contenders, int batch, int length, int thread) {
-    for (Contender contender : contenders) {
-      List<List<LayerTime>> runs = new ArrayList<>();
-      for (int run = 0; run < PROFILED_RUNS; run++) {
-        runs.add(contender.session.profile(contender.inputs));
-      }
-      profiles.add(
-          new ChromeTrace.Profile(
-              source.model
-                  + ", "
-                  + contender.recipe
-                  + ", batch "
-                  + batch
-                  + ", length "
-                  + length
-                  + ", threads "
-                  + thread,
-              runs));
-    }
-  }
-
-  /**
-   * Runs the contenders in alternation, forwards and backwards, so that drift of the machine hits
-   * all alike.
-   */
-  private List<Result> compare(
-      List<Contender> contenders, int batch, int length, int thread, ProgressBars progress) {
-    List<Map<String, Tensor>> outputs = new ArrayList<>();
-    for (Contender contender : contenders) {
-      outputs.add(contender.session.run(contender.inputs));
-    }
-    double[][] millis = new double[contenders.size()][runs];
-    long start = System.nanoTime();
-    int counted = 0;
-    while (counted < runs && (counted < 3 || (System.nanoTime() - start) / 1e9 < seconds)) {
-      for (int i = 0; i < contenders.size(); i++) {
-        int turn = counted % 2 == 0 ? i : contenders.size() - 1 - i;
-        Contender contender = contenders.get(turn);
-        long before = System.nanoTime();
-        contender.session.run(contender.inputs, outputs.get(turn));
-        millis[turn][counted] = (System.nanoTime() - before) / 1e6;
-      }
-      counted++;
-      progress.at("measuring " + batch + " x " + length, counted, runs);
-    }
-    List<Result> results = new ArrayList<>();
-    for (int i = 0; i < contenders.size(); i++) {
-      double[] ratios = new double[counted];
-      for (int run = 0; run < counted; run++) {
-        ratios[run] = millis[0][run] / millis[i][run];
-      }
-      double[] sorted = Arrays.copyOf(millis[i], counted);
-      Arrays.sort(sorted);
-      Arrays.sort(ratios);
-      results.add(
-          new Result(
-              contenders.get(i).recipe,
-              contenders.get(i).session.device().toString(),
-              batch,
-              length,
-              thread,
-              counted,
-              percentile(sorted, 50),
-              percentile(sorted, 95),
-              percentile(sorted, 99),
-              batch * 1e3 / percentile(sorted, 50),
-              percentile(ratios, 50)));
-    }
-    return results;
-  }
-
-  /** The nearest-rank percentile. */
-  private static double percentile(double[] sorted, int percent) {
-    return sorted[Math.max(0, (int) Math.ceil(percent / 100.0 * sorted.length) - 1)];
-  }
-
-  private void json(PrintWriter out, List<Result> results) {
-    ObjectNode document = Output.JSON.createObjectNode();
-    if (profile != null) {
-      document.put("profile", profile.toString());
-    }
-    Machine.describe(document.putObject("machine"));
-    ArrayNode list = document.putArray("results");
-    for (Result result : results) {
-      list.addObject()
-          .put("runtime", "filigree")
-          .put("recipe", result.recipe)
-          .put("device", result.device)
-          .put("batch", result.batch)
-          .put("length", result.length)
-          .put("threads", result.threads)
-          .put("runs", result.runs)
-          .put("p50Millis", result.p50)
-          .put("p95Millis", result.p95)
-          .put("p99Millis", result.p99)
-          .put("throughputPerSecond", result.throughput)
-          .put("ratioToBaseline", result.ratio);
-    }
-    Output.json(out, document);
-  }
-
-  private static void print(PrintWriter out, List<Result> results) {
-    out.println(Machine.summary());
-    out.println();
-    Output.Table table =
-        new Output.Table(
-            "recipe",
-            ">batch",
-            ">length",
-            ">threads",
-            ">runs",
-            ">p50",
-            ">p95",
-            ">p99",
-            ">per s",
-            ">times dense");
-    for (Result result : results) {
-      table.row(
-          result.recipe,
-          Integer.toString(result.batch),
-          Integer.toString(result.length),
-          Integer.toString(result.threads),
-          Integer.toString(result.runs),
-          Output.format("%.2f ms", result.p50),
-          Output.format("%.2f ms", result.p95),
-          Output.format("%.2f ms", result.p99),
-          Output.format("%.1f", result.throughput),
-          Output.format("%.2fx", result.ratio));
-    }
-    table.print(out);
-    out.println();
-    out.println(
-        "times dense: median of paired ratios, dense time over own time, run in alternation");
   }
 }

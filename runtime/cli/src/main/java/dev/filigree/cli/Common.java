@@ -4,6 +4,7 @@ import dev.filigree.Device;
 import dev.filigree.FormatException;
 import dev.filigree.InputException;
 import dev.filigree.Model;
+import dev.filigree.Precision;
 import dev.filigree.SessionOptions;
 import dev.filigree.compress.Calibration;
 import dev.filigree.compress.Recipe;
@@ -23,8 +24,8 @@ final class Common {
 
   /** What the option {@code --kernels} takes. */
   static final String KERNELS =
-      "Kernel set: vector or scalar; on a GPU, how the names of the kernels of linear layers begin,"
-          + " such as linear_dense_i8 (default: the best that can run).";
+      "Kernel set: native, vector or scalar; on a GPU, how the names of the kernels of linear"
+          + " layers begin, such as linear_dense_i8 (default: the best that can run).";
 
   /** The model. */
   static final class Source {
@@ -54,9 +55,17 @@ final class Common {
     @Option(names = "--kernels", paramLabel = "SET", description = KERNELS)
     String kernels = "";
 
+    @Option(
+        names = "--precision",
+        paramLabel = "P",
+        defaultValue = "exact",
+        converter = PrecisionConverter.class,
+        description = "exact, bf16 or int8: how far layers may round their inputs (exact).")
+    Precision precision = Precision.EXACT;
+
     /** Session options as the command line has them. */
     SessionOptions options() {
-      return sessionOptions(device, threads, kernels);
+      return sessionOptions(device, threads, kernels).withPrecision(precision);
     }
   }
 
@@ -177,6 +186,18 @@ final class Common {
     public Device convert(String value) {
       try {
         return Device.parse(value);
+      } catch (InputException wrong) {
+        throw new TypeConversionException(wrong.getMessage());
+      }
+    }
+  }
+
+  /** Reads a precision. */
+  static final class PrecisionConverter implements ITypeConverter<Precision> {
+    @Override
+    public Precision convert(String value) {
+      try {
+        return Precision.parse(value);
       } catch (InputException wrong) {
         throw new TypeConversionException(wrong.getMessage());
       }

@@ -65,6 +65,7 @@ final class DoctorCommand implements Callable<Integer> {
           kernels.put("bits", 0).put("ready", false).put("why", why).put("fix", fix);
     }
     document.put("kernels", chosen(sets));
+    document.put("native", Machine.nativeKernels());
     document.put("jit", jit());
     ArrayNode devices = document.putArray("devices");
     for (DeviceStatus status : devices()) {
@@ -108,10 +109,10 @@ final class DoctorCommand implements Callable<Integer> {
     return Integer.parseInt(detail.substring(0, detail.indexOf('-')));
   }
 
-  /** The first set that can run is the one that serves. */
+  /** The first whole set that can run is the one that serves, with the partial ones before it. */
   private static String chosen(List<KernelSets.Installed> sets) {
     return sets.stream()
-        .filter(set -> set.probe() instanceof KernelProvider.Probe.Ready)
+        .filter(set -> !set.isPartial() && set.probe() instanceof KernelProvider.Probe.Ready)
         .findFirst()
         .orElseThrow()
         .name();
@@ -137,7 +138,11 @@ final class DoctorCommand implements Callable<Integer> {
       String state =
           switch (set.probe()) {
             case KernelProvider.Probe.Ready(String detail) ->
-                "ready, " + detail + (chosen.equals(set.name()) ? "  <- in use" : "");
+                "ready, "
+                    + detail
+                    + (set.isPartial()
+                        ? "  <- in use for int8, and bf16 with --precision bf16"
+                        : chosen.equals(set.name()) ? "  <- in use" : "");
             case KernelProvider.Probe.Missing(String why, String fix) ->
                 "not used: " + why + "; " + fix;
           };

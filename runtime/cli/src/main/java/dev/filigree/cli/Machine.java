@@ -1,5 +1,6 @@
 package dev.filigree.cli;
 
+import dev.filigree.spi.KernelProvider;
 import dev.filigree.spi.KernelSets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,6 +34,16 @@ final class Machine {
     return System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version");
   }
 
+  /** What native kernels run with; empty where there are none. */
+  static String nativeKernels() {
+    for (KernelSets.Installed set : KernelSets.installed()) {
+      if (set.isPartial() && set.probe() instanceof KernelProvider.Probe.Ready(String detail)) {
+        return detail;
+      }
+    }
+    return "";
+  }
+
   static String summary() {
     return processor()
         + ", "
@@ -41,7 +52,8 @@ final class Machine {
         + java()
         + ", "
         + KernelSets.open("").name()
-        + " kernels";
+        + " kernels"
+        + (nativeKernels().isEmpty() ? "" : ", native " + nativeKernels());
   }
 
   static void describe(ObjectNode machine) {
@@ -50,6 +62,7 @@ final class Machine {
         .put("processors", Runtime.getRuntime().availableProcessors())
         .put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"))
         .put("java", java())
-        .put("kernels", KernelSets.open("").name());
+        .put("kernels", KernelSets.open("").name())
+        .put("native", nativeKernels());
   }
 }

@@ -26,6 +26,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
@@ -37,7 +38,11 @@ final class Models {
    * Bundled models: name on the command line, and their files on the class path, the model first.
    */
   private static final Map<String, List<String>> BUNDLED =
-      Map.of("minilm", List.of("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json"));
+      Map.of(
+          "minilm",
+          List.of("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json"),
+          "minilm-q",
+          List.of("all-minilm-l6-v2-q.onnx", "all-minilm-l6-v2-q-tokenizer.json"));
 
   private static final long MEGABYTE = 1_000_000;
 
@@ -59,7 +64,7 @@ final class Models {
   private static Path existing(String name) {
     String remedy =
         "pass the path of a .onnx or .filigree file, a checkpoint's folder, or a bundled model: "
-            + String.join(", ", BUNDLED.keySet());
+            + String.join(", ", new TreeSet<>(BUNDLED.keySet()));
     try {
       Path path = Path.of(name);
       if (name.isEmpty() || !Files.exists(path)) {
@@ -131,6 +136,20 @@ final class Models {
       }
     }
     return file;
+  }
+
+  /** An ONNX file of a model: its own, or one made once and kept in the cache. */
+  static Path onnx(Path file, Model model, Progress progress) {
+    if (file.toString().endsWith(".onnx")) {
+      return file;
+    }
+    progress.at("writing " + model.name() + " as ONNX", 0, 1);
+    Path onnx = Cache.folder("compressed").resolve(key(file, Recipe.named("dense")) + ".onnx");
+    if (!Files.exists(onnx)) {
+      model.writeOnnx(onnx);
+    }
+    progress.at("writing " + model.name() + " as ONNX", 1, 1);
+    return onnx;
   }
 
   private static String key(Path model, Recipe recipe) {

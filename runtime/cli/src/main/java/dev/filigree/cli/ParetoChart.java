@@ -17,6 +17,7 @@ import org.knowm.xchart.VectorGraphicsEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.lines.SeriesLines;
 import org.knowm.xchart.style.markers.SeriesMarkers;
@@ -132,7 +133,7 @@ final class ParetoChart {
   }
 
   /** Writes a chart as {@code NAME.svg} and {@code NAME.png}, each whole or not at all. */
-  static void write(XYChart chart, Path folder, String name) {
+  static void write(Chart<?, ?> chart, Path folder, String name) {
     try {
       ByteArrayOutputStream svg = new ByteArrayOutputStream();
       VectorGraphicsEncoder.saveVectorGraphic(

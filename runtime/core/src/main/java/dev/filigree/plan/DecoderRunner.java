@@ -47,7 +47,7 @@ public final class DecoderRunner implements AutoCloseable {
       long cacheBytes,
       String name) {
     this.decoder = decoder;
-    this.linearLayers = new LinearLayers(kernels);
+    this.linearLayers = new LinearLayers(kernels, options.precision());
     this.longest = longest;
     this.cache =
         new KvCache(

@@ -12,7 +12,7 @@ import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.Kernels;
-import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Runner;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -49,7 +49,7 @@ public final class GraphRunner implements Runner {
   public GraphRunner(Graph graph, SessionOptions options, Kernels kernels, String name) {
     this.graph = graph;
     this.options = options;
-    this.linearLayers = new LinearLayers(kernels);
+    this.linearLayers = new LinearLayers(kernels, options.precision());
     this.interpreter = new Interpreter(graph);
     this.pool = new WorkerPool(options.threads(), name);
     this.workspaces = plan -> plan.workspace(pool.size());
@@ -217,7 +217,7 @@ public final class GraphRunner implements Runner {
   }
 
   private synchronized void freeUnused() {
-    Set<LinearKernel> used = Collections.newSetFromMap(new IdentityHashMap<>());
+    Set<PackedLinear> used = Collections.newSetFromMap(new IdentityHashMap<>());
     for (ShapePlan<Plan, Workspace> plan : plans.all()) {
       plan.plan().ifPresent(p -> used.addAll(p.linearKernels()));
     }

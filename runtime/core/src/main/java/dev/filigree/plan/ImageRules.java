@@ -107,9 +107,10 @@ final class ImageRules {
         node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
     int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
     LinearLayers layers = planner.linearLayers();
-    LinearLayers.Choice choice = layers.choose(weights, tokens);
-    LinearKernel kernel = layers.kernel(weights, choice.option());
-    planner.use(kernel, weights, tokens);
+    LinearLayers.Layer layer = new LinearLayers.Layer(weights, LinearLayers.Use.EXACT_VALUES);
+    LinearLayers.Choice choice = layers.choose(layer, tokens);
+    LinearKernel kernel = (LinearKernel) layers.kernel(layer, choice.option());
+    planner.use(kernel, layer, tokens);
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(
         new ConvolutionStep(

@@ -31,7 +31,7 @@ public record LayerPlan(
    *
    * @param kernel its name
    * @param predictedMicros time by the model of the machine, before anything ran
-   * @param measuredMicros median of measurements on this machine, NaN before there are any
+   * @param measuredMicros lower quartile of measurements on this machine, NaN before there are any
    * @param projectedMicros time that a simulated device makes of its counters, which stands in for
    *     a measurement there; NaN on devices that have a time of their own
    */

@@ -1,9 +1,10 @@
 package dev.filigree.plan;
 
+import dev.filigree.Precision;
 import dev.filigree.event.PackEvent;
 import dev.filigree.spi.Kernels;
-import dev.filigree.spi.LinearKernel;
-import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.LayerOption;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
@@ -28,11 +29,39 @@ final class LinearLayers {
   /**
    * A class of layers that are measured once: same weights' form and size, same number of tokens.
    */
-  record Kind(int rows, int columns, String format, long stored, int tokens) {
-    static Kind of(Weights weights, int tokens) {
+  record Kind(int rows, int columns, String format, long stored, Use use, int tokens) {
+    static Kind of(Layer layer, int tokens) {
+      Weights weights = layer.weights;
       return new Kind(
-          weights.rows(), weights.columns(), weights.format(), weights.stored(), tokens);
+          weights.rows(), weights.columns(), weights.format(), weights.stored(), layer.use, tokens);
     }
+  }
+
+  /**
+   * Weights and how they are used.
+   *
+   * @param weights compared by identity
+   */
+  record Layer(Weights weights, Use use) {
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Layer(Weights same, Use alike) && same == weights && alike == use;
+    }
+
+    @Override
+    public int hashCode() {
+      return 31 * System.identityHashCode(weights) + use.hashCode();
+    }
+  }
+
+  /** What a layer's weights are multiplied with. */
+  enum Use {
+    /** f32 values that may be rounded as far as the session's precision permits. */
+    VALUES,
+    /** f32 values as they are, of a step that has no other form of them. */
+    EXACT_VALUES,
+    /** Integers that the graph made of them. */
+    INTEGERS
   }
 
   /**
@@ -43,12 +72,15 @@ final class LinearLayers {
   record Choice(int option, String kernel, String reason, List<LayerPlan.Candidate> candidates) {}
 
   private final Kernels kernels;
-  private final Map<Weights, LinearKernel[]> packed = new IdentityHashMap<>();
+  private final Precision precision;
+  private final Map<Layer, PackedLinear[]> packed = new HashMap<>();
+  private final Map<Layer, List<LayerOption>> options = new HashMap<>();
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
-  LinearLayers(Kernels kernels) {
+  LinearLayers(Kernels kernels, Precision precision) {
     this.kernels = kernels;
+    this.precision = precision;
   }
 
   Kernels kernels() {
@@ -56,22 +88,44 @@ final class LinearLayers {
   }
 
   /**
+   * The ways a layer can run, the one to take without a measurement first. Of integers all give the
+   * same bits as long as no sum of integers reaches 2^24.
+   */
+  synchronized List<LayerOption> options(Layer layer) {
+    return options.computeIfAbsent(layer, this::find);
+  }
+
+  private List<LayerOption> find(Layer layer) {
+    List<LayerOption> all = new ArrayList<>();
+    if (layer.use == Use.INTEGERS) {
+      all.addAll(kernels.linear(integers(layer.weights)));
+      kernels.integers(layer.weights).ifPresent(all::add);
+      return List.copyOf(all);
+    }
+    all.addAll(kernels.linear(layer.weights));
+    if (layer.use == Use.VALUES) {
+      all.addAll(kernels.rounded(layer.weights, precision));
+    }
+    return List.copyOf(all);
+  }
+
+  /**
    * The weights of a product of integers: scaled integers without their scales, others as they are.
    * The same object for the same weights.
    */
-  synchronized Weights integers(Weights weights) {
+  private Weights integers(Weights weights) {
     return integers.computeIfAbsent(
         weights, scaled -> scaled instanceof Quantized quantized ? quantized.integers() : scaled);
   }
 
-  /** The choice for weights and a number of tokens as things are known now. */
-  synchronized Choice choose(Weights weights, int tokens) {
-    List<LinearOption> options = kernels.linear(weights);
-    double[] micros = measured.get(Kind.of(weights, tokens));
+  /** The choice for a layer and a number of tokens as things are known now. */
+  synchronized Choice choose(Layer layer, int tokens) {
+    List<LayerOption> options = options(layer);
+    double[] micros = measured.get(Kind.of(layer, tokens));
     int predictedBest = 0;
     List<LayerPlan.Candidate> candidates = new ArrayList<>();
     for (int i = 0; i < options.size(); i++) {
-      LinearOption option = options.get(i);
+      LayerOption option = options.get(i);
       double predicted = option.predictedNanos(tokens) / 1e3;
       if (predicted < options.get(predictedBest).predictedNanos(tokens) / 1e3) {
         predictedBest = i;
@@ -86,13 +140,13 @@ final class LinearLayers {
         best = i;
       }
     }
-    LinearOption option = options.get(best);
+    LayerOption option = options.get(best);
     return new Choice(
         best, option.name(), reason(option, candidates, best, micros != null), candidates);
   }
 
   private static String reason(
-      LinearOption option, List<LayerPlan.Candidate> candidates, int best, boolean measured) {
+      LayerOption option, List<LayerPlan.Candidate> candidates, int best, boolean measured) {
     StringBuilder reason = new StringBuilder(option.reason());
     for (int i = 0; i < candidates.size(); i++) {
       if (i != best) {
@@ -112,25 +166,24 @@ final class LinearLayers {
   }
 
   /** The packed weights of an option, packed now if they are not yet. */
-  LinearKernel kernel(Weights weights, int option) {
-    LinearKernel[] kernelsOfWeights;
+  PackedLinear kernel(Layer layer, int option) {
+    PackedLinear[] kernelsOfLayer;
     synchronized (this) {
-      kernelsOfWeights =
-          packed.computeIfAbsent(
-              weights, unused -> new LinearKernel[kernels.linear(weights).size()]);
+      kernelsOfLayer =
+          packed.computeIfAbsent(layer, unused -> new PackedLinear[options(layer).size()]);
     }
-    synchronized (kernelsOfWeights) {
-      if (kernelsOfWeights[option] == null) {
-        kernelsOfWeights[option] = pack(kernels.linear(weights).get(option), weights);
+    synchronized (kernelsOfLayer) {
+      if (kernelsOfLayer[option] == null) {
+        kernelsOfLayer[option] = pack(options(layer).get(option), layer.weights);
       }
-      return kernelsOfWeights[option];
+      return kernelsOfLayer[option];
     }
   }
 
-  private static LinearKernel pack(LinearOption option, Weights weights) {
+  private static PackedLinear pack(LayerOption option, Weights weights) {
     PackEvent event = new PackEvent();
     event.begin();
-    LinearKernel packed = option.pack();
+    PackedLinear packed = option.pack();
     event.end();
     if (event.shouldCommit()) {
       event.kernel = option.name();
@@ -156,12 +209,12 @@ final class LinearLayers {
    *
    * @param used compared by identity
    */
-  synchronized void retain(Set<LinearKernel> used) {
-    for (LinearKernel[] kernelsOfWeights : packed.values()) {
-      synchronized (kernelsOfWeights) {
-        for (int i = 0; i < kernelsOfWeights.length; i++) {
-          if (!used.contains(kernelsOfWeights[i])) {
-            kernelsOfWeights[i] = null;
+  synchronized void retain(Set<PackedLinear> used) {
+    for (PackedLinear[] kernelsOfLayer : packed.values()) {
+      synchronized (kernelsOfLayer) {
+        for (int i = 0; i < kernelsOfLayer.length; i++) {
+          if (!used.contains(kernelsOfLayer[i])) {
+            kernelsOfLayer[i] = null;
           }
         }
       }
@@ -171,8 +224,8 @@ final class LinearLayers {
   /** Bytes of all packed weights. */
   synchronized long bytes() {
     long bytes = 0;
-    for (LinearKernel[] kernelsOfWeights : packed.values()) {
-      for (LinearKernel kernel : kernelsOfWeights) {
+    for (PackedLinear[] kernelsOfLayer : packed.values()) {
+      for (PackedLinear kernel : kernelsOfLayer) {
         bytes += kernel == null ? 0 : kernel.bytes();
       }
     }

@@ -10,8 +10,7 @@ import java.lang.foreign.MemorySegment;
 /**
  * Runs a linear layer. Each block of outputs is started with bias and residual, accumulated, and
  * given its activation while it is still in cache; a product of integers is started with zeros and
- * gets scales, bias and residual at its end. Blocks are divided among threads, and panels too where
- * there are more threads than blocks.
+ * gets scales, bias and residual at its end.
  *
  * @param kernels for start, end and activation
  * @param kernel the packed weights
@@ -40,18 +39,6 @@ record LinearStep(
    */
   record Scales(Slot input, float[] weights) {}
 
-  /**
-   * Multiply-adds below which waking another thread costs more than it saves: some ten microseconds
-   * of work.
-   */
-  private static final long SMALL = 1 << 20;
-
-  /** Items each thread should get, so that one that starts late has others to take its work. */
-  private static final int ITEMS_PER_THREAD = 3;
-
-  /** Panels of a group are a multiple of this, since kernels take two panels at a time. */
-  private static final int PANEL_GRAIN = 2;
-
   @Override
   public int scratchFloats() {
     return kernel.scratch();
@@ -59,15 +46,13 @@ record LinearStep(
 
   @Override
   public BoundStep bind(Workspace workspace) {
-    return new Bound(workspace);
+    return new BlockWork(kernel, x.panels(), new Bound(workspace));
   }
 
-  private final class Bound implements BoundStep, WorkerPool.Body {
+  private final class Bound implements BlockWork.Part {
     private final Workspace workspace;
     private final MemorySegment memory;
     private final Panels panels = x.panels();
-    private final int blocks = kernel.blocks();
-    private int groups = 1;
 
     Bound(Workspace workspace) {
       this.workspace = workspace;
@@ -75,29 +60,7 @@ record LinearStep(
     }
 
     @Override
-    public void run(WorkerPool pool) {
-      long work = (long) kernel.rows() * kernel.columns() * panels.tokens();
-      int wanted = work < SMALL ? 1 : pool.size() * ITEMS_PER_THREAD;
-      int grains = (panels.count() + PANEL_GRAIN - 1) / PANEL_GRAIN;
-      groups = Math.clamp((wanted + blocks - 1) / blocks, 1, Math.max(1, grains));
-      if (work < SMALL) {
-        for (int block = 0; block < blocks; block++) {
-          run(block, 0);
-        }
-      } else {
-        pool.forEach(blocks * groups, this);
-      }
-    }
-
-    @Override
-    public void run(int item, int worker) {
-      int block = item / groups;
-      int group = item % groups;
-      int grains = (panels.count() + PANEL_GRAIN - 1) / PANEL_GRAIN;
-      int from = grains * group / groups * PANEL_GRAIN;
-      int to = Math.min(panels.count(), grains * (group + 1) / groups * PANEL_GRAIN);
-      int first = block * LinearKernel.BLOCK;
-      int last = Math.min(kernel.rows(), first + LinearKernel.BLOCK);
+    public void run(int block, int first, int last, int from, int to, int worker) {
       for (int p = from; p < to; p++) {
         start(p, first, last);
       }

@@ -12,10 +12,14 @@ import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.math.Softmax;
+import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
+import dev.filigree.spi.RoundedKernel;
 import dev.filigree.weights.Dense;
+import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -24,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** Which operations have a kernel of the set in use, and how a plan runs them with it. */
 final class PanelRules {
@@ -36,7 +41,7 @@ final class PanelRules {
 
   private final Planner planner;
   private final Kernels kernels;
-  private final Map<String, Quantized> quantized = new HashMap<>();
+  private final Map<String, Encoded> encoded = new HashMap<>();
 
   PanelRules(Planner planner) {
     this.planner = planner;
@@ -62,28 +67,20 @@ final class PanelRules {
     if (!isMatrix(x) || weights.isEmpty()) {
       return false;
     }
-    boolean dynamic = Linear.isDynamic(node);
-    Quantized integers = dynamic ? quantized(x) : null;
-    Slot in = dynamic ? integers.codes : planner.use(x, Layout.PANELS);
-    Slot residual = null;
-    if (node.input(Linear.RESIDUAL).isPresent()) {
-      residual = planner.use(node.inputs().get(Linear.RESIDUAL), Layout.PANELS);
-    }
-    float[] bias =
-        node.input(Linear.BIAS)
-            .map(name -> planner.constant(name).orElseThrow().toFloats())
-            .orElse(null);
-    int tokens = in.panels().tokens();
+    ValueType type = planner.type(x);
+    int tokens = Math.toIntExact(type.shape().elements() / type.shape().extent(-1));
     LinearLayers layers = planner.linearLayers();
-    Weights factors = dynamic ? layers.integers(weights.get()) : weights.get();
-    LinearLayers.Choice choice = layers.choose(factors, tokens);
-    LinearKernel kernel = layers.kernel(factors, choice.option());
-    planner.use(kernel, factors, tokens);
-    Slot out = planner.define(node.output(), Layout.PANELS);
-    LinearStep.Scales scales =
-        dynamic ? new LinearStep.Scales(integers.scale, scales(weights.get())) : null;
+    LinearLayers.Use use =
+        Linear.isDynamic(node) ? LinearLayers.Use.INTEGERS : LinearLayers.Use.VALUES;
+    LinearLayers.Layer layer = new LinearLayers.Layer(weights.get(), use);
+    LinearLayers.Choice choice = layers.choose(layer, tokens);
+    PackedLinear packed = layers.kernel(layer, choice.option());
+    planner.use(packed, layer, tokens);
     planner.add(
-        new LinearStep(kernels, kernel, in, out, residual, bias, scales, Linear.activation(node)));
+        switch (packed) {
+          case LinearKernel kernel -> exact(node, kernel, weights.get());
+          case RoundedKernel kernel -> rounded(node, kernel);
+        });
     planner.explain(
         new LayerPlan(
             node.name(),
@@ -96,21 +93,89 @@ final class PanelRules {
     return true;
   }
 
-  /** A value as integers, quantised once for all layers that read it. */
-  private record Quantized(Slot codes, Slot scale) {}
+  private Step exact(Node node, LinearKernel kernel, Weights weights) {
+    String x = node.inputs().getFirst();
+    boolean dynamic = Linear.isDynamic(node);
+    Encoded integers = dynamic ? quantized(x, null) : null;
+    Slot in = dynamic ? integers.codes : planner.use(x, Layout.PANELS);
+    Slot residual = residual(node);
+    Slot out = planner.define(node.output(), Layout.PANELS);
+    LinearStep.Scales scales =
+        dynamic ? new LinearStep.Scales(integers.scale, scales(weights)) : null;
+    return new LinearStep(
+        kernels, kernel, in, out, residual, bias(node), scales, Linear.activation(node));
+  }
 
-  private Quantized quantized(String x) {
-    Quantized known = quantized.get(x);
+  private Step rounded(Node node, RoundedKernel kernel) {
+    String x = node.inputs().getFirst();
+    Encoded codes =
+        Linear.isDynamic(node)
+            ? quantized(x, (ActivationCode.Integers) kernel.code())
+            : encoded(x, kernel.code());
+    Slot residual = residual(node);
+    Slot out = planner.define(node.output(), Layout.PANELS);
+    return new RoundedStep(kernel, codes.codes, out, residual, bias(node), Linear.activation(node));
+  }
+
+  private Slot residual(Node node) {
+    return node.input(Linear.RESIDUAL).map(name -> planner.use(name, Layout.PANELS)).orElse(null);
+  }
+
+  private float[] bias(Node node) {
+    return node.input(Linear.BIAS)
+        .map(name -> planner.constant(name).orElseThrow().toFloats())
+        .orElse(null);
+  }
+
+  /**
+   * A value in another form, made once for all layers that read it.
+   *
+   * @param scale of a value quantised as a whole, or null
+   */
+  private record Encoded(Slot codes, Slot scale) {}
+
+  /** A value in the code of some kernels. */
+  private Encoded encoded(String x, ActivationCode code) {
+    return shared(
+        code.name() + " " + x,
+        () -> {
+          Slot exact = planner.use(x, Layout.PANELS);
+          Slot codes = planner.place(code.bytes(exact.panels(), exact.features()), exact.panels());
+          planner.add(new EncodeStep(code, exact, codes));
+          return new Encoded(codes, null);
+        });
+  }
+
+  /**
+   * A value as integers over the range of all of it.
+   *
+   * @param code of the kernel that reads it, or null for whole f32 numbers
+   */
+  private Encoded quantized(String x, ActivationCode.Integers code) {
+    return shared(
+        (code == null ? "whole " : "whole " + code.name() + " ") + x,
+        () -> {
+          Slot exact = planner.use(x, Layout.PANELS);
+          Slot scale = planner.place(ValueType.of(DType.F32, List.of()), Layout.ROWS);
+          Slot codes =
+              code == null
+                  ? planner.place(planner.type(x), Layout.PANELS)
+                  : planner.place(code.bytes(exact.panels(), exact.features()), exact.panels());
+          planner.add(new QuantizeStep(kernels, code, exact, codes, scale));
+          return new Encoded(codes, scale);
+        });
+  }
+
+  private Encoded shared(String key, Supplier<Encoded> make) {
+    Encoded known = encoded.get(key);
     if (known == null) {
-      Slot exact = planner.use(x, Layout.PANELS);
-      Slot scale = planner.place(ValueType.of(DType.F32, List.of()), Layout.ROWS);
-      Slot codes = planner.place(planner.type(x), Layout.PANELS);
-      planner.add(new QuantizeStep(kernels, exact, codes, scale));
-      known = new Quantized(codes, scale);
-      quantized.put(x, known);
+      known = make.get();
+      encoded.put(key, known);
     }
     planner.use(known.codes);
-    planner.use(known.scale);
+    if (known.scale != null) {
+      planner.use(known.scale);
+    }
     return known;
   }
 
@@ -118,10 +183,7 @@ final class PanelRules {
   private static float[] scales(Weights weights) {
     float[] scales = new float[weights.rows()];
     for (int row = 0; row < scales.length; row++) {
-      scales[row] =
-          weights instanceof dev.filigree.weights.Quantized integers
-              ? integers.values().scale(row)
-              : 1;
+      scales[row] = weights instanceof Quantized integers ? integers.values().scale(row) : 1;
     }
     return scales;
   }

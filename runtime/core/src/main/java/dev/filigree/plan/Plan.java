@@ -4,7 +4,7 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.spi.Kernels;
-import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,8 +34,8 @@ final class Plan {
   private final long bytes;
   private final List<LayerPlan> layers;
   private final List<Integer> stepsUpTo;
-  private final Set<LinearKernel> linearKernels;
-  private final List<WarmUp.Layer> linearSteps;
+  private final Set<PackedLinear> linearKernels;
+  private final List<WarmUp.Sized> linearSteps;
 
   /**
    * A plan.
@@ -55,8 +55,8 @@ final class Plan {
       long bytes,
       List<LayerPlan> layers,
       List<Integer> stepsUpTo,
-      Set<LinearKernel> linearKernels,
-      List<WarmUp.Layer> linearSteps) {
+      Set<PackedLinear> linearKernels,
+      List<WarmUp.Sized> linearSteps) {
     this.kernels = kernels;
     this.inputs = List.copyOf(inputs);
     this.outputs = List.copyOf(outputs);
@@ -70,7 +70,7 @@ final class Plan {
   }
 
   /** Its linear layers, to be measured. */
-  List<WarmUp.Layer> linearSteps() {
+  List<WarmUp.Sized> linearSteps() {
     return linearSteps;
   }
 
@@ -82,7 +82,7 @@ final class Plan {
     return layers;
   }
 
-  Set<LinearKernel> linearKernels() {
+  Set<PackedLinear> linearKernels() {
     return linearKernels;
   }
 

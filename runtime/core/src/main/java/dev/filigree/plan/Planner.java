@@ -1,5 +1,6 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
@@ -9,9 +10,8 @@ import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.shape.View;
-import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
-import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -49,8 +49,8 @@ final class Planner {
   /** For each layer, the number of steps up to its last. */
   private final List<Integer> stepsUpTo = new ArrayList<>();
 
-  private final List<WarmUp.Layer> linearSteps = new ArrayList<>();
-  private final Set<LinearKernel> linearKernels =
+  private final List<WarmUp.Sized> linearSteps = new ArrayList<>();
+  private final Set<PackedLinear> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
 
   private Planner(Graph graph, LinearLayers linearLayers, Folding folding) {
@@ -194,6 +194,13 @@ final class Planner {
     return new Slot(type.dtype(), shape, layout, panels, buffer);
   }
 
+  /** Memory for a value in a form of its own that the next step makes. */
+  Slot place(long bytes, Panels panels) {
+    Buffer buffer = new Buffer(bytes, steps.size());
+    buffers.add(buffer);
+    return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
+  }
+
   /**
    * A value in a layout, moved there by a step of its own if need be, kept until the step that is
    * added next.
@@ -236,9 +243,9 @@ final class Planner {
   }
 
   /** Notes that a linear layer of the plan runs by a kernel. */
-  void use(LinearKernel kernel, Weights weights, int tokens) {
+  void use(PackedLinear kernel, LinearLayers.Layer layer, int tokens) {
     linearKernels.add(kernel);
-    linearSteps.add(new WarmUp.Layer(weights, tokens));
+    linearSteps.add(new WarmUp.Sized(layer, tokens));
   }
 
   void explain(LayerPlan layer) {

@@ -2,20 +2,25 @@ package dev.filigree.plan;
 
 import dev.filigree.DType;
 import dev.filigree.kernel.quant.DynamicQuantizeLinear;
+import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
 /**
  * Quantises a matrix in panels to 8 bits over its own range, as the int8 files of ONNX Runtime do
- * before each integer product. The codes, less the zero point, are whole f32 numbers, so that f32
- * kernels add up the very integers of the product as long as a sum stays below 2^24.
+ * before each integer product. The codes go into a kernel's own form, or become whole f32 numbers
+ * less the zero point, so that f32 kernels add up the very integers of the product as long as a sum
+ * stays below 2^24.
  *
+ * @param kernels for the range, and for codes as f32
+ * @param code of the kernels that read the codes, or null for f32
  * @param x input, in panels
- * @param y codes less the zero point, in panels
+ * @param y the codes
  * @param scale receives the scale, one f32
  */
-record QuantizeStep(Kernels kernels, Slot x, Slot y, Slot scale) implements Step {
+record QuantizeStep(Kernels kernels, ActivationCode.Integers code, Slot x, Slot y, Slot scale)
+    implements Step {
   @Override
   public String work() {
     return "quantise";
@@ -23,29 +28,76 @@ record QuantizeStep(Kernels kernels, Slot x, Slot y, Slot scale) implements Step
 
   @Override
   public BoundStep bind(Workspace workspace) {
-    MemorySegment memory = workspace.memory();
-    Panels panels = x.panels();
-    int features = x.features();
-    float[] range = new float[2];
-    return pool -> {
+    return new Bound(workspace.memory());
+  }
+
+  /** Finds the range of every panel, joins them, and quantises every panel. */
+  private final class Bound implements BoundStep {
+    private final MemorySegment memory;
+    private final Panels panels = x.panels();
+    private final int features = x.features();
+    private final float[][] ranges = new float[panels.count()][2];
+    private final WorkerPool.Body rangeOfPanel = (p, worker) -> range(p);
+    private final WorkerPool.Body codesOfPanel = (p, worker) -> quantize(p);
+    private float found;
+    private int zeroPoint;
+
+    Bound(MemorySegment memory) {
+      this.memory = memory;
+    }
+
+    @Override
+    public void run(WorkerPool pool) {
+      pool.forEach(panels.count(), rangeOfPanel);
+      float min = 0;
+      float max = 0;
+      for (float[] range : ranges) {
+        min = Math.min(min, range[0]);
+        max = Math.max(max, range[1]);
+      }
+      found = DynamicQuantizeLinear.scale(min, max);
+      zeroPoint = DynamicQuantizeLinear.zeroPoint(min, found);
+      memory.set(DType.FLOAT, scale.offset(), found);
+      pool.forEach(panels.count(), codesOfPanel);
+    }
+
+    private void range(int p) {
+      float[] range = ranges[p];
       range[0] = 0;
       range[1] = 0;
-      for (int p = 0; p < panels.count(); p++) {
-        long panel = x.offset() + panels.offset(p, features);
-        long width = panels.width(p);
-        if (panels.used(p) == width) {
-          kernels.range(memory, panel, width * features, range);
-        } else {
-          // padding holds values of its own, which must not widen the range
-          for (int f = 0; f < features; f++) {
-            kernels.range(memory, panel + f * width * Float.BYTES, panels.used(p), range);
-          }
-        }
+      long panel = x.offset() + panels.offset(p, features);
+      long width = panels.width(p);
+      if (panels.used(p) == width) {
+        widen(p, panel, width * features, range);
+        return;
       }
-      float found = DynamicQuantizeLinear.scale(range[0], range[1]);
-      int zeroPoint = DynamicQuantizeLinear.zeroPoint(range[0], found);
-      memory.set(DType.FLOAT, scale.offset(), found);
-      kernels.quantize(memory, x.offset(), y.offset(), x.length(), found, zeroPoint);
-    };
+      // padding holds values of its own, which must not widen the range
+      for (int f = 0; f < features; f++) {
+        widen(p, panel + f * width * Float.BYTES, panels.used(p), range);
+      }
+    }
+
+    /** Widens a range by some values of a panel. */
+    private void widen(int p, long from, long count, float[] range) {
+      if (code == null) {
+        kernels.range(memory, from, count, range);
+        return;
+      }
+      // where the codes will be there is nothing yet
+      long found = y.offset() + (long) p * 2 * Float.BYTES;
+      code.range(memory, from, count, found);
+      range[0] = Math.min(range[0], memory.get(DType.FLOAT, found));
+      range[1] = Math.max(range[1], memory.get(DType.FLOAT, found + Float.BYTES));
+    }
+
+    private void quantize(int p) {
+      if (code != null) {
+        code.encode(memory, panels, p, features, x.offset(), y.offset(), found, zeroPoint);
+        return;
+      }
+      long at = panels.offset(p, features);
+      long count = (long) panels.width(p) * features;
+      kernels.quantize(memory, x.offset() + at, y.offset() + at, count, found, zeroPoint);
+    }
   }
 }

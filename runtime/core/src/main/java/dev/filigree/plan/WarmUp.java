@@ -4,9 +4,11 @@ import dev.filigree.DType;
 import dev.filigree.Progress;
 import dev.filigree.Shape;
 import dev.filigree.kernel.Activation;
-import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.LayerOption;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
-import dev.filigree.weights.Weights;
+import dev.filigree.spi.RoundedKernel;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -15,8 +17,8 @@ import java.util.Map;
 
 /**
  * Brings the JIT compiler to rest and measures kernels. Candidates run in alternation on the shapes
- * of the plan, with the session's threads; the median of several rounds counts, since machines are
- * shared and noisy.
+ * of the plan, with the session's threads; the lower quartile of several rounds counts, since
+ * machines are shared and what others do there only ever adds time.
  */
 final class WarmUp {
   private static final long SETTLE_NANOS = 2_000_000_000;
@@ -60,24 +62,23 @@ final class WarmUp {
   }
 
   /** A linear layer of a plan. */
-  record Layer(Weights weights, int tokens) {}
+  record Sized(LinearLayers.Layer layer, int tokens) {}
 
   /**
    * Measures the candidates of every kind of layer that has not been measured.
    *
    * @return whether anything was measured
    */
-  boolean measure(List<Layer> layers, Progress progress) {
-    Map<LinearLayers.Kind, Layer> kinds = new LinkedHashMap<>();
-    for (Layer layer : layers) {
-      LinearLayers.Kind kind = LinearLayers.Kind.of(layer.weights, layer.tokens);
-      if (!linearLayers.isMeasured(kind)
-          && linearLayers.kernels().linear(layer.weights).size() > 1) {
-        kinds.putIfAbsent(kind, layer);
+  boolean measure(List<Sized> layers, Progress progress) {
+    Map<LinearLayers.Kind, Sized> kinds = new LinkedHashMap<>();
+    for (Sized sized : layers) {
+      LinearLayers.Kind kind = LinearLayers.Kind.of(sized.layer, sized.tokens);
+      if (!linearLayers.isMeasured(kind) && linearLayers.options(sized.layer).size() > 1) {
+        kinds.putIfAbsent(kind, sized);
       }
     }
     int done = 0;
-    for (Map.Entry<LinearLayers.Kind, Layer> entry : kinds.entrySet()) {
+    for (Map.Entry<LinearLayers.Kind, Sized> entry : kinds.entrySet()) {
       progress.at("measuring kernels", done++, kinds.size());
       linearLayers.record(entry.getKey(), measure(entry.getValue()));
     }
@@ -85,13 +86,13 @@ final class WarmUp {
     return !kinds.isEmpty();
   }
 
-  /** Median microseconds of each candidate. */
-  private double[] measure(Layer layer) {
-    List<LinearOption> options = linearLayers.kernels().linear(layer.weights);
+  /** Microseconds of each candidate. */
+  private double[] measure(Sized sized) {
+    List<LayerOption> options = linearLayers.options(sized.layer);
     Workspace[] workspaces = new Workspace[options.size()];
     try {
       for (int i = 0; i < workspaces.length; i++) {
-        workspaces[i] = workspace(layer, options.get(i));
+        workspaces[i] = workspace(sized, i);
       }
       double[][] samples = new double[workspaces.length][ROUNDS];
       for (Workspace workspace : workspaces) {
@@ -102,12 +103,12 @@ final class WarmUp {
           samples[i][round] = time(workspaces[i], SAMPLE_NANOS);
         }
       }
-      double[] medians = new double[workspaces.length];
-      for (int i = 0; i < medians.length; i++) {
+      double[] micros = new double[workspaces.length];
+      for (int i = 0; i < micros.length; i++) {
         Arrays.sort(samples[i]);
-        medians[i] = samples[i][ROUNDS / 2];
+        micros[i] = samples[i][ROUNDS / 4];
       }
-      return medians;
+      return micros;
     } finally {
       for (Workspace workspace : workspaces) {
         if (workspace != null) {
@@ -117,18 +118,40 @@ final class WarmUp {
     }
   }
 
-  private Workspace workspace(Layer layer, LinearOption option) {
-    Weights weights = layer.weights;
-    Panels panels = Panels.of(layer.tokens, linearLayers.kernels().lanes());
-    Slot x = slot(layer.tokens, weights.columns(), panels, 0);
-    Slot y = slot(layer.tokens, weights.rows(), panels, Arenas.aligned(x.buffer().bytes()));
-    LinearStep step =
-        new LinearStep(
-            linearLayers.kernels(), option.pack(), x, y, null, null, null, Activation.NONE);
-    Workspace workspace =
-        new Workspace(y.offset() + y.buffer().bytes(), pool.size(), List.of(step));
+  /** A workspace in which one option runs on inputs of its own, encoded as a part of its time. */
+  private Workspace workspace(Sized sized, int option) {
+    PackedLinear packed = linearLayers.kernel(sized.layer, option);
+    Panels panels = Panels.of(sized.tokens, linearLayers.kernels().lanes());
+    Slot x = slot(sized.tokens, packed.columns(), panels, 0);
+    Slot y = slot(sized.tokens, packed.rows(), panels, end(x));
+    Slot codes =
+        packed instanceof RoundedKernel kernel
+            ? codes(kernel.code().bytes(panels, packed.columns()), panels, end(y))
+            : null;
+    List<Step> steps =
+        switch (packed) {
+          case LinearKernel kernel ->
+              List.of(
+                  new LinearStep(
+                      linearLayers.kernels(), kernel, x, y, null, null, null, Activation.NONE));
+          case RoundedKernel kernel ->
+              List.of(
+                  new EncodeStep(kernel.code(), x, codes),
+                  new RoundedStep(kernel, codes, y, null, null, Activation.NONE));
+        };
+    Workspace workspace = new Workspace(end(codes == null ? y : codes), pool.size(), steps);
     fill(workspace.memory(), x);
     return workspace;
+  }
+
+  private static Slot codes(long bytes, Panels panels, long offset) {
+    Buffer buffer = new Buffer(bytes, 0);
+    buffer.placeAt(offset);
+    return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
+  }
+
+  private static long end(Slot slot) {
+    return Arenas.aligned(slot.offset() + slot.buffer().bytes());
   }
 
   private static Slot slot(int tokens, int features, Panels panels, long offset) {
@@ -144,16 +167,20 @@ final class WarmUp {
     }
   }
 
-  /** Microseconds of a run, averaged over runs that fill a time. */
+  /**
+   * Microseconds of the shortest of the runs that fill a time: another program that takes its turn
+   * for longer than many runs would spoil an average.
+   */
   private double time(Workspace workspace, long nanos) {
     long start = System.nanoTime();
-    long elapsed;
-    int runs = 0;
+    long before = start;
+    long shortest = Long.MAX_VALUE;
     do {
       workspace.run(pool);
-      runs++;
-      elapsed = System.nanoTime() - start;
-    } while (elapsed < nanos);
-    return elapsed / 1e3 / runs;
+      long now = System.nanoTime();
+      shortest = Math.min(shortest, now - before);
+      before = now;
+    } while (before - start < nanos);
+    return shortest / 1e3;
   }
 }

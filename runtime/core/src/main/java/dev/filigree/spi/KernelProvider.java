@@ -12,6 +12,11 @@ public interface KernelProvider {
   /** Higher serves first; the scalar kernels have rank 0. */
   int rank();
 
+  /** Whether it brings some kernels only and stands on the best other set for the rest. */
+  default boolean isPartial() {
+    return false;
+  }
+
   /** Whether the kernels can run here. Never throws, and says the same each time. */
   Probe probe();
 

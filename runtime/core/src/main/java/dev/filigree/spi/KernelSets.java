@@ -20,8 +20,9 @@ public final class KernelSets {
    *
    * @param name of its provider
    * @param probe whether it can run here
+   * @param isPartial whether it stands on the best other set
    */
-  public record Installed(String name, KernelProvider.Probe probe) {}
+  public record Installed(String name, KernelProvider.Probe probe, boolean isPartial) {}
 
   private static List<KernelProvider> providers() {
     List<KernelProvider> providers = new ArrayList<>();
@@ -35,10 +36,20 @@ public final class KernelSets {
   public static List<Installed> installed() {
     List<Installed> sets = new ArrayList<>();
     for (KernelProvider provider : providers()) {
-      sets.add(new Installed(provider.name(), provider.probe()));
+      sets.add(new Installed(provider.name(), provider.probe(), provider.isPartial()));
     }
-    sets.add(new Installed(SCALAR, new KernelProvider.Probe.Ready("plain Java")));
+    sets.add(new Installed(SCALAR, new KernelProvider.Probe.Ready("plain Java"), false));
     return sets;
+  }
+
+  /** The best set that can run of those ranked below a provider, for it to stand on. */
+  public static Kernels below(KernelProvider provider) {
+    for (KernelProvider other : providers()) {
+      if (other.rank() < provider.rank() && other.probe() instanceof KernelProvider.Probe.Ready) {
+        return other.open();
+      }
+    }
+    return new ScalarKernels();
   }
 
   /**

@@ -1,9 +1,11 @@
 package dev.filigree.spi;
 
+import dev.filigree.Precision;
 import dev.filigree.kernel.Activation;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A set of CPU kernels over f32 panels. Offsets are in bytes and 64-byte aligned unless a kernel
@@ -22,6 +24,23 @@ public interface Kernels {
    * densely, so that sparsity never has to lose.
    */
   List<LinearOption> linear(Weights weights);
+
+  /**
+   * Further ways to run a linear layer, which round its inputs as far as a precision permits; none
+   * unless a set has them.
+   */
+  default List<RoundedOption> rounded(Weights weights, Precision precision) {
+    return List.of();
+  }
+
+  /**
+   * A way to run a layer of scaled integers on inputs that are 8-bit integers already, whose sums
+   * are exact; its kernel's code is one of {@link ActivationCode.Integers}. Nothing unless a set
+   * has it.
+   */
+  default Optional<RoundedOption> integers(Weights weights) {
+    return Optional.empty();
+  }
 
   /**
    * Starts rows of a panel of a linear layer's output: {@code y[o] = bias[o] + residual[o]}.

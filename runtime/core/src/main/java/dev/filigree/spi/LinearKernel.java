@@ -3,29 +3,12 @@ package dev.filigree.spi;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A linear layer's weights laid out for a kernel. Immutable after packing and safe to use from many
- * threads, each with a scratch array of its own.
+ * A linear layer's weights laid out for a kernel that reads f32 panels. Immutable after packing and
+ * safe to use from many threads, each with a scratch array of its own.
  */
-public interface LinearKernel {
-  /** Outputs of a block: the grain in which a layer is divided among threads. */
-  int BLOCK = 64;
-
-  /** Outputs. */
-  int rows();
-
-  /** Inputs. */
-  int columns();
-
-  /** Bytes the packed weights take beside the logical ones. */
-  long bytes();
-
+public non-sealed interface LinearKernel extends PackedLinear {
   /** Floats of scratch a thread needs while it runs a block. */
   int scratch();
-
-  /** Number of blocks. */
-  default int blocks() {
-    return (rows() + BLOCK - 1) / BLOCK;
-  }
 
   /**
    * Adds the product to a block of outputs: {@code y[o] += sum over k of W[o, k] * x[k]} for the

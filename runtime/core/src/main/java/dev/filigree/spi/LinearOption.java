@@ -1,16 +1,7 @@
 package dev.filigree.spi;
 
-/** A way to run a linear layer, before anything is packed. */
-public interface LinearOption {
-  /** Name of the kernel, for example {@code 2:4 rows}. */
-  String name();
-
-  /** Why it fits these weights, in half a sentence. */
-  String reason();
-
-  /** Time one call takes by a model of the machine: work over rate. */
-  double predictedNanos(int tokens);
-
-  /** Lays the weights out. */
+/** A way to run a linear layer on f32 panels, before anything is packed. */
+public non-sealed interface LinearOption extends LayerOption {
+  @Override
   LinearKernel pack();
 }

@@ -1,6 +1,7 @@
 package dev.filigree.cuda.driver;
 
 import dev.filigree.DeviceException;
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -48,6 +49,9 @@ public enum JCudaLibrary {
   /** Copies of a file that are tried, one for each class loader that may use JCuda. */
   private static final int MAX_CLASS_LOADERS = 64;
 
+  /** Whose libraries they are, in the names of folder and property. */
+  private static final String PART = "cuda";
+
   private static final Object LOCK = new Object();
 
   private static final System.Logger LOG = System.getLogger(JCudaLibrary.class.getName());
@@ -89,7 +93,7 @@ public enum JCudaLibrary {
    * @throws DeviceException if the CUDA library is missing, or JCuda's cannot be unpacked or loaded
    */
   public void load() {
-    load(NativeFolder.ofUser());
+    load(NativeFolder.ofUser(PART));
   }
 
   /**
@@ -151,11 +155,11 @@ public enum JCudaLibrary {
   private boolean isPackaged() {
     try {
       return PackagedLibraries.load(
-          JCudaLibrary.class.getClassLoader(), NativeFolder.ofUser(), cuda);
+          JCudaLibrary.class.getClassLoader(), NativeFolder.ofUser(PART), cuda);
     } catch (IOException | UnsatisfiedLinkError unusable) {
       throw new DeviceException(
           cuda + " of the class path cannot be used: " + unusable.getMessage(),
-          "name a folder that can be written with -D" + UserFolder.PROPERTY,
+          "name a folder that can be written with -D" + NativeFolder.property(PART),
           unusable);
     }
   }
@@ -167,7 +171,7 @@ public enum JCudaLibrary {
       throw new DeviceException(
           "no folder for JCuda's library " + file + " (" + e.getMessage() + ")",
           "make one of them writable for this user alone, or name another with -D"
-              + UserFolder.PROPERTY,
+              + NativeFolder.property(PART),
           e);
     }
   }

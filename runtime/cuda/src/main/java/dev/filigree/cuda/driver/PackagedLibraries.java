@@ -1,5 +1,6 @@
 package dev.filigree.cuda.driver;
 
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.JarURLConnection;

@@ -2,8 +2,8 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.FiligreeException;
 import dev.filigree.cuda.driver.GpuProperties;
-import dev.filigree.cuda.driver.UserFolder;
 import dev.filigree.format.AtomicFile;
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -31,7 +31,7 @@ record MeasurementStore(Path file, Map<String, String> key) {
 
   /** The user's file for a device. */
   static MeasurementStore of(GpuProperties gpu) {
-    return of(gpu, UserFolder.candidates().getFirst());
+    return of(gpu, NativeFolder.ofUser("cuda").candidates().getFirst());
   }
 
   /** The file for a device in a folder. */

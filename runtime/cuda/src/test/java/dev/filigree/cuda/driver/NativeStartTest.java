@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.filigree.DeviceException;
 import dev.filigree.simgpu.SimulatedDevice;
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.MalformedURLException;
@@ -48,7 +49,7 @@ public class NativeStartTest {
                 "--enable-native-access=ALL-UNNAMED",
                 "-XX:+UseSerialGC",
                 "-Xmx256m",
-                "-D" + UserFolder.PROPERTY + "=" + folder.resolve("natives"),
+                "-D" + NativeFolder.property("cuda") + "=" + folder.resolve("natives"),
                 "-cp",
                 System.getProperty("java.class.path"),
                 Program.class.getName()));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.filigree.spi.NativeFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

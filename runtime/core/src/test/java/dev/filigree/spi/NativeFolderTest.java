@@ -1,4 +1,4 @@
-package dev.filigree.cuda.driver;
+package dev.filigree.spi;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,4 +1,4 @@
-package dev.filigree.cuda.driver;
+package dev.filigree.spi;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,17 +34,43 @@ import java.util.Set;
  * @param candidates where the folder may be, the best first; one that cannot be written or that
  *     others may write is passed over
  */
-record NativeFolder(List<Path> candidates) {
+public record NativeFolder(List<Path> candidates) {
   private static final Set<PosixFilePermission> OTHERS_MAY_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
-  NativeFolder {
+  public NativeFolder {
     candidates = List.copyOf(candidates);
   }
 
-  /** The folders of the user. */
-  static NativeFolder ofUser() {
-    return new NativeFolder(UserFolder.candidates());
+  /**
+   * System property with a folder to use instead of those of the user.
+   *
+   * @param part of the product whose libraries they are, for example {@code cuda}
+   */
+  public static String property(String part) {
+    return "dev.filigree." + part + ".natives";
+  }
+
+  /**
+   * The user's cache folder, or else one of the user's own among the temporary files.
+   *
+   * @param part of the product whose libraries they are, for example {@code cuda}
+   */
+  public static NativeFolder ofUser(String part) {
+    String chosen = System.getProperty(property(part));
+    if (chosen != null) {
+      return new NativeFolder(List.of(Path.of(chosen)));
+    }
+    String cache = System.getenv("XDG_CACHE_HOME");
+    Path base =
+        cache != null && !cache.isEmpty()
+            ? Path.of(cache)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    Path temporary =
+        Path.of(
+            System.getProperty("java.io.tmpdir"), "filigree-" + System.getProperty("user.name"));
+    return new NativeFolder(
+        List.of(base.resolve("filigree").resolve(part), temporary.resolve(part)));
   }
 
   /**
@@ -55,7 +81,7 @@ record NativeFolder(List<Path> candidates) {
    * @return its folder
    * @throws IOException if no candidate can be used; the message says why for each
    */
-  Path unpack(String name, byte[] content, int copy) throws IOException {
+  public Path unpack(String name, byte[] content, int copy) throws IOException {
     StringBuilder problems = new StringBuilder();
     for (Path root : candidates) {
       try {
@@ -80,7 +106,7 @@ record NativeFolder(List<Path> candidates) {
    * @return the file
    * @throws IOException if no candidate can be used; the message says why for each
    */
-  Path unpack(String name, String content, long size, InputStream in) throws IOException {
+  public Path unpack(String name, String content, long size, InputStream in) throws IOException {
     StringBuilder problems = new StringBuilder();
     for (Path root : candidates) {
       try {

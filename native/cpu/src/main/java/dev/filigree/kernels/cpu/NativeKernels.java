@@ -1,0 +1,190 @@
+package dev.filigree.kernels.cpu;
+
+import dev.filigree.Precision;
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.RoundedOption;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Another set of kernels with native ways to run linear layers beside its own. */
+final class NativeKernels implements Kernels {
+  private final Kernels base;
+  private final NativeCalls integers;
+  private final NativeCalls halves;
+
+  /**
+   * A set.
+   *
+   * @param base does everything else
+   * @param integers kernels of 8-bit integers
+   * @param halves kernels of bf16, or null
+   */
+  NativeKernels(Kernels base, NativeCalls integers, NativeCalls halves) {
+    this.base = base;
+    this.integers = integers;
+    this.halves = halves;
+  }
+
+  @Override
+  public String name() {
+    // what runs natively is named layer by layer, in plans
+    return base.name();
+  }
+
+  @Override
+  public int lanes() {
+    return Math.max(base.lanes(), integers.instructions().lanes());
+  }
+
+  @Override
+  public List<RoundedOption> rounded(Weights weights, Precision precision) {
+    List<RoundedOption> options = new ArrayList<>();
+    if (precision.permits(Precision.INT8)) {
+      IntegerRows.of(weights).ifPresent(rows -> options.add(NativeOption.of(integers, rows)));
+    }
+    if (halves != null && precision.permits(Precision.BF16)) {
+      options.add(NativeOption.of(halves, weights));
+    }
+    return options;
+  }
+
+  @Override
+  public Optional<RoundedOption> integers(Weights weights) {
+    return IntegerRows.of(weights).map(rows -> NativeOption.of(integers, rows));
+  }
+
+  @Override
+  public List<LinearOption> linear(Weights weights) {
+    return base.linear(weights);
+  }
+
+  @Override
+  public void start(
+      MemorySegment memory, long y, int width, int from, int to, float[] bias, long residual) {
+    base.start(memory, y, width, from, to, bias, residual);
+  }
+
+  @Override
+  public void activate(Activation activation, MemorySegment memory, long x, long count) {
+    base.activate(activation, memory, x, count);
+  }
+
+  @Override
+  public void add(MemorySegment memory, long a, long b, long y, long count) {
+    base.add(memory, a, b, y, count);
+  }
+
+  @Override
+  public void layerNormalization(
+      MemorySegment memory,
+      long x,
+      long y,
+      int width,
+      int features,
+      float[] scale,
+      float[] bias,
+      float epsilon) {
+    base.layerNormalization(memory, x, y, width, features, scale, bias, epsilon);
+  }
+
+  @Override
+  public void softmax(MemorySegment memory, long x, long y, int count) {
+    base.softmax(memory, x, y, count);
+  }
+
+  @Override
+  public int attentionScratch(AttentionCall call) {
+    return base.attentionScratch(call);
+  }
+
+  @Override
+  public long attentionBytes(AttentionCall call) {
+    return base.attentionBytes(call);
+  }
+
+  @Override
+  public void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
+    base.attend(call, batch, head, heap, scratch);
+  }
+
+  @Override
+  public void range(MemorySegment memory, long x, long count, float[] range) {
+    base.range(memory, x, count, range);
+  }
+
+  @Override
+  public void quantize(
+      MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
+    base.quantize(memory, x, y, count, scale, zeroPoint);
+  }
+
+  @Override
+  public void dequantize(
+      MemorySegment memory,
+      long y,
+      int width,
+      int from,
+      int to,
+      float scale,
+      float[] scales,
+      float[] bias,
+      long residual) {
+    base.dequantize(memory, y, width, from, to, scale, scales, bias, residual);
+  }
+
+  @Override
+  public void gather(
+      MemorySegment memory,
+      long x,
+      long step,
+      int planes,
+      long stretches,
+      int count,
+      float outside,
+      long y,
+      int width) {
+    base.gather(memory, x, step, planes, stretches, count, outside, y, width);
+  }
+
+  @Override
+  public void weightedSum(
+      MemorySegment memory,
+      long rows,
+      int count,
+      int width,
+      float[] weights,
+      int at,
+      float bias,
+      long y) {
+    base.weightedSum(memory, rows, count, width, weights, at, bias, y);
+  }
+
+  @Override
+  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
+    base.maximum(memory, rows, count, width, y);
+  }
+
+  @Override
+  public void toPanel(
+      MemorySegment memory, long rows, long panel, int width, int used, int features) {
+    base.toPanel(memory, rows, panel, width, used, features);
+  }
+
+  @Override
+  public void fromPanel(
+      MemorySegment memory,
+      long panel,
+      int width,
+      int used,
+      int features,
+      MemorySegment target,
+      long rows) {
+    base.fromPanel(memory, panel, width, used, features, target, rows);
+  }
+}

@@ -1,0 +1,167 @@
+// Compares every kernel with a loop that is obviously right, at odd sizes; the tile instructions as they are defined, so
+// that their kernels are tested on processors without them. Those kernels that the processor cannot run are named and
+// left out. The Java tests compare the same kernels with the kernels of the library.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear.h"
+
+typedef void linear_kernel(const struct fg_linear *, int64_t, int64_t, int64_t, int64_t);
+typedef void encoder(const float *, int64_t, int64_t, uint8_t *);
+
+int64_t fg_processor(void);
+encoder fg_int8_encode_avx2, fg_int8_encode_avxvnni, fg_int8_encode_avx512, fg_bf16_encode_avx512;
+linear_kernel fg_int8_linear_avx2, fg_int8_linear_avxvnni, fg_int8_linear_avx512, fg_int8_linear_amx;
+linear_kernel fg_bf16_linear_avx512, fg_bf16_linear_amx;
+
+struct kind {
+  const char *name;
+  int64_t needs;  // bits of fg_processor
+  int lanes, bf16;
+  encoder *encode;
+  linear_kernel *linear;
+};
+
+static const struct kind KINDS[] = {
+    {"int8 avx2", 1, 8, 0, fg_int8_encode_avx2, fg_int8_linear_avx2},
+    {"int8 avxvnni", 2, 8, 0, fg_int8_encode_avxvnni, fg_int8_linear_avxvnni},
+    {"int8 avx512", 4, 16, 0, fg_int8_encode_avx512, fg_int8_linear_avx512},
+    {"int8 amx, emulated", 4, 16, 0, fg_int8_encode_avx512, fg_int8_linear_amx},
+    {"bf16 avx512", 8, 16, 1, fg_bf16_encode_avx512, fg_bf16_linear_avx512},
+    {"bf16 amx, emulated", 8, 16, 1, fg_bf16_encode_avx512, fg_bf16_linear_amx},
+};
+
+static int failures;
+static uint64_t seed = 7;
+
+static uint32_t next(void) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(seed >> 33);
+}
+
+static float uniform(void) { return (float)(next() % 20001) / 10000 - 1; }
+
+static void *memory(size_t bytes) {
+  void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+  memset(p, 0x5a, (bytes + 127) / 64 * 64);
+  return p;
+}
+
+static uint16_t bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float f32(uint16_t x) {
+  uint32_t bits = (uint32_t)x << 16;
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// One layer of one panel by a kernel, against the codes that it made of the panel.
+static void check(const struct kind *kind, int64_t width, int64_t columns, int64_t rows, int with) {
+  int64_t each = kind->bf16 ? 32 : 64;
+  int64_t padded = (columns + each - 1) / each * each;
+  int64_t row_bytes = kind->bf16 ? 2 * padded : padded;
+  int64_t token_bytes = kind->bf16 ? row_bytes : row_bytes + 8;
+  float *x = memory(4 * columns * width), *y = memory(4 * rows * width), *added = memory(4 * rows * width);
+  uint8_t *codes = memory(token_bytes * width), *w = memory(row_bytes * (rows + 31));
+  float *scales = memory(4 * rows), *bias = memory(4 * rows);
+  int32_t *sums = memory(4 * rows);
+  for (int64_t i = 0; i < columns * width; i++) x[i] = 3 * uniform();
+  for (int64_t i = 0; i < rows * width; i++) added[i] = uniform();
+  memset(w, 0, row_bytes * (rows + 31));
+  for (int64_t o = 0; o < rows; o++) {
+    scales[o] = 0.01f * (1 + uniform() / 2);
+    bias[o] = uniform();
+    sums[o] = 0;
+    for (int64_t k = 0; k < columns; k++) {
+      if (kind->bf16) {
+        uint16_t value = bf16(uniform());
+        memcpy(w + o * row_bytes + 2 * k, &value, 2);
+      } else {
+        w[o * row_bytes + k] = (uint8_t)next();
+        sums[o] += (int8_t)w[o * row_bytes + k];
+      }
+    }
+  }
+  kind->encode(x, width, columns, codes);
+  struct fg_linear l = {codes, y, with ? added : 0, w, scales, sums, with ? bias : 0, rows, row_bytes, token_bytes,
+                        (columns * (kind->bf16 ? 2 : 1) + 3) / 4, with ? FG_RELU : FG_NONE};
+  for (int64_t from = 0; from < rows; from += FG_BLOCK) {
+    kind->linear(&l, 0, width, from, from + FG_BLOCK < rows ? from + FG_BLOCK : rows);
+  }
+  const float *token_scales = (const float *)(codes + row_bytes * width);
+  const int32_t *zeros = (const int32_t *)(token_scales + width);
+  for (int64_t t = 0; t < width; t++) {
+    for (int64_t o = 0; o < rows; o++) {
+      double sum = 0, size = 0;
+      for (int64_t k = 0; k < columns; k++) {
+        double product;
+        if (kind->bf16) {
+          uint16_t a, b;
+          memcpy(&a, codes + k / 2 * 4 * width + 4 * t + k % 2 * 2, 2);
+          memcpy(&b, w + o * row_bytes + 2 * k, 2);
+          if (a != bf16(x[k * width + t])) {
+            printf("%s: feature %ld of token %ld is rounded to %g\n", kind->name, (long)k, (long)t, f32(a));
+            failures++;
+            return;
+          }
+          product = (double)f32(a) * f32(b);
+        } else {
+          int code = codes[k / 4 * 4 * width + 4 * t + k % 4] - zeros[t];
+          if (fabs(code * token_scales[t] - x[k * width + t]) > 0.502 * token_scales[t]) {
+            printf("%s: feature %ld of token %ld has code %d\n", kind->name, (long)k, (long)t, code);
+            failures++;
+            return;
+          }
+          product = (double)code * (int8_t)w[o * row_bytes + k];
+        }
+        sum += product;
+        size += fabs(product);
+      }
+      float expected = (float)sum;
+      if (!kind->bf16) expected = expected * (token_scales[t] * scales[o]);
+      if (with) {
+        expected = expected + bias[o];
+        expected = expected + added[o * width + t];
+        expected = expected < 0 ? 0 : expected;
+      }
+      float found = y[o * width + t];
+      // integers are exact; sums of bf16 are in another order
+      double tolerance = kind->bf16 ? 1e-6 * size + 1e-6 : 0;
+      if (!(fabs((double)found - expected) <= tolerance)) {
+        printf("%s, %ld tokens, %ld x %ld: output %ld of token %ld is %.9g, expected %.9g\n", kind->name, (long)width,
+               (long)rows, (long)columns, (long)o, (long)t, found, expected);
+        failures++;
+        return;
+      }
+    }
+  }
+  free(x), free(y), free(added), free(codes), free(w), free(scales), free(bias), free(sums);
+}
+
+int main(void) {
+  int64_t processor = fg_processor();
+  const int64_t columns[] = {1, 3, 4, 31, 64, 67, 130, 384}, rows[] = {1, 2, 7, 33, 64, 65, 130};
+  for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+    const struct kind *kind = &KINDS[i];
+    if ((processor & kind->needs) == 0) {
+      printf("%s: this processor cannot run it\n", kind->name);
+      continue;
+    }
+    for (int64_t width = kind->lanes / 2; width <= 64; width *= 2) {
+      for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+          check(kind, width < kind->lanes ? 1 : width, columns[c], rows[r], (c + r) % 2);
+        }
+      }
+    }
+    printf("%s: tested\n", kind->name);
+  }
+  return failures == 0 ? 0 : 1;
+}

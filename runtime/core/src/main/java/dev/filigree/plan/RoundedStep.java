@@ -1,0 +1,43 @@
+package dev.filigree.plan;
+
+import dev.filigree.kernel.Activation;
+import dev.filigree.spi.LinearCall;
+import dev.filigree.spi.Panels;
+import dev.filigree.spi.RoundedKernel;
+
+/**
+ * Runs a linear layer on encoded inputs, divided as {@link BlockWork} does.
+ *
+ * @param kernel the packed weights
+ * @param codes the encoded input
+ * @param y output, in panels
+ * @param residual added to the output, in panels; or null
+ * @param bias one value for each output, or null
+ * @param activation applied at the end
+ */
+record RoundedStep(
+    RoundedKernel kernel, Slot codes, Slot y, Slot residual, float[] bias, Activation activation)
+    implements Step {
+  @Override
+  public BoundStep bind(Workspace workspace) {
+    Panels panels = y.panels();
+    LinearCall call =
+        new LinearCall(
+            workspace.memory(),
+            panels,
+            codes.offset(),
+            y.offset(),
+            residual == null ? -1 : residual.offset(),
+            bias,
+            activation);
+    RoundedKernel.Bound bound = kernel.bind(call);
+    return new BlockWork(
+        kernel,
+        panels,
+        (block, first, last, from, to, worker) -> {
+          for (int p = from; p < to; p++) {
+            bound.run(p, first, last);
+          }
+        });
+  }
+}
