@@ -31,7 +31,10 @@ std::vector<std::string> texts() {
     std::ifstream file(path);
     std::stringstream text;
     text << file.rdbuf();
-    result.push_back(text.str().substr(0, longestText));
+    // up to the end of a whole function, so that what is left would compile as it is
+    const std::string whole = text.str();
+    const std::size_t end = whole.size() <= longestText ? std::string::npos : whole.rfind("\n}\n", longestText);
+    result.push_back(whole.substr(0, end == std::string::npos ? longestText : end + 3));
   }
   return result;
 }
