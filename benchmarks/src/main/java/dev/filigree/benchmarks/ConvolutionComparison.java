@@ -152,7 +152,11 @@ public final class ConvolutionComparison {
           times[1][round] = first ? b : a;
           times[2][round] = times[0][round] / times[1][round];
         }
-        return new Result(median(times[0]), median(times[1]), median(times[2]), difference);
+        return new Result(
+            Percentiles.median(times[0]),
+            Percentiles.median(times[1]),
+            Percentiles.median(times[2]),
+            difference);
       }
     }
   }
@@ -190,11 +194,5 @@ public final class ConvolutionComparison {
       elapsed = System.nanoTime() - start;
     } while (elapsed < least);
     return elapsed / 1e6 / runs;
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
   }
 }

@@ -11,7 +11,6 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -105,8 +104,8 @@ public final class EmbeddingComparison {
           Locale.ROOT,
           "%-20s %9.0f %6.2fx %12.4f%n",
           name,
-          texts.size() / median(times[row]),
-          median(ratios),
+          texts.size() / Percentiles.median(times[row]),
+          Percentiles.median(ratios),
           cosine(vectors.get(0), vectors.get(row)));
       row++;
     }
@@ -118,11 +117,5 @@ public final class EmbeddingComparison {
       sum += CosineSimilarity.between(expected.get(i), actual.get(i));
     }
     return sum / expected.size();
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
   }
 }

@@ -66,7 +66,7 @@ public final class LinearComparison {
         times[turn][round] = nanos(candidates[turn], SLICE_NANOS);
       }
     }
-    double peak = Peak.flops(PEAK_STEPS) / median(times[forms.length]);
+    double peak = Peak.flops(PEAK_STEPS) / Percentiles.median(times[forms.length]);
     double[] ofPeak = new double[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
       double best = Peak.flops(PEAK_STEPS) / times[forms.length][round];
@@ -77,22 +77,16 @@ public final class LinearComparison {
         "%-18s %9.1f %8.1f %7.0f%%",
         rows + " x " + columns + ", " + tokens,
         peak,
-        dense.flops() / median(times[0]),
-        100 * median(ofPeak));
+        dense.flops() / Percentiles.median(times[0]),
+        100 * Percentiles.median(ofPeak));
     for (int i = 1; i < forms.length; i++) {
       double[] ratios = new double[ROUNDS];
       for (int round = 0; round < ROUNDS; round++) {
         ratios[round] = times[0][round] / times[i][round];
       }
-      System.out.printf(Locale.ROOT, " %9.2f", median(ratios));
+      System.out.printf(Locale.ROOT, " %9.2f", Percentiles.median(ratios));
     }
     System.out.println();
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
   }
 
   /** Mean CPU time of a call over calls that fill a time. */

@@ -145,9 +145,9 @@ public final class ServingComparison {
         Locale.ROOT,
         "%d callers: %.0f texts/s in batches of %.1f, %.2fx of the same callers without batching%n",
         CALLERS,
-        median(with),
+        Percentiles.median(with),
         rows,
-        median(ratios));
+        Percentiles.median(ratios));
   }
 
   /** The load follows what the machine could do just before: others use it too. */
@@ -158,8 +158,8 @@ public final class ServingComparison {
     for (int round = 0; round < ROUNDS; round++) {
       double rate = LOAD * closedLoop(batcher::run, ROUND_NANOS);
       double[] millis = openLoop(rate, OPEN_NANOS);
-      p50[round] = percentile(millis, 50);
-      p99[round] = percentile(millis, 99);
+      p50[round] = Percentiles.percentile(millis, 50);
+      p99[round] = Percentiles.percentile(millis, 99);
       ratios[round] = p99[round] / p50[round];
     }
     System.out.printf(
@@ -167,11 +167,11 @@ public final class ServingComparison {
         "at %.0f %% of that load, at random: p50 %.2f ms, p99 %.2f ms, p99 = %.2f p50 (%.2f to"
             + " %.2f)%n",
         100 * LOAD,
-        median(p50),
-        median(p99),
-        median(ratios),
-        percentile(ratios, 0),
-        percentile(ratios, 100));
+        Percentiles.median(p50),
+        Percentiles.median(p99),
+        Percentiles.median(ratios),
+        Percentiles.percentile(ratios, 0),
+        Percentiles.percentile(ratios, 100));
   }
 
   /**
@@ -232,7 +232,7 @@ public final class ServingComparison {
         }
       }
     }
-    return new Lone(median(alone), median(added));
+    return new Lone(Percentiles.median(alone), Percentiles.median(added));
   }
 
   private static double micros(Runnable run, int calls) {
@@ -241,15 +241,5 @@ public final class ServingComparison {
       run.run();
     }
     return (THREADS.getCurrentThreadCpuTime() - start) / 1e3 / calls;
-  }
-
-  private static double median(double[] values) {
-    return percentile(values, 50);
-  }
-
-  private static double percentile(double[] values, double percent) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[Math.max(0, (int) Math.ceil(percent / 100 * sorted.length) - 1)];
   }
 }
