@@ -12,6 +12,8 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.testing.OnnxModel;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,7 +25,8 @@ import java.util.SplittableRandom;
 
 /**
  * Compares convolutions, or a whole network of one input, with ONNX Runtime on one thread. Both
- * take turns in slices of some milliseconds; a ratio is the median of the ratios of each round.
+ * take turns in slices of some milliseconds of processor time; a ratio is the median of the ratios
+ * of each round.
  *
  * <pre>
  *   ConvolutionComparison
@@ -31,6 +34,7 @@ import java.util.SplittableRandom;
  * </pre>
  */
 public final class ConvolutionComparison {
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
   private static final int ROUNDS = 21;
   private static final long SLICE_NANOS = 20_000_000;
 
@@ -183,15 +187,15 @@ public final class ConvolutionComparison {
     void run() throws OrtException;
   }
 
-  /** Mean time of runs that fill a time. */
+  /** Mean processor time of runs that fill a time; both runtimes work in the calling thread. */
   private static double millis(Work work, long least) throws OrtException {
-    long start = System.nanoTime();
+    long start = THREADS.getCurrentThreadCpuTime();
     long elapsed;
     int runs = 0;
     do {
       work.run();
       runs++;
-      elapsed = System.nanoTime() - start;
+      elapsed = THREADS.getCurrentThreadCpuTime() - start;
     } while (elapsed < least);
     return elapsed / 1e6 / runs;
   }

@@ -41,7 +41,9 @@ public final class Operators {
           Linear.TYPE,
           new Linear(),
           RootMeanSquare.TYPE,
-          new RootMeanSquare());
+          new RootMeanSquare(),
+          "Silu",
+          Unary.floats(Activation.SILU::apply));
 
   private Operators() {}
 

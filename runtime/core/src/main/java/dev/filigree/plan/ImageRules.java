@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
+import dev.filigree.Shape;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
@@ -88,7 +89,7 @@ final class ImageRules {
     boolean depthwise =
         group == x.shape().extent(1)
             && weights.rows() == group
-            && window.taps() <= WindowStep.MAX_TAPS
+            && WindowStep.fits(window)
             && node.input(Convolution.RESIDUAL).isEmpty();
     if (depthwise) {
       float[] taps = new float[Math.multiplyExact(weights.rows(), weights.columns())];
@@ -103,6 +104,18 @@ final class ImageRules {
 
   private void product(Node node, Sliding window, Weights weights, float[] bias) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
+    if (window.strides()[1] > 1 && PhaseStep.fits(window)) {
+      Sliding phases = window.byPhases();
+      Slot apart =
+          planner.place(
+              ValueType.of(
+                  DType.F32, Shape.of(x.shape().extent(0), x.shape().extent(1), phases.inPixels())),
+              Layout.ROWS);
+      planner.add(new PhaseStep(kernels, window, x, apart));
+      planner.use(apart);
+      x = apart;
+      window = phases;
+    }
     Slot residual =
         node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
     int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
@@ -137,7 +150,8 @@ final class ImageRules {
       return false;
     }
     Window geometry = Window.of(node, Window.kernel(node, x), x);
-    if (geometry.size() > WindowStep.MAX_TAPS || !largest && !isEven(node, geometry, x)) {
+    Sliding window = Sliding.of(geometry, x.shape());
+    if (!WindowStep.fits(window) || !largest && !isEven(node, geometry, x)) {
       return false;
     }
     float[] weights = null;
@@ -145,7 +159,6 @@ final class ImageRules {
       weights = new float[(int) geometry.size()];
       Arrays.fill(weights, 1f / weights.length);
     }
-    Sliding window = Sliding.of(geometry, x.shape());
     slide(node, window, weights, true, null, Activation.NONE, "rows of pixels under each tap");
     return true;
   }

@@ -35,6 +35,7 @@ final class PanelRules {
   private static final Map<String, Activation> ACTIVATIONS =
       Map.of(
           "Gelu", Activation.GELU,
+          "Silu", Activation.SILU,
           "Relu", Activation.RELU,
           "Tanh", Activation.TANH,
           "Sigmoid", Activation.SIGMOID);
@@ -57,6 +58,7 @@ final class PanelRules {
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
       case "Add" -> add(node);
+      case "MatMul" -> product(node);
       default -> ACTIVATIONS.containsKey(node.type()) && activate(node);
     };
   }
@@ -320,6 +322,27 @@ final class PanelRules {
     Slot out = planner.define(node.output(), layout);
     planner.add(new PanelSteps.Add(kernels, left, right, out));
     explain(node, layout, "operands of one shape");
+    return true;
+  }
+
+  /** A product of two matrices that are both made while the network runs. */
+  private boolean product(Node node) {
+    String a = node.inputs().get(0);
+    String b = node.inputs().get(1);
+    boolean fits =
+        isMatrix(a)
+            && isMatrix(b)
+            && planner.type(a).rank() > 1
+            && planner.type(b).rank() > 1
+            && planner.type(node.output()).shape().elements() <= Integer.MAX_VALUE;
+    if (!fits) {
+      return false;
+    }
+    Slot left = planner.use(a, Layout.ROWS);
+    Slot right = planner.use(b, Layout.ROWS);
+    Slot out = planner.define(node.output(), Layout.ROWS);
+    planner.add(new ProductStep(kernels, left, right, out));
+    explain(node, Layout.ROWS, "both operands as they are");
     return true;
   }
 

@@ -18,6 +18,8 @@ import java.lang.foreign.MemorySegment;
  * @param strides along rows and columns
  * @param dilations along rows and columns
  * @param before padding above and to the left
+ * @param isByPhases whether input planes are divided as {@link PhaseStep} divides them, so that the
+ *     pixels that a stride passes over do not lie between those it meets
  */
 record Sliding(
     int inHeight,
@@ -27,7 +29,8 @@ record Sliding(
     int[] kernel,
     int[] strides,
     int[] dilations,
-    int[] before) {
+    int[] before,
+    boolean isByPhases) {
   /** Bytes of a stretch: lane, element of the plane or -1, and length. */
   private static final int STRETCH = 3 * Integer.BYTES;
 
@@ -45,7 +48,33 @@ record Sliding(
         both(window.kernel(), 1),
         both(window.strides(), 1),
         both(window.dilations(), 1),
-        both(window.before(), 0));
+        both(window.before(), 0),
+        false);
+  }
+
+  /** The same window over planes divided by phases. */
+  Sliding byPhases() {
+    return new Sliding(
+        inHeight, inWidth, outHeight, outWidth, kernel, strides, dilations, before, true);
+  }
+
+  /** Rows of a phase. */
+  int phaseHeight() {
+    return Math.ceilDiv(inHeight, strides[0]);
+  }
+
+  /** Columns of a phase. */
+  int phaseWidth() {
+    return Math.ceilDiv(inWidth, strides[1]);
+  }
+
+  private int element(long y, long x) {
+    if (!isByPhases) {
+      return (int) (y * inWidth + x);
+    }
+    long phase = y % strides[0] * strides[1] + x % strides[1];
+    long row = phase * phaseHeight() + y / strides[0];
+    return (int) (row * phaseWidth() + x / strides[1]);
   }
 
   private static int[] both(long[] values, int missing) {
@@ -58,8 +87,9 @@ record Sliding(
     return kernel[0] * kernel[1];
   }
 
+  /** Elements of an input plane, with those that divide its phases evenly. */
   int inPixels() {
-    return inHeight * inWidth;
+    return isByPhases ? strides[0] * strides[1] * phaseHeight() * phaseWidth() : inHeight * inWidth;
   }
 
   int outPixels() {
@@ -98,12 +128,13 @@ record Sliding(
           length = (int) Math.min(lineEnd - pixel, Math.ceilDiv(-x, (long) strides[1]));
         } else if (x >= inWidth) {
           length = lineEnd - pixel;
+        } else if (strides[1] == 1 || isByPhases) {
+          length = (int) Math.min(lineEnd - pixel, Math.ceilDiv(inWidth - x, (long) strides[1]));
         } else {
-          length = strides[1] == 1 ? (int) Math.min(lineEnd - pixel, inWidth - x) : 1;
+          length = 1;
         }
         boolean outside = x < 0 || x >= inWidth;
-        count =
-            write(memory, at, count, pixel - first, outside ? -1 : (int) (y * inWidth + x), length);
+        count = write(memory, at, count, pixel - first, outside ? -1 : element(y, x), length);
         pixel += length;
       }
     }

@@ -1,14 +1,13 @@
 package dev.filigree.plan;
 
-import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
-import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Slides a window over each plane on its own: a depthwise convolution or a pool. The pixels of a
- * panel under each tap become rows, which are summed with weights or of which the largest is taken.
+ * Slides a window over each plane on its own: a depthwise convolution or a pool. Bands of a plane
+ * that stay in the first cache are copied with their padding and summed with weights, or the
+ * largest is taken.
  *
  * @param window over the planes
  * @param x input {@code [batch, channels, spatial...]}
@@ -28,16 +27,33 @@ record WindowStep(
     float[] bias,
     Activation activation)
     implements Step {
-  /** Taps up to which the rows of a panel stay in the first cache. */
-  static final int MAX_TAPS = 64;
+  /** Elements of a padded band: half of a first cache of 48 KiB. */
+  private static final int BAND = 6 * 1024;
 
-  private long stretchBytes() {
-    return Arenas.aligned(window.taps() * (Sliding.TAP_BYTES + Integer.BYTES));
+  /** Padded bytes up to which a plane is worth copying. */
+  private static final long MOST = 1 << 24;
+
+  /** Parts that the channels of a band are divided into for threads. */
+  private static final int PARTS = 16;
+
+  /** Whether the copies that a window needs are of a reasonable size. */
+  static boolean fits(Sliding window) {
+    long strides = (long) window.strides()[0] * window.strides()[1];
+    long rows = 1 + (window.kernel()[0] - 1L) * window.dilations()[0] / window.strides()[0];
+    long pitch =
+        window.outWidth() + (window.kernel()[1] - 1L) * window.dilations()[1] / window.strides()[1];
+    return strides <= MOST
+        && rows <= MOST
+        && pitch <= MOST
+        && strides * rows * pitch <= MOST
+        && (long) window.kernel()[0] * window.kernel()[1] <= BAND;
   }
 
   @Override
   public long scratchBytes() {
-    return stretchBytes() + (window.taps() + 2L) * Panels.FULL * Float.BYTES;
+    PaddedPlane padded = new PaddedPlane(window);
+    // kernels read up to a vector after the last row
+    return padded.elements(padded.rowsWithin(BAND)) * Float.BYTES + Arenas.ALIGNMENT;
   }
 
   @Override
@@ -48,8 +64,14 @@ record WindowStep(
   private final class Bound implements BoundStep, WorkerPool.Body {
     private final Workspace workspace;
     private final MemorySegment memory;
-    private final Panels panels = Panels.of(window.outPixels(), kernels.lanes());
+    private final PaddedPlane padded = new PaddedPlane(window);
+    private final int rows = padded.rowsWithin(BAND);
+    private final int bands = Math.ceilDiv(window.outHeight(), rows);
+    private final int[] taps = padded.taps(rows);
+    private final int[] lastTaps = padded.taps(window.outHeight() - (bands - 1) * rows);
     private final int channels = (int) x.shape().extent(1);
+    private final int part = Math.ceilDiv(channels, PARTS);
+    private final int parts = Math.ceilDiv(channels, part);
     private final int batch = (int) x.shape().extent(0);
 
     Bound(Workspace workspace) {
@@ -59,73 +81,50 @@ record WindowStep(
 
     @Override
     public void run(WorkerPool pool) {
-      pool.forEach(batch * panels.count(), this);
+      pool.forEach(batch * bands * parts, this);
     }
 
     @Override
     public void run(int item, int worker) {
-      int image = item / panels.count();
-      int p = item % panels.count();
-      long stretches = workspace.scratch(worker);
-      long counts = stretches + window.taps() * Sliding.TAP_BYTES;
-      long rows = stretches + stretchBytes();
-      for (int tap = 0; tap < window.taps(); tap++) {
-        int count =
-            window.stretches(
-                tap,
-                panels.start(p),
-                panels.used(p),
-                panels.width(p),
-                memory,
-                stretches + tap * Sliding.TAP_BYTES);
-        memory.set(DType.INT, counts + (long) tap * Integer.BYTES, count);
-      }
-      for (int c = 0; c < channels; c++) {
-        channel(image, c, p, stretches, counts, rows);
+      int image = item / (bands * parts);
+      int band = item / parts % bands;
+      int channel = item % parts * part;
+      int end = Math.min(channels, channel + part);
+      int first = band * rows;
+      int count = Math.min(rows, window.outHeight() - first);
+      long scratch = workspace.scratch(worker);
+      float outside = weights == null ? Float.NEGATIVE_INFINITY : 0;
+      padded.pad(memory, first, count, outside, scratch);
+      for (int c = channel; c < end; c++) {
+        long plane = (long) image * channels + c;
+        long from = x.offset() + plane * window.inPixels() * Float.BYTES;
+        padded.copy(kernels, memory, from, first, count, scratch);
+        slide(c, plane, first, count, scratch);
       }
     }
 
-    private void channel(int image, int c, int p, long stretches, long counts, long rows) {
-      int width = panels.width(p);
-      int taps = window.taps();
-      long plane = (long) image * channels + c;
-      long source = x.offset() + plane * window.inPixels() * Float.BYTES;
-      for (int tap = 0; tap < taps; tap++) {
-        kernels.gather(
+    private void slide(int c, long plane, int first, int count, long scratch) {
+      int width = window.outWidth();
+      long results = y.offset() + (plane * window.outPixels() + (long) first * width) * Float.BYTES;
+      int[] places = count == rows ? taps : lastTaps;
+      if (weights == null) {
+        kernels.slideMaximum(memory, scratch, places, padded.pitch(), results, count, width);
+      } else {
+        kernels.slide(
             memory,
-            source,
-            0,
-            1,
-            stretches + tap * Sliding.TAP_BYTES,
-            memory.get(DType.INT, counts + (long) tap * Integer.BYTES),
-            weights == null ? Float.NEGATIVE_INFINITY : 0,
-            rows + (long) tap * width * Float.BYTES,
+            scratch,
+            places,
+            padded.pitch(),
+            weights,
+            shared ? 0 : c * taps.length,
+            bias == null ? 0 : bias[c],
+            results,
+            count,
             width);
       }
-      // the last row may be written beyond its end
-      long result = rows + (taps + 1L) * Panels.FULL * Float.BYTES;
-      if (weights == null) {
-        kernels.maximum(memory, rows, taps, width, result);
-      } else {
-        kernels.weightedSum(
-            memory,
-            rows,
-            taps,
-            width,
-            weights,
-            shared ? 0 : c * taps,
-            bias == null ? 0 : bias[c],
-            result);
-      }
       if (activation != Activation.NONE) {
-        kernels.activate(activation, memory, result, width);
+        kernels.activate(activation, memory, results, (long) count * width);
       }
-      MemorySegment.copy(
-          memory,
-          result,
-          memory,
-          y.offset() + (plane * window.outPixels() + panels.start(p)) * Float.BYTES,
-          (long) panels.used(p) * Float.BYTES);
     }
   }
 }

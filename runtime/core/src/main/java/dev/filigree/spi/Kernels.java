@@ -137,6 +137,16 @@ public interface Kernels {
       long residual);
 
   /**
+   * Multiplies row-major matrices: {@code y[i][j] = sum over p of a[i][p] * b[p][j]}, each sum in
+   * the order of p whatever the shape. Offsets are 4-byte aligned.
+   *
+   * @param a offset of {@code [m][k]}
+   * @param b offset of {@code [k][n]}
+   * @param y offset of {@code [m][n]}
+   */
+  void product(MemorySegment memory, long a, long b, long y, int m, int n, int k);
+
+  /**
    * Gathers rows of a panel from planes of an image, a stretch at a time: {@code y[c][lane + i] =
    * x[c][from + i]}. Up to the length of a vector may be read after a stretch.
    *
@@ -175,8 +185,41 @@ public interface Kernels {
       float bias,
       long y);
 
-  /** The largest of rows of a panel: {@code y[i] = max over r of rows[r][i]}. */
-  void maximum(MemorySegment memory, long rows, int count, int width, long y);
+  /**
+   * Slides a window over rows of a padded plane: {@code y[r * width + i] = bias + sum over t of
+   * weights[at + t] * x[taps[t] + r * pitch + i]}. Offsets are 4-byte aligned. Up to the length of
+   * a vector may be read after a row; nothing else is written.
+   *
+   * @param x offset of the plane
+   * @param taps elements from the plane's start to the first pixel under each tap
+   * @param pitch elements from one row to the next
+   * @param at first weight
+   * @param y offset of the first result
+   */
+  void slide(
+      MemorySegment memory,
+      long x,
+      int[] taps,
+      int pitch,
+      float[] weights,
+      int at,
+      float bias,
+      long y,
+      int rows,
+      int width);
+
+  /** The largest value under a window that slides as in {@link #slide}; NaN is the largest. */
+  void slideMaximum(
+      MemorySegment memory, long x, int[] taps, int pitch, long y, int rows, int width);
+
+  /**
+   * Copies every so many elements of rows: {@code y[r * yPitch + i] = x[r * xPitch + i * step]}.
+   * Offsets are 4-byte aligned; nothing else is read or written.
+   *
+   * @param step elements from one that is copied to the next
+   */
+  void copyRows(
+      MemorySegment memory, long x, int step, int xPitch, long y, int yPitch, int rows, int width);
 
   /**
    * Moves rows of a row-major matrix into a panel.

@@ -119,6 +119,56 @@ final class ImagePlanTest {
     assertAgrees(graph, Map.of("x", normal(samples, 2, 3, height, width)), 40);
   }
 
+  @Seeded(10)
+  void planesLargerThanTheCacheAgree(Samples samples) {
+    int channels = samples.between(1, 20);
+    int stride = samples.between(1, 3);
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 2, channels, 67, 143)
+            .constant("w", normal(samples, channels, 1, 5, 5))
+            .node(
+                "Conv",
+                Map.of("group", channels, "strides", both(stride), "pads", List.of(2, 1, 2, 3)),
+                List.of("c"),
+                "x",
+                "w")
+            .node("MaxPool", Map.of("kernel_shape", both(3), "strides", both(2)), List.of("y"), "c")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, 2, channels, 67, 143)), 100);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
+  @Seeded(30)
+  void productsOfComputedMatricesAgree(Samples samples) {
+    int m = samples.between(1, 70);
+    int k = samples.between(1, 20);
+    int n = samples.between(1, 40);
+    int heads = samples.between(1, 3);
+    boolean shared = samples.chance(0.3);
+    GraphBuilder builder = new GraphBuilder(13).input("a", DType.F32, 2, heads, m, k);
+    if (shared) {
+      builder.input("b", DType.F32, k, n);
+    } else {
+      builder.input("b", DType.F32, 2, 1, k, n);
+    }
+    Graph graph = builder.node("MatMul", "y", "a", "b").output("y").build();
+    List<LayerPlan> layers =
+        assertAgrees(
+            graph,
+            Map.of(
+                "a",
+                normal(samples, 2, heads, m, k),
+                "b",
+                shared ? normal(samples, k, n) : normal(samples, 2, 1, k, n)),
+            4 * k);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
   @Seeded(20)
   void aBatchNormalisationIsFoldedIntoTheConvolutionBeforeIt(Samples samples) {
     boolean transpose = samples.chance(0.5);

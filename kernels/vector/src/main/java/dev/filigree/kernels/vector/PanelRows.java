@@ -8,7 +8,6 @@ import static dev.filigree.kernels.vector.Lanes.ORDER;
 
 import dev.filigree.DType;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Rows of panels made of planes of images, for convolutions and pools. A stretch is copied for all
@@ -146,29 +145,6 @@ final class PanelRows {
                 .fma(FloatVector.broadcast(F, weights[at + r]), sum);
       }
       FloatVector.broadcast(F, 1).mul(sum).intoMemorySegment(ALL, y + t, ORDER);
-    }
-  }
-
-  static void maximum(long rows, int count, int width, long y) {
-    long row = (long) width * Float.BYTES;
-    if (width == 1) {
-      float max = Float.NEGATIVE_INFINITY;
-      for (int r = 0; r < count; r++) {
-        max = Math.max(max, ALL.get(DType.FLOAT, rows + r * row));
-      }
-      ALL.set(DType.FLOAT, y, max);
-      return;
-    }
-    for (long t = 0; t < row; t += BYTES) {
-      FloatVector max = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-      for (int r = 0; r < count; r++) {
-        max =
-            FloatVector.fromMemorySegment(F, ALL, rows + r * row + t & ADDRESS, ORDER)
-                .lanewise(VectorOperators.MAX, max);
-      }
-      FloatVector.broadcast(F, Float.NEGATIVE_INFINITY)
-          .lanewise(VectorOperators.MAX, max)
-          .intoMemorySegment(ALL, y + t, ORDER);
     }
   }
 }

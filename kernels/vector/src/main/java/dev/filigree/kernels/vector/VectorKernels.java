@@ -136,6 +136,12 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void product(MemorySegment memory, long a, long b, long y, int m, int n, int k) {
+    long base = memory.address();
+    RowProduct.multiply(base + a, base + b, base + y, m, n, k);
+  }
+
+  @Override
   public void gather(
       MemorySegment memory,
       long x,
@@ -165,8 +171,32 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
+  public void slide(
+      MemorySegment memory,
+      long x,
+      int[] taps,
+      int pitch,
+      float[] weights,
+      int at,
+      float bias,
+      long y,
+      int rows,
+      int width) {
     long base = memory.address();
-    PanelRows.maximum(base + rows, count, width, base + y);
+    SlidingWindow.sum(base + x, taps, pitch, weights, at, bias, base + y, rows, width);
+  }
+
+  @Override
+  public void slideMaximum(
+      MemorySegment memory, long x, int[] taps, int pitch, long y, int rows, int width) {
+    long base = memory.address();
+    SlidingWindow.maximum(base + x, taps, pitch, base + y, rows, width);
+  }
+
+  @Override
+  public void copyRows(
+      MemorySegment memory, long x, int step, int xPitch, long y, int yPitch, int rows, int width) {
+    long base = memory.address();
+    SlidingWindow.copy(base + x, step, xPitch, base + y, yPitch, rows, width);
   }
 }

@@ -139,6 +139,11 @@ final class NativeKernels implements Kernels {
   }
 
   @Override
+  public void product(MemorySegment memory, long a, long b, long y, int m, int n, int k) {
+    base.product(memory, a, b, y, m, n, k);
+  }
+
+  @Override
   public void gather(
       MemorySegment memory,
       long x,
@@ -166,8 +171,30 @@ final class NativeKernels implements Kernels {
   }
 
   @Override
-  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
-    base.maximum(memory, rows, count, width, y);
+  public void slide(
+      MemorySegment memory,
+      long x,
+      int[] taps,
+      int pitch,
+      float[] weights,
+      int at,
+      float bias,
+      long y,
+      int rows,
+      int width) {
+    base.slide(memory, x, taps, pitch, weights, at, bias, y, rows, width);
+  }
+
+  @Override
+  public void slideMaximum(
+      MemorySegment memory, long x, int[] taps, int pitch, long y, int rows, int width) {
+    base.slideMaximum(memory, x, taps, pitch, y, rows, width);
+  }
+
+  @Override
+  public void copyRows(
+      MemorySegment memory, long x, int step, int xPitch, long y, int yPitch, int rows, int width) {
+    base.copyRows(memory, x, step, xPitch, y, yPitch, rows, width);
   }
 
   @Override

@@ -11,7 +11,6 @@ import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Convolution;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -20,13 +19,6 @@ import java.util.Optional;
  * then lets them add a residual and apply an activation.
  */
 final class FuseConvolution implements Pass {
-  private static final Map<String, Activation> ACTIVATIONS =
-      Map.of(
-          "Relu", Activation.RELU,
-          "Tanh", Activation.TANH,
-          "Sigmoid", Activation.SIGMOID,
-          "HardSwish", Activation.HARD_SWISH);
-
   @Override
   public Graph apply(Graph graph) {
     Graph recognised = GraphView.rewrite(graph, FuseConvolution::recognise);
@@ -74,12 +66,13 @@ final class FuseConvolution implements Pass {
           .flatMap(value -> residual(last, value, view).stream())
           .findFirst();
     }
-    Activation activation = last.domain().equals(Node.ONNX) ? ACTIVATIONS.get(last.type()) : null;
-    if (activation == null) {
-      return Optional.empty();
-    }
-    return convolution(last.inputs().getFirst(), view)
-        .map(node -> Convolution.extended(node, node.inputs(), last.output(), activation));
+    return Epilogue.activation(last)
+        .flatMap(
+            activation ->
+                convolution(last.inputs().getFirst(), view)
+                    .map(
+                        node ->
+                            Convolution.extended(node, node.inputs(), last.output(), activation)));
   }
 
   /** The convolution that makes a value which nothing else reads and no activation has touched. */

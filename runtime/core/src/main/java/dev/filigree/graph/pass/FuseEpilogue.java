@@ -7,7 +7,6 @@ import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Linear;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -17,9 +16,6 @@ import java.util.function.Function;
  * computed twice.
  */
 final class FuseEpilogue implements Pass {
-  private static final Map<String, Activation> ACTIVATIONS =
-      Map.of("Relu", Activation.RELU, "Tanh", Activation.TANH, "Sigmoid", Activation.SIGMOID);
-
   @Override
   public Graph apply(Graph graph) {
     return GraphView.rewrite(graph, FuseEpilogue::fuse);
@@ -30,17 +26,18 @@ final class FuseEpilogue implements Pass {
       Optional<Node> withBias = first(last, value -> bias(last, value, view));
       return withBias.isPresent() ? withBias : first(last, value -> residual(last, value, view));
     }
-    Activation activation =
-        last.isFused(FuseGelu.TYPE)
-            ? Activation.GELU
-            : last.domain().equals(Node.ONNX) ? ACTIVATIONS.get(last.type()) : null;
-    if (activation == null) {
-      return Optional.empty();
-    }
-    return linear(last.inputs().getFirst(), view)
-        .map(
-            linear ->
-                Linear.extended(linear, linear.name(), linear.inputs(), last.output(), activation));
+    return Epilogue.activation(last)
+        .flatMap(
+            activation ->
+                linear(last.inputs().getFirst(), view)
+                    .map(
+                        linear ->
+                            Linear.extended(
+                                linear,
+                                linear.name(),
+                                linear.inputs(),
+                                last.output(),
+                                activation)));
   }
 
   private static Optional<Node> first(Node last, Function<String, Optional<Node>> fusion) {

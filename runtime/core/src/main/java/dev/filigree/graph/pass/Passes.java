@@ -22,6 +22,7 @@ public final class Passes {
           new FuseLayerNormalization(),
           new FuseGelu(),
           new FuseHardSwish(),
+          new FuseSilu(),
           new FuseQuantizedLinear(),
           new FuseLinear(),
           new FuseAttention(),

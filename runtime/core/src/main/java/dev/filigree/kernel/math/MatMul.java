@@ -117,16 +117,22 @@ public final class MatMul implements Operator {
     int m = a.rank() == 1 ? 1 : Math.toIntExact(a.extent(-2));
     int k = Math.toIntExact(a.extent(-1));
     int n = b.rank() == 1 ? 1 : Math.toIntExact(b.extent(-1));
+    Strided walk = pairs(a, b);
+    return () ->
+        walk.forEach((i, at) -> product.at(at[0] * m * k, at[1] * k * n, i * m * n, m, n, k));
+  }
+
+  /**
+   * Walks the pairs of matrices of two stacks whose leading axes broadcast; offsets in matrices.
+   */
+  public static Strided pairs(Shape a, Shape b) {
     Shape batchA = leading(a);
     Shape batchB = leading(b);
     Shape batch = broadcast(batchA, batchB);
-    Strided walk =
-        new Strided(
-            batch,
-            new long[][] {Broadcast.strides(batchA, batch), Broadcast.strides(batchB, batch)},
-            new long[2]);
-    return () ->
-        walk.forEach((i, at) -> product.at(at[0] * m * k, at[1] * k * n, i * m * n, m, n, k));
+    return new Strided(
+        batch,
+        new long[][] {Broadcast.strides(batchA, batch), Broadcast.strides(batchB, batch)},
+        new long[2]);
   }
 
   private static Shape leading(Shape shape) {

@@ -256,6 +256,20 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void product(MemorySegment memory, long a, long b, long y, int m, int n, int k) {
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < n; j++) {
+        double sum = 0;
+        for (int p = 0; p < k; p++) {
+          float left = get(memory, a + ((long) i * k + p) * Float.BYTES);
+          sum += (double) left * get(memory, b + ((long) p * n + j) * Float.BYTES);
+        }
+        set(memory, y + ((long) i * n + j) * Float.BYTES, sum);
+      }
+    }
+  }
+
+  @Override
   public void gather(
       MemorySegment memory,
       long x,
@@ -301,13 +315,52 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void maximum(MemorySegment memory, long rows, int count, int width, long y) {
-    for (int i = 0; i < width; i++) {
-      float max = Float.NEGATIVE_INFINITY;
-      for (int r = 0; r < count; r++) {
-        max = Math.max(max, get(memory, rows + ((long) r * width + i) * Float.BYTES));
+  public void slide(
+      MemorySegment memory,
+      long x,
+      int[] taps,
+      int pitch,
+      float[] weights,
+      int at,
+      float bias,
+      long y,
+      int rows,
+      int width) {
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < width; i++) {
+        long from = (long) r * pitch + i;
+        double sum = bias;
+        for (int t = 0; t < taps.length; t++) {
+          sum += (double) weights[at + t] * get(memory, x + (from + taps[t]) * Float.BYTES);
+        }
+        set(memory, y + ((long) r * width + i) * Float.BYTES, sum);
       }
-      set(memory, y + (long) i * Float.BYTES, max);
+    }
+  }
+
+  @Override
+  public void slideMaximum(
+      MemorySegment memory, long x, int[] taps, int pitch, long y, int rows, int width) {
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < width; i++) {
+        long from = (long) r * pitch + i;
+        float max = Float.NEGATIVE_INFINITY;
+        for (int tap : taps) {
+          max = Math.max(max, get(memory, x + (from + tap) * Float.BYTES));
+        }
+        set(memory, y + ((long) r * width + i) * Float.BYTES, max);
+      }
+    }
+  }
+
+  @Override
+  public void copyRows(
+      MemorySegment memory, long x, int step, int xPitch, long y, int yPitch, int rows, int width) {
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < width; i++) {
+        float value = get(memory, x + ((long) r * xPitch + (long) i * step) * Float.BYTES);
+        set(memory, y + ((long) r * yPitch + i) * Float.BYTES, value);
+      }
     }
   }
 }

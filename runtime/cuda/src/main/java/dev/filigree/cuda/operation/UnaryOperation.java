@@ -9,7 +9,7 @@ public enum UnaryOperation {
   /** The approximation of GELU by tanh. */
   GELU_TANH(""),
   /** {@code x * sigmoid(x)}. */
-  SILU(""),
+  SILU("Silu"),
   SIGMOID("Sigmoid"),
   TANH("Tanh"),
   EXP("Exp"),
