@@ -21,8 +21,13 @@ public final class Elements {
       tensor.data().fill((byte) 0);
       return;
     }
-    for (long i = 0, n = tensor.elements(); i < n; i++) {
-      copy(value, 0, tensor, i, 1);
+    long elements = tensor.elements();
+    if (elements > 0) {
+      copy(value, 0, tensor, 0, 1);
+    }
+    // what is filled already fills as much again
+    for (long filled = 1; filled < elements; filled *= 2) {
+      copy(tensor, 0, tensor, filled, Math.min(filled, elements - filled));
     }
   }
 

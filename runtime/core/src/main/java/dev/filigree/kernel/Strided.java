@@ -3,6 +3,7 @@ package dev.filigree.kernel;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 
@@ -83,38 +84,55 @@ public final class Strided {
   /** A kernel that copies elements of one operand, wherever they lie, into a contiguous tensor. */
   public static Kernel copy(Tensor from, long[] strides, long start, Tensor to) {
     int inner = strides.length - 1;
-    if (inner >= 0 && strides[inner] == 1 && to.shape().extent(inner) > 1) {
-      return copyRows(from, strides, start, to);
+    if (inner < 0) {
+      return () -> Elements.copy(from, start, to, 0, 1);
     }
-    Strided walk = new Strided(to.shape(), new long[][] {strides}, new long[] {start});
-    int bytes = to.dtype().bytes();
-    Body body =
-        switch (bytes) {
-          case 4 ->
-              (i, offsets) ->
-                  to.data().set(DType.INT, i * 4, from.data().get(DType.INT, offsets[0] * 4));
-          case 8 ->
-              (i, offsets) ->
-                  to.data().set(DType.LONG, i * 8, from.data().get(DType.LONG, offsets[0] * 8));
-          case 2 ->
-              (i, offsets) ->
-                  to.data().set(DType.SHORT, i * 2, from.data().get(DType.SHORT, offsets[0] * 2));
-          default ->
-              (i, offsets) -> to.data().set(DType.BYTE, i, from.data().get(DType.BYTE, offsets[0]));
-        };
-    return () -> walk.forEach(body);
-  }
-
-  /** A kernel that copies rows whose elements lie one after the other. */
-  private static Kernel copyRows(Tensor from, long[] strides, long start, Tensor to) {
-    int inner = strides.length - 1;
     long length = to.shape().extent(inner);
-    Strided walk =
+    long step = strides[inner];
+    Strided rows =
         new Strided(
             Shape.of(Arrays.copyOf(to.shape().extents(), inner)),
             new long[][] {Arrays.copyOf(strides, inner)},
             new long[] {start});
-    Body body = (i, offsets) -> Elements.copy(from, offsets[0], to, i * length, length);
-    return () -> walk.forEach(body);
+    MemorySegment x = from.data();
+    MemorySegment y = to.data();
+    Body body =
+        step == 1
+            ? (i, offsets) -> Elements.copy(from, offsets[0], to, i * length, length)
+            : switch (to.dtype().bytes()) {
+              case 4 -> (i, offsets) -> row4(x, offsets[0], step, y, i * length, length);
+              case 8 -> (i, offsets) -> row8(x, offsets[0], step, y, i * length, length);
+              case 2 -> (i, offsets) -> row2(x, offsets[0], step, y, i * length, length);
+              default -> (i, offsets) -> row1(x, offsets[0], step, y, i * length, length);
+            };
+    return () -> rows.forEach(body);
+  }
+
+  private static void row8(
+      MemorySegment x, long at, long step, MemorySegment y, long into, long count) {
+    for (long i = 0; i < count; i++) {
+      y.set(DType.LONG, (into + i) * 8, x.get(DType.LONG, (at + i * step) * 8));
+    }
+  }
+
+  private static void row4(
+      MemorySegment x, long at, long step, MemorySegment y, long into, long count) {
+    for (long i = 0; i < count; i++) {
+      y.set(DType.INT, (into + i) * 4, x.get(DType.INT, (at + i * step) * 4));
+    }
+  }
+
+  private static void row2(
+      MemorySegment x, long at, long step, MemorySegment y, long into, long count) {
+    for (long i = 0; i < count; i++) {
+      y.set(DType.SHORT, (into + i) * 2, x.get(DType.SHORT, (at + i * step) * 2));
+    }
+  }
+
+  private static void row1(
+      MemorySegment x, long at, long step, MemorySegment y, long into, long count) {
+    for (long i = 0; i < count; i++) {
+      y.set(DType.BYTE, into + i, x.get(DType.BYTE, at + i * step));
+    }
   }
 }

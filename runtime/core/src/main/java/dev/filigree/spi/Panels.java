@@ -49,7 +49,8 @@ public final class Panels {
     int count = 0;
     int at = 0;
     for (int width = FULL; at < tokens; ) {
-      int rest = tokens - at;
+      // a wide panel is faster than two narrow ones with as much padding
+      int rest = Math.ceilDiv(tokens - at, smallest) * smallest;
       if (rest >= width || width == smallest) {
         starts[count] = at;
         widths[count++] = width;
