@@ -32,6 +32,8 @@ public final class LinearLayer {
   public enum Form {
     DENSE,
     SPARSE_24,
+    /** Every four neighbouring outputs keep the same. */
+    SHARED_24,
     CSR_50,
     CSR_80,
     CODEBOOK,
@@ -75,6 +77,11 @@ public final class LinearLayer {
     return switch (form) {
       case DENSE -> dense;
       case SPARSE_24 -> Sparse24.pack(dense, twoOfFour(rows, columns, random), floats);
+      case SHARED_24 -> {
+        Mask one = twoOfFour(rows, columns, random);
+        Mask four = Mask.of(rows, columns, (row, column) -> one.kept(row / 4 * 4, column));
+        yield Sparse24.pack(dense, four, floats);
+      }
       case CSR_50 -> SparseCsr.pack(dense, some(rows, columns, 0.5, random), floats);
       case CSR_80 -> SparseCsr.pack(dense, some(rows, columns, 0.2, random), floats);
       case CODEBOOK -> {

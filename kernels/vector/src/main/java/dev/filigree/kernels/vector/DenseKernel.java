@@ -84,8 +84,9 @@ final class DenseKernel implements LinearKernel {
         Math.min((rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS, firstTile + TILES_PER_BLOCK);
     if (source.floats() != null) {
       for (int p = from; p < to; p++) {
-        for (int k = 0; k < columns; k += FEATURES) {
-          int features = Math.min(FEATURES, columns - k);
+        int step = features(panels.width(p));
+        for (int k = 0; k < columns; k += step) {
+          int features = Math.min(step, columns - k);
           repeat(panels, p, base + x, k, features, scratch);
           for (int tile = firstTile; tile < endTile; tile++) {
             int at = (tile * columns + k) * DenseTiles.OUTPUTS;
@@ -110,6 +111,11 @@ final class DenseKernel implements LinearKernel {
         }
       }
     }
+  }
+
+  /** Features of a block that takes as much cache in narrow panels: longer runs of weights. */
+  private static int features(int width) {
+    return width == 1 ? FEATURES : FEATURES * Panels.FULL / width;
   }
 
   /** Prepares a block of the inputs for all tiles of the block of outputs, if it is one token. */

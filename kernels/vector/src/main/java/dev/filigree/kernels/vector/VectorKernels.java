@@ -27,8 +27,14 @@ final class VectorKernels implements Kernels {
     if (stored.isPresent()) {
       return List.of(new StoredOption(weights, stored.get()));
     }
-    LinearOption dense = new VectorOption(weights, false);
-    return weights.density() < 1 ? List.of(new VectorOption(weights, true), dense) : List.of(dense);
+    LinearOption dense = new VectorOption(weights, VectorOption.Form.DENSE);
+    if (weights.density() == 1) {
+      return List.of(dense);
+    }
+    LinearOption kept = new VectorOption(weights, VectorOption.Form.KEPT);
+    return SharedKernel.fits(weights)
+        ? List.of(new VectorOption(weights, VectorOption.Form.SHARED), kept, dense)
+        : List.of(kept, dense);
   }
 
   @Override

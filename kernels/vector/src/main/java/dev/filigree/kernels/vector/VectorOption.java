@@ -9,9 +9,18 @@ import java.util.Locale;
  * The choice between multiplying every weight and multiplying the kept ones.
  *
  * @param weights to run
- * @param rows whether only the kept weights are multiplied
+ * @param form which weights are multiplied
  */
-record VectorOption(Weights weights, boolean rows) implements LinearOption {
+record VectorOption(Weights weights, Form form) implements LinearOption {
+  /** Which weights are multiplied. */
+  enum Form {
+    DENSE,
+    /** The kept weights of outputs in pairs. */
+    KEPT,
+    /** The kept weights of four outputs that keep the same features. */
+    SHARED
+  }
+
   /**
    * Multiply-adds of one lane a nanosecond: two units at 2.7 GHz, of which a dense tile uses nine
    * tenths.
@@ -20,6 +29,9 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
 
   /** The same for a kept weight: its activations are loaded for two outputs at most. */
   private static final double KEPT_PER_LANE = 2.8;
+
+  /** The same where four outputs keep the same features. */
+  private static final double SHARED_PER_LANE = 3.2;
 
   /** Weights a nanosecond that one token streams through in vectors, measured in cache. */
   private static final double ONE_TOKEN_DENSE = 7;
@@ -32,7 +44,11 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
 
   @Override
   public String name() {
-    return rows ? "kept rows" : isDecoded() ? "dense, decoded in cache" : "dense";
+    return switch (form) {
+      case DENSE -> isDecoded() ? "dense, decoded in cache" : "dense";
+      case KEPT -> "kept rows";
+      case SHARED -> "shared rows";
+    };
   }
 
   private boolean isDecoded() {
@@ -41,9 +57,10 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
 
   @Override
   public String reason() {
-    if (rows) {
-      return String.format(
-          Locale.ROOT, "multiplies the %.0f %% that are kept", 100 * weights.density());
+    if (form != Form.DENSE) {
+      String kept = "multiplies the %.0f %% that are kept";
+      String text = form == Form.SHARED ? kept + ", the same of four outputs" : kept;
+      return String.format(Locale.ROOT, text, 100 * weights.density());
     }
     return isDecoded()
         ? "weights stay " + weights.format() + " in memory"
@@ -53,17 +70,28 @@ record VectorOption(Weights weights, boolean rows) implements LinearOption {
   @Override
   public double predictedNanos(int tokens) {
     double all = (double) weights.rows() * weights.columns();
-    double multiplyAdds = (rows ? weights.stored() : all) * tokens;
-    double rate = (rows ? KEPT_PER_LANE : DENSE_PER_LANE) * Lanes.COUNT;
-    double bytes = rows ? 5.0 * weights.stored() : TileSource.bytesPerWeight(weights) * all;
+    boolean dense = form == Form.DENSE;
+    double multiplyAdds = (dense ? all : weights.stored()) * tokens;
+    double perLane =
+        switch (form) {
+          case DENSE -> DENSE_PER_LANE;
+          case KEPT -> KEPT_PER_LANE;
+          case SHARED -> SHARED_PER_LANE;
+        };
+    double rate = perLane * Lanes.COUNT;
+    double bytes = dense ? TileSource.bytesPerWeight(weights) * all : 5.0 * weights.stored();
     if (tokens == 1) {
-      return rows ? weights.stored() / ONE_TOKEN_KEPT : all / ONE_TOKEN_DENSE;
+      return dense ? all / ONE_TOKEN_DENSE : weights.stored() / ONE_TOKEN_KEPT;
     }
     return Math.max(multiplyAdds / rate, bytes / BANDWIDTH);
   }
 
   @Override
   public LinearKernel pack() {
-    return rows ? RowKernel.pack(weights) : DenseKernel.pack(weights);
+    return switch (form) {
+      case DENSE -> DenseKernel.pack(weights);
+      case KEPT -> RowKernel.pack(weights);
+      case SHARED -> SharedKernel.pack(weights);
+    };
   }
 }

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 final class LinearKernelTest {
   /** Outputs and inputs around tiles of 4, pairs, blocks of 64, and blocks of features. */
   private static final int[][] SIZES = {
-    {1, 1}, {2, 2}, {3, 5}, {5, 63}, {4, 96}, {63, 65}, {130, 33}, {9, 259}
+    {1, 1}, {2, 2}, {3, 5}, {5, 63}, {4, 96}, {63, 65}, {130, 33}, {9, 259}, {8, 600}
   };
 
   /** Relative error of one f32 rounding. */
@@ -161,7 +161,9 @@ final class LinearKernelTest {
       boolean floats = weights instanceof SparseCsr || weights.format().equals("dense f32");
       List<String> expected =
           weights.density() < 1
-              ? List.of("kept rows", "dense")
+              ? SharedKernel.fits(weights)
+                  ? List.of("shared rows", "kept rows", "dense")
+                  : List.of("kept rows", "dense")
               : List.of(floats ? "dense" : "dense, decoded in cache");
       assertEquals(expected, names, form.getKey());
     }

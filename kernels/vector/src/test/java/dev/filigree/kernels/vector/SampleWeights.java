@@ -39,6 +39,9 @@ final class SampleWeights {
     all.put("2:4 f32", Sparse24.pack(dense, pairs, FLOATS));
     all.put("2:4 int8", Sparse24.pack(dense, pairs, INTEGERS));
     all.put("2:4 codebook", Sparse24.pack(dense, pairs, codes(4)));
+    Mask shared = sharedPairs(rows, columns, random);
+    all.put("2:4 f32, shared by 4", Sparse24.pack(dense, shared, FLOATS));
+    all.put("2:4 int8, shared by 4", Sparse24.pack(dense, shared, INTEGERS));
     all.put("2:4 of zeros", Sparse24.pack(dense, Mask.none(rows, columns), FLOATS));
     for (double density : new double[] {1, 0.5, 0.2, 0.05, 0}) {
       all.put(
@@ -123,6 +126,12 @@ final class SampleWeights {
       }
     }
     return mask;
+  }
+
+  /** The same two of each group of four in every four neighbouring rows. */
+  static Mask sharedPairs(int rows, int columns, SplittableRandom random) {
+    Mask pairs = pairs(rows, columns, random);
+    return Mask.of(rows, columns, (row, column) -> pairs.kept(row / 4 * 4, column));
   }
 
   static Mask some(int rows, int columns, double density, SplittableRandom random) {
