@@ -2,6 +2,7 @@
 #include "driver/call.h"
 #include "driver/cuda_api.h"
 #include "driver/graph.h"
+#include "driver/graph_memory.h"
 
 #include <algorithm>
 
@@ -63,6 +64,7 @@ CUresult cuGraphDestroy(CUgraph handle) {
 CUresult cuGraphClone(CUgraph* clone, CUgraph original) {
   return withGraph("cuGraphClone", original, [&](Driver& driver, const auto& graph) -> CUresult {
     if (clone == nullptr) return nullArgument(driver, "clone");
+    if (const CUresult bad = refuseAllocations(driver, *graph)) return bad;
     *clone = cloneGraph(driver, *graph)->handle;
     return CUDA_SUCCESS;
   });
@@ -82,6 +84,9 @@ CUresult cuGraphNodeFindInClone(CUgraphNode* node, CUgraphNode original, CUgraph
 
 CUresult cuGraphDestroyNode(CUgraphNode handle) {
   return withNode("cuGraphDestroyNode", handle, [&](Driver& driver, const auto& node) -> CUresult {
+    if (node->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || node->type == CU_GRAPH_NODE_TYPE_MEM_FREE) {
+      return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "allocation and free nodes cannot be taken out of a graph");
+    }
     const std::shared_ptr<Graph> graph = node->graph.lock();
     for (const auto& other : graph->nodes) std::erase(other->dependencies, handle);
     std::erase(graph->nodes, node);

@@ -3,6 +3,7 @@
 #include "driver/capture.h"
 #include "driver/cuda_api.h"
 #include "driver/graph.h"
+#include "driver/graph_memory.h"
 #include "driver/node_arguments.h"
 
 #include <algorithm>
@@ -87,11 +88,14 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec* handle, CUgraph graphHandle, u
     if (handle == nullptr) return nullArgument(driver, "exec");
     const std::shared_ptr<Graph> graph = driver.graphs.find(graphHandle);
     if (graph == nullptr) return badHandle(driver, "graph", graphHandle);
-    constexpr unsigned long long knownFlags = 1 | 2 | 8; // auto free, upload, node priority; not device launch
+    constexpr unsigned long long autoFree = 1;
+    constexpr unsigned long long knownFlags = autoFree | 2 | 8; // upload, node priority; not device launch
     if ((flags & ~knownFlags) != 0) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such instantiation flags");
     auto exec = std::make_shared<GraphExec>();
     exec->owner = context.id;
     exec->nodes = flatten(*graph);
+    exec->freesOnLaunch = (flags & autoFree) != 0;
+    if (const CUresult bad = claimAllocations(driver, exec)) return bad;
     *handle = driver.graphExecs.add(exec);
     return CUDA_SUCCESS;
   });
@@ -109,7 +113,11 @@ CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
     if (exec == nullptr) return badHandle(driver, "executable graph", handle);
     const std::shared_ptr<Stream> stream = driver.stream(context, streamHandle);
     if (stream == nullptr) return badHandle(driver, "stream", streamHandle);
-    if (stream->capture != nullptr) return captureGraph(driver, context, *stream, *exec);
+    if (stream->capture != nullptr) {
+      if (const CUresult bad = refuseAllocations(driver, *exec)) return bad;
+      return captureGraph(driver, context, *stream, *exec);
+    }
+    if (const CUresult failed = reviveAllocations(driver, context, *exec)) return failed;
     // launches of one executable graph run one after the other, whatever their streams
     if (exec->lastLaunch != nullptr && exec->lastLaunch->stream.lock() != stream) {
       const CUresult failed = driver.scheduler.submit(context, stream, EventWaitWork{nullptr, exec->lastLaunch});

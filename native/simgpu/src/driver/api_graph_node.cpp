@@ -2,6 +2,7 @@
 #include "driver/call.h"
 #include "driver/cuda_api.h"
 #include "driver/graph.h"
+#include "driver/graph_memory.h"
 #include "driver/node_arguments.h"
 
 using namespace simgpu;
@@ -116,6 +117,7 @@ CUresult cuGraphAddChildGraphNode(CUgraphNode* node, CUgraph graph, const CUgrap
           [&](Driver& driver, WorkPointer& work) -> CUresult {
             const std::shared_ptr<Graph> original = driver.graphs.find(childHandle);
             if (original == nullptr) return badHandle(driver, "child graph", childHandle);
+            if (const CUresult bad = refuseAllocations(driver, *original)) return bad;
             if (childHandle == graph) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a graph cannot contain itself");
             child = cloneGraph(driver, *original);
             child->nested = true;

@@ -2,6 +2,7 @@
 #include "driver/allocate.h"
 #include "driver/cuda_api.h"
 #include "driver/executor.h"
+#include "driver/graph_memory.h"
 
 using namespace simgpu;
 using namespace simgpu::driver;
@@ -30,10 +31,13 @@ CUresult allocateAsync(Driver& driver, Context& context, CUdeviceptr* address, s
   const std::shared_ptr<Stream> stream = driver.stream(context, handle);
   if (stream == nullptr) return badHandle(driver, "stream", handle);
   if (stream->capture != nullptr) {
-    return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "allocation nodes of graphs are not simulated");
+    AllocateWork work;
+    if (const CUresult failed = allocationNode(driver, context, bytes, work)) return failed;
+    *address = work.address;
+    return driver.scheduler.submit(context, stream, std::move(work));
   }
   if (const CUresult failed = allocate(driver, context, bytes, "", address)) return failed;
-  return driver.scheduler.submit(context, stream, AllocateWork{*address, bytes});
+  return driver.scheduler.submit(context, stream, AllocateWork{*address, bytes, nullptr});
 }
 
 } // namespace
@@ -139,8 +143,13 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream handle) {
   return callInContext("cuMemFreeAsync", [&](Driver& driver, Context& context) -> CUresult {
     const std::shared_ptr<Stream> stream = driver.stream(context, handle);
     if (stream == nullptr) return badHandle(driver, "stream", handle);
+    if (stream->capture != nullptr) {
+      FreeWork work;
+      if (const CUresult bad = freeNode(driver, address, work)) return bad;
+      return driver.scheduler.submit(context, stream, work);
+    }
     if (const CUresult bad = checkFree(driver, address)) return bad;
-    if (stream->capture == nullptr) driver.queuedFrees.insert(address);
+    driver.queuedFrees.insert(address);
     return driver.scheduler.submit(context, stream, FreeWork{address});
   });
 }

@@ -7,6 +7,7 @@
 #include "driver/call.h"
 #include "driver/json_writer.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <set>
@@ -150,7 +151,11 @@ void simgpuNotSimulated(const char* function) {
     static std::set<std::string> logged;
     const std::string text = std::string(function) + " is not simulated";
     if (logged.insert(function).second) std::fprintf(stderr, "simgpu: %s\n", text.c_str());
-    driver.findings.add({"not simulated", CUDA_ERROR_NOT_SUPPORTED, function, text, std::nullopt}, false);
+    const std::vector<LogEntry>& known = driver.findings.entries();
+    const auto same = [&](const LogEntry& entry) { return entry.kind == "not simulated" && entry.call == function; };
+    if (std::none_of(known.begin(), known.end(), same)) {
+      driver.findings.add({"not simulated", CUDA_ERROR_NOT_SUPPORTED, function, text, std::nullopt}, false);
+    }
     return CUDA_SUCCESS;
   });
 }

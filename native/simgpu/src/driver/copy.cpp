@@ -24,7 +24,7 @@ CUresult checkSide(Driver& driver, const CopyWork& copy, const CopySide& side, c
                   static_cast<unsigned long long>(side.address));
     return driver.refuse(CUDA_ERROR_INVALID_VALUE, text);
   }
-  return explain(driver, driver.memory().check(side.address, extent(side, copy)), what, side.address,
+  return explain(driver, driver.memory().checkForLater(side.address, extent(side, copy)), what, side.address,
                  extent(side, copy));
 }
 

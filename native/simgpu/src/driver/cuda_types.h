@@ -173,6 +173,14 @@ struct CUmemPoolProps {
   unsigned char reserved[54];
 };
 
+struct CUDA_MEM_ALLOC_NODE_PARAMS {
+  CUmemPoolProps poolProps;
+  const void* accessDescs;
+  std::size_t accessDescCount;
+  std::size_t bytesize;
+  CUdeviceptr dptr; // out
+};
+
 inline constexpr unsigned CU_CTX_SCHED_MASK = 0x07;
 inline constexpr unsigned CU_CTX_MAP_HOST = 0x08;
 inline constexpr unsigned CU_CTX_LMEM_RESIZE_TO_MAX = 0x10;

@@ -26,7 +26,7 @@ inline CUresult checkFill(Driver& driver, const FillWork& fill) {
                              std::to_string(fill.pitch));
   }
   const std::size_t bytes = (fill.height - 1) * fill.pitch + row;
-  return explain(driver, driver.memory().check(fill.to, bytes), "a fill", fill.to, bytes);
+  return explain(driver, driver.memory().checkForLater(fill.to, bytes), "a fill", fill.to, bytes);
 }
 
 } // namespace simgpu::driver

@@ -13,6 +13,7 @@ CUgraphNodeType nodeType(const Work& work) {
   if (std::holds_alternative<CopyWork>(work.any())) return CU_GRAPH_NODE_TYPE_MEMCPY;
   if (std::holds_alternative<FillWork>(work.any())) return CU_GRAPH_NODE_TYPE_MEMSET;
   if (std::holds_alternative<HostWork>(work.any())) return CU_GRAPH_NODE_TYPE_HOST;
+  if (std::holds_alternative<AllocateWork>(work.any())) return CU_GRAPH_NODE_TYPE_MEM_ALLOC;
   if (std::holds_alternative<FreeWork>(work.any())) return CU_GRAPH_NODE_TYPE_MEM_FREE;
   if (std::holds_alternative<EventRecordWork>(work.any())) return CU_GRAPH_NODE_TYPE_EVENT_RECORD;
   if (std::holds_alternative<EventWaitWork>(work.any())) return CU_GRAPH_NODE_TYPE_WAIT_EVENT;

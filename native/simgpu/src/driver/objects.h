@@ -135,6 +135,7 @@ struct GraphExec {
   CUgraphExec handle = nullptr;
   std::uint64_t owner = 0;
   std::vector<Node> nodes; // in an order that respects the edges
+  bool freesOnLaunch = false; // CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH
   std::shared_ptr<EventRecord> lastLaunch; // launches of one executable graph never overlap; null before the first
 };
 

@@ -20,6 +20,7 @@ namespace simgpu::driver {
 struct Event;
 struct EventRecord;
 struct Function;
+struct GraphMemory;
 struct Work;
 
 struct KernelWork {
@@ -79,6 +80,8 @@ struct FreeWork {
 struct AllocateWork {
   CUdeviceptr address = 0;
   std::size_t bytes = 0;
+  /** Of an allocation node: made live by each launch of the graph. */
+  std::shared_ptr<GraphMemory> memory;
 };
 
 /** A call of cuBLAS or cuSPARSE. */

@@ -200,6 +200,7 @@ void resolveSharedAll(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
                                access.usedBytes);
     });
     if (kind == SharedAccess::write) {
+      warp.overwriteReads(op, mask, addresses, access.bytes);
       warp.laneRaces.write(warp, op, mask, addresses, access.bytes);
     } else if (kind == SharedAccess::read) {
       warp.laneRaces.read(warp, op, mask, addresses, access);

@@ -159,6 +159,7 @@ private:
   void split();
   void decodeInstruction(std::uint32_t index);
   void applyTargets();
+  void refusePart(const ptx::Operand& operand) const;
   ValueId addressOf(const ptx::Operand& operand, std::uint32_t size);
   ValueId special(const std::string& name, std::uint32_t size);
   std::uint64_t constantBits(const ptx::Operand& operand, ptx::Type type) const;

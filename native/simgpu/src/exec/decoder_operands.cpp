@@ -29,8 +29,10 @@ void readLocalAddress(Warp& warp, const Op& op, std::uint32_t mask) {
   }
 }
 
-void widenAddress(Warp& warp, const Op& op, std::uint32_t mask) {
-  forEachLane(mask, [&](int lane) { warp.slot<std::uint64_t>(op.d)[lane] = warp.slot<std::uint32_t>(op.a)[lane] + op.imm; });
+template <class T> void offsetAddress(Warp& warp, const Op& op, std::uint32_t mask) {
+  forEachLane(mask, [&](int lane) {
+    warp.slot<T>(op.d)[lane] = static_cast<T>(warp.slot<std::uint32_t>(op.a)[lane] + op.imm);
+  });
 }
 
 } // namespace
@@ -65,6 +67,7 @@ std::uint64_t Decoder::constantBits(const Operand& operand, Type type) const {
 ValueId Decoder::source(std::size_t index, Type type) { return source(operand(index), type); }
 
 ValueId Decoder::source(const Operand& operand, Type type, bool wider) {
+  refusePart(operand);
   if (type == Type::pred) {
     return predicate(operand);
   }
@@ -110,6 +113,7 @@ ValueId Decoder::special(const std::string& name, std::uint32_t size) {
 }
 
 ValueId Decoder::predicate(const Operand& operand) {
+  refusePart(operand);
   if (operand.kind == Operand::Kind::integer) {
     return truth((operand.value != 0) != operand.negated);
   }
@@ -132,7 +136,14 @@ ValueId Decoder::predicate(const Operand& operand) {
 
 ValueId Decoder::destination(std::size_t index, std::uint32_t size) { return destination(operand(index), size); }
 
+void Decoder::refusePart(const Operand& operand) const {
+  if (operand.minus || !operand.part.empty()) {
+    fail("this instruction takes neither parts of registers nor their negation: '" + operand.name + "'");
+  }
+}
+
 ValueId Decoder::destination(const Operand& operand, std::uint32_t size) {
+  refusePart(operand);
   if (operand.kind == Operand::Kind::sink) {
     ValueId& sink = sinks_[sizeIndex(size)];
     if (sink == 0) {
@@ -197,15 +208,13 @@ ValueId Decoder::addressOf(const Operand& operand, std::uint32_t size) {
     if (size == 4 && operand.value == 0) {
       return narrow;
     }
-    if (size == 4) {
-      fail("an offset to dynamic shared memory needs a 64-bit register");
-    }
-    const ValueId wide = temporary(8);
-    Op& op = emitUnguarded(widenAddress, InstructionClass::move);
+    const ValueId address = temporary(size);
+    Op& op = emitUnguarded(size == 4 ? offsetAddress<std::uint32_t> : offsetAddress<std::uint64_t>,
+                           InstructionClass::move);
     op.a = narrow;
-    op.d = wide;
+    op.d = address;
     op.imm = operand.value;
-    return wide;
+    return address;
   }
   if (operand.moduleScope) {
     return constant(truncated(context_.variableAddresses[operand.index] + operand.value, size), size);
@@ -230,6 +239,7 @@ AddressOperand Decoder::address(const Operand& operand, Space& space) {
     fail("an address in brackets is needed here");
   }
   const Operand& base = operand.elements.front();
+  refusePart(base);
   AddressOperand address{0, operand.value, 0};
   if (base.kind == Operand::Kind::reg) {
     const std::uint32_t size = values_[base.index + 1].size;

@@ -3,8 +3,8 @@
 // Every aligned word of global memory has a tag with the launch, the block and the bytes of its last plain write, and
 // the time of that write on a clock that ticks with every fence of the launch. The write is ordered before another
 // block's if its own block has fenced since, and the other block fenced after that. Through which variable the one saw
-// that the other had is not traced, so a race can be missed, but what is ordered is never reported. Equal values are no defect (flags, padding),
-// and atomics do not race.
+// that the other had is not traced, so a race can be missed, but what is ordered is never reported. Equal values are no
+// defect (flags, padding), and atomics do not race.
 #include "exec/access.h"
 #include "exec/block.h"
 

@@ -60,12 +60,12 @@ inline std::uint8_t memoryFlags(const MemoryOrder& order, bool polls) {
 
 inline void noteRelease(Warp& warp) {
   warp.block.release(warp);
-  warp.laneRaces.met(allLanes);
+  warp.meet(allLanes);
   noteGlobalFence(warp);
 }
 inline void noteAcquire(Warp& warp) {
   warp.block.acquire(warp);
-  warp.laneRaces.met(allLanes);
+  warp.meet(allLanes);
   noteGlobalFence(warp);
 }
 

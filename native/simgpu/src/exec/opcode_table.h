@@ -30,7 +30,7 @@ void decodeNegate(Decoder&);
 void decodeAbsolute(Decoder&);
 void decodeSad(Decoder&);
 void decodeMul24(Decoder&);
-void decodeCarry(Decoder&);
+void decodeCarry(Decoder&);      // ops_carry.cpp: addc, subc, madc
 void decodeRoot(Decoder&);       // ops_float.cpp: rcp, sqrt, rsqrt
 void decodeFunction(Decoder&);   // sin, cos, lg2, ex2, tanh
 void decodeCopySign(Decoder&);
@@ -43,7 +43,8 @@ void decodePermute(Decoder&);
 void decodeBitField(Decoder&);   // bfe, bfi, bmsk, szext
 void decodeBitCount(Decoder&);   // popc, clz, brev, bfind, fns
 void decodeDotProduct(Decoder&); // dp4a, dp2a
-void decodeVideo(Decoder&);      // vadd2 ... vset4
+void decodeVideo(Decoder&);      // ops_video.cpp: vadd2 ... vset4
+void decodeScalarVideo(Decoder&); // vadd ... vset
 void decodeSetp(Decoder&);       // ops_compare.cpp
 void decodeSet(Decoder&);
 void decodeSelp(Decoder&);

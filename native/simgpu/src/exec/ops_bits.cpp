@@ -139,15 +139,6 @@ template <bool Halves> void dotProduct(Warp& warp, const Op& op, std::uint32_t m
   });
 }
 
-void video(Warp& warp, const Op& op, std::uint32_t mask) {
-  const auto& instruction = *reinterpret_cast<const arith::VideoInstruction*>(op.imm);
-  const auto* a = warp.slot<std::uint32_t>(op.a);
-  const auto* b = warp.slot<std::uint32_t>(op.b);
-  const auto* c = warp.slot<std::uint32_t>(op.c);
-  auto* d = warp.slot<std::uint32_t>(op.d);
-  forEachLane(mask, [&](int lane) { d[lane] = arith::videoSimd(instruction, a[lane], b[lane], c[lane]); });
-}
-
 } // namespace
 
 void decodeLogic(Decoder& d) {
@@ -312,45 +303,6 @@ void decodeDotProduct(Decoder& d) {
                        Type::b32);
   op.flags = static_cast<std::uint8_t>((ptx::isSigned(left) ? aSigned : 0) | (ptx::isSigned(right) ? bSigned : 0) |
                                        (part.value_or(0) == 1 ? highHalf : 0));
-}
-
-void decodeVideo(Decoder& d) {
-  using arith::VideoOperation;
-  const std::string_view opcode = d.instruction().opcode();
-  const int elements = opcode.back() == '4' ? 4 : 2;
-  const std::string_view name = opcode.substr(1, opcode.size() - 2);
-  VideoOperation operation = VideoOperation::add;
-  if (name == "set") {
-    const auto comparison = d.takeAny({"eq", "ne", "lt", "le", "gt", "ge"}); // in the order of VideoOperation
-    if (!comparison) {
-      d.fail("the comparison is missing");
-    }
-    operation = static_cast<VideoOperation>(static_cast<std::size_t>(VideoOperation::eq) + *comparison);
-  } else {
-    operation = name == "add"       ? VideoOperation::add
-                : name == "sub"     ? VideoOperation::sub
-                : name == "avrg"    ? VideoOperation::average
-                : name == "absdiff" ? VideoOperation::absoluteDifference
-                : name == "min"     ? VideoOperation::min
-                                    : VideoOperation::max;
-  }
-  arith::VideoInstruction instruction = arith::videoInstruction(operation, elements);
-  std::vector<Type> types;
-  while (const auto type = d.maybeType()) {
-    types.push_back(*type);
-  }
-  // vset has no result type; the others name result, a, b
-  const std::size_t expected = name == "set" ? 2 : 3;
-  if (types.size() != expected) {
-    d.fail("the instruction needs " + std::to_string(expected) + " types");
-  }
-  instruction.bSigned = ptx::isSigned(types.back());
-  instruction.aSigned = ptx::isSigned(types[types.size() - 2]);
-  instruction.resultSigned = expected == 3 && ptx::isSigned(types[0]);
-  instruction.saturate = d.take("sat");
-  instruction.accumulate = d.take("add");
-  Op& op = emitTernary(d, video, bitClass, Type::b32, Type::b32, Type::b32, Type::b32);
-  op.imm = d.keep(std::make_shared<const arith::VideoInstruction>(instruction));
 }
 
 } // namespace simgpu

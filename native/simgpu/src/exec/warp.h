@@ -76,11 +76,12 @@ struct CopyBatch {
   std::vector<PendingCopy> copies;
 };
 
-/** A read of shared memory that another warp may overwrite before the value is used. */
+/** A read of shared memory that another warp, or a lane elsewhere, may overwrite before the value is used. */
 struct SharedRead {
   const Op* op = nullptr;
   std::byte* registers = nullptr;
   std::uint32_t mask = 0;
+  std::uint32_t ordered = 0; // lanes that are in order with it: the readers, and whoever met them since
   std::uint32_t bytes = 0;
   std::uint32_t time = 0; // of the block
   std::array<std::uint32_t, lanesPerWarp> at{}; // offset, by lane
@@ -147,6 +148,14 @@ public:
    * synchronisation between. Whether the value was not used yet; then it is suspect from now on.
    */
   bool overwrites(std::uint32_t offset, std::uint32_t since, const std::function<Finding()>& describe);
+  /**
+   * Before a plain write of the lanes of `mask`: other lanes, elsewhere in the code, may have read the bytes without
+   * having met these since. What they read is suspect from now on; it is reported if they have used it.
+   */
+  void overwriteReads(const Op& op, std::uint32_t mask, const std::array<std::uint64_t, lanesPerWarp>& addresses,
+                      std::uint32_t bytes);
+  /** The lanes of `mask` wait for each other, or synchronise. */
+  void meet(std::uint32_t mask);
 
   std::byte* registers = nullptr; // of the current frame
   Block& block;
@@ -190,6 +199,8 @@ private:
   enum class Use : std::uint8_t { none, used, replaced };
   Use useBefore(const Op& read, std::uint32_t pc, const FunctionCode& function) const;
   Use useSince(const SharedRead& read, std::uint32_t lanes) const;
+  /** The value that `lanes` read is not to be relied on; false when it has been used already. */
+  bool distrust(const SharedRead& read, std::uint32_t lanes, const std::function<Finding()>& describe);
   /** Copies local memory of a lane and what is known about it. */
   void moveLocal(int lane, std::uint32_t to, std::uint32_t from, std::uint32_t bytes);
   void ensureLocal(const Op& op, std::uint32_t bytes);
@@ -213,6 +224,7 @@ private:
   Suspects suspects_;
   std::array<SharedRead, sharedReadsKept> sharedReads_;
   std::size_t nextSharedRead_ = 0;
+  bool readsApart_ = false; // some of them are not in order with every lane
   std::vector<LaneGroup> groups_; // all but the running one
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<std::byte> local_;           // localStride_ bytes a lane

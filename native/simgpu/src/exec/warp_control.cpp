@@ -349,7 +349,7 @@ bool Warp::collective(const Op& op, std::uint32_t active) {
     }
   });
   if (together != 0) {
-    laneRaces.met(together);
+    meet(together);
     op.run(*this, op, together);
   }
   if (mask_ != 0) {
@@ -362,7 +362,7 @@ bool Warp::collective(const Op& op, std::uint32_t active) {
 bool Warp::aligned(const Op& op, std::uint32_t active) {
   if (active == live_ || active == 0) {
     if (active != 0) {
-      laneRaces.met(allLanes);
+      meet(allLanes);
       op.run(*this, op, active);
     }
     pc_++;
@@ -381,7 +381,7 @@ bool Warp::warpBarrier(const Op& op, std::uint32_t active) {
     if ((needed & ~lanes) != 0) {
       park(LaneGroup::State::warpBarrier, lanes, needed);
     } else {
-      laneRaces.met(lanes);
+      meet(lanes);
     }
   });
   wakeWarpBarrier();

@@ -146,7 +146,7 @@ void Warp::release(std::uint8_t id) {
       group.state = LaneGroup::State::ready;
       group.pc++;
       blocked_ = false;
-      laneRaces.met(allLanes);
+      meet(allLanes);
     }
   }
 }
@@ -175,7 +175,7 @@ void Warp::wakeWarpBarrier() {
     if ((needed & live_ & ~here) != 0) {
       continue;
     }
-    laneRaces.met(here);
+    meet(here);
     for (LaneGroup& group : groups_) {
       if (group.state == LaneGroup::State::warpBarrier && group.needed == needed) {
         group.state = LaneGroup::State::ready;

@@ -1,5 +1,6 @@
 // What a warp does about suspect values: see suspect.h.
 #include "exec/block.h"
+#include "exec/store_value.h"
 #include "exec/warp.h"
 
 #include <algorithm>
@@ -41,6 +42,9 @@ void Warp::noteSharedRead(const Op& op, std::uint32_t mask, const std::array<std
   read.op = &op;
   read.registers = registers;
   read.mask = mask;
+  // lanes that all read together are in lock step with whoever writes later
+  read.ordered = mask == live_ ? allLanes : mask;
+  readsApart_ = readsApart_ || mask != live_;
   read.bytes = bytes;
   read.time = block.time;
   for (std::size_t lane = 0; lane < lanesPerWarp; lane++) {
@@ -152,17 +156,72 @@ bool Warp::overwrites(std::uint32_t offset, std::uint32_t since, const std::func
     }
     found = true;
     // ldmatrix spreads what a lane reads over the warp
-    lanes = read.op->instructionClass == InstructionClass::matrixLoad ? live_ : lanes;
-    const Use use = useSince(read, lanes);
-    if (use == Use::used) {
+    if (!distrust(read, read.op->instructionClass == InstructionClass::matrixLoad ? live_ : lanes, describe)) {
       return false;
-    }
-    if (use == Use::none) {
-      suspects_.noteResults(*this, *read.op, read.registers, lanes, describe());
-      nextMerge_ = 0;
     }
   }
   return found;
+}
+
+bool Warp::distrust(const SharedRead& read, std::uint32_t lanes, const std::function<Finding()>& describe) {
+  const Use use = useSince(read, lanes);
+  if (use == Use::none) {
+    suspects_.noteResults(*this, *read.op, read.registers, lanes, describe());
+    nextMerge_ = 0;
+  }
+  return use != Use::used;
+}
+
+void Warp::meet(std::uint32_t mask) {
+  laneRaces.met(mask);
+  if (!readsApart_) {
+    return;
+  }
+  readsApart_ = false;
+  for (SharedRead& read : sharedReads_) {
+    read.ordered |= (read.ordered & mask) != 0 ? mask : 0;
+    readsApart_ = readsApart_ || (read.op != nullptr && (read.ordered | ~live_) != allLanes);
+  }
+}
+
+void Warp::overwriteReads(const Op& op, std::uint32_t mask, const std::array<std::uint64_t, lanesPerWarp>& addresses,
+                          std::uint32_t bytes) {
+  if (!readsApart_) {
+    return;
+  }
+  const auto overwritten = [&](const SharedRead& read, int writer, std::uint32_t at) {
+    const auto first = static_cast<std::uint32_t>(addresses[static_cast<std::size_t>(writer)]);
+    for (std::uint32_t i = 0; i < bytes; i++) {
+      const std::optional<std::uint8_t> value = storedByte(*this, op, writer, i);
+      if (first + i - at < read.bytes && value && *value != std::to_integer<std::uint8_t>(block.shared()[first + i])) {
+        return true;
+      }
+    }
+    return false;
+  };
+  for (const SharedRead& read : sharedReads_) {
+    // if a reader is among the writers they are in lock step
+    const std::uint32_t writers = read.op == nullptr || (read.mask & mask) != 0 ? 0 : mask & ~read.ordered;
+    forEachLane(writers, [&](int writer) {
+      std::uint32_t readers = 0;
+      forEachLane(read.mask, [&](int reader) {
+        readers |= overwritten(read, writer, read.at[static_cast<std::size_t>(reader)]) ? 1u << reader : 0;
+      });
+      if (readers == 0) {
+        return;
+      }
+      const auto race = [&] {
+        const int reader = std::countr_zero(readers);
+        return describeShared(*this, op, writer, read.at[static_cast<std::size_t>(reader)], FindingKind::sharedRace,
+                              "lane " + std::to_string(reader) + " of this warp read the byte in line " +
+                                  std::to_string(launch.code->sources[static_cast<std::size_t>(read.op - ops_)].line) +
+                                  " and no __syncwarp came between");
+      };
+      if (!distrust(read, readers, race)) {
+        launch.report(race());
+      }
+    });
+  }
 }
 
 } // namespace simgpu

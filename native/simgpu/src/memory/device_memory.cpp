@@ -207,6 +207,12 @@ void DeviceMemory::freeLocked(Allocation& allocation) {
   used_.fetch_sub(allocation.size, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   discard(allocation);
+  if (!allocation.reserved) {
+    quarantineLocked(allocation);
+  }
+}
+
+void DeviceMemory::quarantineLocked(const Allocation& allocation) {
   quarantine_.push_back(allocation.base);
   if (quarantine_.size() > quarantineLimit) {
     // the record may go, but the addresses are not handed out again while fresh ones are left

@@ -33,6 +33,7 @@ struct Allocation {
   std::uint64_t owner = 0; // whatever the allocating side groups by: a context, a module
   std::string label;       // variable name, may be empty
   bool freed = false;
+  bool reserved = false; // by reserveAddresses(): the addresses stay its own while it is freed
 
   bool contains(DeviceAddress address, std::uint64_t bytes) const {
     return address >= base && bytes <= size && address - base <= size - bytes;
@@ -71,6 +72,14 @@ public:
   /** Frees the allocation that starts at `base`; its contents are gone and its range is quarantined. */
   MemoryStatus free(DeviceAddress base);
 
+  /**
+   * Memory of a graph: addresses that are known before there is anything at them. It starts freed; revive() makes it
+   * live and unwritten (false: the device's memory is used up), free() ends that, release() gives the addresses up.
+   */
+  DeviceAddress reserveAddresses(std::uint64_t size, std::uint64_t owner, std::string label);
+  bool revive(DeviceAddress base);
+  void release(DeviceAddress base);
+
   /** Frees all live allocations of `owner`. */
   void freeOwned(std::uint64_t owner, AllocationKind kind);
 
@@ -82,6 +91,9 @@ public:
 
   /** Whether `bytes` bytes at `address` lie in one live allocation. */
   MemoryStatus check(DeviceAddress address, std::uint64_t bytes) const;
+
+  /** The same for work that runs later: whether reserved memory is live then is not known yet. */
+  MemoryStatus checkForLater(DeviceAddress address, std::uint64_t bytes) const;
 
   /** Checked copies and fills. Nothing is written unless the whole range is good. Writes mark bytes as initialised. */
   MemoryStatus copyIn(DeviceAddress to, const void* from, std::uint64_t bytes);
@@ -123,6 +135,7 @@ private:
   MemoryStatus checkLocked(DeviceAddress address, std::uint64_t bytes) const;
   DeviceAddress reserveLocked(std::uint64_t span);
   void freeLocked(Allocation& allocation);
+  void quarantineLocked(const Allocation& allocation);
   void discard(const Allocation& allocation);
   void recycleLocked(std::uint64_t span);
 

@@ -119,11 +119,14 @@ Operand OperandParser::value() {
     operand.kind = Operand::Kind::floating;
     operand.value = token.value ^ (negative ? std::uint64_t{1} << 63 : 0);
     return operand;
-  case Token::Kind::word:
-    if (negative) {
+  case Token::Kind::word: {
+    Operand name = named();
+    if (negative && name.kind != Operand::Kind::reg) {
       reader_.fail("a minus sign before a name");
     }
-    return named();
+    name.minus = negative;
+    return name;
+  }
   default:
     reader_.fail("expected an operand but found " + reader_.shown());
   }
@@ -143,6 +146,9 @@ Operand OperandParser::named() {
       operand.kind = Operand::Kind::special;
       return operand;
     }
+    if (symbol == nullptr && partOfRegister(operand)) {
+      return operand;
+    }
     // a label of this scope may hide one of an outer scope and still be to come: resolve at the end
     operand.kind = Operand::Kind::name;
     operand.value = offset();
@@ -153,6 +159,34 @@ Operand OperandParser::named() {
     operand.value = offset();
   }
   return operand;
+}
+
+/** `v.y`, an element of a vector register, or `r.h1`, a part of a register. */
+bool OperandParser::partOfRegister(Operand& operand) {
+  const std::size_t dot = operand.name.rfind('.');
+  if (dot == std::string::npos) {
+    return false;
+  }
+  const Symbol* symbol = scopes_.lookup(operand.name.substr(0, dot), scopes_.current());
+  const std::string part = operand.name.substr(dot + 1);
+  if (symbol != nullptr && symbol->kind == Symbol::Kind::reg) {
+    apply(*symbol, operand);
+    operand.part = part;
+    return true;
+  }
+  if (symbol == nullptr || symbol->kind != Symbol::Kind::vectorRegister || part.size() != 1) {
+    return false;
+  }
+  std::size_t element = std::string_view("xyzw").find(part);
+  if (element == std::string_view::npos) {
+    element = std::string_view("rgba").find(part);
+  }
+  if (element >= symbol->count) {
+    reader_.fail("'" + operand.name + "' is not an element of the vector");
+  }
+  operand.kind = Operand::Kind::reg;
+  operand.index = symbol->index + static_cast<std::uint32_t>(element);
+  return true;
 }
 
 void OperandParser::apply(const Symbol& symbol, Operand& operand) {

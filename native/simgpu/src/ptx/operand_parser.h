@@ -25,6 +25,7 @@ private:
   std::uint64_t offset();
   Operand value();
   Operand named();
+  bool partOfRegister(Operand& operand);
   void apply(const Symbol& symbol, Operand& operand);
 
   TokenReader& reader_;

@@ -65,7 +65,9 @@ struct Operand {
   };
 
   Kind kind = Kind::sink;
-  bool negated = false;       // !p, or a minus before a register is not legal PTX
+  bool negated = false;       // !p
+  bool minus = false;         // -r: vmad alone
+  std::string part;           // .b2 of r.b2: the video instructions alone
   bool moduleScope = false;   // for variables
   std::uint32_t index = 0;
   std::uint64_t value = 0;

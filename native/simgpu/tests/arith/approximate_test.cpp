@@ -32,7 +32,8 @@ template <class Use> void everyExponent(Use use) {
 void expectWithin(const char* what, float x, double error, double bound) {
   if (!(error <= bound)) {
     fail(__FILE__, __LINE__,
-         std::string(what) + " of " + hex(bitsOf(x)) + " errs by " + std::to_string(error) + ", allowed " + std::to_string(bound));
+         std::string(what) + " of " + hex(bitsOf(x)) + " errs by " + std::to_string(error) + ", allowed " +
+             std::to_string(bound));
   }
 }
 
@@ -74,12 +75,15 @@ TEST("sin, cos and tanh keep the bounds of the ISA") {
   for (int i = 0; i < 100000; i++) {
     const float x = angle(random);
     const auto wide = static_cast<long double>(x);
-    expectWithin("sin", x, static_cast<double>(std::fabs(static_cast<long double>(sinApprox(x)) - std::sin(wide))), std::exp2(-20.5));
-    expectWithin("cos", x, static_cast<double>(std::fabs(static_cast<long double>(cosApprox(x)) - std::cos(wide))), std::exp2(-20.5));
+    expectWithin("sin", x, static_cast<double>(std::fabs(static_cast<long double>(sinApprox(x)) - std::sin(wide))),
+                 std::exp2(-20.5));
+    expectWithin("cos", x, static_cast<double>(std::fabs(static_cast<long double>(cosApprox(x)) - std::cos(wide))),
+                 std::exp2(-20.5));
     const float y = x / 40;
     const long double exact = std::tanh(static_cast<long double>(y));
     if (exact != 0) {
-      expectWithin("tanh", y, static_cast<double>(std::fabs((static_cast<long double>(tanhApprox(y)) - exact) / exact)), 0x1p-11);
+      expectWithin("tanh", y, static_cast<double>(std::fabs((static_cast<long double>(tanhApprox(y)) - exact) / exact)),
+                   0x1p-11);
     }
   }
 }
@@ -90,7 +94,8 @@ TEST("division approximations err by at most two ulp, and a huge divisor gives z
     const float a = floatOf(static_cast<std::uint32_t>(random.next()));
     const float b = floatOf(static_cast<std::uint32_t>(random.next()));
     const auto exact = static_cast<long double>(a) / static_cast<long double>(b);
-    if (!std::isfinite(a) || !std::isfinite(b) || b == 0 || std::fabs(exact) < 0x1p-126L || std::fabs(exact) > 0x1p127L) {
+    if (!std::isfinite(a) || !std::isfinite(b) || b == 0 || std::fabs(exact) < 0x1p-126L ||
+        std::fabs(exact) > 0x1p127L) {
       continue;
     }
     expectWithin("div.full", a, ulps(divFull(a, b), exact), 2.0);

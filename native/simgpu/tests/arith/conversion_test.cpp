@@ -20,8 +20,9 @@ template <class I, class F> void compareToInteger(ScalarType to, ScalarType from
     const auto expected = static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<I>(cvt(to, from, bits, r))));
     const auto actual = static_cast<std::uint64_t>(static_cast<std::int64_t>(toInteger<I>(value, r)));
     if (actual != expected) {
-      fail(__FILE__, __LINE__, std::string("cvt.") + roundingName(r) + " of " + hex(bits) + " is " + hex(actual) + ", expected " +
-                                   hex(expected));
+      fail(__FILE__, __LINE__,
+           std::string("cvt.") + roundingName(r) + " of " + hex(bits) + " is " + hex(actual) + ", expected " +
+               hex(expected));
     }
   }
 }
@@ -34,7 +35,8 @@ template <class F> void compareFloatToAllIntegers(ScalarType from, Format format
   }
   for (int exponent = 0; exponent < 66; exponent++) { // around every power of two an integer type ends at
     const std::uint64_t power = static_cast<std::uint64_t>(format.bias() + exponent) << format.fractionBits;
-    for (const std::uint64_t near : {power - 1, power, power + 1, power + (std::uint64_t{1} << (format.fractionBits - 1))}) {
+    for (const std::uint64_t near :
+         {power - 1, power, power + 1, power + (std::uint64_t{1} << (format.fractionBits - 1))}) {
       patterns.push_back(near);
       patterns.push_back(near | format.signBit());
     }
@@ -88,7 +90,8 @@ TEST("integer rounding modes differ at halves") {
   CHECK_EQUAL(round(-2.5f, Rounding::towardZero), -2);
   CHECK_EQUAL(round(-2.5f, Rounding::towardNegative), -3);
   CHECK_EQUAL(round(-2.5f, Rounding::towardPositive), -2);
-  CHECK_EQUAL(convert({ScalarType::f32, ScalarType::f32, Rounding::towardNegative, true}, bitsOf(-0.25f)), bitsOf(-1.0f));
+  CHECK_EQUAL(convert({ScalarType::f32, ScalarType::f32, Rounding::towardNegative, true}, bitsOf(-0.25f)),
+              bitsOf(-1.0f));
   CHECK_EQUAL(convert({ScalarType::f16, ScalarType::f16, Rounding::nearestEven, true}, 0x3e00), std::uint64_t{0x4000});
 }
 

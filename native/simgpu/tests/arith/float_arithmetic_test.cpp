@@ -11,10 +11,12 @@ namespace {
 
 float f(std::uint64_t bits) { return floatOf(static_cast<std::uint32_t>(bits)); }
 
-void expectBits(const char* what, Rounding rounding, float actual, std::uint64_t expected, std::uint64_t a, std::uint64_t b) {
+void expectBits(const char* what, Rounding rounding, float actual, std::uint64_t expected, std::uint64_t a,
+                std::uint64_t b) {
   if (bitsOf(actual) != expected) {
-    fail(__FILE__, __LINE__, std::string(what) + " ." + roundingName(rounding) + " of " + hex(a) + ", " + hex(b) + " gives " +
-                                 hex(bitsOf(actual)) + ", expected " + hex(expected));
+    fail(__FILE__, __LINE__,
+         std::string(what) + " ." + roundingName(rounding) + " of " + hex(a) + ", " + hex(b) + " gives " +
+             hex(bitsOf(actual)) + ", expected " + hex(expected));
   }
 }
 

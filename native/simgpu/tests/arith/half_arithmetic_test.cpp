@@ -12,8 +12,9 @@ namespace {
 template <class H> void expectHalf(const char* what, std::uint16_t actual, std::uint64_t expected, std::uint64_t a,
                                    std::uint64_t b, std::uint64_t c) {
   if (actual != expected) {
-    fail(__FILE__, __LINE__, std::string(H::format == f16Format ? "f16 " : "bf16 ") + what + " of " + hex(a) + ", " + hex(b) +
-                                 ", " + hex(c) + " gives " + hex(actual) + ", expected " + hex(expected));
+    fail(__FILE__, __LINE__,
+         std::string(H::format == f16Format ? "f16 " : "bf16 ") + what + " of " + hex(a) + ", " + hex(b) + ", " +
+             hex(c) + " gives " + hex(actual) + ", expected " + hex(expected));
   }
 }
 
@@ -69,8 +70,14 @@ template <class H> void compareNearTies() {
     const auto c = static_cast<std::uint16_t>((product ^ 0x8000) + i % 5 - 2);
     std::uint16_t x[8] = {a, a, a, a, a, a, a, a};
     std::uint16_t y[8] = {b, b, b, b, b, b, b, b};
-    std::uint16_t z[8] = {c, product, static_cast<std::uint16_t>(product + 1), 1, 0x8001, static_cast<std::uint16_t>(c + 0x400),
-                          static_cast<std::uint16_t>(product - 0x580), 0};
+    std::uint16_t z[8] = {c,
+                          product,
+                          static_cast<std::uint16_t>(product + 1),
+                          1,
+                          0x8001,
+                          static_cast<std::uint16_t>(c + 0x400),
+                          static_cast<std::uint16_t>(product - 0x580),
+                          0};
     std::uint16_t d[8];
     halfFma<H>(d, x, y, z, 8, {});
     for (int k = 0; k < 8; k++) {

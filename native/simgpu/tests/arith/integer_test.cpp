@@ -1,6 +1,7 @@
 #include "arith/bit_field.h"
 #include "arith/integer.h"
 #include "arith/packed_integer.h"
+#include "arith/video.h"
 
 #include "check.h"
 #include "values.h"
@@ -68,7 +69,8 @@ TEST("division survives zero and the one overflowing quotient") {
   const std::int32_t lowest = std::numeric_limits<std::int32_t>::min();
   CHECK_EQUAL(divide(lowest, -1), lowest);
   CHECK_EQUAL(remainder(lowest, -1), 0);
-  CHECK_EQUAL(divide(std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}), std::numeric_limits<std::int64_t>::min());
+  CHECK_EQUAL(divide(std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}),
+              std::numeric_limits<std::int64_t>::min());
   CHECK_EQUAL(divide(std::uint16_t{65535}, std::uint16_t{10}), 6553);
   for (const std::int64_t a : operands<std::int64_t>()) {
     for (const std::int64_t b : operands<std::int64_t>()) {
@@ -81,7 +83,8 @@ TEST("carries propagate through chains of any width") {
   for (const std::uint64_t a : operands<std::uint64_t>()) {
     for (const std::uint64_t b : operands<std::uint64_t>()) {
       const auto low = addWithCarry(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b), false);
-      const auto high = addWithCarry(static_cast<std::uint32_t>(a >> 32), static_cast<std::uint32_t>(b >> 32), low.carry);
+      const auto high =
+          addWithCarry(static_cast<std::uint32_t>(a >> 32), static_cast<std::uint32_t>(b >> 32), low.carry);
       CHECK_EQUAL(std::uint64_t{high.value} << 32 | low.value, a + b);
       CHECK_EQUAL(high.carry, a + b < a);
       const auto lowDifference = subWithBorrow(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b), false);
@@ -248,6 +251,29 @@ TEST("SIMD video instructions select, saturate, merge and accumulate") {
     reversed.aSelect[i] = static_cast<std::uint8_t>(3 - i);
   }
   CHECK_EQUAL(videoSimd(reversed, 0x01020304, 0, 0), 0x04030201u);
+}
+
+TEST("scalar video instructions extract, clamp, combine and merge") {
+  const RegisterPart byte2{16, 8};
+  CHECK_EQUAL(byte2.extract(0x12f45678, true), std::int64_t{-12});
+  CHECK_EQUAL(byte2.extract(0x12f45678, false), std::int64_t{0xf4});
+  CHECK_EQUAL(RegisterPart{}.extract(0x80000000, true), -(std::int64_t{1} << 31));
+  CHECK_EQUAL(byte2.merge(-2, 0x11223344), 0x11fe3344u);
+  ScalarVideo shift;
+  shift.operation = VideoOperation::shiftLeft;
+  shift.saturate = true;
+  CHECK_EQUAL(videoScalar(shift, 0xffffffff, 40, 0), 0xffffffffu); // amounts stop at 32
+  shift.saturate = false;
+  CHECK_EQUAL(videoScalar(shift, 0xffffffff, 40, 0), 0u);
+  shift.wrap = true;
+  CHECK_EQUAL(videoScalar(shift, 1, 40, 0), 256u);
+  ScalarVideo product;
+  product.operation = VideoOperation::multiplyAdd;
+  product.scale = 15;
+  CHECK_EQUAL(videoScalar(product, 0xffffffff, 0xffffffff, 0xffffffff),
+              static_cast<std::uint32_t>(0xffffffff00000000u >> 15));
+  product.saturate = true;
+  CHECK_EQUAL(videoScalar(product, 0xffffffff, 0xffffffff, 0), 0xffffffffu);
 }
 
 TEST("cvt.pack saturates both values and keeps the rest of c") {

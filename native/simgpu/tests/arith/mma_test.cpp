@@ -55,10 +55,14 @@ void compareWithTripleLoop(const MmaInstruction& i, Accumulation accumulation) {
     return;
   }
   std::mt19937_64 random(seed + static_cast<std::uint64_t>(i.shape.k * 16 + i.selector));
-  const Fragment aMap = i.wmma ? Fragment::wmma(i.shape, MatrixUse::a, i.a) : Fragment::mma(i.shape, MatrixUse::a, i.a, i.sparse);
-  const Fragment bMap = i.wmma ? Fragment::wmma(i.shape, MatrixUse::b, i.b) : Fragment::mma(i.shape, MatrixUse::b, i.b, i.sparse);
-  const Fragment cMap = i.wmma ? Fragment::wmma(i.shape, MatrixUse::c, i.c) : Fragment::mma(i.shape, MatrixUse::c, i.c, false);
-  const Fragment dMap = i.wmma ? Fragment::wmma(i.shape, MatrixUse::c, i.d) : Fragment::mma(i.shape, MatrixUse::c, i.d, false);
+  const Fragment aMap =
+      i.wmma ? Fragment::wmma(i.shape, MatrixUse::a, i.a) : Fragment::mma(i.shape, MatrixUse::a, i.a, i.sparse);
+  const Fragment bMap =
+      i.wmma ? Fragment::wmma(i.shape, MatrixUse::b, i.b) : Fragment::mma(i.shape, MatrixUse::b, i.b, i.sparse);
+  const Fragment cMap =
+      i.wmma ? Fragment::wmma(i.shape, MatrixUse::c, i.c) : Fragment::mma(i.shape, MatrixUse::c, i.c, false);
+  const Fragment dMap =
+      i.wmma ? Fragment::wmma(i.shape, MatrixUse::c, i.d) : Fragment::mma(i.shape, MatrixUse::c, i.d, false);
   CHECK_EQUAL(mma->aRegisters(), aMap.registers());
   CHECK_EQUAL(mma->dRegisters(), dMap.registers());
   Matrix stored(aMap.rows(), aMap.columns());
@@ -179,13 +183,18 @@ TEST("every mma of sm_80 multiplies as a triple loop does") {
 }
 
 TEST("every mma.sp of sm_80 multiplies the positions its metadata names, for every selector") {
-  std::vector<MmaInstruction> all{
-      instruction({16, 8, 16}, f32, f16, f16, f32),   instruction({16, 8, 32}, f32, f16, f16, f32),
-      instruction({16, 8, 16}, f16, f16, f16, f16),   instruction({16, 8, 32}, f16, f16, f16, f16),
-      instruction({16, 8, 16}, f32, bf16, bf16, f32), instruction({16, 8, 32}, f32, bf16, bf16, f32),
-      instruction({16, 8, 8}, f32, tf32, tf32, f32),  instruction({16, 8, 16}, f32, tf32, tf32, f32),
-      instruction({16, 8, 32}, s32, Element::s8, Element::u8, s32), instruction({16, 8, 64}, s32, Element::u8, Element::s8, s32),
-      instruction({16, 8, 64}, s32, Element::s4, Element::u4, s32), instruction({16, 8, 128}, s32, Element::u4, Element::s4, s32)};
+  std::vector<MmaInstruction> all{instruction({16, 8, 16}, f32, f16, f16, f32),
+                                  instruction({16, 8, 32}, f32, f16, f16, f32),
+                                  instruction({16, 8, 16}, f16, f16, f16, f16),
+                                  instruction({16, 8, 32}, f16, f16, f16, f16),
+                                  instruction({16, 8, 16}, f32, bf16, bf16, f32),
+                                  instruction({16, 8, 32}, f32, bf16, bf16, f32),
+                                  instruction({16, 8, 8}, f32, tf32, tf32, f32),
+                                  instruction({16, 8, 16}, f32, tf32, tf32, f32),
+                                  instruction({16, 8, 32}, s32, Element::s8, Element::u8, s32),
+                                  instruction({16, 8, 64}, s32, Element::u8, Element::s8, s32),
+                                  instruction({16, 8, 64}, s32, Element::s4, Element::u4, s32),
+                                  instruction({16, 8, 128}, s32, Element::u4, Element::s4, s32)};
   for (MmaInstruction i : all) {
     i.sparse = true;
     int selectors = 0;

@@ -52,14 +52,15 @@ template <class T> T valueOf(std::uint64_t bits) {
   return std::bit_cast<T>(static_cast<typename Bits<T>::Type>(bits));
 }
 
-template <class T> void expectSame(const char* what, Rounding rounding, T expected, std::uint64_t actual, std::uint64_t a,
-                                   std::uint64_t b, std::uint64_t c) {
+template <class T>
+void expectSame(const char* what, Rounding rounding, T expected, std::uint64_t actual, std::uint64_t a, std::uint64_t b,
+                std::uint64_t c) {
   const std::uint64_t bits = std::bit_cast<typename Bits<T>::Type>(expected);
   const bool same = std::isnan(expected) ? isNan(Bits<T>::format, actual) : actual == bits;
   if (!same) {
     fail(__FILE__, __LINE__,
-         std::string(what) + " ." + roundingName(rounding) + " of " + hex(a) + ", " + hex(b) + ", " + hex(c) + " gives " +
-             hex(actual) + ", the processor gives " + hex(bits));
+         std::string(what) + " ." + roundingName(rounding) + " of " + hex(a) + ", " + hex(b) + ", " + hex(c) +
+             " gives " + hex(actual) + ", the processor gives " + hex(bits));
   }
 }
 
@@ -69,10 +70,14 @@ template <class T> void compareAll(std::uint64_t a, std::uint64_t b, std::uint64
   const T y = valueOf<T>(b);
   const T z = valueOf<T>(c);
   for (const Rounding r : ieeeModes) {
-    expectSame<T>("add", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p + q; }), softAdd(format, a, b, r), a, b, c);
-    expectSame<T>("mul", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p * q; }), softMul(format, a, b, r), a, b, c);
-    expectSame<T>("div", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p / q; }), softDiv(format, a, b, r), a, b, c);
-    expectSame<T>("sqrt", r, inMode<T>(r, x, y, z, [](T p, T, T) { return std::sqrt(p); }), softSqrt(format, a, r), a, b, c);
+    expectSame<T>("add", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p + q; }), softAdd(format, a, b, r), a, b,
+                  c);
+    expectSame<T>("mul", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p * q; }), softMul(format, a, b, r), a, b,
+                  c);
+    expectSame<T>("div", r, inMode<T>(r, x, y, z, [](T p, T q, T) { return p / q; }), softDiv(format, a, b, r), a, b,
+                  c);
+    expectSame<T>("sqrt", r, inMode<T>(r, x, y, z, [](T p, T, T) { return std::sqrt(p); }), softSqrt(format, a, r), a,
+                  b, c);
     expectSame<T>("fma", r, inMode<T>(r, x, y, z, [](T p, T q, T s) { return std::fma(p, q, s); }),
                   softFma(format, a, b, c, r), a, b, c);
   }
@@ -95,9 +100,13 @@ template <class T> void compareOnEdgesAndRandom(int samples) {
 
 } // namespace
 
-TEST("integer-only f32 arithmetic equals the processor's in every rounding mode") { compareOnEdgesAndRandom<float>(60000); }
+TEST("integer-only f32 arithmetic equals the processor's in every rounding mode") {
+  compareOnEdgesAndRandom<float>(60000);
+}
 
-TEST("integer-only f64 arithmetic equals the processor's in every rounding mode") { compareOnEdgesAndRandom<double>(60000); }
+TEST("integer-only f64 arithmetic equals the processor's in every rounding mode") {
+  compareOnEdgesAndRandom<double>(60000);
+}
 
 TEST("fma cancels to the last bit without losing the product's low half") {
   Patterns random(f64Format, 1);
@@ -150,8 +159,8 @@ TEST("integers convert as the processor converts them") {
         expected = converted;
       }
       const bool negative = static_cast<std::int64_t>(value) < 0;
-      expectSame<float>("cvt.f32.s64", r, expected, softFromInteger(f32Format, negative, negative ? 0 - value : value, r),
-                        value, 0, 0);
+      expectSame<float>("cvt.f32.s64", r, expected,
+                        softFromInteger(f32Format, negative, negative ? 0 - value : value, r), value, 0, 0);
     }
   }
 }

@@ -76,7 +76,8 @@ void compareWithGolden(const std::string& instruction, MmaShape shape, Element e
       for (int row = 0; row < 16; row++) {
         for (int chunk = 0; chunk < layout->chunks(); chunk++) {
           // selector 1 reads the second m-tile of the same words
-          const std::string& line = expected.nibblesByRow[static_cast<std::size_t>(words.firstRow + 16 * selector + row)];
+          const std::string& line =
+              expected.nibblesByRow[static_cast<std::size_t>(words.firstRow + 16 * selector + row)];
           const char digit = line[static_cast<std::size_t>(words.kStep * layout->chunks() + chunk)];
           const auto wanted = static_cast<std::uint32_t>(std::stoi(std::string(1, digit), nullptr, 16));
           CHECK_EQUAL(layout->nibble(words.lanes.data(), row, chunk), wanted);

@@ -19,14 +19,34 @@ inline std::vector<std::uint64_t> edgePatterns(arith::Format format) {
   const std::uint64_t one = static_cast<std::uint64_t>(format.bias()) << format.fractionBits;
   const std::uint64_t fractionMask = (std::uint64_t{1} << format.fractionBits) - 1;
   const std::uint64_t smallestNormal = fractionMask + 1;
-  for (const std::uint64_t magnitude :
-       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{3}, fractionMask / 2, fractionMask - 1, fractionMask,
-        smallestNormal, smallestNormal + 1, 2 * smallestNormal, one - 2, one - 1, one, one + 1, one + 2,
-        one + smallestNormal, one + smallestNormal / 2, one + 3 * smallestNormal, one - 3 * smallestNormal,
-        one + fractionMask / 3, one + static_cast<std::uint64_t>(format.fractionBits) * smallestNormal,
-        one + static_cast<std::uint64_t>(format.fractionBits + 1) * smallestNormal,
-        one - static_cast<std::uint64_t>(format.fractionBits + 1) * smallestNormal, format.largestFinite() - 1,
-        format.largestFinite(), format.infinity(), format.infinity() + 1, format.signBit() - 1}) {
+  for (const std::uint64_t magnitude : {std::uint64_t{0},
+                                        std::uint64_t{1},
+                                        std::uint64_t{2},
+                                        std::uint64_t{3},
+                                        fractionMask / 2,
+                                        fractionMask - 1,
+                                        fractionMask,
+                                        smallestNormal,
+                                        smallestNormal + 1,
+                                        2 * smallestNormal,
+                                        one - 2,
+                                        one - 1,
+                                        one,
+                                        one + 1,
+                                        one + 2,
+                                        one + smallestNormal,
+                                        one + smallestNormal / 2,
+                                        one + 3 * smallestNormal,
+                                        one - 3 * smallestNormal,
+                                        one + fractionMask / 3,
+                                        one + static_cast<std::uint64_t>(format.fractionBits) * smallestNormal,
+                                        one + static_cast<std::uint64_t>(format.fractionBits + 1) * smallestNormal,
+                                        one - static_cast<std::uint64_t>(format.fractionBits + 1) * smallestNormal,
+                                        format.largestFinite() - 1,
+                                        format.largestFinite(),
+                                        format.infinity(),
+                                        format.infinity() + 1,
+                                        format.signBit() - 1}) {
     patterns.push_back(magnitude);
     patterns.push_back(magnitude | format.signBit());
   }

@@ -24,7 +24,9 @@ struct Registers {
   const std::uint8_t* bytes(int reg) const {
     return reinterpret_cast<const std::uint8_t*>(storage[static_cast<std::size_t>(reg)].data());
   }
-  std::uint8_t* bytes(int reg) { return reinterpret_cast<std::uint8_t*>(storage[static_cast<std::size_t>(reg)].data()); }
+  std::uint8_t* bytes(int reg) {
+    return reinterpret_cast<std::uint8_t*>(storage[static_cast<std::size_t>(reg)].data());
+  }
 
   /** Element `index` of a lane, as its bits. */
   std::uint64_t get(const Fragment& fragment, int lane, int index) const {

@@ -178,26 +178,27 @@ TEST("sizes, leading dimensions, operations and types that cannot be are refused
         Try{1, 4, 4, 8, 4, 8, 4, CUBLAS_STATUS_INVALID_VALUE}, Try{1, 4, 4, 8, 8, 8, 4, CUBLAS_STATUS_SUCCESS},
         Try{0, -1, 4, 4, 4, 4, 4, CUBLAS_STATUS_INVALID_VALUE}, Try{0, 4, 4, 4, 0, 4, 4, CUBLAS_STATUS_INVALID_VALUE},
         Try{9, 4, 4, 4, 4, 4, 4, CUBLAS_STATUS_INVALID_VALUE}, Try{0, 0, 4, 4, 1, 4, 1, CUBLAS_STATUS_SUCCESS},
-        Try{0, 4, 4, 16, 4, 16, 4, CUBLAS_STATUS_SUCCESS}, Try{0, 4, 4, 17, 4, 17, 4, CUBLAS_STATUS_EXECUTION_FAILED}}) {
+        Try{0, 4, 4, 16, 4, 16, 4, CUBLAS_STATUS_SUCCESS},
+        Try{0, 4, 4, 17, 4, 17, 4, CUBLAS_STATUS_EXECUTION_FAILED}}) {
     CHECK_EQUAL(cublasGemmEx(blas.handle, static_cast<cublasOperation>(each.opA), CUBLAS_OP_N, each.m, each.n, each.k,
                              &one, pointer(data), f32, each.lda, pointer(data), f32, each.ldb, &one, target(data), f32,
                              each.ldc, compute32F, -1),
                 each.status);
   }
   const auto ofTypes = [&](int ab, int c, int compute) {
-    return cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, pointer(data), ab, 4, pointer(data), ab, 4,
-                        &one, target(data), c, 4, compute, -1);
+    return cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, pointer(data), ab, 4, pointer(data), ab,
+                        4, &one, target(data), c, 4, compute, -1);
   };
   CHECK_EQUAL(ofTypes(f32, f16, compute32F), CUBLAS_STATUS_NOT_SUPPORTED);
   CHECK_EQUAL(ofTypes(f64, f64, compute32F), CUBLAS_STATUS_NOT_SUPPORTED);
   CHECK_EQUAL(ofTypes(s8, s32, compute32F), CUBLAS_STATUS_NOT_SUPPORTED);
   CHECK_EQUAL(ofTypes(99, f32, compute32F), CUBLAS_STATUS_NOT_SUPPORTED);
   // 8-bit products need multiples of four
-  CHECK_EQUAL(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, pointer(data), s8, 5, pointer(data), s8,
-                           4, &one, target(data), s32, 4, compute32I, -1),
+  CHECK_EQUAL(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, pointer(data), s8, 5, pointer(data),
+                           s8, 4, &one, target(data), s32, 4, compute32I, -1),
               CUBLAS_STATUS_NOT_SUPPORTED);
-  CHECK_EQUAL(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, nullptr, pointer(data), f32, 2, pointer(data),
-                           f32, 2, &one, target(data), f32, 2, compute32F, -1),
+  CHECK_EQUAL(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, nullptr, pointer(data), f32, 2,
+                           pointer(data), f32, 2, &one, target(data), f32, 2, compute32F, -1),
               CUBLAS_STATUS_INVALID_VALUE);
 }
 

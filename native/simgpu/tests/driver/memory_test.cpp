@@ -142,11 +142,12 @@ TEST("a box is copied between volumes of different pitch and height") {
   CHECK_EQUAL(cuMemcpy3DAsync_v2(&back, program.stream()), CUDA_SUCCESS);
   const std::vector<float> changed = program.download(device, 24);
   CHECK(changed[0] == 0 && changed[4] == 0 && changed[8] == 8 && changed[12] == 0 && changed[16] == 0);
-  for (const auto& spoil : {+[](CUDA_MEMCPY3D& box) { box.srcZ = 1; }, +[](CUDA_MEMCPY3D& box) { box.WidthInBytes = 20; },
-                            +[](CUDA_MEMCPY3D& box) { box.srcHeight = 2; }, +[](CUDA_MEMCPY3D& box) { box.srcLOD = 1; },
-                            +[](CUDA_MEMCPY3D& box) { box.srcZ = ~std::size_t{0} / 48; },
-                            +[](CUDA_MEMCPY3D& box) { box.Depth = std::size_t{1} << 60; },
-                            +[](CUDA_MEMCPY3D& box) { box.srcMemoryType = static_cast<CUmemorytype>(9); }}) {
+  for (const auto& spoil :
+       {+[](CUDA_MEMCPY3D& box) { box.srcZ = 1; }, +[](CUDA_MEMCPY3D& box) { box.WidthInBytes = 20; },
+        +[](CUDA_MEMCPY3D& box) { box.srcHeight = 2; }, +[](CUDA_MEMCPY3D& box) { box.srcLOD = 1; },
+        +[](CUDA_MEMCPY3D& box) { box.srcZ = ~std::size_t{0} / 48; },
+        +[](CUDA_MEMCPY3D& box) { box.Depth = std::size_t{1} << 60; },
+        +[](CUDA_MEMCPY3D& box) { box.srcMemoryType = static_cast<CUmemorytype>(9); }}) {
     CUDA_MEMCPY3D broken = copy;
     spoil(broken);
     CHECK_EQUAL(cuMemcpy3D_v2(&broken), CUDA_ERROR_INVALID_VALUE);

@@ -43,7 +43,8 @@ TEST("a misaligned global store is found") {
 }
 
 TEST("shared accesses are checked for bounds and alignment") {
-  SmallKernel bounds(1, ".shared .b8 s[64];" + threadIndex + "mov.u32 %r4, s; shl.b32 %r5, %r1, 2; add.s32 %r6, %r4, %r5; st.shared.u32 [%r6], %r1;");
+  SmallKernel bounds(1, ".shared .b8 s[64];" + threadIndex +
+                            "mov.u32 %r4, s; shl.b32 %r5, %r1, 2; add.s32 %r6, %r4, %r5; st.shared.u32 [%r6], %r1;");
   const LaunchResult beyond = bounds.launch({}, {32}, {0});
   expectFinding(beyond, FindingKind::outOfBounds, Status::illegalAddress);
   CHECK_EQUAL(beyond.findings.front().lane, 16);
@@ -108,7 +109,8 @@ TEST("a missing barrier between warps is a shared race, and a barrier ends it") 
   const LaunchResult result = racing.launch({}, {64}, {0});
   CHECK_EQUAL(result.findings.size(), std::size_t{2});
   expectFinding(result, FindingKind::uninitialisedRead, Status::launchFailed);
-  CHECK(result.report().find("shared-memory race: warp 0 wrote the byte and no barrier came between") != std::string::npos);
+  CHECK(result.report().find("shared-memory race: warp 0 wrote the byte and no barrier came between") !=
+        std::string::npos);
   SmallKernel ordered(1, exchange("bar.sync 0;"));
   CHECK_EQUAL(ordered.launch({}, {64}, {0}).report(), std::string());
 }
@@ -136,11 +138,13 @@ TEST("atomics on shared memory do not race with each other, but with plain reads
 }
 
 TEST("a barrier in divergent code is found") {
-  SmallKernel k(1, threadIndex + "setp.lt.u32 %p1, %r1, 16; @%p1 bra A; mov.u32 %r3, 1; bra.uni B;\nA: bar.sync 0;\nB: ret;");
+  SmallKernel k(1, threadIndex +
+                       "setp.lt.u32 %p1, %r1, 16; @%p1 bra A; mov.u32 %r3, 1; bra.uni B;\nA: bar.sync 0;\nB: ret;");
   const LaunchResult result = k.launch({}, {32}, {0});
   // the lanes that skipped the barrier have exited, which releases the others: a device does the same
   CHECK_EQUAL(result.report(), std::string());
-  SmallKernel two(1, threadIndex + "setp.lt.u32 %p1, %r1, 16; @%p1 bra A; bar.sync 0; bra.uni B;\nA: bar.sync 0;\nB: ret;");
+  SmallKernel two(1, threadIndex +
+                         "setp.lt.u32 %p1, %r1, 16; @%p1 bra A; bar.sync 0; bra.uni B;\nA: bar.sync 0;\nB: ret;");
   expectFinding(two.launch({}, {32}, {0}), FindingKind::divergentBarrier, Status::launchFailed);
   SmallKernel guarded(1, threadIndex + "setp.lt.u32 %p1, %r1, 16; @%p1 bar.sync 0;");
   expectFinding(guarded.launch({}, {32}, {0}), FindingKind::divergentBarrier, Status::launchFailed);
@@ -166,7 +170,8 @@ namespace {
 
 std::string copyThenRead(const std::string& wait) {
   return ".shared .align 16 .b8 s[512];" + threadIndex +
-         "mul.wide.u32 %rd4, %r1, 16; add.s64 %rd5, %rd1, %rd4; shl.b32 %r4, %r1, 4; mov.u32 %r5, s; add.s32 %r6, %r5, %r4;"
+         "mul.wide.u32 %rd4, %r1, 16; add.s64 %rd5, %rd1, %rd4; shl.b32 %r4, %r1, 4; mov.u32 %r5, s; add.s32 %r6, %r5, "
+         "%r4;"
          "cp.async.cg.shared.global [%r6], [%rd5], 16; cp.async.commit_group;" +
          wait + "ld.shared.u32 %r7, [%r6]; st.global.u32 [%rd5], %r7;";
 }

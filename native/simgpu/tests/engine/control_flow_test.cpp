@@ -48,8 +48,9 @@ TEST("loops of different lengths reconverge") {
 }
 
 TEST("names of inner scopes hide those of outer ones") {
-  const auto lanes = runWarp("mov.u32 %r9, 1; { .reg .b32 %r9; .reg .b32 t; mov.u32 %r9, 7; mov.u32 t, %r9; bra L;\nL: }\n"
-                             "{ .reg .b64 t; mov.u64 t, 5; bra L;\nL: }\nadd.u32 %r9, %r9, %r1;");
+  const auto lanes =
+      runWarp("mov.u32 %r9, 1; { .reg .b32 %r9; .reg .b32 t; mov.u32 %r9, 7; mov.u32 t, %r9; bra L;\nL: }\n"
+              "{ .reg .b64 t; mov.u64 t, 5; bra L;\nL: }\nadd.u32 %r9, %r9, %r1;");
   expectLanes(lanes, [](std::uint32_t lane) { return 1 + lane; });
 }
 
@@ -59,8 +60,8 @@ TEST("recursive functions keep a frame for every call and every lane") {
       "setp.gt.u32 %p, %r1, 1; @%p bra A; st.param.b32 [out], 1; ret;\nA: sub.u32 %r2, %r1, 1;\n"
       "{ .param .b32 a; .param .b32 b; st.param.b32 [a], %r2; call.uni (b), f, (a); ld.param.b32 %r3, [b]; }\n"
       "mul.lo.u32 %r4, %r3, %r1; st.param.b32 [out], %r4; ret; }";
-  const auto lanes = runWarp("{ .param .b32 a; .param .b32 b; st.param.b32 [a], %r1; call (b), f, (a); ld.param.b32 %r9, [b]; }",
-                             factorial);
+  const auto lanes = runWarp(
+      "{ .param .b32 a; .param .b32 b; st.param.b32 [a], %r1; call (b), f, (a); ld.param.b32 %r9, [b]; }", factorial);
   expectLanes(lanes, [](std::uint32_t lane) {
     std::uint32_t product = 1;
     for (std::uint32_t i = 2; i <= lane; i++) {
@@ -71,22 +72,25 @@ TEST("recursive functions keep a frame for every call and every lane") {
 }
 
 TEST("lanes call different functions through pointers in memory") {
-  const std::string functions =
-      ".func (.param .b32 out) twice(.param .b32 in) { .reg .b32 %r; ld.param.u32 %r, [in]; shl.b32 %r, %r, 1; st.param.b32 [out], %r; ret; }\n"
-      ".func (.param .b32 out) plus(.param .b32 in) { .reg .b32 %r; ld.param.u32 %r, [in]; add.u32 %r, %r, 100; st.param.b32 [out], %r; ret; }\n"
-      ".global .align 8 .u64 table[2] = {twice, plus};";
-  const auto lanes = runWarp("P: .callprototype (.param .b32 _) _ (.param .b32 _);\nmov.u64 %rd4, table; and.b32 %r3, %r1, 1;\n"
-                             "mul.wide.u32 %rd5, %r3, 8; add.s64 %rd6, %rd4, %rd5; ld.global.u64 %rd7, [%rd6];\n"
-                             "{ .param .b32 a; .param .b32 b; st.param.b32 [a], %r1; call (b), %rd7, (a), P; ld.param.b32 %r9, [b]; }",
-                             functions);
+  const std::string functions = ".func (.param .b32 out) twice(.param .b32 in) { .reg .b32 %r; ld.param.u32 %r, [in]; "
+                                "shl.b32 %r, %r, 1; st.param.b32 [out], %r; ret; }\n"
+                                ".func (.param .b32 out) plus(.param .b32 in) { .reg .b32 %r; ld.param.u32 %r, [in]; "
+                                "add.u32 %r, %r, 100; st.param.b32 [out], %r; ret; }\n"
+                                ".global .align 8 .u64 table[2] = {twice, plus};";
+  const auto lanes =
+      runWarp("P: .callprototype (.param .b32 _) _ (.param .b32 _);\nmov.u64 %rd4, table; and.b32 %r3, %r1, 1;\n"
+              "mul.wide.u32 %rd5, %r3, 8; add.s64 %rd6, %rd4, %rd5; ld.global.u64 %rd7, [%rd6];\n"
+              "{ .param .b32 a; .param .b32 b; st.param.b32 [a], %r1; call (b), %rd7, (a), P; ld.param.b32 %r9, [b]; }",
+              functions);
   expectLanes(lanes, [](std::uint32_t lane) { return lane % 2 == 0 ? 2 * lane : lane + 100; });
 }
 
 TEST("a lane that spins on a lock held by another lane of its warp makes progress") {
-  const auto lanes = runWarp("mov.u32 %r9, 0; add.s64 %rd4, %rd1, 0;\nL: atom.global.cas.b32 %r3, [lock], 0, 1;\n"
-                             "setp.ne.s32 %p1, %r3, 0; @%p1 bra L;\nld.volatile.global.u32 %r4, [count]; add.u32 %r4, %r4, 1;\n"
-                             "st.volatile.global.u32 [count], %r4; mov.u32 %r9, %r4; membar.gl; st.volatile.global.u32 [lock], 0;",
-                             ".global .align 4 .u32 lock; .global .align 4 .u32 count;");
+  const auto lanes =
+      runWarp("mov.u32 %r9, 0; add.s64 %rd4, %rd1, 0;\nL: atom.global.cas.b32 %r3, [lock], 0, 1;\n"
+              "setp.ne.s32 %p1, %r3, 0; @%p1 bra L;\nld.volatile.global.u32 %r4, [count]; add.u32 %r4, %r4, 1;\n"
+              "st.volatile.global.u32 [count], %r4; mov.u32 %r9, %r4; membar.gl; st.volatile.global.u32 [lock], 0;",
+              ".global .align 4 .u32 lock; .global .align 4 .u32 count;");
   std::uint32_t seen = 0;
   for (const std::uint32_t value : lanes) {
     seen |= 1u << (value - 1);
@@ -96,9 +100,11 @@ TEST("a lane that spins on a lock held by another lane of its warp makes progres
 
 TEST("blocks that wait for later blocks are set aside until those have run") {
   // block i waits until block i+1 has raised its flag; the last raises it at once
-  SmallKernel k(1, prologue + "mov.u32 %r3, %nctaid.x; sub.u32 %r3, %r3, 1; mul.wide.u32 %rd4, %r2, 4; add.s64 %rd5, %rd1, %rd4;\n"
-                              "setp.eq.u32 %p1, %r2, %r3; @%p1 bra D;\nL: ld.acquire.gpu.global.u32 %r4, [%rd5+4];\n"
-                              "setp.eq.u32 %p2, %r4, 0; @%p2 bra L;\nD: st.release.gpu.global.u32 [%rd5], 1;");
+  SmallKernel k(
+      1, prologue +
+             "mov.u32 %r3, %nctaid.x; sub.u32 %r3, %r3, 1; mul.wide.u32 %rd4, %r2, 4; add.s64 %rd5, %rd1, %rd4;\n"
+             "setp.eq.u32 %p1, %r2, %r3; @%p1 bra D;\nL: ld.acquire.gpu.global.u32 %r4, [%rd5+4];\n"
+             "setp.eq.u32 %p2, %r4, 0; @%p2 bra L;\nD: st.release.gpu.global.u32 [%rd5], 1;");
   const DeviceAddress flags = k.buffer(400);
   const LaunchResult result = k.launch({100}, {1}, {flags});
   CHECK_EQUAL(result.report(), std::string());
@@ -126,16 +132,19 @@ TEST("a named barrier with arrivals orders a producer and a consumer warp") {
 }
 
 TEST("what is not understood is refused with its line") {
-  CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nfrobnicate.b32 %r1, %r2;"), std::string("line 8: unknown instruction 'frobnicate.b32'"));
+  CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nfrobnicate.b32 %r1, %r2;"),
+              std::string("line 8: unknown instruction 'frobnicate.b32'"));
   CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nadd.s32.fancy %r1, %r2, %r2;"),
               std::string("line 8: add.s32.fancy: unknown modifier .fancy"));
   CHECK_EQUAL(refusal(".reg .b32 %r<3>; .reg .b64 %rd<3>;\nadd.s32 %r1, %r2, %rd1;"),
               std::string("line 8: add.s32: register '%rd1' does not fit type .s32"));
   CHECK_EQUAL(refusal("bra NOWHERE;"), std::string("line 7: 'NOWHERE' is not declared"));
-  CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nadd.s32 %r1, %r2;"), std::string("line 8: add.s32: the instruction has 2 operands"));
-  CHECK(refusal(".reg .f32 %f<9>; .reg .b32 %r<3>;\ntex.1d.v4.f32.s32 {%f1,%f2,%f3,%f4}, [p0, {%r1}];").find("not simulated") !=
-        std::string::npos);
-  CHECK(refusal(".reg .b32 %r<3>;\nmma.sync.aligned.m16n8k9.row.col.f32.f16.f16.f32 {%r1}, {%r1}, {%r1}, {%r1};").starts_with("line 8:"));
+  CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nadd.s32 %r1, %r2;"),
+              std::string("line 8: add.s32: the instruction has 2 operands"));
+  CHECK(refusal(".reg .f32 %f<9>; .reg .b32 %r<3>;\ntex.1d.v4.f32.s32 {%f1,%f2,%f3,%f4}, [p0, {%r1}];")
+            .find("not simulated") != std::string::npos);
+  CHECK(refusal(".reg .b32 %r<3>;\nmma.sync.aligned.m16n8k9.row.col.f32.f16.f16.f32 {%r1}, {%r1}, {%r1}, {%r1};")
+            .starts_with("line 8:"));
 }
 
 TEST("registers are packed: a long chain of names needs few slots") {

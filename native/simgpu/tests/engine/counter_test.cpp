@@ -60,7 +60,8 @@ TEST("bank conflicts multiply the wavefronts of a shared request") {
 }
 
 TEST("divergent branches and barriers are counted") {
-  SmallKernel k(1, indices + "setp.lt.u32 %p1, %r1, 5; @%p1 bra A; add.u32 %r2, %r1, 1;\nA: bar.sync 0;", {}, counting());
+  SmallKernel k(1, indices + "setp.lt.u32 %p1, %r1, 5; @%p1 bra A; add.u32 %r2, %r1, 1;\nA: bar.sync 0;", {},
+                counting());
   const LaunchResult result = k.launch({3}, {64}, {0});
   CHECK_EQUAL(result.report(), std::string());
   CHECK_EQUAL(result.counters.branches, 6u);
@@ -88,7 +89,8 @@ TEST("a projection names the resource that takes longest, and says what it is") 
   CHECK_EQUAL(std::string(limitingResourceName(nothing.limit)), std::string("launch"));
   const std::array projections{memory, tensor};
   CHECK(projectionTable("k", projections).starts_with("projected, not measured: k"));
-  CHECK(projectionJson("k", projections).starts_with("{\"kernel\": \"k\", \"kind\": \"projection\", \"devices\": [{\"device\": \"A100\""));
+  CHECK(projectionJson("k", projections)
+            .starts_with("{\"kernel\": \"k\", \"kind\": \"projection\", \"devices\": [{\"device\": \"A100\""));
 }
 
 } // namespace simgpu::testing

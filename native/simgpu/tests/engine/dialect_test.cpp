@@ -173,7 +173,8 @@ TEST("registers of 128 bits are loaded, split, put together, passed on and store
   }
 }
 
-TEST("a kernel in the style of Triton: predicated vectors in inline assembly, pointers with attributes, an exact block size") {
+TEST("a kernel in the style of Triton: predicated vectors in inline assembly, pointers with attributes, an exact block "
+     "size") {
   const std::string text = R"(
 .version 8.4
 .target sm_80
@@ -306,7 +307,8 @@ $L__func_end0:
   struct {
     DeviceAddress in, out;
     std::uint32_t columns;
-  } parameters{memory.allocate(x.size() * 4, AllocationKind::user), memory.allocate(rows * 4, AllocationKind::user), columns};
+  } parameters{memory.allocate(x.size() * 4, AllocationKind::user), memory.allocate(rows * 4, AllocationKind::user),
+               columns};
   memory.copyIn(parameters.in, x.data(), x.size() * 4);
   LaunchConfig config;
   config.grid = {rows};

@@ -40,12 +40,46 @@ std::vector<std::string> texts() {
 }
 
 std::string mutated(const std::string& original, std::mt19937_64& random) {
-  static const std::vector<std::string> pieces{
-      "{",     "}",    "(",     ")",        "[",       "]",      ";",         ",",           ".",      "%r1",
-      "%rd1",  "%p1",  "%f1",   "_",        "0x",      "-1",     "99999999999999999999999", "0f3f800000", "0dz", "\"",
-      "@%p1 ", "@!",   ".v4",   ".f64",     ".b8",     ".align 3", "<4000000000>", "[1099511627776]", "/*",  "$L__BB0_1:",
-      "call ", "bra ", ".param .b64 x", ".local .align 8 .b8 d[99999999];", ".reg .pred %q<5>;", "mma.sp.sync.aligned",
-      ".func f()", "\x01", "\xff", "|"};
+  static const std::vector<std::string> pieces{"{",
+                                               "}",
+                                               "(",
+                                               ")",
+                                               "[",
+                                               "]",
+                                               ";",
+                                               ",",
+                                               ".",
+                                               "%r1",
+                                               "%rd1",
+                                               "%p1",
+                                               "%f1",
+                                               "_",
+                                               "0x",
+                                               "-1",
+                                               "99999999999999999999999",
+                                               "0f3f800000",
+                                               "0dz",
+                                               "\"",
+                                               "@%p1 ",
+                                               "@!",
+                                               ".v4",
+                                               ".f64",
+                                               ".b8",
+                                               ".align 3",
+                                               "<4000000000>",
+                                               "[1099511627776]",
+                                               "/*",
+                                               "$L__BB0_1:",
+                                               "call ",
+                                               "bra ",
+                                               ".param .b64 x",
+                                               ".local .align 8 .b8 d[99999999];",
+                                               ".reg .pred %q<5>;",
+                                               "mma.sp.sync.aligned",
+                                               ".func f()",
+                                               "\x01",
+                                               "\xff",
+                                               "|"};
   std::string text = original;
   const int edits = 1 + static_cast<int>(random() % 4);
   for (int i = 0; i < edits && !text.empty(); i++) {
@@ -106,8 +140,9 @@ TEST("texts that are no PTX at all are refused") {
   Engine engine(DeviceModel::a100(), memory);
   const std::string deep = ".version 7.0 .target sm_80 .address_size 64 .entry k() { mov.b32 ";
   for (const std::string& text :
-       {std::string(), std::string("\0\0\0", 3), std::string("ELF"), std::string(".version"), std::string(".version 7.0"),
-        deep + std::string(100000, '{'), deep + std::string(100000, '!'), deep + std::string(100000, '-'),
+       {std::string(), std::string("\0\0\0", 3), std::string("ELF"), std::string(".version"),
+        std::string(".version 7.0"), deep + std::string(100000, '{'), deep + std::string(100000, '!'),
+        deep + std::string(100000, '-'),
         ".version 7.0 .target sm_80 .address_size 64 .entry k() " + std::string(200000, '{'),
         std::string(".version 7.0 .target sm_80 .address_size 32"), std::string(".version 7.0 .target sm_90")}) {
     const CompileResult result = engine.compile(text);

@@ -23,8 +23,10 @@ namespace {
 /** Block 0 writes p0[0], block 1 waits for it at p0[1] and writes p0[0] too; the fences of either are left to say. */
 std::string handOver(const std::string& writersFence, const std::string& readersFence) {
   return threadIndex + "setp.eq.u32 %p1, %r2, 1; @%p1 bra second; st.global.u32 [%rd1], 5;" + writersFence +
-         "st.volatile.global.u32 [%rd1+4], 1; ret;\nsecond: ld.volatile.global.u32 %r3, [%rd1+4]; setp.eq.u32 %p2, %r3, 0;"
-         "@%p2 bra second;" + readersFence + "st.global.u32 [%rd1], 6;";
+         "st.volatile.global.u32 [%rd1+4], 1; ret;\nsecond: ld.volatile.global.u32 %r3, [%rd1+4]; setp.eq.u32 %p2, "
+         "%r3, 0;"
+         "@%p2 bra second;" +
+         readersFence + "st.global.u32 [%rd1], 6;";
 }
 
 } // namespace
@@ -75,15 +77,19 @@ TEST("lanes that write different values to a word in one instruction race when i
   expectClean("st.shared.u32 [%r4], %r1; @%p1 st.shared.u32 [%r4], 5; bar.warp.sync -1; ld.shared.u32 %r8, [%r4];" +
               use("%r8")); // settled before it is used
   // halves of a wide store that meet the next lane's
-  expectRace("shl.b32 %r9, %r1, 3; add.s32 %r9, %r4, %r9; and.b32 %r9, %r9, 0xfffffff0; st.shared.v2.u32 [%r9], {%r1, 3};"
-             "bar.warp.sync -1; ld.shared.u32 %r8, [%r4+16];" + use("%r8"), "lanes 2 and 3 of warp 0");
+  expectRace(
+      "shl.b32 %r9, %r1, 3; add.s32 %r9, %r4, %r9; and.b32 %r9, %r9, 0xfffffff0; st.shared.v2.u32 [%r9], {%r1, 3};"
+      "bar.warp.sync -1; ld.shared.u32 %r8, [%r4+16];" +
+          use("%r8"),
+      "lanes 2 and 3 of warp 0");
 }
 
 TEST("a lane that uses what another wrote in divergent code must meet it first") {
   const std::string divergent = "@!%p1 bra J; st.shared.u32 [%r4], 9; J: ";
   const std::string guarded = "@%p1 st.shared.u32 [%r4], 9;";
   const std::string read = "ld.shared.u32 %r8, [%r4];";
-  expectRace(divergent + read + use("%r8"), "lane 0 of this warp wrote the byte in line 10 and no __syncwarp came between");
+  expectRace(divergent + read + use("%r8"),
+             "lane 0 of this warp wrote the byte in line 10 and no __syncwarp came between");
   expectRace(guarded + read + use("%r8"), "lane 0 of this warp wrote the byte");
   for (const std::string meeting : {"bar.warp.sync -1;", "bar.sync 0;", "shfl.sync.idx.b32 %r9, %r1, 0, 31, -1;",
                                     "vote.sync.ballot.b32 %r9, %p1, -1;", "membar.cta;"}) {
@@ -112,6 +118,26 @@ TEST("two paths of a warp that write a word differently leave it undefined") {
   const std::string rest = "; J: bar.warp.sync -1; ld.shared.u32 %r8, [%r4];";
   expectRace(paths + "2" + rest + use("%r8"), "wrote different values and did not synchronise between");
   expectClean(paths + "1" + rest + use("%r8"));
+}
+
+TEST("a lane that overwrites what another reads in divergent code must meet it first") {
+  const std::string start = "st.shared.u32 [%r6], %r1; bar.warp.sync -1; setp.lt.u32 %p2, %r1, 16;";
+  // the lower half reads word 0, the upper half writes it: on the other path, or under the opposite guard
+  const std::string paths = start + "@!%p2 bra B; ld.shared.u32 %r8, [%r4]; bra.uni J; B: ";
+  const std::string write = "st.shared.u32 [%r4], 9; J: ";
+  expectRace(paths + write + "@%p2 st.global.u32 [%rd3], %r8;", "lane 0 of this warp read the byte in line 10");
+  expectRace(start + "@%p2 ld.shared.u32 %r8, [%r4]; @!%p2 st.shared.u32 [%r4], 9; @%p2 st.global.u32 [%rd3], %r8;",
+             "and no __syncwarp came between");
+  // used before it is overwritten, which may have come first on a device
+  expectRace(start + "@%p2 ld.shared.u32 %r8, [%r4]; @%p2 st.global.u32 [%rd3], %r8; @!%p2 st.shared.u32 [%r4], 9;",
+             "lane 0 of this warp read the byte");
+  expectClean(paths + write); // read and dropped
+  expectClean(start + "@%p2 ld.shared.u32 %r8, [%r4]; bar.warp.sync -1; @!%p2 st.shared.u32 [%r4], 9;"
+                      "@%p2 st.global.u32 [%rd3], %r8;");
+  expectClean(paths + "bar.warp.sync 0xffff0000; st.shared.u32 [%r4], 0; J: @%p2 st.global.u32 [%rd3], %r8;"); // equal
+  // all lanes read together, or the readers are among the writers: lock step
+  expectClean(start + "ld.shared.u32 %r8, [%r4]; @!%p2 st.shared.u32 [%r4], 9; st.global.u32 [%rd3], %r8;");
+  expectClean(start + "@%p2 ld.shared.u32 %r8, [%r4]; st.shared.u32 [%r4], 9; @%p2 st.global.u32 [%rd3], %r8;");
 }
 
 } // namespace simgpu::testing

@@ -11,7 +11,8 @@ TEST("a debug build computes what an optimised one does") {
   Inputs inputs(210);
   const std::size_t n = 1000, count = 64;
   const auto x = inputs.reals(n, -3, 3);
-  const auto dx = device.upload(x), bounds = device.allocate(8), sums = device.allocate(16), numbers = device.allocate(256);
+  const auto dx = device.upload(x), bounds = device.allocate(8), sums = device.allocate(16),
+             numbers = device.allocate(256);
   device.launch("debug", "debug_build", {1}, {count}, {static_cast<int>(n), dx, bounds, sums, numbers});
   const auto [low, high] = std::minmax_element(x.begin(), x.end());
   expectSame(device.download<float>(bounds, 2), {*low, *high}, "bounds");
@@ -34,8 +35,8 @@ TEST("fast functions are near the exact ones") {
   std::vector<double> expected;
   for (std::size_t i = 0; i < n; i++) {
     const double a = x[i], b = y[i];
-    for (const double value : {a / b, std::sqrt(a), 1 / std::sqrt(a), std::exp(b), std::log(a), std::sin(b), std::cos(b),
-                               std::pow(a, b), std::tanh(b), 1 / a, a * b + 1, 1 / (1 + std::exp(-b))}) {
+    for (const double value : {a / b, std::sqrt(a), 1 / std::sqrt(a), std::exp(b), std::log(a), std::sin(b),
+                               std::cos(b), std::pow(a, b), std::tanh(b), 1 / a, a * b + 1, 1 / (1 + std::exp(-b))}) {
       expected.push_back(value);
     }
   }

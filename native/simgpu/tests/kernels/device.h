@@ -66,7 +66,8 @@ public:
 
   /** Launches fixtures/ptx/<file>.ptx:<kernel>; a status or finding other than success fails the test. */
   LaunchResult launch(const std::string& file, const std::string& kernel, Dim3 grid, Dim3 block,
-                      const std::vector<Argument>& arguments, std::uint32_t dynamicShared = 0, bool cooperative = false);
+                      const std::vector<Argument>& arguments, std::uint32_t dynamicShared = 0,
+                      bool cooperative = false);
 
   /** What device printf wrote. */
   const std::string& printed() const { return printed_; }
@@ -134,12 +135,14 @@ void expectClose(const std::vector<A>& actual, const std::vector<B>& expected, d
   }
 }
 
-template <class T> void expectSame(const std::vector<T>& actual, const std::vector<T>& expected, const std::string& what) {
+template <class T>
+void expectSame(const std::vector<T>& actual, const std::vector<T>& expected, const std::string& what) {
   CHECK_EQUAL(actual.size(), expected.size());
   int wrong = 0;
   for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); i++) {
     if (!(actual[i] == expected[i]) && ++wrong <= 3) {
-      fail(__FILE__, __LINE__, what + "[" + std::to_string(i) + "] is " + show(actual[i]) + ", expected " + show(expected[i]));
+      fail(__FILE__, __LINE__,
+           what + "[" + std::to_string(i) + "] is " + show(actual[i]) + ", expected " + show(expected[i]));
     }
   }
   if (wrong > 3) {

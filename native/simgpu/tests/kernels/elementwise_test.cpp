@@ -136,7 +136,8 @@ TEST("conversions round and clamp in every mode") {
   Inputs inputs(6);
   auto x = inputs.reals(200, -300, 300);
   auto y = inputs.doubles(200, -300, 300);
-  for (const float special : {0.5f, 1.5f, 2.5f, -0.5f, -2.5f, 3e9f, -3e9f, 1e20f, 0.0f, -0.0f, 65520.0f, 1e-30f, 70000.5f}) {
+  for (const float special :
+       {0.5f, 1.5f, 2.5f, -0.5f, -2.5f, 3e9f, -3e9f, 1e20f, 0.0f, -0.0f, 65520.0f, 1e-30f, 70000.5f}) {
     x.push_back(special);
     y.push_back(static_cast<double>(special) * 1.0000001);
   }
@@ -146,7 +147,8 @@ TEST("conversions round and clamp in every mode") {
   const auto dx = device.upload(x), dy = device.upload(y), out = device.allocate(n * 24 * 8);
   device.launch("elementwise", "conversions", {3}, {96}, {static_cast<int>(n), dx, dy, out});
   std::vector<long long> expected(n * 24);
-  constexpr Rounding rn = Rounding::nearestEven, rz = Rounding::towardZero, rm = Rounding::towardNegative, rp = Rounding::towardPositive;
+  constexpr Rounding rn = Rounding::nearestEven, rz = Rounding::towardZero, rm = Rounding::towardNegative,
+                     rp = Rounding::towardPositive;
   for (std::size_t i = 0; i < n; i++) {
     const std::uint64_t f = arith::bitsOf(x[i]), d = arith::bitsOf(y[i]);
     const auto to = [](ScalarType target, ScalarType from, std::uint64_t bits, Rounding r) {
@@ -180,7 +182,8 @@ TEST("conversions round and clamp in every mode") {
     o[21] = to(ScalarType::bf16, ScalarType::f32, f, rn);
     o[22] = to(ScalarType::bf16, ScalarType::f32, f, rz);
     const float v = x[i];
-    const float sum = std::fma(std::ceil(v), 7.0f, std::fma(std::floor(v), 5.0f, std::fma(std::trunc(v), 3.0f, std::nearbyint(v))));
+    const float sum =
+        std::fma(std::ceil(v), 7.0f, std::fma(std::floor(v), 5.0f, std::fma(std::trunc(v), 3.0f, std::nearbyint(v))));
     o[23] = asInt(arith::bitsOf(arith::canonical(sum)));
   }
   expectSame(device.download<long long>(out, n * 24), expected, "conversions");
@@ -203,13 +206,19 @@ TEST("packed, relu and saturating conversions") {
   for (std::size_t i = 0; i + 1 < n; i++) {
     std::uint32_t* o = expected.data() + 8 * i;
     o[0] = narrow(ScalarType::tf32, x[i], Rounding::nearestAway, false);
-    o[1] = narrow(ScalarType::f16, x[i], Rounding::nearestEven, false) << 16 | narrow(ScalarType::f16, x[i + 1], Rounding::nearestEven, false);
-    o[2] = narrow(ScalarType::f16, x[i], Rounding::towardZero, true) << 16 | narrow(ScalarType::f16, x[i + 1], Rounding::towardZero, true);
-    o[3] = narrow(ScalarType::bf16, x[i], Rounding::nearestEven, true) << 16 | narrow(ScalarType::bf16, x[i + 1], Rounding::nearestEven, true);
+    o[1] = narrow(ScalarType::f16, x[i], Rounding::nearestEven, false) << 16 |
+           narrow(ScalarType::f16, x[i + 1], Rounding::nearestEven, false);
+    o[2] = narrow(ScalarType::f16, x[i], Rounding::towardZero, true) << 16 |
+           narrow(ScalarType::f16, x[i + 1], Rounding::towardZero, true);
+    o[3] = narrow(ScalarType::bf16, x[i], Rounding::nearestEven, true) << 16 |
+           narrow(ScalarType::bf16, x[i + 1], Rounding::nearestEven, true);
     const int a = static_cast<int>(std::nearbyint(x[i] * 100)), b = static_cast<int>(std::nearbyint(x[i + 1] * 100));
-    o[4] = static_cast<std::uint32_t>(clamp(a, -128, 127) & 255) << 8 | static_cast<std::uint32_t>(clamp(b, -128, 127) & 255) | 0x12340000u;
-    o[5] = static_cast<std::uint32_t>(clamp(a, 0, 255)) << 8 | static_cast<std::uint32_t>(clamp(b, 0, 255)) | 0x56780000u;
-    o[6] = static_cast<std::uint32_t>(clamp(a * 1000, -32768, 32767) & 0xffff) << 16 | static_cast<std::uint32_t>(clamp(b * 1000, -32768, 32767) & 0xffff);
+    o[4] = static_cast<std::uint32_t>(clamp(a, -128, 127) & 255) << 8 |
+           static_cast<std::uint32_t>(clamp(b, -128, 127) & 255) | 0x12340000u;
+    o[5] =
+        static_cast<std::uint32_t>(clamp(a, 0, 255)) << 8 | static_cast<std::uint32_t>(clamp(b, 0, 255)) | 0x56780000u;
+    o[6] = static_cast<std::uint32_t>(clamp(a * 1000, -32768, 32767) & 0xffff) << 16 |
+           static_cast<std::uint32_t>(clamp(b * 1000, -32768, 32767) & 0xffff);
     o[7] = static_cast<std::uint32_t>(clamp(a, -128, 127));
   }
   expectSame(device.download<std::uint32_t>(out, n * 8), expected, "narrow conversions");

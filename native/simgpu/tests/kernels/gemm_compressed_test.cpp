@@ -22,12 +22,14 @@ struct SparseOperand {
     constexpr std::uint8_t legal[] = {0x4, 0x8, 0x9, 0xc, 0xd, 0xe};
     for (int r = 0; r < rows; r++) {
       for (int c = 0; c < chunks; c++) {
-        const std::uint8_t nibble = perChunk == 2 ? (inputs.integer(0, 1) != 0 ? 0xe : 0x4) : legal[inputs.integer(0, 5)];
+        const std::uint8_t nibble =
+            perChunk == 2 ? (inputs.integer(0, 1) != 0 ? 0xe : 0x4) : legal[inputs.integer(0, 5)];
         nibbles.push_back(nibble);
         const int keep = perChunk / 2;
         for (int i = 0; i < keep; i++) {
           const int width = std::max(perChunk / 4, 1);
-          const int position = perChunk == 2 ? (nibble == 0xe ? 1 : 0) : (nibble >> (2 * (i / width)) & 3) * width + i % width;
+          const int position =
+              perChunk == 2 ? (nibble == 0xe ? 1 : 0) : (nibble >> (2 * (i / width)) & 3) * width + i % width;
           dense.value(r, c * perChunk + position) = compressed.value(r, c * keep + i);
         }
       }
@@ -50,7 +52,8 @@ struct SparseOperand {
       const auto& layout = lower ? *second : *first;
       for (int c = 0; c < chunks; c++) {
         const int step = c / first->chunks(), inStep = c % first->chunks();
-        const int word = ((row / 32 * steps + step) * tileWords + (lower && tileWords == 2 ? 1 : 0)) * 32 + layout.lane(row % 16, inStep);
+        const int word = ((row / 32 * steps + step) * tileWords + (lower && tileWords == 2 ? 1 : 0)) * 32 +
+                         layout.lane(row % 16, inStep);
         result[at(word)] |= std::uint32_t{nibble(row, c)} << layout.bit(row % 16, inStep);
       }
     }
@@ -70,15 +73,20 @@ TEST("2:4 GEMMs of every type, plain and ordered, both selectors") {
     int perChunk, tileWords;
   };
   const int m = 64, n = 64, steps = 5;
-  for (const Case& c : {Case{"sparse_f16", Element::f16, Element::f16, {16, 8, 32}, 4, 1}, Case{"sparse_bf16", Element::bf16, Element::bf16, {16, 8, 32}, 4, 1},
-                        Case{"sparse_tf32", Element::tf32, Element::tf32, {16, 8, 16}, 2, 1}, Case{"sparse_s8", Element::s8, Element::s8, {16, 8, 64}, 4, 2},
-                        Case{"sparse_u8", Element::u8, Element::s8, {16, 8, 64}, 4, 2}, Case{"sparse_s4", Element::s4, Element::s4, {16, 8, 128}, 8, 2}}) {
+  for (const Case& c : {Case{"sparse_f16", Element::f16, Element::f16, {16, 8, 32}, 4, 1},
+                        Case{"sparse_bf16", Element::bf16, Element::bf16, {16, 8, 32}, 4, 1},
+                        Case{"sparse_tf32", Element::tf32, Element::tf32, {16, 8, 16}, 2, 1},
+                        Case{"sparse_s8", Element::s8, Element::s8, {16, 8, 64}, 4, 2},
+                        Case{"sparse_u8", Element::u8, Element::s8, {16, 8, 64}, 4, 2},
+                        Case{"sparse_s4", Element::s4, Element::s4, {16, 8, 128}, 8, 2}}) {
     const int k = steps * c.shape.k;
     const SparseOperand a(inputs, c.a, m, k, c.perChunk);
     const Operand b(inputs, c.b, n, k);
     const auto dc = device.allocate(at(m * n) * 4);
-    device.launch("gemm_sparse", c.kernel, {static_cast<std::uint32_t>(n / 32), static_cast<std::uint32_t>(m / 64)}, {128},
-                  {device.upload(a.compressed.bytes(c.a)), device.upload(a.words(c.shape, c.a, c.tileWords)), device.upload(b.bytes(c.b)), dc, n, steps});
+    device.launch("gemm_sparse", c.kernel, {static_cast<std::uint32_t>(n / 32), static_cast<std::uint32_t>(m / 64)},
+                  {128},
+                  {device.upload(a.compressed.bytes(c.a)), device.upload(a.words(c.shape, c.a, c.tileWords)),
+                   device.upload(b.bytes(c.b)), dc, n, steps});
     const auto expected = product(a.dense, b);
     if (arith::isInteger(c.a)) {
       expectSame(device.download<std::int32_t>(dc, expected.size()), expected, c.kernel);
@@ -95,7 +103,8 @@ TEST("four tiles share one metadata register through the four selectors") {
   const Operand b(inputs, Element::f16, 8, 16);
   std::vector<std::uint32_t> fragmentA(4 * 2 * 32), fragmentB(64), metadata(32);
   const auto pair = [](const Operand& x, int row, int column) {
-    return std::uint32_t{toF16(static_cast<float>(x.value(row, column + 1)))} << 16 | toF16(static_cast<float>(x.value(row, column)));
+    return std::uint32_t{toF16(static_cast<float>(x.value(row, column + 1)))} << 16 |
+           toF16(static_cast<float>(x.value(row, column)));
   };
   for (int lane = 0; lane < 32; lane++) {
     for (int tile = 0; tile < 4; tile++) {
@@ -111,7 +120,8 @@ TEST("four tiles share one metadata register through the four selectors") {
     }
   }
   const auto dc = device.allocate(64 * 8 * 4);
-  device.launch("gemm_sparse", "sparse_selectors", {1}, {32}, {device.upload(fragmentA), device.upload(metadata), device.upload(fragmentB), dc});
+  device.launch("gemm_sparse", "sparse_selectors", {1}, {32},
+                {device.upload(fragmentA), device.upload(metadata), device.upload(fragmentB), dc});
   expectSame(device.download<float>(dc, 512), as<float>(product(a.dense, b)), "selectors");
 }
 
@@ -157,8 +167,9 @@ TEST("4-bit weights with group scales, expanded by lop3 right before the product
   // The expansion pairs nibble i with nibble i + 4 as the low and high half of register i: 0x000f000f and 0x00f000f0
   // after shifts by 8 take nibbles (0, 4), (1, 5), (2, 6), (3, 7).
   const auto y = device.allocate(at(tokens * outputs) * 4);
-  device.launch("gemm_quantised", "int4_gemm", {static_cast<std::uint32_t>(outputs / 32), 2}, {64},
-                {device.upload(words), device.upload(scales), device.upload(x.bytes(Element::f16)), y, outputs, tokens, k});
+  device.launch(
+      "gemm_quantised", "int4_gemm", {static_cast<std::uint32_t>(outputs / 32), 2}, {64},
+      {device.upload(words), device.upload(scales), device.upload(x.bytes(Element::f16)), y, outputs, tokens, k});
   std::vector<float> expected;
   for (int t = 0; t < tokens; t++) {
     for (int o = 0; o < outputs; o++) {
@@ -186,8 +197,10 @@ TEST("4-bit survivors of 2:4 pruning") {
     }
   }
   const auto y = device.allocate(at(tokens * outputs) * 4);
-  device.launch("gemm_quantised", "int4_sparse_gemm", {static_cast<std::uint32_t>(outputs / 32), static_cast<std::uint32_t>(tokens / 8)}, {32},
-                {device.upload(words), device.upload(w.words({16, 8, 32}, Element::f16, 1)), device.upload(scales), device.upload(x.bytes(Element::f16)), y, outputs, k});
+  device.launch("gemm_quantised", "int4_sparse_gemm",
+                {static_cast<std::uint32_t>(outputs / 32), static_cast<std::uint32_t>(tokens / 8)}, {32},
+                {device.upload(words), device.upload(w.words({16, 8, 32}, Element::f16, 1)), device.upload(scales),
+                 device.upload(x.bytes(Element::f16)), y, outputs, k});
   std::vector<float> expected;
   for (int t = 0; t < tokens; t++) {
     for (int o = 0; o < outputs; o++) {
@@ -208,8 +221,9 @@ TEST("int8 weights times an f16 vector, split over k by atomics") {
   const Operand w(inputs, Element::s8, outputs, k), x(inputs, Element::f16, 1, k);
   const std::vector<float> scales(at(outputs), 0.25f);
   const auto y = device.zeros(at(outputs) * 4);
-  device.launch("gemm_quantised", "int8_gemv", {static_cast<std::uint32_t>(outputs), 2}, {64},
-                {device.upload(w.bytes(Element::s8)), device.upload(scales), device.upload(x.bytes(Element::f16)), y, k});
+  device.launch(
+      "gemm_quantised", "int8_gemv", {static_cast<std::uint32_t>(outputs), 2}, {64},
+      {device.upload(w.bytes(Element::s8)), device.upload(scales), device.upload(x.bytes(Element::f16)), y, k});
   std::vector<float> expected;
   for (const std::int32_t sum : product(w, x)) {
     expected.push_back(static_cast<float>(sum) * 0.25f);

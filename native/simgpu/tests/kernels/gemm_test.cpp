@@ -18,11 +18,12 @@ TEST("multistage GEMMs of every dense type, with ragged edges") {
   Device device;
   Inputs inputs(200);
   const int m = 90, n = 75, rowBytes = 128;
-  for (const DenseCase& c : {DenseCase{"gemm_f16", Element::f16, Element::f16}, DenseCase{"gemm_bf16", Element::bf16, Element::bf16},
-                             DenseCase{"gemm_tf32", Element::tf32, Element::tf32}, DenseCase{"gemm_s8", Element::s8, Element::s8},
-                             DenseCase{"gemm_u8s8", Element::u8, Element::s8}, DenseCase{"gemm_s4", Element::s4, Element::s4},
-                             DenseCase{"gemm_u4", Element::u4, Element::u4}, DenseCase{"gemm_xor", Element::b1, Element::b1},
-                             DenseCase{"gemm_and", Element::b1, Element::b1}}) {
+  for (const DenseCase& c :
+       {DenseCase{"gemm_f16", Element::f16, Element::f16}, DenseCase{"gemm_bf16", Element::bf16, Element::bf16},
+        DenseCase{"gemm_tf32", Element::tf32, Element::tf32}, DenseCase{"gemm_s8", Element::s8, Element::s8},
+        DenseCase{"gemm_u8s8", Element::u8, Element::s8}, DenseCase{"gemm_s4", Element::s4, Element::s4},
+        DenseCase{"gemm_u4", Element::u4, Element::u4}, DenseCase{"gemm_xor", Element::b1, Element::b1},
+        DenseCase{"gemm_and", Element::b1, Element::b1}}) {
     const int k = rowBytes * 8 / arith::elementBits(c.a);
     const Operand a(inputs, c.a, m, k), b(inputs, c.b, n, k);
     const auto da = device.upload(a.bytes(c.a)), db = device.upload(b.bytes(c.b)), dc = device.allocate(at(m * n) * 4);
@@ -43,9 +44,11 @@ TEST("f16 accumulators and f64 products") {
   const int m = 32, n = 24, k = 48;
   const Operand a(inputs, Element::f16, m, k), b(inputs, Element::f16, n, k);
   const auto halves = device.allocate(at(m * n) * 2), doubles = device.allocate(at(m * n) * 8);
-  device.launch("gemm", "gemm_f16_accumulate", {3, 2}, {32}, {device.upload(a.bytes(Element::f16)), device.upload(b.bytes(Element::f16)), halves, n, k});
+  device.launch("gemm", "gemm_f16_accumulate", {3, 2}, {32},
+                {device.upload(a.bytes(Element::f16)), device.upload(b.bytes(Element::f16)), halves, n, k});
   expectSame(fromF16(device.download<std::uint16_t>(halves, at(m * n))), as<float>(product(a, b)), "f16 sums");
-  device.launch("gemm", "gemm_f64", {3, 4}, {32}, {device.upload(a.bytes(Element::f64)), device.upload(b.bytes(Element::f64)), doubles, n, k});
+  device.launch("gemm", "gemm_f64", {3, 4}, {32},
+                {device.upload(a.bytes(Element::f64)), device.upload(b.bytes(Element::f64)), doubles, n, k});
   expectSame(device.download<double>(doubles, at(m * n)), as<double>(product(a, b)), "f64 sums");
 }
 
@@ -55,10 +58,12 @@ TEST("the small mma shapes of bf16, tf32, s8 and s4") {
   // One register set serves all: its bits are read as each type in turn.
   std::vector<std::uint32_t> a(64), b(32);
   for (std::uint32_t& word : a) {
-    word = std::uint32_t{toBf16(static_cast<float>(inputs.integer(-6, 6)))} << 16 | toBf16(static_cast<float>(inputs.integer(-6, 6)));
+    word = std::uint32_t{toBf16(static_cast<float>(inputs.integer(-6, 6)))} << 16 |
+           toBf16(static_cast<float>(inputs.integer(-6, 6)));
   }
   for (std::uint32_t& word : b) {
-    word = std::uint32_t{toBf16(static_cast<float>(inputs.integer(-6, 6)))} << 16 | toBf16(static_cast<float>(inputs.integer(-6, 6)));
+    word = std::uint32_t{toBf16(static_cast<float>(inputs.integer(-6, 6)))} << 16 |
+           toBf16(static_cast<float>(inputs.integer(-6, 6)));
   }
   const auto f = device.allocate(256 * 4), s = device.allocate(256 * 4);
   device.launch("gemm", "small_shapes", {1}, {32}, {device.upload(a), device.upload(b), f, s});
@@ -79,7 +84,8 @@ TEST("the small mma shapes of bf16, tf32, s8 and s4") {
       for (int q = 0; q < 4; q++) {
         const std::uint32_t x = rowWords[q], y = columnWords[q];
         for (int h = 0; h < 2; h++) {
-          bf16 += static_cast<double>(fromBf16(static_cast<std::uint16_t>(x >> (16 * h)))) * static_cast<double>(fromBf16(static_cast<std::uint16_t>(y >> (16 * h))));
+          bf16 += static_cast<double>(fromBf16(static_cast<std::uint16_t>(x >> (16 * h)))) *
+                  static_cast<double>(fromBf16(static_cast<std::uint16_t>(y >> (16 * h))));
         }
         tf32 += static_cast<double>(arith::tf32ToFloat(x)) * static_cast<double>(arith::tf32ToFloat(y));
         for (int i = 0; i < 4; i++) {
@@ -110,13 +116,15 @@ TEST("wmma GEMMs of every type and shape") {
     int tileM, tileN;
   };
   const int m = 32, n = 32, k = 48;
-  for (const Case& c : {Case{"wmma_f16", Element::f16, 16, 16}, Case{"wmma_f16_wide", Element::f16, 8, 32}, Case{"wmma_f16_tall", Element::f16, 32, 8},
-                        Case{"wmma_bf16", Element::bf16, 16, 16}, Case{"wmma_bf16_wide", Element::bf16, 8, 32}, Case{"wmma_s8", Element::s8, 16, 16},
-                        Case{"wmma_u8_tall", Element::u8, 32, 8}, Case{"wmma_tf32", Element::tf32, 16, 16}, Case{"wmma_f64", Element::f64, 8, 8},
-                        Case{"wmma_f16_half", Element::f16, 16, 16}}) {
+  for (const Case& c : {Case{"wmma_f16", Element::f16, 16, 16}, Case{"wmma_f16_wide", Element::f16, 8, 32},
+                        Case{"wmma_f16_tall", Element::f16, 32, 8}, Case{"wmma_bf16", Element::bf16, 16, 16},
+                        Case{"wmma_bf16_wide", Element::bf16, 8, 32}, Case{"wmma_s8", Element::s8, 16, 16},
+                        Case{"wmma_u8_tall", Element::u8, 32, 8}, Case{"wmma_tf32", Element::tf32, 16, 16},
+                        Case{"wmma_f64", Element::f64, 8, 8}, Case{"wmma_f16_half", Element::f16, 16, 16}}) {
     const Operand a(inputs, c.type, m, k), b(inputs, c.type, n, k);
     const auto dc = device.allocate(at(m * n) * 8);
-    device.launch("gemm_wmma", c.kernel, {static_cast<std::uint32_t>(n / c.tileN), static_cast<std::uint32_t>(m / c.tileM)}, {32},
+    device.launch("gemm_wmma", c.kernel,
+                  {static_cast<std::uint32_t>(n / c.tileN), static_cast<std::uint32_t>(m / c.tileM)}, {32},
                   {device.upload(a.bytes(c.type)), device.upload(b.bytes(c.type)), dc, n, k});
     const auto expected = product(a, b);
     if (c.type == Element::f64) {
@@ -136,7 +144,8 @@ TEST("wmma with transposed layouts through shared memory, and sub-byte types") {
   Inputs inputs(204);
   const Operand a(inputs, Element::f16, 16, 16), b(inputs, Element::f16, 16, 16), c(inputs, Element::f16, 16, 16);
   const auto dc = device.upload(c.bytes(Element::f32));
-  device.launch("gemm_wmma", "wmma_transposed", {1}, {32}, {device.upload(a.bytes(Element::f16)), device.upload(b.bytes(Element::f16)), dc, 0.5f});
+  device.launch("gemm_wmma", "wmma_transposed", {1}, {32},
+                {device.upload(a.bytes(Element::f16)), device.upload(b.bytes(Element::f16)), dc, 0.5f});
   std::vector<float> expected(256);
   for (int column = 0; column < 16; column++) {
     for (int row = 0; row < 16; row++) {
@@ -167,7 +176,8 @@ TEST("wmma with transposed layouts through shared memory, and sub-byte types") {
         differing += std::popcount(static_cast<unsigned>(p ^ q));
         common += std::popcount(static_cast<unsigned>(p & q));
       }
-      wanted[row * 8 + column] = dot, wanted[64 + row * 8 + column] = differing, wanted[128 + row * 8 + column] = common;
+      wanted[row * 8 + column] = dot, wanted[64 + row * 8 + column] = differing,
+                       wanted[128 + row * 8 + column] = common;
     }
   }
   expectSame(device.download<std::int32_t>(out, 192), wanted, "sub-byte");

@@ -18,7 +18,8 @@ namespace {
 
 /** Floats of every kind: zeros, subnormals, ordinary values, infinities, NaN. */
 std::vector<float> everyKind(Inputs& inputs, std::size_t n) {
-  const float special[] = {0.0f, -0.0f, 1e-40f, -1e-40f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, 0x1p-126f, 3.0e38f, -2.5f};
+  const float special[] = {0.0f,     -0.0f,     1e-40f, -1e-40f,   1.0f,    -1.0f,
+                           INFINITY, -INFINITY, NAN,    0x1p-126f, 3.0e38f, -2.5f};
   std::vector<float> values(n);
   for (float& v : values) {
     v = inputs.integer(0, 1) != 0 ? special[inputs.integer(0, 11)] : inputs.real(-4, 4);
@@ -62,7 +63,8 @@ TEST("atomics on 16 and 64 bits") {
   const auto packed = device.upload(std::vector<std::uint32_t>{0x3c003c00, 0});
   device.launch("instructions", "narrow_atomics", {1}, {32}, {h, w, packed});
   expectSame(device.download<std::uint16_t>(h, 4), {9, 0x4200, 7, 0x4000}, "16 bits");
-  expectSame(device.download<std::uint64_t>(w, 4), {~std::uint64_t{0}, 5, 0xff00ff00, std::uint64_t{1} << 40}, "64 bits");
+  expectSame(device.download<std::uint64_t>(w, 4), {~std::uint64_t{0}, 5, 0xff00ff00, std::uint64_t{1} << 40},
+             "64 bits");
   expectSame(device.download<std::uint32_t>(packed, 2), {0x42004000, 0x3c003c00}, "pairs");
 }
 
@@ -72,13 +74,14 @@ TEST("comparisons, ordered and unordered, set, slct and testp") {
   const std::size_t n = 300;
   const auto x = everyKind(inputs, n), y = everyKind(inputs, n);
   const auto out = device.allocate(7 * n * 4);
-  device.launch("instructions", "comparisons", {3}, {128}, {static_cast<int>(n), device.upload(x), device.upload(y), out});
+  device.launch("instructions", "comparisons", {3}, {128},
+                {static_cast<int>(n), device.upload(x), device.upload(y), out});
   std::vector<std::uint32_t> expected(7 * n);
   for (std::size_t i = 0; i < n; i++) {
     const float a = x[i], b = y[i];
     const bool nan = std::isnan(a) || std::isnan(b);
-    const std::uint32_t bits[] = {a == b,         !nan && a != b,  a < b,          a <= b,         a > b, a >= b, a == b || nan,
-                         a != b,         a < b || nan,    a <= b || nan,  a > b || nan,   a >= b || nan, !nan, nan};
+    const std::uint32_t bits[] = {a == b,       !nan && a != b, a<b, a <= b, a> b, a >= b,        a == b || nan, a != b,
+                                  a < b || nan, a <= b || nan,  a > b || nan,      a >= b || nan, !nan,          nan};
     for (std::size_t k = 0; k < 14; k++) {
       expected[i] |= bits[k] << k;
     }
@@ -86,8 +89,8 @@ TEST("comparisons, ordered and unordered, set, slct and testp") {
     expected[2 * n + i] = arith::bitsOf(a >= b || nan ? 1.0f : 0.0f);
     expected[3 * n + i] = a >= 0 ? 11 : 22;
     expected[4 * n + i] = !std::signbit(b) ? 33 : 44;
-    expected[5 * n + i] = (std::isnormal(a) || a == 0 ? 1u : 0u) | (std::isinf(a) ? 2u : 0u) | (std::isnan(a) ? 4u : 0u) |
-                          (std::fpclassify(a) == FP_SUBNORMAL ? 8u : 0u);
+    expected[5 * n + i] = (std::isnormal(a) || a == 0 ? 1u : 0u) | (std::isinf(a) ? 2u : 0u) |
+                          (std::isnan(a) ? 4u : 0u) | (std::fpclassify(a) == FP_SUBNORMAL ? 8u : 0u);
     const bool p = a > b;
     expected[6 * n + i] = (p ? 1u : 0u) | (!p ? 2u : 0u) | ((static_cast<int>(i & 7) < 3) != !p ? 4u : 0u);
   }
@@ -100,7 +103,8 @@ TEST("SIMD video instructions and 24-bit products") {
   const std::size_t n = 200;
   const auto x = words(inputs, n), y = words(inputs, n), z = words(inputs, n);
   const auto out = device.allocate(10 * n * 4);
-  device.launch("instructions", "video", {2}, {128}, {static_cast<int>(n), device.upload(x), device.upload(y), device.upload(z), out});
+  device.launch("instructions", "video", {2}, {128},
+                {static_cast<int>(n), device.upload(x), device.upload(y), device.upload(z), out});
   std::vector<std::uint32_t> expected(10 * n);
   for (std::size_t i = 0; i < n; i++) {
     const std::uint32_t a = x[i], b = y[i], c = z[i];
@@ -116,16 +120,25 @@ TEST("SIMD video instructions and 24-bit products") {
     for (int k = 0; k < 2; k++) {
       const int sum = arith::packedHalf(a, k, true) + arith::packedHalf(b, k, true);
       average |= (static_cast<std::uint32_t>((sum + (sum >= 0 ? 1 : 0)) >> 1) & 0xffff) << (16 * k);
-      largest |= static_cast<std::uint32_t>(std::max(arith::packedHalf(a, k, false), arith::packedHalf(b, k, false))) << (16 * k);
+      largest |= static_cast<std::uint32_t>(std::max(arith::packedHalf(a, k, false), arith::packedHalf(b, k, false)))
+                 << (16 * k);
     }
-    const auto low24 = [](std::uint32_t v) { return static_cast<std::int64_t>(static_cast<std::int32_t>(v << 8) >> 8); };
+    const auto low24 = [](std::uint32_t v) {
+      return static_cast<std::int64_t>(static_cast<std::int32_t>(v << 8) >> 8);
+    };
     const std::int64_t high = (std::int64_t{static_cast<std::int32_t>(a)} * static_cast<std::int32_t>(b)) >> 32;
     const std::int64_t sum = high + static_cast<std::int32_t>(c);
-    const std::uint32_t all[] = {adds, subs, distance, average, largest, less,
-                                 static_cast<std::uint32_t>(low24(a) * low24(b)) + c,
-                                 c + (a > b ? a - b : b - a),
-                                 static_cast<std::uint32_t>((std::uint64_t{a & 0xffffff} * (b & 0xffffff)) >> 16),
-                                 static_cast<std::uint32_t>(std::clamp<std::int64_t>(sum, -2147483648LL, 2147483647LL))};
+    const std::uint32_t all[] = {
+        adds,
+        subs,
+        distance,
+        average,
+        largest,
+        less,
+        static_cast<std::uint32_t>(low24(a) * low24(b)) + c,
+        c + (a > b ? a - b : b - a),
+        static_cast<std::uint32_t>((std::uint64_t{a & 0xffffff} * (b & 0xffffff)) >> 16),
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(sum, -2147483648LL, 2147483647LL))};
     for (std::size_t k = 0; k < 10; k++) {
       expected[k * n + i] = all[k];
     }
@@ -140,7 +153,8 @@ TEST("flushing, saturating and approximate forms") {
   const auto x = everyKind(inputs, n), y = everyKind(inputs, n);
   const auto d = inputs.doubles(n, -100, 100);
   const auto out = device.allocate(20 * n * 4), wide = device.allocate(4 * n * 8);
-  device.launch("instructions", "float_forms", {2}, {128}, {static_cast<int>(n), device.upload(x), device.upload(y), out, device.upload(d), wide});
+  device.launch("instructions", "float_forms", {2}, {128},
+                {static_cast<int>(n), device.upload(x), device.upload(y), out, device.upload(d), wide});
   std::vector<float> expected(20 * n);
   const FloatMode ftz{Rounding::nearestEven, true, false}, sat{Rounding::nearestEven, false, true};
   for (std::size_t i = 0; i < n; i++) {
@@ -216,7 +230,9 @@ TEST("ldmatrix, movmatrix and mma in their remaining forms, and matches") {
   // A: matrices 0 (rows 0-7), 1 (rows 8-15), then 2 and 3 for columns 8-15; B: column n is row n of matrices 0 and 2.
   const auto a = [&](std::size_t m, std::size_t k) { return fromF16(x[(m / 8 + k / 8 * 2) * 64 + m % 8 * 8 + k % 8]); };
   const auto b = [&](std::size_t n, std::size_t k) { return fromF16(x[k / 8 * 128 + n * 8 + k % 8]); };
-  const auto bytes = [&](std::size_t matrix, std::size_t row, std::size_t k) { return static_cast<std::int8_t>(x[matrix * 64 + row * 8 + k % 16 / 2] >> (8 * (k % 2))); };
+  const auto bytes = [&](std::size_t matrix, std::size_t row, std::size_t k) {
+    return static_cast<std::int8_t>(x[matrix * 64 + row * 8 + k % 16 / 2] >> (8 * (k % 2)));
+  };
   for (std::size_t l = 0; l < 32; l++) {
     float f[4] = {};
     std::int32_t s[4] = {};
@@ -256,7 +272,8 @@ TEST("wmma with accumulators loaded from memory") {
   const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
   const auto gc = device.upload(c), gt = device.upload(tc), gd = device.upload(wide(dc));
   device.launch("instructions", "wmma_accumulators", {1}, {32},
-                {device.upload(a), device.upload(b), gc, device.upload(ta), device.upload(tb), gt, device.upload(wide(da)), device.upload(wide(db)), gd});
+                {device.upload(a), device.upload(b), gc, device.upload(ta), device.upload(tb), gt,
+                 device.upload(wide(da)), device.upload(wide(db)), gd});
   std::vector<std::int32_t> integers(256);
   std::vector<float> floats(512);
   std::vector<double> doubles(64);

@@ -54,7 +54,8 @@ TEST("division and remainder of all widths, by variables and by constants") {
     o[7] = static_cast<long long>(static_cast<std::uint64_t>(a[i]) % static_cast<std::uint64_t>(b[i]));
     o[8] = static_cast<std::uint32_t>(int32(x) / 7) + low32(x) / 10u + static_cast<std::uint32_t>(int32(x) % 1000);
     const auto odd = int32(y) | 1;
-    o[9] = static_cast<std::uint16_t>(x) / static_cast<std::uint16_t>(odd) + static_cast<std::int16_t>(x) / static_cast<std::int16_t>(odd);
+    o[9] = static_cast<std::uint16_t>(x) / static_cast<std::uint16_t>(odd) +
+           static_cast<std::int16_t>(x) / static_cast<std::int16_t>(odd);
   }
   expectSame(device.download<long long>(out, n * 10), expected, "quotients");
 }
@@ -79,7 +80,8 @@ TEST("high, wide and 24-bit products") {
     o[6] = static_cast<long long>(std::uint64_t{low32(x)} * low32(y) + static_cast<std::uint64_t>(a[i]));
     const std::uint32_t unsignedDistance = low32(x) > low32(y) ? low32(x) - low32(y) : low32(y) - low32(x);
     const std::uint32_t signedDistance = x > y ? low32(x - y) : low32(y - x);
-    o[7] = std::uint32_t(static_cast<std::int16_t>(x) * static_cast<std::int16_t>(y)) + unsignedDistance + 3 + signedDistance + 5;
+    o[7] = std::uint32_t(static_cast<std::int16_t>(x) * static_cast<std::int16_t>(y)) + unsignedDistance + 3 +
+           signedDistance + 5;
   }
   expectSame(device.download<long long>(out, n * 8), expected, "products");
 }
@@ -133,7 +135,8 @@ TEST("bit manipulation") {
   const std::size_t n = 300;
   std::vector<std::uint32_t> x(n), y(n);
   for (std::size_t i = 0; i < n; i++) {
-    x[i] = i < 4 ? static_cast<std::uint32_t>(i) - 1 : static_cast<std::uint32_t>(inputs.bits() >> (inputs.bits() % 32));
+    x[i] =
+        i < 4 ? static_cast<std::uint32_t>(i) - 1 : static_cast<std::uint32_t>(inputs.bits() >> (inputs.bits() % 32));
     y[i] = static_cast<std::uint32_t>(inputs.bits());
   }
   const auto dx = device.upload(x), dy = device.upload(y), out = device.allocate(n * 20 * 4);
@@ -150,7 +153,8 @@ TEST("bit manipulation") {
     const int first = a == 0 ? 0 : std::countr_zero(a) + 1;
     o[0] = static_cast<std::uint32_t>(std::popcount(a) + 100 * std::countl_zero(a) + 10000 * first);
     o[1] = reversed;
-    const std::array<std::uint32_t, 8> bytes{a & 255, a >> 8 & 255, a >> 16 & 255, a >> 24, b & 255, b >> 8 & 255, b >> 16 & 255, b >> 24};
+    const std::array<std::uint32_t, 8> bytes{a & 255, a >> 8 & 255, a >> 16 & 255, a >> 24,
+                                             b & 255, b >> 8 & 255, b >> 16 & 255, b >> 24};
     o[2] = bytes[0] | bytes[4] << 8 | bytes[1] << 16 | bytes[5] << 24;
     const std::uint64_t both = std::uint64_t{b} << 32 | a;
     o[3] = static_cast<std::uint32_t>((both << (b & 31)) >> 32);
@@ -219,8 +223,9 @@ TEST("packed dot products and differences") {
     o[1] = static_cast<std::int32_t>(unsignedDot);
     o[2] = 11 + static_cast<std::int16_t>(a[i]) * static_cast<std::int8_t>(b[i]) +
            static_cast<std::int16_t>(a[i] >> 16) * static_cast<std::int8_t>(b[i] >> 8);
-    o[3] = static_cast<std::int32_t>(11u + static_cast<std::uint16_t>(a[i]) * std::uint32_t{static_cast<std::uint8_t>(b[i] >> 16)} +
-                                     static_cast<std::uint16_t>(a[i] >> 16) * std::uint32_t{static_cast<std::uint8_t>(b[i] >> 24)});
+    o[3] = static_cast<std::int32_t>(
+        11u + static_cast<std::uint16_t>(a[i]) * std::uint32_t{static_cast<std::uint8_t>(b[i] >> 16)} +
+        static_cast<std::uint16_t>(a[i] >> 16) * std::uint32_t{static_cast<std::uint8_t>(b[i] >> 24)});
     o[4] = static_cast<std::int32_t>(differences);
     o[5] = static_cast<std::int32_t>(sad);
   }
@@ -267,7 +272,8 @@ TEST("a stack machine with a switch in a divergent loop") {
   const auto program = inputs.integers<std::uint8_t>(40, 0, 9);
   const auto input = inputs.integers(n, -1000, 1000);
   const auto dp = device.upload(program), di = device.upload(input), out = device.allocate(n * 4);
-  device.launch("integer", "stack_machine", {2}, {96}, {static_cast<int>(n), static_cast<int>(program.size()), dp, di, out});
+  device.launch("integer", "stack_machine", {2}, {96},
+                {static_cast<int>(n), static_cast<int>(program.size()), dp, di, out});
   std::vector<std::uint32_t> expected(n);
   for (std::size_t i = 0; i < n; i++) {
     std::array<std::uint32_t, 8> stack{};
@@ -301,7 +307,8 @@ TEST("loops whose trip counts differ in every lane, and modular powers") {
     start[i] = i + 1;
     exponents[i] = static_cast<std::uint32_t>(inputs.bits() % 100000);
   }
-  const auto ds = device.upload(start), de = device.upload(exponents), steps = device.allocate(n * 4), powers = device.allocate(n * 8);
+  const auto ds = device.upload(start), de = device.upload(exponents), steps = device.allocate(n * 4),
+             powers = device.allocate(n * 8);
   device.launch("integer", "collatz", {2}, {96}, {static_cast<int>(n), ds, steps});
   const std::uint64_t modulus = 1000000007;
   device.launch("integer", "modular_power", {2}, {96}, {static_cast<int>(n), ds, de, modulus, powers});

@@ -69,7 +69,8 @@ struct Operand {
 
 using Combine = std::function<int(int, int)>;
 
-inline std::vector<std::int32_t> product(const Operand& a, const Operand& b, const Combine& combine = std::multiplies<int>()) {
+inline std::vector<std::int32_t> product(const Operand& a, const Operand& b,
+                                         const Combine& combine = std::multiplies<int>()) {
   std::vector<std::int32_t> c;
   for (int m = 0; m < a.rows; m++) {
     for (int n = 0; n < b.rows; n++) {

@@ -159,7 +159,8 @@ TEST("module variables: constants set by the host, initialisers, pointers to str
   std::vector<float> expected(n);
   std::vector<std::int32_t> strings(n);
   for (std::size_t i = 0; i < n; i++) {
-    expected[i] = coefficients[i % 16] + static_cast<float>(offsets[i % 4][0] * 10) + static_cast<float>(offsets[i % 4][1]) + weights[i & 3];
+    expected[i] = coefficients[i % 16] + static_cast<float>(offsets[i % 4][0] * 10) +
+                  static_cast<float>(offsets[i % 4][1]) + weights[i & 3];
     strings[i] = (i & 1) != 0 ? 2 * 256 + 'e' : 5 * 256 + 'a';
   }
   expectSame(device.download<float>(out, n), expected, "values");
@@ -174,7 +175,8 @@ TEST("one function on pointers to global, shared, local and constant memory") {
   device.launch("language", "generic_addresses", {1}, {32}, {dx, out});
   std::vector<std::int32_t> expected(32);
   for (std::size_t t = 0; t < 32; t++) {
-    const std::vector<std::vector<std::int32_t>> choices{x, {6, -1, 8, 12}, {static_cast<int>(t), 5, -2, 9}, {3, 1, 4, 1}};
+    const std::vector<std::vector<std::int32_t>> choices{
+        x, {6, -1, 8, 12}, {static_cast<int>(t), 5, -2, 9}, {3, 1, 4, 1}};
     std::int32_t sum = 0;
     for (const std::int32_t v : choices[t & 3]) {
       sum = sum * 2 + v;

@@ -24,7 +24,8 @@ TEST("the f32 math library, slow paths included, agrees with the host's") {
     double* o = expected.data() + 20 * i;
     const double milli = static_cast<double>(x[i] * 0.001f), centi = static_cast<double>(x[i] * 0.01f);
     o[0] = std::sin(v), o[1] = std::cos(v), o[2] = std::tan(v), o[3] = std::exp(milli), o[4] = std::expm1(milli);
-    o[5] = std::log(std::fabs(v) + 1e-30), o[6] = std::log1p(std::fabs(v)), o[7] = std::pow(std::fabs(v), static_cast<double>(1.7f));
+    o[5] = std::log(std::fabs(v) + 1e-30), o[6] = std::log1p(std::fabs(v)),
+    o[7] = std::pow(std::fabs(v), static_cast<double>(1.7f));
     o[8] = std::erf(centi), o[9] = std::erfc(centi), o[10] = std::tanh(centi), o[11] = std::atan2(v, 2.0);
     o[12] = std::asin(std::fmod(v, 1.0)), o[13] = std::cbrt(v), o[14] = std::hypot(v, 3.0), o[15] = std::fmod(v, 2.75);
     o[16] = std::lgamma(std::fabs(v) * 0.01 + 0.5), o[17] = std::sqrt(std::fabs(v)) + 1 / v;
@@ -46,7 +47,8 @@ TEST("the f64 math library agrees with the host's") {
     const double v = x[i];
     double* o = expected.data() + 12 * i;
     o[0] = std::sin(v), o[1] = std::cos(v * 1e6), o[2] = std::exp(v * 0.1), o[3] = std::log(std::fabs(v) + 1e-300);
-    o[4] = std::pow(std::fabs(v), 0.3), o[5] = std::erf(v * 0.1), o[6] = std::sqrt(std::fabs(v)), o[7] = v / 7.3 + 1 / v;
+    o[4] = std::pow(std::fabs(v), 0.3), o[5] = std::erf(v * 0.1), o[6] = std::sqrt(std::fabs(v)),
+    o[7] = v / 7.3 + 1 / v;
     o[8] = std::atan(v), o[9] = std::cbrt(v), o[10] = 1 / std::sqrt(std::fabs(v)), o[11] = std::fmod(v, 1.3);
   }
   expectClose(device.download<double>(out, n * 12), expected, 1e-14, 1e-14, "f64 functions");

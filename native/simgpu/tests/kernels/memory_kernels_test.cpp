@@ -47,12 +47,14 @@ TEST("loads and stores with cache hints and policies") {
   Device device;
   Inputs inputs(161);
   const std::size_t n = 100;
-  const auto x = inputs.integers(n, -100, 100), y = inputs.integers(2 * n, -100, 100), z = inputs.integers(4 * n, 0, 1 << 20);
+  const auto x = inputs.integers(n, -100, 100), y = inputs.integers(2 * n, -100, 100),
+             z = inputs.integers(4 * n, 0, 1 << 20);
   const auto dx = device.upload(x), dy = device.upload(y), dz = device.upload(z), out = device.allocate(5 * n * 4);
   device.launch("memory", "cache_hints", {2}, {64}, {static_cast<int>(n), dx, dy, dz, out});
   std::vector<std::int32_t> expected(5 * n);
   for (std::size_t i = 0; i < n; i++) {
-    const std::int32_t v = x[i] * 21 + y[2 * i] - y[2 * i + 1] + (z[4 * i] ^ z[4 * i + 1] ^ z[4 * i + 2] ^ z[4 * i + 3]);
+    const std::int32_t v =
+        x[i] * 21 + y[2 * i] - y[2 * i + 1] + (z[4 * i] ^ z[4 * i + 1] ^ z[4 * i + 2] ^ z[4 * i + 3]);
     for (std::size_t k = 0; k < 4; k++) {
       expected[k * n + i] = v + static_cast<std::int32_t>(k);
     }
@@ -73,7 +75,9 @@ TEST("loads and stores of every width") {
   auto f = inputs.integers<std::uint16_t>(4 * n, 0, 65535);
   auto g = inputs.doubles(2 * n);
   const auto de = device.upload(e), df = device.upload(f), dg = device.upload(g), out = device.allocate(n * 8);
-  device.launch("memory", "widths", {1}, {64}, {static_cast<int>(n), device.upload(a), device.upload(b), device.upload(c), device.upload(d), de, df, dg, out});
+  device.launch(
+      "memory", "widths", {1}, {64},
+      {static_cast<int>(n), device.upload(a), device.upload(b), device.upload(c), device.upload(d), de, df, dg, out});
   std::vector<std::int64_t> expected(n);
   for (std::size_t i = 0; i < n; i++) {
     expected[i] = a[i] + b[i] * 1000LL + c[i] * 1000000LL + d[i] * 10000000000LL;
@@ -116,7 +120,8 @@ TEST("im2col, and a convolution with pooling") {
         double sum = static_cast<double>(bias[at(f)]);
         for (int c = 0; c < channels; c++) {
           for (int k = 0; k < 9; k++) {
-            sum += static_cast<double>(pixel(c, y + k / 3 - 1, z + k % 3 - 1)) * static_cast<double>(weights[at((f * channels + c) * 9 + k)]);
+            sum += static_cast<double>(pixel(c, y + k / 3 - 1, z + k % 3 - 1)) *
+                   static_cast<double>(weights[at((f * channels + c) * 9 + k)]);
           }
         }
         best = std::max(best, sum);
@@ -124,7 +129,8 @@ TEST("im2col, and a convolution with pooling") {
       pooled.push_back(static_cast<float>(best));
     }
   }
-  const auto dx = device.upload(x), out = device.allocate(columns.size() * 4), maps = device.allocate(pooled.size() * 4);
+  const auto dx = device.upload(x), out = device.allocate(columns.size() * 4),
+             maps = device.allocate(pooled.size() * 4);
   device.launch("memory", "im2col", {7}, {128}, {channels, height, width, 3, 1, dx, out});
   expectSame(device.download<float>(out, columns.size()), columns, "columns");
   device.launch("memory", "conv_pool", {1, static_cast<std::uint32_t>(filters)}, {64},
@@ -154,10 +160,12 @@ TEST("an embedding look-up") {
   const auto table = inputs.f16s(width * vocabulary);
   const auto ids = inputs.integers(tokens, 0, 49);
   const auto out = device.allocate(tokens * width * 2);
-  device.launch("memory", "embedding", {tokens}, {32}, {static_cast<int>(width), device.upload(ids), device.upload(table), out});
+  device.launch("memory", "embedding", {tokens}, {32},
+                {static_cast<int>(width), device.upload(ids), device.upload(table), out});
   std::vector<std::uint16_t> expected;
   for (const std::int32_t id : ids) {
-    expected.insert(expected.end(), table.begin() + static_cast<long>(at(id) * width), table.begin() + static_cast<long>((at(id) + 1) * width));
+    expected.insert(expected.end(), table.begin() + static_cast<long>(at(id) * width),
+                    table.begin() + static_cast<long>((at(id) + 1) * width));
   }
   expectSame(device.download<std::uint16_t>(out, tokens * width), expected, "rows");
 }
@@ -167,7 +175,8 @@ TEST("CSR products by threads, by warps and with a matrix") {
   Inputs inputs(166);
   const int rows = 90, width = 200, n = 32;
   const Csr matrix(inputs, rows, width);
-  const auto starts = device.upload(matrix.starts), columns = device.upload(matrix.columns), values = device.upload(matrix.values);
+  const auto starts = device.upload(matrix.starts), columns = device.upload(matrix.columns),
+             values = device.upload(matrix.values);
   const auto x = inputs.reals(at(width)), b = inputs.reals(at(width * n));
   const std::vector<double> wideValues(matrix.values.begin(), matrix.values.end()), wideX(x.begin(), x.end());
   std::vector<double> expected(at(rows)), product(at(rows * n));
@@ -180,10 +189,12 @@ TEST("CSR products by threads, by warps and with a matrix") {
       }
     }
   }
-  const auto y = device.allocate(at(rows) * 4), wideY = device.allocate(at(rows) * 8), c = device.allocate(at(rows * n) * 4);
+  const auto y = device.allocate(at(rows) * 4), wideY = device.allocate(at(rows) * 8),
+             c = device.allocate(at(rows * n) * 4);
   device.launch("memory", "spmv_scalar", {1}, {96}, {rows, starts, columns, values, device.upload(x), y});
   expectClose(device.download<float>(y, at(rows)), expected, 1e-5, 1e-5, "y by threads");
-  device.launch("memory", "spmv_vector", {12}, {256}, {rows, starts, columns, device.upload(wideValues), device.upload(wideX), wideY});
+  device.launch("memory", "spmv_vector", {12}, {256},
+                {rows, starts, columns, device.upload(wideValues), device.upload(wideX), wideY});
   expectClose(device.download<double>(wideY, at(rows)), expected, 1e-13, 1e-13, "y by warps");
   device.launch("memory", "spmm_csr", {rows}, {32}, {n, starts, columns, values, device.upload(b), c});
   expectClose(device.download<float>(c, at(rows * n)), product, 1e-5, 1e-5, "C");

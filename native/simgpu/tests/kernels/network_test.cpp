@@ -31,7 +31,8 @@ TEST("layer norm by Welford's update, and RMS norm of bf16 with a residual") {
   const std::size_t rows = 5, n = 192;
   const auto x = inputs.reals(rows * n, -3, 5), gain = inputs.reals(n), bias = inputs.reals(n);
   const auto out = device.allocate(rows * n * 4);
-  device.launch("network", "layer_norm", {rows}, {96}, {static_cast<int>(n), 1e-5f, device.upload(x), device.upload(gain), device.upload(bias), out});
+  device.launch("network", "layer_norm", {rows}, {96},
+                {static_cast<int>(n), 1e-5f, device.upload(x), device.upload(gain), device.upload(bias), out});
   std::vector<double> expected(rows * n);
   for (std::size_t r = 0; r < rows; r++) {
     double mean = 0, square = 0;
@@ -42,14 +43,17 @@ TEST("layer norm by Welford's update, and RMS norm of bf16 with a residual") {
       square += std::pow(static_cast<double>(x[r * n + i]) - mean, 2) / static_cast<double>(n);
     }
     for (std::size_t i = 0; i < n; i++) {
-      expected[r * n + i] = (static_cast<double>(x[r * n + i]) - mean) / std::sqrt(square + 1e-5) * static_cast<double>(gain[i]) + static_cast<double>(bias[i]);
+      expected[r * n + i] =
+          (static_cast<double>(x[r * n + i]) - mean) / std::sqrt(square + 1e-5) * static_cast<double>(gain[i]) +
+          static_cast<double>(bias[i]);
     }
   }
   expectClose(device.download<float>(out, rows * n), expected, 1e-5, 1e-5, "layer norm");
 
   const auto y = inputs.bf16s(rows * n, -2, 2), residual = inputs.bf16s(rows * n, -2, 2), scale = inputs.bf16s(n);
   const auto dr = device.upload(residual), normed = device.allocate(rows * n * 2);
-  device.launch("network", "rms_norm", {rows}, {64}, {static_cast<int>(n), 1e-6f, device.upload(y), dr, device.upload(scale), normed});
+  device.launch("network", "rms_norm", {rows}, {64},
+                {static_cast<int>(n), 1e-6f, device.upload(y), dr, device.upload(scale), normed});
   std::vector<float> sums(rows * n);
   std::vector<double> wanted(rows * n);
   for (std::size_t r = 0; r < rows; r++) {
@@ -59,7 +63,8 @@ TEST("layer norm by Welford's update, and RMS norm of bf16 with a residual") {
       square += std::pow(static_cast<double>(sums[i]), 2) / static_cast<double>(n);
     }
     for (std::size_t i = 0; i < n; i++) {
-      wanted[r * n + i] = static_cast<double>(sums[r * n + i]) / std::sqrt(square + 1e-6) * static_cast<double>(fromBf16(scale[i]));
+      wanted[r * n + i] =
+          static_cast<double>(sums[r * n + i]) / std::sqrt(square + 1e-6) * static_cast<double>(fromBf16(scale[i]));
     }
   }
   expectSame(fromBf16(device.download<std::uint16_t>(dr, rows * n)), sums, "residual");
@@ -115,7 +120,8 @@ TEST("row quantisation to int8, and expansion of codebook indices") {
   std::generate(words.begin(), words.end(), [&] { return static_cast<std::uint32_t>(inputs.bits()); });
   const auto centroids = inputs.f16s(rows * 16);
   const auto out = device.allocate(rows * width * 2);
-  device.launch("network", "codebook_expand", {rows}, {32}, {static_cast<int>(width), device.upload(words), device.upload(centroids), out});
+  device.launch("network", "codebook_expand", {rows}, {32},
+                {static_cast<int>(width), device.upload(words), device.upload(centroids), out});
   std::vector<std::uint16_t> expected(rows * width);
   for (std::size_t i = 0; i < expected.size(); i++) {
     expected[i] = centroids[i / width * 16 + (words[i / 8] >> (4 * (i % 8)) & 15)];
@@ -150,11 +156,13 @@ TEST("flash attention, full and causal") {
   Device device;
   Inputs inputs(185);
   const std::size_t heads = 2, length = 128, size = 64;
-  const auto q = inputs.f16s(heads * length * size), k = inputs.f16s(heads * length * size), v = inputs.f16s(heads * length * size);
+  const auto q = inputs.f16s(heads * length * size), k = inputs.f16s(heads * length * size),
+             v = inputs.f16s(heads * length * size);
   const auto out = device.allocate(heads * length * size * 2);
   for (const bool causal : {false, true}) {
-    device.launch("network", "flash_attention", {length / 64, heads}, {128},
-                  {static_cast<int>(length), 0.125f, causal, device.upload(q), device.upload(k), device.upload(v), out});
+    device.launch(
+        "network", "flash_attention", {length / 64, heads}, {128},
+        {static_cast<int>(length), 0.125f, causal, device.upload(q), device.upload(k), device.upload(v), out});
     std::vector<double> expected(heads * length * size);
     for (std::size_t h = 0; h < heads; h++) {
       for (std::size_t i = 0; i < length; i++) {
@@ -163,18 +171,21 @@ TEST("flash attention, full and causal") {
         for (std::size_t j = 0; j < (causal ? i + 1 : length); j++) {
           double score = 0;
           for (std::size_t d = 0; d < size; d++) {
-            score += static_cast<double>(fromF16(q[(h * length + i) * size + d])) * static_cast<double>(fromF16(k[(h * length + j) * size + d]));
+            score += static_cast<double>(fromF16(q[(h * length + i) * size + d])) *
+                     static_cast<double>(fromF16(k[(h * length + j) * size + d]));
           }
           weights.push_back(std::exp(0.125 * score));
           sum += weights.back();
         }
         for (std::size_t j = 0; j < weights.size(); j++) {
           for (std::size_t d = 0; d < size; d++) {
-            expected[(h * length + i) * size + d] += weights[j] / sum * static_cast<double>(fromF16(v[(h * length + j) * size + d]));
+            expected[(h * length + i) * size + d] +=
+                weights[j] / sum * static_cast<double>(fromF16(v[(h * length + j) * size + d]));
           }
         }
       }
     }
-    expectClose(fromF16(device.download<std::uint16_t>(out, expected.size())), expected, 4e-3, 1e-3, causal ? "causal" : "full");
+    expectClose(fromF16(device.download<std::uint16_t>(out, expected.size())), expected, 4e-3, 1e-3,
+                causal ? "causal" : "full");
   }
 }

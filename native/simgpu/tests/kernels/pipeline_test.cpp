@@ -57,14 +57,17 @@ TEST("slices of k add to C in the order of a semaphore") {
   const auto da = device.upload(a), db = device.upload(b);
   std::vector<std::uint16_t> first;
   for (int round = 0; round < 2; round++) {
-    device.launch("pipeline", "split_k", {3, 2, 4}, {32}, {da, db, c, semaphores, static_cast<int>(n), static_cast<int>(k)});
+    device.launch("pipeline", "split_k", {3, 2, 4}, {32},
+                  {da, db, c, semaphores, static_cast<int>(n), static_cast<int>(k)});
     const auto got = device.download<std::uint16_t>(c, m * n);
     if (round == 0) {
       first = got;
     }
     expectSame(got, first, "the same bits in every run");
   }
-  expectClose(fromF16(first), referenceGemm(fromF16(a), fromF16(b), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)), 2e-3, 5e-3, "C");
+  expectClose(fromF16(first),
+              referenceGemm(fromF16(a), fromF16(b), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)),
+              2e-3, 5e-3, "C");
   expectSame(device.download<std::int32_t>(semaphores, 6), std::vector<std::int32_t>(6), "semaphores");
 }
 
@@ -74,7 +77,8 @@ TEST("a tree of blocks publishes by fences and volatile flags") {
   const std::size_t leaves = 16, nodes = 2 * leaves - 1;
   const auto x = inputs.integers(leaves, -100, 100);
   const auto slots = device.allocate(nodes * 4), flags = device.zeros(nodes * 4);
-  device.launch("pipeline", "tree_of_blocks", {nodes}, {32}, {static_cast<int>(leaves), device.upload(x), slots, flags});
+  device.launch("pipeline", "tree_of_blocks", {nodes}, {32},
+                {static_cast<int>(leaves), device.upload(x), slots, flags});
   std::vector<std::int32_t> expected(x.begin(), x.end());
   for (std::size_t node = leaves; node < nodes; node++) {
     expected.push_back(expected[2 * (node - leaves)] * 3 + expected[2 * (node - leaves) + 1]);
@@ -91,11 +95,14 @@ TEST("tensor-core rounding as measured changes no exact product and few bits of 
   const auto a = inputs.f16s(m * k), b = inputs.f16s(n * k);
   const auto run = [&](Device& device) {
     const auto c = device.allocate(m * n * 4);
-    device.launch("gemm", "gemm_f16", {1, 1}, {128}, {device.upload(a), device.upload(b), c, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k * 2)});
+    device.launch(
+        "gemm", "gemm_f16", {1, 1}, {128},
+        {device.upload(a), device.upload(b), c, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k * 2)});
     return device.download<float>(c, m * n);
   };
   const auto fastResult = run(fast), exactResult = run(exact);
-  const auto reference = referenceGemm(fromF16(a), fromF16(b), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k));
+  const auto reference =
+      referenceGemm(fromF16(a), fromF16(b), static_cast<int>(m), static_cast<int>(n), static_cast<int>(k));
   expectClose(fastResult, reference, 1e-5, 1e-5, "fast");
   expectClose(exactResult, reference, 1e-4, 1e-4, "exact");
   CHECK(fastResult != exactResult); // truncation shows somewhere among 4096 sums

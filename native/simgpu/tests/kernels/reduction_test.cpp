@@ -44,7 +44,8 @@ TEST("integer atomics of every operation") {
     expected[6] = expected[6] >= 9 ? 0 : expected[6] + 1;
     expected[7] = expected[7] == 0 || expected[7] > 1000000 ? 1000000 : expected[7] - 1;
     expected[8] -= 3;
-    expected[9] = static_cast<std::int32_t>(std::max(static_cast<std::uint32_t>(expected[9]), static_cast<std::uint32_t>(v)));
+    expected[9] =
+        static_cast<std::int32_t>(std::max(static_cast<std::uint32_t>(expected[9]), static_cast<std::uint32_t>(v)));
     expected[10] += 1;
     expected[11] += 2;
     wideExpected[0] += v;
@@ -138,7 +139,8 @@ TEST("redux in all operations, and tiles of a cooperative group") {
     tiles.push_back(std::accumulate(x.begin() + static_cast<long>(t * 8), x.begin() + static_cast<long>(t * 8 + 8), 0));
   }
   for (std::size_t b = 0; b < 2; b++) {
-    blocks.push_back(std::accumulate(x.begin() + static_cast<long>(b * 128), x.begin() + static_cast<long>(b * 128 + 128), 0));
+    blocks.push_back(
+        std::accumulate(x.begin() + static_cast<long>(b * 128), x.begin() + static_cast<long>(b * 128 + 128), 0));
   }
   const auto tileSums = device.allocate(32 * 4), blockSums = device.allocate(8);
   device.launch("reduction", "tiled_groups", {2}, {128}, {dx, tileSums, blockSums});
@@ -154,7 +156,8 @@ TEST("argmax with its first position, and block-wide votes") {
   x[17] = x[200] = 0.85f;
   x[2 * n + 299] = 0.95f;
   x[3 * n + 5] = -11;
-  const auto dx = device.upload(x), best = device.allocate(rows * 4), where = device.allocate(rows * 4), votes = device.allocate(rows * 12);
+  const auto dx = device.upload(x), best = device.allocate(rows * 4), where = device.allocate(rows * 4),
+             votes = device.allocate(rows * 12);
   device.launch("reduction", "argmax", {rows}, {128}, {static_cast<int>(n), dx, best, where, votes});
   std::vector<float> values;
   std::vector<std::int32_t> places, ballots;

@@ -123,7 +123,8 @@ TEST("a hash table by compare and swap sums the values of each key") {
   }
   const auto dk = device.upload(keys), dv = device.upload(values), sums = device.zeros(capacity * 4);
   const auto slots = device.upload(std::vector<std::uint32_t>(capacity, 0xffffffff));
-  device.launch("synchronisation", "hash_insert", {5}, {128}, {static_cast<int>(n), dk, dv, slots, sums, static_cast<int>(capacity)});
+  device.launch("synchronisation", "hash_insert", {5}, {128},
+                {static_cast<int>(n), dk, dv, slots, sums, static_cast<int>(capacity)});
   const auto gotKeys = device.download<std::uint32_t>(slots, capacity);
   const auto gotSums = device.download<std::int32_t>(sums, capacity);
   std::map<std::uint32_t, std::int32_t> got;

@@ -122,7 +122,8 @@ TEST("Thrust's sequential sort, unique and lower bound in every thread") {
   std::vector<std::int16_t> expected;
   std::vector<std::int32_t> counts, places;
   for (std::size_t i = 0; i < count; i++) {
-    std::vector<std::int16_t> mine(x.begin() + static_cast<long>(i * each), x.begin() + static_cast<long>((i + 1) * each));
+    std::vector<std::int16_t> mine(x.begin() + static_cast<long>(i * each),
+                                   x.begin() + static_cast<long>((i + 1) * each));
     std::sort(mine.begin(), mine.end());
     mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
     counts.push_back(static_cast<std::int32_t>(mine.size()));

@@ -8,7 +8,8 @@ TEST("shuffles of every mode, width and partial mask") {
   Inputs inputs(120);
   const auto x = inputs.integers(32, -1000, 1000);
   const auto d = inputs.doubles(32);
-  const auto dx = device.upload(x), dd = device.upload(d), out = device.allocate(7 * 32 * 4), outD = device.allocate(32 * 8);
+  const auto dx = device.upload(x), dd = device.upload(d), out = device.allocate(7 * 32 * 4),
+             outD = device.allocate(32 * 8);
   device.launch("warp", "shuffles", {1}, {32}, {dx, dd, out, outD});
   std::vector<std::int32_t> expected(7 * 32);
   std::vector<double> wide(32);
