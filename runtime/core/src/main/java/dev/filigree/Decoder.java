@@ -1,40 +1,30 @@
 package dev.filigree;
 
 import dev.filigree.format.checkpoint.CachedDecoder;
-import dev.filigree.plan.DecoderRunner;
 import dev.filigree.plan.LayerPlan;
-import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.Devices;
+import dev.filigree.spi.SequenceRunner;
 import java.util.List;
 
 /**
  * A decoder that reads sequences token by token and remembers what it has read, so that each
- * further token costs one token's work. Runs on the CPU. Thread-safe: sequences of several threads
- * take turns.
+ * further token costs one token's work. Thread-safe: sequences of several threads take turns.
  */
 public final class Decoder implements AutoCloseable {
   private final Model model;
   private final DecoderOptions options;
   private final CachedDecoder network;
-  private final DecoderRunner runner;
+  private final Device device;
+  private final SequenceRunner runner;
   private boolean closed;
 
   Decoder(Model model, DecoderOptions options) {
-    Device device = options.session().device();
-    if (device.kind() != Device.Kind.CPU && !device.equals(Device.auto())) {
-      throw new UnsupportedException(
-          "decoding with a cache does not run on " + device, "use the device cpu or auto");
-    }
     this.model = model;
     this.options = options;
     this.network = CachedDecoder.of(model);
-    this.runner =
-        new DecoderRunner(
-            network,
-            options.session(),
-            KernelSets.open(options.session().kernels()),
-            options.longest(),
-            options.cacheBytes(),
-            "filigree-" + model.name());
+    Devices.Chosen chosen = Devices.choose(options.session().device());
+    this.device = chosen.device();
+    this.runner = chosen.provider().decoder(device, network, options, "filigree-" + model.name());
   }
 
   /** The model it runs. */
@@ -49,7 +39,7 @@ public final class Decoder implements AutoCloseable {
 
   /** The device it runs on. */
   public Device device() {
-    return Device.cpu();
+    return device;
   }
 
   /** Name of the kernels it runs with. */
@@ -74,12 +64,12 @@ public final class Decoder implements AutoCloseable {
 
   /** Bytes of the cache's pages, those in use and those that were. */
   public long cacheBytes() {
-    return runner.cache().bytes();
+    return runner.cacheBytes();
   }
 
   /** Bytes of cache that a token takes. */
   public double bytesPerToken() {
-    return runner.cache().bytesPerToken();
+    return runner.bytesPerToken();
   }
 
   /** What reading a number of tokens at once does, layer by layer. */

@@ -1,17 +1,16 @@
 package dev.filigree;
 
-import dev.filigree.plan.DecoderRunner;
-import dev.filigree.plan.KvCache;
+import dev.filigree.spi.SequenceRunner;
 
 /** A sequence that a {@link Decoder} reads. To be used by one thread at a time. */
 public final class Decoding implements AutoCloseable {
-  private final DecoderRunner runner;
-  private final KvCache.Sequence sequence;
+  private final SequenceRunner runner;
+  private final SequenceRunner.Sequence sequence;
   private final float[] logits;
 
-  Decoding(DecoderRunner runner, int vocabulary) {
+  Decoding(SequenceRunner runner, int vocabulary) {
     this.runner = runner;
-    this.sequence = runner.cache().sequence();
+    this.sequence = runner.sequence();
     this.logits = new float[vocabulary];
   }
 

@@ -2,8 +2,10 @@ package dev.filigree.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.filigree.Model;
+import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.testing.TinyDecoder;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -56,6 +58,17 @@ class PromptTest {
     System.arraycopy(rest, 0, all, 2, rest.length);
     System.arraycopy(more, 0, all, 2 + rest.length, more.length);
     return all;
+  }
+
+  @Test
+  void theSimulatedDeviceWritesWhatTheCpuWrites() {
+    assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
+    Path model = TinyDecoder.write(folder.resolve("tiny"), 6, false, "");
+    Object[] rest = {"--prompt", PROMPT, "--max-tokens", 12, "--json"};
+    JsonNode cpu = Cli.run(join(model, rest, "--device", "cpu")).json();
+    JsonNode simulated = Cli.run(join(model, rest, "--device", "simulated")).json();
+    assertEquals("simulated", simulated.get("device").asString());
+    assertEquals(cpu.get("tokens"), simulated.get("tokens"));
   }
 
   @Test

@@ -1,12 +1,15 @@
 package dev.filigree.plan;
 
+import dev.filigree.DecoderOptions;
 import dev.filigree.Device;
 import dev.filigree.SessionOptions;
+import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.graph.Graph;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.Runner;
+import dev.filigree.spi.SequenceRunner;
 import java.util.List;
 
 /** The CPU, which is always there. */
@@ -28,5 +31,17 @@ public final class CpuProvider implements DeviceProvider {
   @Override
   public Runner open(Device device, Graph graph, SessionOptions options, String name) {
     return new GraphRunner(graph, options, KernelSets.open(options.kernels()), name);
+  }
+
+  @Override
+  public SequenceRunner decoder(
+      Device device, CachedDecoder decoder, DecoderOptions options, String name) {
+    return new DecoderRunner(
+        decoder,
+        options.session(),
+        KernelSets.open(options.session().kernels()),
+        options.longest(),
+        options.cacheBytes(),
+        name);
   }
 }

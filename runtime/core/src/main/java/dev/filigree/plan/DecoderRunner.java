@@ -1,11 +1,11 @@
 package dev.filigree.plan;
 
-import dev.filigree.InputException;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.spi.Kernels;
+import dev.filigree.spi.SequenceRunner;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +15,7 @@ import java.util.Map;
  * one of their own. A piece that fills no plan is filled up, and its filling is neither remembered
  * nor attended to. Thread-safe; one run at a time.
  */
-public final class DecoderRunner implements AutoCloseable {
+public final class DecoderRunner implements SequenceRunner {
   /** Tokens of the plans, the shortest first: a token, a vector, and a full panel. */
   private static final int[] PIECES = {1, 16, 64};
 
@@ -61,41 +61,43 @@ public final class DecoderRunner implements AutoCloseable {
     this.frequencies = decoder.frequencies().of(longest);
   }
 
-  /** The cache of its sequences. */
-  public KvCache cache() {
-    return cache;
+  @Override
+  public long cacheBytes() {
+    return cache.bytes();
   }
 
-  /** Name of the kernel set. */
+  @Override
+  public double bytesPerToken() {
+    return cache.bytesPerToken();
+  }
+
+  @Override
+  public KvCache.Sequence sequence() {
+    return cache.sequence();
+  }
+
+  @Override
   public String kernels() {
     return linearLayers.kernels().name();
   }
 
-  /** Bytes of weights laid out for the kernels, beside the model's own. */
+  @Override
   public long packedBytes() {
     return linearLayers.bytes();
   }
 
-  /** What a run of one piece does, layer by layer. */
+  @Override
   public synchronized List<LayerPlan> layers(int tokens) {
     return plan(piece(tokens)).layers();
   }
 
-  /**
-   * Reads tokens.
-   *
-   * @param sequence to go on
-   * @param tokens one or more
-   * @param logits receives the scores of what follows the last of them {@code [vocabulary]}
-   * @throws InputException if there are none, a token is none of the vocabulary, or the sequence
-   *     becomes too long
-   * @throws dev.filigree.RejectedException if the cache is full; the sequence stays as it was
-   */
-  public synchronized void run(KvCache.Sequence sequence, long[] tokens, float[] logits) {
+  @Override
+  public synchronized void run(SequenceRunner.Sequence of, long[] tokens, float[] logits) {
     if (closed) {
       throw new IllegalStateException("the decoder was closed");
     }
-    check(sequence, tokens);
+    KvCache.Sequence sequence = (KvCache.Sequence) of;
+    decoder.check(tokens, sequence.length(), longest);
     sequence.reserve(tokens.length);
     turn(sequence.length() + tokens.length);
     Tensor scores = Tensor.of(logits, 1, 1, logits.length);
@@ -115,24 +117,6 @@ public final class DecoderRunner implements AutoCloseable {
           Map.of(CachedDecoder.IDS, ids[piece]),
           at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
       sequence.advance(count);
-    }
-  }
-
-  private void check(KvCache.Sequence sequence, long[] tokens) {
-    if (tokens.length == 0) {
-      throw new InputException("no tokens to read", "pass one or more");
-    }
-    for (long token : tokens) {
-      if (token < 0 || token >= decoder.vocabulary()) {
-        throw new InputException(
-            "token " + token + " is none of the vocabulary",
-            "use tokens from 0 to " + (decoder.vocabulary() - 1));
-      }
-    }
-    if (sequence.length() + (long) tokens.length > longest) {
-      throw new InputException(
-          "a sequence of " + (sequence.length() + (long) tokens.length) + " tokens is too long",
-          "read at most " + longest + " tokens, or open the decoder for more");
     }
   }
 
@@ -165,17 +149,12 @@ public final class DecoderRunner implements AutoCloseable {
   /** Computes the cosines and sines of all positions up to a length. */
   private void turn(int length) {
     int width = decoder.width();
-    int half = width / 2;
     if (rotation.length < length * width) {
       int room = Math.min(longest, Math.max(length, 2 * turned));
       rotation = Arrays.copyOf(rotation, Math.multiplyExact(room, width));
     }
     for (; turned < length; turned++) {
-      for (int i = 0; i < half; i++) {
-        float angle = turned * frequencies[i];
-        rotation[turned * width + i] = (float) (Math.cos(angle) * decoder.amplitude());
-        rotation[turned * width + half + i] = (float) (Math.sin(angle) * decoder.amplitude());
-      }
+      decoder.turn(turned, frequencies, rotation, turned * width);
     }
   }
 

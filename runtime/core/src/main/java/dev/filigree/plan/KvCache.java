@@ -2,6 +2,7 @@ package dev.filigree.plan;
 
 import dev.filigree.InputException;
 import dev.filigree.RejectedException;
+import dev.filigree.spi.SequenceRunner;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -156,13 +157,13 @@ public final class KvCache implements AutoCloseable {
   }
 
   /** The pages of one sequence. */
-  public final class Sequence implements AutoCloseable {
+  public final class Sequence implements SequenceRunner.Sequence {
     private final List<MemorySegment> pages = new ArrayList<>();
     private int length;
 
     private Sequence() {}
 
-    /** Tokens that were read. */
+    @Override
     public int length() {
       return length;
     }
@@ -190,11 +191,7 @@ public final class KvCache implements AutoCloseable {
       return pages.get(number);
     }
 
-    /**
-     * Forgets the last tokens, so that the sequence may go on differently.
-     *
-     * @param kept tokens that stay
-     */
+    @Override
     public void truncate(int kept) {
       if (kept < 0 || kept > length) {
         throw new InputException(
@@ -206,7 +203,6 @@ public final class KvCache implements AutoCloseable {
       rest.clear();
     }
 
-    /** Gives its pages back. May be called again. */
     @Override
     public void close() {
       truncate(0);

@@ -1,8 +1,11 @@
 package dev.filigree.spi;
 
+import dev.filigree.DecoderOptions;
 import dev.filigree.Device;
 import dev.filigree.DeviceException;
 import dev.filigree.SessionOptions;
+import dev.filigree.UnsupportedException;
+import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.graph.Graph;
 import java.util.List;
 
@@ -34,4 +37,18 @@ public interface DeviceProvider {
    * @throws DeviceException if the device cannot be used
    */
   Runner open(Device device, Graph graph, SessionOptions options, String name);
+
+  /**
+   * Prepares a decoder for a device.
+   *
+   * @param device of this provider's kind
+   * @param name of the model, in messages and names of threads
+   * @throws DeviceException if the device cannot be used
+   * @throws UnsupportedException if its kernels do not take the decoder
+   */
+  default SequenceRunner decoder(
+      Device device, CachedDecoder decoder, DecoderOptions options, String name) {
+    throw new UnsupportedException(
+        "decoding with a cache does not run on " + device, "use the device cpu");
+  }
 }

@@ -1,16 +1,20 @@
 package dev.filigree.cuda;
 
+import dev.filigree.DecoderOptions;
 import dev.filigree.Device;
 import dev.filigree.DeviceException;
 import dev.filigree.SessionOptions;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.driver.GpuProperties;
+import dev.filigree.cuda.plan.DeviceDecoder;
 import dev.filigree.cuda.plan.DeviceRunner;
 import dev.filigree.cuda.plan.Projections;
+import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.graph.Graph;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
 import dev.filigree.spi.Runner;
+import dev.filigree.spi.SequenceRunner;
 import java.util.List;
 import java.util.Optional;
 
@@ -51,6 +55,18 @@ public final class SimulatedProvider implements DeviceProvider {
   @Override
   public Runner open(Device device, Graph graph, SessionOptions options, String name) {
     Optional<Projections> projections = Simulator.open(REMEDY);
+    return new DeviceRunner(graph, options, driver().context(0), projections);
+  }
+
+  @Override
+  public SequenceRunner decoder(
+      Device device, CachedDecoder decoder, DecoderOptions options, String name) {
+    Simulator.open(REMEDY);
+    return new DeviceDecoder(decoder, options, driver().context(0));
+  }
+
+  /** The driver of this process, which must be the simulator's. */
+  private static CudaDriver driver() {
     CudaDriver driver = CudaDriver.open();
     GpuProperties gpu = driver.properties(0);
     if (!gpu.isSimulated()) {
@@ -58,6 +74,6 @@ public final class SimulatedProvider implements DeviceProvider {
           "the simulated GPU cannot be used: this process has the driver of " + gpu.name(),
           "use the simulated device in a process of its own");
     }
-    return new DeviceRunner(graph, options, driver.context(0), projections);
+    return driver;
   }
 }

@@ -17,6 +17,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
+import dev.filigree.testing.Networks;
 import dev.filigree.testing.OnnxModel;
 import java.io.IOException;
 import java.nio.file.Files;

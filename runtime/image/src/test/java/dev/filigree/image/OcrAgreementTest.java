@@ -14,6 +14,7 @@ import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.testing.OcrModels;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.FontMetrics;

@@ -3,6 +3,7 @@ package dev.filigree.image;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.filigree.testing.OcrModels;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;

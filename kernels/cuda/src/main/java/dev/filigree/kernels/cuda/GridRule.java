@@ -29,7 +29,11 @@ public enum GridRule {
   /** Along x the tiles of a product of matrices, up to the pitch, along y the products. */
   MATRIX_TILES("matrixTiles"),
   /** One block for each 256 features of a sequence. */
-  SEQUENCES("sequences");
+  SEQUENCES("sequences"),
+  /** Along x any number of blocks that share an image, along y the images. */
+  IMAGES("images"),
+  /** Along x the tokens, along y the heads. */
+  TOKENS_HEADS("tokensHeads");
 
   private final String label;
 

@@ -2,6 +2,7 @@ package dev.filigree.format.checkpoint;
 
 import dev.filigree.DType;
 import dev.filigree.FormatException;
+import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
@@ -97,6 +98,48 @@ public record CachedDecoder(
         config.wholeNumbers("eos_token_id"),
         shape.rope().amplitude(),
         shape.rope()::frequencies);
+  }
+
+  /**
+   * Refuses what cannot be read.
+   *
+   * @param length tokens the sequence has read
+   * @param longest tokens it may have
+   * @throws InputException if there are no tokens, one is none of the vocabulary, or the sequence
+   *     becomes too long
+   */
+  public void check(long[] tokens, int length, int longest) {
+    if (tokens.length == 0) {
+      throw new InputException("no tokens to read", "pass one or more");
+    }
+    for (long token : tokens) {
+      if (token < 0 || token >= vocabulary) {
+        throw new InputException(
+            "token " + token + " is none of the vocabulary",
+            "use tokens from 0 to " + (vocabulary - 1));
+      }
+    }
+    if (length + (long) tokens.length > longest) {
+      throw new InputException(
+          "a sequence of " + (length + (long) tokens.length) + " tokens is too long",
+          "read at most " + longest + " tokens, or open the decoder for more");
+    }
+  }
+
+  /**
+   * The rotary cosines of a position, then its sines.
+   *
+   * @param angles of a position, see {@link #frequencies}
+   * @param into receives {@code [width]} numbers
+   * @param at where
+   */
+  public void turn(int position, float[] angles, float[] into, int at) {
+    int half = width / 2;
+    for (int i = 0; i < half; i++) {
+      float angle = position * angles[i];
+      into[at + i] = (float) (Math.cos(angle) * amplitude);
+      into[at + half + i] = (float) (Math.sin(angle) * amplitude);
+    }
   }
 
   /** Writes the graph down. */

@@ -1,5 +1,6 @@
 package dev.filigree.kernel.image;
 
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.DataDependentException;
@@ -136,16 +137,32 @@ public record Resize(boolean upsample) implements Operator {
     Node node = binding.node();
     Tensor x = binding.input(0);
     Tensor y = binding.output();
-    int rank = x.shape().rank();
-    Inputs inputs = Axes.known(binding);
+    Taps[] taps = taps(node, Axes.known(binding), x.shape(), y.shape());
+    return new Resampler(x, y, taps, outside(node));
+  }
+
+  /** What places outside the input hold. */
+  public static float outside(Node node) {
+    return node.floatAttribute("extrapolation_value", 0);
+  }
+
+  /**
+   * Which elements of the input each element of the result is made of, axis by axis.
+   *
+   * @param x extents of the input
+   * @param y extents of the result
+   */
+  public Taps[] taps(Node node, Inputs inputs, Shape x, Shape y) {
+    int rank = x.rank();
     List<Long> axes = axes(node, rank);
     List<Double> scales = sizes(inputs).isPresent() ? null : scales(node, inputs);
-    List<Double> roi = binding.has(ROI) && !upsample ? inputs.required(ROI).reals() : null;
-    Resampling resampling = Resampling.of(node, binding.opset());
+    List<Double> roi =
+        inputs.type(ROI).isPresent() && !upsample ? inputs.required(ROI).reals() : null;
+    Resampling resampling = Resampling.of(node, inputs.opset());
     Taps[] taps = new Taps[rank];
     for (int axis = 0; axis < rank; axis++) {
-      long from = x.shape().extent(axis);
-      long to = y.shape().extent(axis);
+      long from = x.extent(axis);
+      long to = y.extent(axis);
       int given = axes.indexOf((long) axis);
       double scale = given < 0 ? 1 : scales == null ? (double) to / from : scales.get(given);
       boolean cropped = roi != null && given >= 0 && roi.size() == 2 * axes.size();
@@ -156,7 +173,6 @@ public record Resize(boolean upsample) implements Operator {
               ? Taps.same(from)
               : resampling.taps(from, to, scale, start, end);
     }
-    double outside = node.floatAttribute("extrapolation_value", 0);
-    return new Resampler(x, y, taps, outside);
+    return taps;
   }
 }

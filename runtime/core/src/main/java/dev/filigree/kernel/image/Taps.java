@@ -6,7 +6,7 @@ package dev.filigree.kernel.image;
  * @param elements of the input, for each element of the result; null where it lies outside
  * @param weights of those elements
  */
-record Taps(int[][] elements, double[][] weights) {
+public record Taps(int[][] elements, double[][] weights) {
   private static final double[] ONE = {1};
 
   /** Every element stays itself. */

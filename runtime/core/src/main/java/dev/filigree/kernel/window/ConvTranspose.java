@@ -23,9 +23,6 @@ public final class ConvTranspose implements Operator {
     return 2;
   }
 
-  /** The window as a convolution back from the output would have it, and the output's extents. */
-  private record Geometry(long[] kernel, long[] strides, long[] dilations, long[] before) {}
-
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
@@ -102,7 +99,15 @@ public final class ConvTranspose implements Operator {
         : pads[axis] + pads[axis + rank];
   }
 
-  private static Geometry geometry(Node node, long[] kernel, Tensor x, Tensor y) {
+  /**
+   * The window as a convolution back from the result would have it.
+   *
+   * @param x type of the input
+   * @param w type of the weights
+   * @param y type of the result
+   */
+  public static Window window(Node node, ValueType x, ValueType w, ValueType y) {
+    long[] kernel = Conv.kernel(node, x, w);
     int rank = kernel.length;
     long[] strides = Window.positive(node, "strides", rank);
     long[] before = new long[rank];
@@ -110,15 +115,16 @@ public final class ConvTranspose implements Operator {
     boolean computed = auto.startsWith("SAME") || node.attributes().containsKey("output_shape");
     for (int axis = 0; axis < rank; axis++) {
       if (computed) {
-        long full =
-            (x.shape().extent(axis + 2) - 1) * strides[axis] + unstrided(node, kernel, axis);
-        long total = Math.max(0, full - y.shape().extent(axis + 2));
+        long full = (x.dim(axis + 2).value() - 1) * strides[axis] + unstrided(node, kernel, axis);
+        long total = Math.max(0, full - y.dim(axis + 2).value());
         before[axis] = auto.equals("SAME_UPPER") ? total / 2 : total - total / 2;
       } else if (!auto.equals("VALID")) {
         before[axis] = Window.pads(node, rank)[axis];
       }
     }
-    return new Geometry(kernel, strides, Window.positive(node, "dilations", rank), before);
+    long[] outputs = new long[rank];
+    Arrays.setAll(outputs, axis -> y.dim(axis + 2).value());
+    return new Window(kernel, strides, Window.positive(node, "dilations", rank), before, outputs);
   }
 
   @Override
@@ -128,10 +134,13 @@ public final class ConvTranspose implements Operator {
     Tensor w = binding.input(1);
     Tensor bias = binding.has(2) ? binding.input(2) : null;
     Tensor y = binding.output();
-    long[] kernel =
-        Conv.kernel(node, ValueType.of(x.dtype(), x.shape()), ValueType.of(w.dtype(), w.shape()));
-    Geometry geometry = geometry(node, kernel, x, y);
-    int rank = kernel.length;
+    Window window =
+        window(
+            node,
+            ValueType.of(x.dtype(), x.shape()),
+            ValueType.of(w.dtype(), w.shape()),
+            ValueType.of(y.dtype(), y.shape()));
+    int rank = window.rank();
     long[] in = Arrays.copyOfRange(x.shape().extents(), 2, rank + 2);
     long[] out = Arrays.copyOfRange(y.shape().extents(), 2, rank + 2);
     long group = Conv.group(node);
@@ -142,7 +151,7 @@ public final class ConvTranspose implements Operator {
     long taps = Elements.product(w.shape(), 2, rank + 2);
     double[] plane = new double[outSize];
     Position element = new Position(in);
-    Position tap = new Position(kernel);
+    Position tap = new Position(window.kernel());
     long[] outSteps = Shape.of(out).strides();
     return () -> {
       for (long n = 0; n < x.shape().extent(0); n++) {
@@ -157,7 +166,7 @@ public final class ConvTranspose implements Operator {
               double value = x.getDouble(at + i);
               tap.reset();
               for (long t = 0; t < taps; t++) {
-                long target = target(geometry, element, tap, out, outSteps);
+                long target = target(window, element, tap, out, outSteps);
                 if (target >= 0) {
                   plane[(int) target] += value * w.getDouble(filter + t);
                 }
@@ -176,13 +185,13 @@ public final class ConvTranspose implements Operator {
 
   /** The element of the output that an input element reaches through a tap, or -1 outside. */
   private static long target(
-      Geometry geometry, Position element, Position tap, long[] out, long[] steps) {
+      Window window, Position element, Position tap, long[] out, long[] steps) {
     long target = 0;
     for (int axis = 0; axis < out.length; axis++) {
       long at =
-          element.at(axis) * geometry.strides[axis]
-              + tap.at(axis) * geometry.dilations[axis]
-              - geometry.before[axis];
+          element.at(axis) * window.strides()[axis]
+              + tap.at(axis) * window.dilations()[axis]
+              - window.before()[axis];
       if (at < 0 || at >= out[axis]) {
         return -1;
       }

@@ -36,6 +36,13 @@ public final class Cublas implements AutoCloseable {
     call("start cuBLAS", () -> JCublas2.cublasCreate(handle));
   }
 
+  /** The library's own number for its version. */
+  public synchronized int version() {
+    int[] version = new int[1];
+    call("ask cuBLAS for its version", () -> JCublas2.cublasGetVersion(handle, version));
+    return version[0];
+  }
+
   /** The library in a context; empty where the machine lacks it. */
   public static Optional<Cublas> open(CudaContext context) {
     return JCudaLibrary.CUBLAS.optional(() -> new Cublas(context));

@@ -37,6 +37,13 @@ public final class Cusparse implements AutoCloseable {
     call("start cuSPARSE", () -> JCusparse.cusparseCreate(handle));
   }
 
+  /** The library's own number for its version. */
+  public synchronized int version() {
+    int[] version = new int[1];
+    call("ask cuSPARSE for its version", () -> JCusparse.cusparseGetVersion(handle, version));
+    return version[0];
+  }
+
   /** The library in a context; empty where the machine lacks it. */
   public static Optional<Cusparse> open(CudaContext context) {
     return JCudaLibrary.CUSPARSE.optional(() -> new Cusparse(context));

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -87,6 +88,11 @@ public record PackedWeights(
   /** The forms weights can be packed in under activations of a type, the smallest first. */
   public static List<WeightsForm> forms(Weights weights, ActivationType activation) {
     return StoredRows.forms(weights, activation);
+  }
+
+  /** Why weights cannot be had as they are stored, so that they are unpacked; empty if they can. */
+  public static Optional<String> obstacle(Weights weights) {
+    return StoredRows.obstacle(weights);
   }
 
   /** What goes to the device, by the names of the kernels' parameters; without what is empty. */

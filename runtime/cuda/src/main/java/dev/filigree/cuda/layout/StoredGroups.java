@@ -7,6 +7,7 @@ import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * Integers of at most four bits with a scale and a zero point for each group along K. A group's
@@ -37,6 +38,23 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
     return values.bits() <= BITS
         && values.groupOf().byteSize() == 0
         && (isOneGroup(values) || values.group() % perStep == 0);
+  }
+
+  /** What keeps kernels from taking them; empty if nothing does. */
+  static Optional<String> obstacle(PackedIntegers values, Structure structure) {
+    if (fit(values, structure)) {
+      return Optional.empty();
+    }
+    if (values.bits() > BITS) {
+      return Optional.of(values.bits() + "-bit integers, where kernels take up to " + BITS);
+    }
+    return Optional.of(
+        values.groupOf().byteSize() != 0
+            ? "groups in the order of activations, where kernels take that of the columns"
+            : "groups of "
+                + values.group()
+                + " stored values, where kernels take multiples of "
+                + perStep(structure));
   }
 
   private static boolean isOneGroup(PackedIntegers values) {

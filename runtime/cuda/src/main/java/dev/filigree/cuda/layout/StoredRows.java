@@ -20,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The bits of a layer's stored weights, row by row, in one of the encodings kernels take. */
 interface StoredRows {
@@ -121,6 +122,14 @@ interface StoredRows {
               (CodeValues) values(weights),
               activation == ActivationType.F16 ? DType.F16 : DType.BF16);
     };
+  }
+
+  /** Why integers by group run unpacked; empty where kernels take them or there are none. */
+  static Optional<String> obstacle(Weights weights) {
+    Structure structure = weights instanceof Sparse24 ? Structure.SPARSE24 : Structure.DENSE;
+    return values(weights) instanceof PackedIntegers integers
+        ? StoredGroups.obstacle(integers, structure)
+        : Optional.empty();
   }
 
   /** The encoded values; null for what is unpacked to floats. */

@@ -25,6 +25,7 @@ final class DeviceConstants implements AutoCloseable {
   private final Map<String, DeviceMemory> vectors = new HashMap<>();
   private final Map<String, DeviceMemory> tables = new HashMap<>();
   private final Map<Tensor, Map<DType, DeviceMemory>> tensors = new IdentityHashMap<>();
+  private final Map<String, Tensor> named = new HashMap<>();
   private long bytes;
 
   DeviceConstants(CudaContext context) {
@@ -73,6 +74,11 @@ final class DeviceConstants implements AutoCloseable {
       tables.put(name, known);
     }
     return known.address();
+  }
+
+  /** A tensor in rows of an element type that plans make anew, by a name that says what it is. */
+  DeviceTensor tensor(String name, Tensor tensor, DType dtype) {
+    return tensor(named.computeIfAbsent(name, unused -> tensor), dtype);
   }
 
   /** A tensor in rows of an element type. */

@@ -3,6 +3,7 @@ package dev.filigree.cuda.plan;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.cuda.operation.CachedAttention;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Launch;
 import dev.filigree.cuda.operation.Movement;
@@ -37,6 +38,7 @@ final class DevicePlanner {
   private final Precision precision;
   private final Folding folding;
   private final Map<String, Map<DType, DeviceTensor>> places = new HashMap<>();
+  private final ImagePlaces images;
   private final List<Buffer> buffers = new ArrayList<>();
 
   /** Buffers that the step added next reads. */
@@ -53,6 +55,7 @@ final class DevicePlanner {
     this.folding = folding;
     this.types = folding.types();
     this.precision = new Precision(graph);
+    this.images = new ImagePlaces(this, device);
   }
 
   /**
@@ -62,11 +65,21 @@ final class DevicePlanner {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   static Optional<DevicePlan> plan(Graph graph, Map<String, Shape> shapes, DeviceState device) {
-    return Folding.of(graph, shapes)
-        .map(folding -> new DevicePlanner(graph, device, folding).plan());
+    return plan(graph, shapes, device, null);
   }
 
-  private DevicePlan plan() {
+  /**
+   * Plans a graph, a decoder's if there is a state.
+   *
+   * @param state of the decoder's runs, or null
+   */
+  static Optional<DevicePlan> plan(
+      Graph graph, Map<String, Shape> shapes, DeviceState device, CachedAttention.State state) {
+    return Folding.of(graph, shapes)
+        .map(folding -> new DevicePlanner(graph, device, folding).plan(state));
+  }
+
+  private DevicePlan plan(CachedAttention.State state) {
     // the words of look-ups are at the start of the arena, in every workspace
     Buffer words = new Buffer((long) graph.nodes().size() * Long.BYTES, -1);
     words.needUntil(Integer.MAX_VALUE);
@@ -76,7 +89,7 @@ final class DevicePlanner {
       place.buffer().needFromStart();
       inputs.add(place);
     }
-    OperatorRules rules = new OperatorRules(this, device);
+    OperatorRules rules = new OperatorRules(this, device, state);
     for (Node node : graph.nodes()) {
       if (!folding.fold(node) && !rules.plan(node)) {
         onHost(node);
@@ -145,7 +158,17 @@ final class DevicePlanner {
 
   /** Whether a value is on the device, as opposed to a constant. */
   boolean isComputed(String value) {
+    return places.containsKey(value) || images.has(value);
+  }
+
+  /** Whether a value lies in rows on the device. */
+  boolean isInRows(String value) {
     return places.containsKey(value);
+  }
+
+  /** Values that lie as images. */
+  ImagePlaces images() {
+    return images;
   }
 
   /** The element type a value has on the device. */
@@ -181,6 +204,11 @@ final class DevicePlanner {
         dtype, shape, pitch, buffer(DeviceTensor.bytes(dtype, shape, pitch)), 0);
   }
 
+  /** Memory of some bytes that the next step makes. */
+  DeviceTensor bytes(long count) {
+    return temporary(DType.U8, Shape.of(count), Rows.pitch(DType.U8, Math.toIntExact(count)));
+  }
+
   /** Memory that the next step makes. */
   Buffer buffer(long bytes) {
     Buffer buffer = new Buffer(Math.max(1, bytes), steps.size());
@@ -207,6 +235,9 @@ final class DevicePlanner {
    */
   DeviceTensor use(String value, DType dtype) {
     Map<DType, DeviceTensor> known = places.get(value);
+    if (known == null && images.has(value)) {
+      return keep(images.rows(value, dtype));
+    }
     if (known == null) {
       Tensor tensor = constant(value).orElseGet(() -> graph.constants().get(value).toTensor());
       return device.constants().tensor(tensor, dtype);
@@ -214,14 +245,9 @@ final class DevicePlanner {
     DeviceTensor place = known.get(dtype);
     if (place == null) {
       DeviceTensor other = known.values().iterator().next();
-      if (other.buffer() != null) {
-        other.buffer().needUntil(steps.size());
-      }
       DeviceTensor converted = define(value, dtype);
-      steps.add(
-          new DeviceStep.OnDevice(
-              arena ->
-                  Elementwise.cast(device.kernels(), other.on(arena), converted.on(arena))::into));
+      before(
+          other, arena -> Elementwise.cast(device.kernels(), other.on(arena), converted.on(arena)));
       place = converted;
     }
     return keep(place);
@@ -253,6 +279,16 @@ final class DevicePlanner {
   @FunctionalInterface
   interface LaunchBinder {
     Launch bind(long arena);
+  }
+
+  /**
+   * Adds a launch that reads one tensor alone, in front of the step whose operands are gathered.
+   */
+  void before(DeviceTensor from, LaunchBinder binder) {
+    if (from.buffer() != null) {
+      from.buffer().needUntil(steps.size());
+    }
+    steps.add(new DeviceStep.OnDevice(arena -> binder.bind(arena)::into));
   }
 
   /** Adds a launch that reads all that was used since the last step. */

@@ -26,7 +26,7 @@ import java.util.stream.Stream;
  */
 public final class DeviceRunner implements Runner {
   /** Name of the kernel set, and what lets the dispatch choose among them. */
-  private static final String KERNELS = "cuda";
+  static final String KERNELS = "cuda";
 
   private final Graph graph;
   private final SessionOptions options;
@@ -74,7 +74,7 @@ public final class DeviceRunner implements Runner {
       this.store =
           context.properties().isSimulated()
               ? Optional.empty()
-              : Optional.of(MeasurementStore.of(context.properties()));
+              : Optional.of(MeasurementStore.of(context.properties(), device.libraries()));
       store.ifPresent(each -> device.dispatch().times().addAll(each.load()));
     } catch (RuntimeException | Error failed) {
       context.close();
@@ -83,19 +83,22 @@ public final class DeviceRunner implements Runner {
   }
 
   /** How the names of the kernels of linear layers must begin. */
-  private static String wanted(SessionOptions options) {
+  static String wanted(SessionOptions options) {
     String kernels = options.kernels();
     if (kernels.isEmpty() || kernels.equals(KERNELS)) {
       return "";
     }
+    KernelManifest manifest = KernelManifest.load();
     List<String> names =
-        Stream.concat(
-                KernelManifest.load().of("linear").stream().map(KernelEntry::entry),
+        Stream.of(
+                manifest.of("linear").stream().map(KernelEntry::entry),
+                manifest.of(ConvolutionDispatch.OPERATION).stream().map(KernelEntry::entry),
                 Stream.of(CublasOption.NAME, CusparseOption.NAME))
+            .flatMap(each -> each)
             .toList();
     if (names.stream().noneMatch(name -> name.startsWith(kernels))) {
       throw new InputException(
-          "no kernels '" + kernels + "' of linear layers on a GPU",
+          "no kernels '" + kernels + "' of linear layers or convolutions on a GPU",
           "choose '" + KERNELS + "' for the fastest, or the start of one of " + names);
     }
     return kernels;
@@ -108,7 +111,7 @@ public final class DeviceRunner implements Runner {
 
   @Override
   public synchronized long packedBytes() {
-    return device.dispatch().bytes() + device.constants().bytes();
+    return device.dispatch().bytes() + device.convolutions().bytes() + device.constants().bytes();
   }
 
   @Override

@@ -13,6 +13,7 @@ import dev.filigree.weights.Weights;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * What all plans of a session share on the device: its context, the kernels, the weights and
@@ -23,6 +24,7 @@ final class DeviceState implements AutoCloseable {
   private final KernelLibrary library;
   private final OperationKernels kernels;
   private final LinearDispatch dispatch;
+  private final ConvolutionDispatch convolutions;
   private final DeviceConstants constants;
   private final Map<String, Weights> matrices = new HashMap<>();
 
@@ -32,14 +34,17 @@ final class DeviceState implements AutoCloseable {
   /**
    * Takes over the context.
    *
-   * @param wanted how the names of the kernels of linear layers begin; empty for any
+   * @param wanted how the names of the kernels of linear layers begin, or of those of convolutions;
+   *     empty for any
    */
   DeviceState(CudaContext context, String wanted) {
     KernelManifest manifest = KernelManifest.load();
     this.context = context;
     this.library = new KernelLibrary(context);
     this.kernels = new OperationKernels(library, manifest);
-    this.dispatch = new LinearDispatch(this, manifest, wanted);
+    boolean ofConvolutions = wanted.startsWith(ConvolutionDispatch.OPERATION);
+    this.dispatch = new LinearDispatch(this, manifest, ofConvolutions ? "" : wanted);
+    this.convolutions = new ConvolutionDispatch(this, manifest, ofConvolutions ? wanted : "");
     this.constants = new DeviceConstants(context);
   }
 
@@ -67,12 +72,24 @@ final class DeviceState implements AutoCloseable {
     return cusparse;
   }
 
+  /** NVIDIA's libraries that there are, with their versions, for who keeps measurements of them. */
+  String libraries() {
+    String dense = cublas().map(library -> "cublas " + library.version()).orElse("no cublas");
+    String sparse =
+        cusparse().map(library -> "cusparse " + library.version()).orElse("no cusparse");
+    return dense + ", " + sparse;
+  }
+
   OperationKernels kernels() {
     return kernels;
   }
 
   LinearDispatch dispatch() {
     return dispatch;
+  }
+
+  ConvolutionDispatch convolutions() {
+    return convolutions;
   }
 
   DeviceConstants constants() {
@@ -100,12 +117,18 @@ final class DeviceState implements AutoCloseable {
     return Optional.ofNullable(known);
   }
 
+  /** Weights made of a constant, the same object each time. */
+  Weights rows(String value, Supplier<Weights> maker) {
+    return matrices.computeIfAbsent(value, unused -> maker.get());
+  }
+
   /** Ends everything, also after a failure that the context did not survive. */
   @Override
   public void close() {
     try (context) {
       closeLibraries();
       dispatch.close();
+      convolutions.close();
       constants.close();
       library.close();
     }

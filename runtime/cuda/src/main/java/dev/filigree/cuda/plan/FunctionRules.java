@@ -48,14 +48,31 @@ final class FunctionRules {
     if (attributes.isEmpty()) {
       return false;
     }
-    DeviceTensor in = planner.use(node.inputs().getFirst(), planner.deviceType(node.output()));
-    DeviceTensor y = planner.define(node.output());
+    DType dtype = planner.deviceType(node.output());
+    boolean images = planner.images().lead(node);
+    String x = node.inputs().getFirst();
+    DeviceTensor in = images ? planner.images().use(x, dtype) : planner.use(x, dtype);
+    DeviceTensor y = define(node, dtype, images);
     planner.launch(
         arena ->
             Elementwise.unary(
                 kernels, operation.get(), attributes.get(), in.on(arena), y.on(arena)));
     planner.explain(node, "unary_" + y.dtype(), "element by element");
     return true;
+  }
+
+  private DeviceTensor define(Node node, DType dtype, boolean image) {
+    return image
+        ? planner.images().define(node.output(), dtype)
+        : planner.define(node.output(), dtype);
+  }
+
+  /** An operand of a function of several, as it lies or as an image. */
+  private ImagePlaces.Operand operand(Node node, int input, DType dtype, boolean image) {
+    String value = node.inputs().get(input);
+    return image
+        ? planner.images().operand(value, dtype, planner.type(node.output()).rank())
+        : planner.use(value, dtype)::view;
   }
 
   /** What a function takes beside its operand, with ONNX's defaults; nothing if data decides. */
@@ -114,9 +131,10 @@ final class FunctionRules {
     if (operation.isEmpty() || node.inputs().size() != 2 || !isComputable(dtype)) {
       return false;
     }
-    DeviceTensor a = planner.use(node.inputs().get(0), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor y = planner.define(node.output());
+    boolean images = planner.images().lead(node);
+    ImagePlaces.Operand a = operand(node, 0, dtype, images);
+    ImagePlaces.Operand b = operand(node, 1, dtype, images);
+    DeviceTensor y = define(node, dtype, images);
     planner.launch(
         arena ->
             Elementwise.binary(

@@ -1,7 +1,6 @@
 package dev.filigree.cuda.plan;
 
 import dev.filigree.InputException;
-import dev.filigree.cuda.driver.GpuProperties;
 import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.cuda.layout.PackedWeights;
 import dev.filigree.kernels.cuda.ActivationType;
@@ -123,7 +122,7 @@ final class LinearDispatch implements AutoCloseable {
     Weights weights = layer.weights();
     List<LinearOption> all = new ArrayList<>();
     for (KernelEntry kernel : manifest.of("linear")) {
-      if (isRunnable(kernel, layer)) {
+      if (model.isRunnable(kernel, layer.tokens())) {
         if (kernel.weights().orElseThrow().structure() == WeightsForm.Structure.CSR) {
           addSparse(kernel, layer, all);
         } else {
@@ -154,22 +153,13 @@ final class LinearDispatch implements AutoCloseable {
     return all;
   }
 
-  /** What the manifest says against the device and the layer. */
-  private boolean isRunnable(KernelEntry kernel, LinearLayer layer) {
-    GpuProperties gpu = device.context().properties();
-    return kernel.minimumArchitecture() <= gpu.architecture()
-        && kernel.sharedBytes() + kernel.staticSharedBytes() <= gpu.sharedBytesPerBlock()
-        && layer.tokens() >= kernel.tokensFrom()
-        && layer.tokens() <= kernel.tokensTo();
-  }
-
   private void addTensorCore(KernelEntry kernel, LinearLayer layer, List<LinearOption> into) {
     Weights weights = layer.weights();
     WeightsForm form = kernel.weights().orElseThrow();
     if (!PackedWeights.forms(weights, kernel.activation().orElseThrow()).contains(form)) {
       return;
     }
-    double bytes = weightBytes(form, weights);
+    double bytes = weightBytes(form, (double) weights.rows() * weights.columns());
     LinearGrid whole = LinearGrid.of(kernel, weights.rows(), weights.columns(), layer.tokens());
     into.add(
         new TensorCoreOption(
@@ -213,8 +203,8 @@ final class LinearDispatch implements AutoCloseable {
     return kept;
   }
 
-  private static double weightBytes(WeightsForm form, Weights weights) {
-    double dense = (double) weights.rows() * weights.columns();
+  /** Bytes of so many weights in a form, zeros included. */
+  static double weightBytes(WeightsForm form, double dense) {
     boolean sparse = form.structure() == WeightsForm.Structure.SPARSE24;
     double valueBytes =
         switch (form.values()) {
@@ -244,11 +234,17 @@ final class LinearDispatch implements AutoCloseable {
         bestMicros = own;
       }
     }
-    return new Choice(best, reason(best, options, micros), candidates);
+    return new Choice(best, reason(layer, best, options, micros), candidates);
   }
 
-  private String reason(LinearOption best, List<LinearOption> options, Map<String, Double> micros) {
+  private String reason(
+      LinearLayer layer,
+      LinearOption best,
+      List<LinearOption> options,
+      Map<String, Double> micros) {
     StringBuilder reason = new StringBuilder(best.weights()).append(" weights");
+    PackedWeights.obstacle(layer.weights())
+        .ifPresent(why -> reason.append(", unpacked: the file has ").append(why));
     if (!wanted.isEmpty()) {
       return reason.append("; asked for by the session").toString();
     }

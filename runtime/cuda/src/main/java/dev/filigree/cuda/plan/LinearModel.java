@@ -36,6 +36,14 @@ final class LinearModel {
     this.gpu = gpu;
   }
 
+  /** Whether the device takes a kernel, and the kernel so many tokens. */
+  boolean isRunnable(KernelEntry kernel, int tokens) {
+    return kernel.minimumArchitecture() <= gpu.architecture()
+        && kernel.sharedBytes() + kernel.staticSharedBytes() <= gpu.sharedBytesPerBlock()
+        && tokens >= kernel.tokensFrom()
+        && tokens <= kernel.tokensTo();
+  }
+
   /** Blocks of a kernel that fit on the device at a time. */
   int resident(KernelEntry kernel) {
     int shared = kernel.sharedBytes() + kernel.staticSharedBytes() + RESERVED_SHARED_BYTES;
@@ -54,14 +62,34 @@ final class LinearModel {
    * @param weightBytes of all weights in the kernel's form
    */
   double micros(KernelEntry kernel, LinearGrid grid, int rows, int tokens, double weightBytes) {
+    double columns = (double) grid.kTiles() * kernel.tile().orElseThrow().k();
+    return micros(kernel, grid, rows, tokens, weightBytes, tokens * columns * elementBytes(kernel));
+  }
+
+  private static int elementBytes(KernelEntry kernel) {
+    return kernel.activation().orElseThrow() == ActivationType.I8 ? 1 : 2;
+  }
+
+  /**
+   * Predicted microseconds of a kernel whose activations are fewer in memory than it multiplies by.
+   *
+   * @param activationBytes of them
+   */
+  double micros(
+      KernelEntry kernel,
+      LinearGrid grid,
+      int rows,
+      int tokens,
+      double weightBytes,
+      double activationBytes) {
     Tile tile = kernel.tile().orElseThrow();
-    int elementBytes = kernel.activation().orElseThrow() == ActivationType.I8 ? 1 : 2;
+    int elementBytes = elementBytes(kernel);
     double columns = (double) grid.kTiles() * tile.k();
     double tilesTokens = Math.ceilDiv(tokens, tile.tokens());
     double tilesOut = Math.ceilDiv(rows, tile.out());
     // operands pass from the second-level cache to the multiprocessors once for each tile
     double l2Bytes = weightBytes * tilesTokens + tilesOut * tokens * columns * elementBytes;
-    double memoryBytes = weightBytes + tokens * columns * elementBytes + 2.0 * rows * tokens;
+    double memoryBytes = weightBytes + activationBytes + 2.0 * rows * tokens;
     double partialBytes = grid.isShared() ? 2.0 * grid.blocks() * grid.slotBytes() : 0;
     double memoryMicros =
         (memoryBytes + partialBytes) / (bandwidth() * BANDWIDTH_SHARE)

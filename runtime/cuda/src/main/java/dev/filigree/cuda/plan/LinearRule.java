@@ -81,7 +81,7 @@ final class LinearRule {
     DeviceTensor residual = node.input(Linear.RESIDUAL).map(planner::use).orElse(null);
     DeviceTensor y = planner.define(node.output());
     long workspaceBytes = option.workspaceBytes(device, weights);
-    DeviceTensor workspace = workspaceBytes == 0 ? null : bytes(workspaceBytes);
+    DeviceTensor workspace = workspaceBytes == 0 ? null : planner.bytes(workspaceBytes);
     planner.add(
         new DeviceStep.OnDevice(
             arena ->
@@ -96,12 +96,6 @@ final class LinearRule {
                         residual == null ? null : residual.on(arena),
                         y.on(arena),
                         workspace == null ? 0 : workspace.address(arena)))));
-  }
-
-  /** Memory of some bytes for the next step. */
-  private DeviceTensor bytes(long count) {
-    return planner.temporary(
-        DType.U8, Shape.of(count), Math.toIntExact(Math.ceilDiv(count, 16) * 16));
   }
 
   private Levels levels(String value, int tokens) {

@@ -22,24 +22,29 @@ import tools.jackson.databind.node.ObjectNode;
  * driver and text of the kernels. A file appears whole or not at all; one that is damaged, or that
  * cannot be written, costs a measurement and nothing else.
  *
- * @param file of this device, driver and kernels
+ * @param file of this device, driver, libraries and kernels
  * @param key what it must say it is of
  */
 record MeasurementStore(Path file, Map<String, String> key) {
   private static final System.Logger LOG = System.getLogger(MeasurementStore.class.getName());
   private static final JsonMapper JSON = JsonMapper.builder().build();
 
-  /** The user's file for a device. */
-  static MeasurementStore of(GpuProperties gpu) {
-    return of(gpu, NativeFolder.ofUser("cuda").candidates().getFirst());
+  /**
+   * The user's file for a device.
+   *
+   * @param libraries those of NVIDIA and their versions: another release is as fast as it is
+   */
+  static MeasurementStore of(GpuProperties gpu, String libraries) {
+    return of(gpu, libraries, NativeFolder.ofUser("cuda").candidates().getFirst());
   }
 
   /** The file for a device in a folder. */
-  static MeasurementStore of(GpuProperties gpu, Path folder) {
+  static MeasurementStore of(GpuProperties gpu, String libraries, Path folder) {
     Map<String, String> key =
         Map.of(
             "device", gpu.name(),
             "driver", Integer.toString(gpu.driverVersion()),
+            "libraries", libraries,
             "kernels", KernelReport.kernelHash());
     String name = HexFormat.of().toHexDigits(key.hashCode());
     return new MeasurementStore(folder.resolve("measured-" + name + ".json"), key);

@@ -18,6 +18,8 @@ final class MovementRules {
   /** Axes that kernels walk through however they lie. */
   static final int MOST_AXES = 6;
 
+  private static final int IMAGE_AXES = 4;
+
   private final DevicePlanner planner;
   private final OperationKernels kernels;
 
@@ -106,23 +108,28 @@ final class MovementRules {
 
   private boolean concat(Node node) {
     int rank = planner.type(node.output()).rank();
-    int axis = Axes.normalise(node, node.intAttribute("axis", 0), rank);
+    int ofGraph = Axes.normalise(node, node.intAttribute("axis", 0), rank);
+    boolean images = planner.images().lead(node);
+    int axis = images ? ImagePlaces.axis(ofGraph, rank) : ofGraph;
+    int lastAxis = images ? IMAGE_AXES - 1 : rank - 1;
+    DType dtype = planner.deviceType(node.output());
     DeviceTensor y = null;
     long at = 0;
-    long last = planner.type(node.output()).shape().extent(axis);
+    long last = planner.type(node.output()).shape().extent(ofGraph);
     for (String value : node.inputs()) {
-      long extent = planner.type(value).shape().extent(axis);
+      long extent = planner.type(value).shape().extent(ofGraph);
       if (extent == 0) {
         continue;
       }
-      DeviceTensor part = planner.use(value, planner.deviceType(node.output()));
+      ImagePlaces.Operand part =
+          images ? planner.images().operand(value, dtype, rank) : planner.use(value, dtype)::view;
       // the result is made by the first copy, and the others must not find its memory taken
-      DeviceTensor whole = y == null ? planner.define(node.output()) : planner.keep(y);
+      DeviceTensor whole = y == null ? define(node, dtype, images) : planner.keep(y);
       y = whole;
       long start = at;
       at += extent;
-      boolean alongRows = axis == rank - 1;
-      int columns = DeviceTensor.columns(part.shape());
+      boolean alongRows = axis == lastAxis;
+      int columns = alongRows ? Math.toIntExact(extent) : whole.columns();
       // the part that ends the rows writes the zeros behind them
       int width = !alongRows ? whole.pitch() : at < last ? columns : whole.pitch() - (int) start;
       planner.launch(
@@ -135,6 +142,12 @@ final class MovementRules {
     }
     explain(node, y);
     return true;
+  }
+
+  private DeviceTensor define(Node node, DType dtype, boolean image) {
+    return image
+        ? planner.images().define(node.output(), dtype)
+        : planner.define(node.output(), dtype);
   }
 
   private boolean split(Node node) {

@@ -62,6 +62,7 @@ final class OperationBench implements AutoCloseable {
   private final int rows;
   private final int columns;
   private final List<Case> cases = new ArrayList<>();
+  private final NetworkBench network;
 
   /**
    * Memory and launches.
@@ -83,6 +84,8 @@ final class OperationBench implements AutoCloseable {
       normalisations();
       networks();
       sparsity();
+      network = new NetworkBench(device, Math.max(1, rows / 128));
+      cases.addAll(network.cases());
     } catch (RuntimeException | Error failed) {
       memory.close();
       throw failed;
@@ -304,6 +307,8 @@ final class OperationBench implements AutoCloseable {
 
   @Override
   public void close() {
-    memory.close();
+    try (memory) {
+      network.close();
+    }
   }
 }

@@ -3,6 +3,7 @@ package dev.filigree.cuda.plan;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.cuda.operation.Attention;
+import dev.filigree.cuda.operation.CachedAttention;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Softmax;
@@ -26,8 +27,16 @@ final class OperatorRules {
   private final MovementRules movements;
   private final ReductionRules reductions;
   private final RowRules rows;
+  private final ConvolutionRules convolutions;
+  private final ImageRules images;
+  private final SequenceRules sequences;
 
-  OperatorRules(DevicePlanner planner, DeviceState device) {
+  /**
+   * Rules.
+   *
+   * @param state of a decoder's runs, or null
+   */
+  OperatorRules(DevicePlanner planner, DeviceState device, CachedAttention.State state) {
     this.planner = planner;
     this.device = device;
     this.kernels = device.kernels();
@@ -36,6 +45,9 @@ final class OperatorRules {
     this.movements = new MovementRules(planner, kernels);
     this.reductions = new ReductionRules(planner, kernels);
     this.rows = new RowRules(planner, device);
+    this.convolutions = new ConvolutionRules(planner, device);
+    this.images = new ImageRules(planner, device);
+    this.sequences = new SequenceRules(planner, device, state);
   }
 
   /** Plans a node; false if the device has no kernel for it. */
@@ -55,7 +67,13 @@ final class OperatorRules {
       case "Where" -> functions.where(node);
       case "MatMul" -> reductions.multiply(node);
       case "Softmax", "LogSoftmax" -> softmax(node);
-      default -> movements.plan(node) || reductions.reduce(node) || functions.plan(node);
+      default ->
+          convolutions.plan(node)
+              || images.plan(node)
+              || sequences.plan(node)
+              || movements.plan(node)
+              || reductions.reduce(node)
+              || functions.plan(node);
     };
   }
 

@@ -5,7 +5,9 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.fused.Attention;
+import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
+import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.shape.View;
 import java.util.HashSet;
 import java.util.List;
@@ -27,7 +29,17 @@ import java.util.Set;
  */
 final class Precision {
   private static final Set<String> FOLLOWED =
-      Set.of("Add", "Sub", "Mul", "Div", "Where", "Neg", "Expand", "Transpose", "Cast");
+      Set.of(
+          "Add",
+          "Sub",
+          "Mul",
+          "Div",
+          "Where",
+          "Neg",
+          "Expand",
+          "Transpose",
+          "Cast",
+          LastToken.TYPE);
 
   private final Set<String> exact = new HashSet<>();
   private final Set<String> rounded = new HashSet<>();
@@ -35,7 +47,7 @@ final class Precision {
   Precision(Graph graph) {
     Set<String> wide = new HashSet<>();
     for (Node node : graph.nodes()) {
-      if (node.isFused(Linear.TYPE) || node.type().equals(RowRules.NORMALIZATION)) {
+      if (node.isFused(Linear.TYPE) || isNormalization(node) || node.isFused(LastToken.TYPE)) {
         wide.add(node.output());
       }
     }
@@ -47,8 +59,7 @@ final class Precision {
         node.input(Attention.MASK).ifPresent(exact::add);
       } else if (node.isFused(Linear.TYPE)) {
         node.input(Linear.RESIDUAL).ifPresent(exact::add);
-      } else if (node.type().equals(RowRules.NORMALIZATION)
-          && wide.contains(node.inputs().getFirst())) {
+      } else if (isNormalization(node) && wide.contains(node.inputs().getFirst())) {
         exact.add(node.inputs().getFirst());
       } else if (exact.contains(node.output()) && isFollowed(node)) {
         exact.addAll(node.inputs());
@@ -58,7 +69,7 @@ final class Precision {
       for (int i = 0; i < node.inputs().size(); i++) {
         boolean wideOperand =
             node.isFused(Linear.TYPE) && i == Linear.RESIDUAL
-                || node.type().equals(RowRules.NORMALIZATION) && i == 0
+                || isNormalization(node) && i == 0
                 || isFollowed(node) && exact.contains(node.output());
         if (!wideOperand) {
           rounded.add(node.inputs().get(i));
@@ -75,6 +86,10 @@ final class Precision {
   /** Whether some node reads a value in f16. */
   boolean isReadRounded(String value) {
     return rounded.contains(value);
+  }
+
+  private static boolean isNormalization(Node node) {
+    return node.type().equals(RowRules.NORMALIZATION) || node.isFused(RootMeanSquare.TYPE);
   }
 
   private static boolean isFollowed(Node node) {

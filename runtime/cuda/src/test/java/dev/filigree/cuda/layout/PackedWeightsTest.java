@@ -16,6 +16,8 @@ import dev.filigree.weights.FragmentMetadata;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Mask;
 import dev.filigree.weights.Metadata24;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Sparse24;
 import java.io.IOException;
@@ -24,6 +26,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -206,5 +209,37 @@ class PackedWeightsTest {
     assertEquals(
         new WeightsForm(Structure.DENSE, Values.I8),
         PackedWeights.forms(weights, ActivationType.F16).getFirst());
+  }
+
+  private static Packed integers(int bits, int columns, int group, boolean ordered) {
+    int groups = Math.ceilDiv(columns, group);
+    int words = Math.ceilDiv(columns * bits, Integer.SIZE);
+    int[] groupOf = new int[columns];
+    for (int i = 0; ordered && i < columns; i++) {
+      groupOf[i] = (columns - 1 - i) / group;
+    }
+    return new Packed(
+        1,
+        columns,
+        new PackedIntegers(
+            bits,
+            columns,
+            group,
+            MemorySegment.ofArray(new int[words]),
+            DType.F32,
+            MemorySegment.ofArray(new float[groups]),
+            PackedIntegers.NONE,
+            ordered ? MemorySegment.ofArray(groupOf) : PackedIntegers.NONE));
+  }
+
+  @Test
+  void whatKernelsDoNotTakeOfIntegersIsSaid() {
+    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 32, false)));
+    String wide = PackedWeights.obstacle(integers(5, 128, 32, false)).orElseThrow();
+    assertTrue(wide.contains("5-bit"), wide);
+    String short24 = PackedWeights.obstacle(integers(4, 128, 24, false)).orElseThrow();
+    assertTrue(short24.contains("groups of 24"), short24);
+    String ordered = PackedWeights.obstacle(integers(4, 128, 32, true)).orElseThrow();
+    assertTrue(ordered.contains("order of activations"), ordered);
   }
 }

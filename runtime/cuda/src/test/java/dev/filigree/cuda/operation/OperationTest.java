@@ -94,7 +94,12 @@ abstract class OperationTest extends KernelTest {
 
   /** A tensor in rows on the device. */
   protected Rows upload(Tensor tensor) {
-    Rows rows = room(tensor.dtype(), tensor.shape(), 0);
+    return upload(tensor, 0);
+  }
+
+  /** The same with more accesses of 16 bytes between the rows. */
+  protected Rows upload(Tensor tensor, int further) {
+    Rows rows = room(tensor.dtype(), tensor.shape(), further);
     write(tensor, rows);
     return rows;
   }

