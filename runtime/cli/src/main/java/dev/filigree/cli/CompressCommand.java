@@ -29,6 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree compress minilm --recipe 2:4 -o minilm-2of4.filigree",
+      "  filigree compress minilm --recipe codebook-4bit --archive",
       "  filigree compress minilm --recipe 2:4-sparsegpt --calibration texts.txt",
       "  filigree compress model.onnx --recipe recipe.json --dry-run --json"
     })
@@ -38,6 +39,7 @@ final class CompressCommand implements Callable<Integer> {
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Calibrated calibrated;
+  @Mixin private Common.Archived archived;
   @Mixin private Common.Format format;
 
   @Option(
@@ -75,7 +77,7 @@ final class CompressCommand implements Callable<Integer> {
                 compressed.recipe.needsCalibration() ? calibrated.samples(model) : null,
                 options.threads(),
                 progress);
-        compression.write(file);
+        compression.write(file, archived.archive);
         progress.finish();
         double millis = (System.nanoTime() - start) / 1e6;
         report(compression, input, file, millis);

@@ -133,7 +133,17 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * @throws dev.filigree.OutputException if that fails
    */
   public void write(Path file) {
-    ContainerWriter writer = model.writer();
+    write(file, false);
+  }
+
+  /**
+   * Writes the compressed model, whole or not at all.
+   *
+   * @param archive whether entropy-coded, which is smaller and decoded again when it is opened
+   * @throws dev.filigree.OutputException if that fails
+   */
+  public void write(Path file, boolean archive) {
+    ContainerWriter writer = model.writer().archive(archive);
     for (Layer layer : layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;
