@@ -136,6 +136,14 @@ final class CompressCommand implements Callable<Integer> {
             .put("outputError", known(layer.outputError()))
             .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
       }
+      ArrayNode permuted = document.putArray("permuted");
+      for (Compression.Permuted layer : compression.permuted()) {
+        permuted
+            .addObject()
+            .put("name", layer.name())
+            .put("keptBefore", layer.keptBefore())
+            .put("kept", layer.kept());
+      }
       document.put("elapsedMillis", millis);
       Output.json(out, document);
       return;
@@ -156,6 +164,14 @@ final class CompressCommand implements Callable<Integer> {
     }
     table.print(out);
     out.println();
+    for (Compression.Permuted layer : compression.permuted()) {
+      out.println(
+          layer.name()
+              + ": inputs in another order, groups keep "
+              + Output.format("%.1f %%", 100 * layer.kept())
+              + " of the magnitude instead of "
+              + Output.format("%.1f %%", 100 * layer.keptBefore()));
+    }
     out.println(
         file
             + ": "

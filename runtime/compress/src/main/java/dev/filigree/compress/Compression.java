@@ -17,14 +17,33 @@ import java.util.Map;
  * @param model it was made from; must stay open
  * @param recipe that was applied
  * @param layers all matrices of the model, changed or not
+ * @param reordering of inputs that came before
  */
-public record Compression(Model model, Recipe recipe, List<Layer> layers) {
+public record Compression(Model model, Recipe recipe, List<Layer> layers, Reordering reordering) {
   /** Key under which a file tells its recipe. */
   public static final String RECIPE = "filigree.recipe";
 
   public Compression {
     layers = List.copyOf(layers);
   }
+
+  Compression(Model model, Recipe recipe, List<Layer> layers) {
+    this(model, recipe, layers, new Reordering(Map.of(), List.of(), Map.of()));
+  }
+
+  /** The layers whose inputs have another order now. */
+  public List<Permuted> permuted() {
+    return reordering.layers();
+  }
+
+  /**
+   * A layer whose inputs have another order.
+   *
+   * @param name of the layer
+   * @param keptBefore share of the sum of its magnitudes that N:M keeps in the order it had
+   * @param kept the same in the new order
+   */
+  public record Permuted(String name, double keptBefore, double kept) {}
 
   /**
    * What became of a matrix.
@@ -99,7 +118,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * original stays mapped until both are.
    */
   public Model toModel() {
-    Map<String, Constant> replacements = new LinkedHashMap<>();
+    Map<String, Constant> replacements = new LinkedHashMap<>(reordering.constants());
     for (Layer layer : layers) {
       if (layer.changed) {
         replacements.put(
@@ -110,7 +129,9 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
         replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
       }
     }
-    return model.with(replacements, Map.of(RECIPE, RecipeJson.write(recipe)));
+    Map<String, String> notes = new LinkedHashMap<>(reordering.notes());
+    notes.put(RECIPE, RecipeJson.write(recipe));
+    return model.with(replacements, notes);
   }
 
   private static Tensor bias(Layer layer) {
@@ -144,6 +165,8 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    */
   public void write(Path file, boolean archive) {
     ContainerWriter writer = model.writer().archive(archive);
+    reordering.constants().forEach((name, constant) -> writer.replace(name, constant.toTensor()));
+    reordering.notes().forEach(writer::metadata);
     for (Layer layer : layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;

@@ -165,7 +165,8 @@ final class LayerCompressor {
 
   private static Surgeon.Choice choice(Structure structure) {
     return switch (structure) {
-      case Structure.Groups(int keep, int of) -> new Surgeon.Choice.Groups(keep, of);
+      case Structure.Groups(int keep, int of, int shared) ->
+          new Surgeon.Choice.Groups(keep, of, shared);
       case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
           new Surgeon.Choice.Fraction(sparsity, scope == Structure.Scope.ROW);
       case Structure.Block block -> throw new IllegalStateException("refused by the stage");
@@ -173,7 +174,9 @@ final class LayerCompressor {
   }
 
   private boolean is24() {
-    return work.prune() != null && work.prune().structure().equals(Structure.TWO_OF_FOUR);
+    return work.prune() != null
+        && work.prune().structure() instanceof Structure.Groups groups
+        && groups.is24();
   }
 
   /** What an encoding cannot hold is refused with the layer's name. */

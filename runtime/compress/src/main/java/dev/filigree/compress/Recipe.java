@@ -62,6 +62,28 @@ public record Recipe(String name, List<Stage> stages) {
                 groups, Stage.Rounding.GPTQ, true, true, Stage.DAMPING, Targets.LINEAR),
             int8Tables));
     recipes.put("2:4", List.of(sparse));
+    recipes.put(
+        "2:4-permuted",
+        List.of(
+            new Stage.Prune(
+                Stage.Score.MAGNITUDE,
+                Structure.TWO_OF_FOUR,
+                false,
+                false,
+                Stage.DAMPING,
+                true,
+                Targets.LINEAR)));
+    for (int shared : new int[] {4, 8}) {
+      Structure structure = new Structure.Groups(2, 4, shared);
+      recipes.put(
+          "2:4-shared-" + shared,
+          List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LINEAR)));
+      recipes.put(
+          "2:4-shared-" + shared + "-sparsegpt",
+          List.of(
+              new Stage.Prune(
+                  Stage.Score.SPARSEGPT, structure, true, true, Stage.DAMPING, Targets.LINEAR)));
+    }
     recipes.put("2:4-sparsegpt", List.of(fitted));
     recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
     recipes.put("2:4-fp16", List.of(sparse, half, halfTables));

@@ -38,6 +38,8 @@ public sealed interface Stage {
    * @param refit whether the weights that stay are fitted to the dense outputs
    * @param biasCorrection whether biases take over the mean of what is lost
    * @param damping of the second moments
+   * @param permute whether inputs are put in another order first, so that groups lose less, where
+   *     the layer before can make its outputs in that order
    */
   record Prune(
       Score score,
@@ -45,9 +47,15 @@ public sealed interface Stage {
       boolean refit,
       boolean biasCorrection,
       double damping,
+      boolean permute,
       Targets targets)
       implements Stage {
     public Prune {
+      if (permute && !(structure instanceof Structure.Groups)) {
+        throw new InputException(
+            "permute changes which inputs share a group, and " + structure.label() + " has none",
+            "use it with an N:M mask_structure, or leave it out");
+      }
       checkDamping(damping);
       boolean isBlock = structure instanceof Structure.Block;
       if (score == Score.SPARSEGPT && isBlock) {
@@ -64,6 +72,17 @@ public sealed interface Stage {
                 + " do not",
             "use the method magnitude, or the scope layer or row");
       }
+    }
+
+    /** Pruning with the inputs in the order they have. */
+    public Prune(
+        Score score,
+        Structure structure,
+        boolean refit,
+        boolean biasCorrection,
+        double damping,
+        Targets targets) {
+      this(score, structure, refit, biasCorrection, damping, false, targets);
     }
 
     /** Pruning without calibration or correction. */
