@@ -59,6 +59,7 @@ public final class Main implements Runnable {
     commands.put("compress", CompressCommand.class);
     commands.put("compare", CompareCommand.class);
     commands.put("report", ReportCommand.class);
+    commands.put("search", SearchCommand.class);
     commands.put("convert", ConvertCommand.class);
     commands.put("bench", BenchCommand.class);
     commands.put("inspect", InspectCommand.class);

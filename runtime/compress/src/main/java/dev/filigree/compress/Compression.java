@@ -27,7 +27,8 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
     layers = List.copyOf(layers);
   }
 
-  Compression(Model model, Recipe recipe, List<Layer> layers) {
+  /** A compression that leaves inputs in their order. */
+  public Compression(Model model, Recipe recipe, List<Layer> layers) {
     this(model, recipe, layers, new Reordering(Map.of(), List.of(), Map.of()));
   }
 

@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.InputException;
+import dev.filigree.WeightMatrix;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -131,6 +132,29 @@ public record Recipe(String name, List<Stage> stages) {
   /** Whether it can only be applied with calibration samples. */
   public boolean needsCalibration() {
     return stages.stream().anyMatch(Stage::needsCalibration);
+  }
+
+  /** Whether it puts inputs in another order. */
+  public boolean reorders() {
+    return stages.stream().anyMatch(stage -> stage instanceof Stage.Prune p && p.permute());
+  }
+
+  /** What this recipe does to some matrices, and nothing to the others. */
+  public Recipe only(List<WeightMatrix> matrices) {
+    List<Stage> own = new ArrayList<>();
+    for (Stage stage : stages) {
+      List<String> names =
+          matrices.stream().filter(stage.targets()::include).map(WeightMatrix::name).toList();
+      if (!names.isEmpty()) {
+        own.add(stage.on(new Targets(names, List.of())));
+      }
+    }
+    return new Recipe(name, own);
+  }
+
+  /** The stages of several recipes, one after the other. */
+  public static Recipe joined(String name, List<Recipe> parts) {
+    return new Recipe(name, parts.stream().flatMap(part -> part.stages.stream()).toList());
   }
 
   /** Whether the recipe leaves every weight as it is. */

@@ -166,6 +166,18 @@ public sealed interface Stage {
    */
   record Convert(DType dtype, Targets targets) implements Stage {}
 
+  /** The same stage for other matrices. */
+  default Stage on(Targets others) {
+    return switch (this) {
+      case Prune p ->
+          new Prune(p.score, p.structure, p.refit, p.biasCorrection, p.damping, p.permute, others);
+      case Quantize q ->
+          new Quantize(q.encoding, q.rounding, q.byImportance, q.refit, q.damping, others);
+      case Share s -> new Share(s.encoding, s.weighted, s.rounding, others);
+      case Convert c -> new Convert(c.dtype, others);
+    };
+  }
+
   /** Whether the stage can only be applied with calibration samples. */
   default boolean needsCalibration() {
     return switch (this) {
