@@ -134,6 +134,7 @@ final class CompressCommand implements Callable<Integer> {
             .put("weightError", layer.weightError())
             // needs activations, which a recipe without calibration has not seen
             .put("outputError", known(layer.outputError()))
+            .put("refused", layer.refused())
             .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
       }
       ArrayNode permuted = document.putArray("permuted");
@@ -164,6 +165,11 @@ final class CompressCommand implements Callable<Integer> {
     }
     table.print(out);
     out.println();
+    for (Compression.Layer layer : compression.layers()) {
+      if (layer.refused() != null) {
+        out.println(layer.matrix().name() + ": stays dense, " + layer.refused());
+      }
+    }
     for (Compression.Permuted layer : compression.permuted()) {
       out.println(
           layer.name()

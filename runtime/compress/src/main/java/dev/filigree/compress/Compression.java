@@ -1,11 +1,13 @@
 package dev.filigree.compress;
 
+import dev.filigree.DType;
 import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -55,6 +57,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
    * @param changed whether a stage applied to it
    * @param calibrated what calibration said of it, or null
    * @param biasConstant name of the constant that is its bias, if that changed too, or null
+   * @param refused why a stage that targets it left it as it is, or null
    */
   public record Layer(
       WeightMatrix matrix,
@@ -62,22 +65,49 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
       double weightError,
       boolean changed,
       Calibrated calibrated,
-      String biasConstant) {
+      String biasConstant,
+      String refused) {
     Layer(
         WeightMatrix matrix,
         Weights weights,
         double weightError,
         boolean changed,
         Calibrated calibrated) {
-      this(matrix, weights, weightError, changed, calibrated, null);
+      this(matrix, weights, weightError, changed, calibrated, null, null);
     }
 
-    static Layer unchanged(WeightMatrix matrix) {
-      return new Layer(matrix, matrix.weights(), 0, false, null);
+    static Layer unchanged(Work work) {
+      WeightMatrix matrix = work.matrix();
+      return new Layer(matrix, matrix.weights(), 0, false, null, null, work.refused());
+    }
+
+    /**
+     * The constant in the place of the model's: compressed, or of a convolution, whose graph has
+     * them in another order and maybe without the normalisation, the weights with zeros in place.
+     */
+    Constant constant(Model model) {
+      if (matrix.use() != WeightMatrix.Use.CONVOLUTION) {
+        return new Constant.Compressed(weights, matrix.transposed());
+      }
+      Tensor tensor = model.constants().get(matrix.constant()).toTensor().contiguous();
+      float[] values = tensor.toFloats();
+      int channels = matrix.channels();
+      int taps = channels == 0 ? 0 : weights.columns() / channels;
+      float[] row = new float[weights.columns()];
+      for (int r = 0; r < weights.rows(); r++) {
+        weights.unpackRow(r, row, 0);
+        for (int i = 0; i < row.length; i++) {
+          if (row[i] == 0) {
+            values[r * row.length + i % channels * taps + i / channels] = 0;
+          }
+        }
+      }
+      return new Constant.Plain(
+          Tensor.of(DType.F32, tensor.shape(), MemorySegment.ofArray(values)));
     }
 
     Layer withBiasOf(String constant) {
-      return new Layer(matrix, weights, weightError, changed, calibrated, constant);
+      return new Layer(matrix, weights, weightError, changed, calibrated, constant, refused);
     }
 
     /** The changed bias, or null. */
@@ -122,9 +152,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
     Map<String, Constant> replacements = new LinkedHashMap<>(reordering.constants());
     for (Layer layer : layers) {
       if (layer.changed) {
-        replacements.put(
-            layer.matrix.constant(),
-            new Constant.Compressed(layer.weights, layer.matrix.transposed()));
+        replacements.put(layer.matrix.constant(), layer.constant(model));
       }
       if (layer.biasConstant != null) {
         replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
@@ -171,7 +199,11 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
     for (Layer layer : layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;
-        writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
+        if (layer.constant(model) instanceof Constant.Plain(Tensor tensor)) {
+          writer.replace(matrix.constant(), tensor);
+        } else {
+          writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
+        }
       }
       if (layer.biasConstant != null) {
         writer.replace(layer.biasConstant, bias(layer));

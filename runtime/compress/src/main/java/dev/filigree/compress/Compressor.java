@@ -83,7 +83,7 @@ public final class Compressor {
                 () ->
                     item.changes()
                         ? new LayerCompressor(item, null, alone).compress()
-                        : Compression.Layer.unchanged(item.matrix())));
+                        : Compression.Layer.unchanged(item)));
       }
       try {
         for (Future<Compression.Layer> result : results) {

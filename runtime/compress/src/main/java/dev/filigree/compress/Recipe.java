@@ -73,6 +73,7 @@ public record Recipe(String name, List<Stage> stages) {
                 false,
                 Stage.DAMPING,
                 true,
+                true,
                 Targets.LINEAR)));
     for (int shared : new int[] {4, 8}) {
       Structure structure = new Structure.Groups(2, 4, shared);

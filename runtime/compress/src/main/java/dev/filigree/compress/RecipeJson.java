@@ -124,6 +124,7 @@ public final class RecipeJson {
             "bias_correction",
             "dampening_frac",
             "permute",
+            "fold_batchnorm",
             "targets",
             "ignore"));
     String permute = text(place, body, "permute", "none");
@@ -142,6 +143,7 @@ public final class RecipeJson {
         flag(place, body, "bias_correction"),
         damping(place, body),
         permute.equals("swap"),
+        !body.has("fold_batchnorm") || flag(place, body, "fold_batchnorm"),
         targets(place, body));
   }
 
@@ -393,6 +395,9 @@ public final class RecipeJson {
               .put("scope", scope.name().toLowerCase(Locale.ROOT));
       case Structure.Block(int rows, int columns, double sparsity) ->
           body.put("mask_structure", "block " + rows + "x" + columns).put("sparsity", sparsity);
+    }
+    if (!prune.folded()) {
+      body.put("fold_batchnorm", false);
     }
     if (prune.permute()) {
       body.put("permute", "swap");

@@ -40,6 +40,8 @@ public sealed interface Stage {
    * @param damping of the second moments
    * @param permute whether inputs are put in another order first, so that groups lose less, where
    *     the layer before can make its outputs in that order
+   * @param folded whether the weights of convolutions are scored with the batch normalisation
+   *     behind them folded in, as they act, or as the file has them
    */
   record Prune(
       Score score,
@@ -48,6 +50,7 @@ public sealed interface Stage {
       boolean biasCorrection,
       double damping,
       boolean permute,
+      boolean folded,
       Targets targets)
       implements Stage {
     public Prune {
@@ -82,7 +85,7 @@ public sealed interface Stage {
         boolean biasCorrection,
         double damping,
         Targets targets) {
-      this(score, structure, refit, biasCorrection, damping, false, targets);
+      this(score, structure, refit, biasCorrection, damping, false, true, targets);
     }
 
     /** Pruning without calibration or correction. */
@@ -170,7 +173,15 @@ public sealed interface Stage {
   default Stage on(Targets others) {
     return switch (this) {
       case Prune p ->
-          new Prune(p.score, p.structure, p.refit, p.biasCorrection, p.damping, p.permute, others);
+          new Prune(
+              p.score,
+              p.structure,
+              p.refit,
+              p.biasCorrection,
+              p.damping,
+              p.permute,
+              p.folded,
+              others);
       case Quantize q ->
           new Quantize(q.encoding, q.rounding, q.byImportance, q.refit, q.damping, others);
       case Share s -> new Share(s.encoding, s.weighted, s.rounding, others);
