@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -134,6 +135,8 @@ final class CompressCommand implements Callable<Integer> {
             .put("weightError", layer.weightError())
             // needs activations, which a recipe without calibration has not seen
             .put("outputError", known(layer.outputError()))
+            // of codebooks, over the least that any could have
+            .put("clusterCost", known(layer.clusterCost()))
             .put("refused", layer.refused())
             .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
       }
@@ -165,6 +168,17 @@ final class CompressCommand implements Callable<Integer> {
     }
     table.print(out);
     out.println();
+    compression.layers().stream()
+        .filter(layer -> layer.clusterCost() > 1)
+        .max(Comparator.comparingDouble(Compression.Layer::clusterCost))
+        .ifPresent(
+            layer ->
+                out.println(
+                    "clusters cost up to "
+                        + Output.format("%.4f", layer.clusterCost())
+                        + " times the optimum, in "
+                        + layer.matrix().name()
+                        + "; the solver exact reaches it"));
     for (Compression.Layer layer : compression.layers()) {
       if (layer.refused() != null) {
         out.println(layer.matrix().name() + ": stays dense, " + layer.refused());

@@ -56,6 +56,8 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
    * @param weightError Frobenius norm of the change over that of the original
    * @param changed whether a stage applied to it
    * @param calibrated what calibration said of it, or null
+   * @param clusterCost within-cluster cost of its codebooks over the least possible, 1 if that was
+   *     found exactly; NaN without codebooks
    * @param biasConstant name of the constant that is its bias, if that changed too, or null
    * @param refused why a stage that targets it left it as it is, or null
    */
@@ -65,6 +67,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
       double weightError,
       boolean changed,
       Calibrated calibrated,
+      double clusterCost,
       String biasConstant,
       String refused) {
     Layer(
@@ -72,13 +75,14 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
         Weights weights,
         double weightError,
         boolean changed,
-        Calibrated calibrated) {
-      this(matrix, weights, weightError, changed, calibrated, null, null);
+        Calibrated calibrated,
+        double clusterCost) {
+      this(matrix, weights, weightError, changed, calibrated, clusterCost, null, null);
     }
 
     static Layer unchanged(Work work) {
       WeightMatrix matrix = work.matrix();
-      return new Layer(matrix, matrix.weights(), 0, false, null, null, work.refused());
+      return new Layer(matrix, matrix.weights(), 0, false, null, Double.NaN, null, work.refused());
     }
 
     /**
@@ -107,7 +111,8 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
     }
 
     Layer withBiasOf(String constant) {
-      return new Layer(matrix, weights, weightError, changed, calibrated, constant, refused);
+      return new Layer(
+          matrix, weights, weightError, changed, calibrated, clusterCost, constant, refused);
     }
 
     /** The changed bias, or null. */

@@ -40,6 +40,7 @@ final class LayerCompressor {
   private Mask mask;
   private double[] bias;
   private double damping;
+  private double clusterCost = Double.NaN;
 
   /**
    * The compression of a layer.
@@ -116,7 +117,12 @@ final class LayerCompressor {
       correctBias(before, compressed);
     }
     return new Compression.Layer(
-        work.matrix(), compressed, weightError(compressed), true, calibrated(compressed));
+        work.matrix(),
+        compressed,
+        weightError(compressed),
+        true,
+        calibrated(compressed),
+        clusterCost);
   }
 
   private static double[][] copy(double[][] matrix) {
@@ -220,7 +226,11 @@ final class LayerCompressor {
 
   private Coder fit(
       Encoding encoding, float[] values, int perRow, int ofColumns, float[] sensitivity) {
-    return encoding.fit(values, rows, perRow, ofColumns, sensitivity);
+    Coder coder = encoding.fit(values, rows, perRow, ofColumns, sensitivity);
+    if (coder instanceof CodebookCoder codebook) {
+      clusterCost = codebook.overOptimum();
+    }
+    return coder;
   }
 
   /** The weights as they go into the encoder: rounded column by column if the recipe says so. */
