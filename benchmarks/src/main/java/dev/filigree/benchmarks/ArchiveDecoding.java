@@ -77,7 +77,7 @@ public final class ArchiveDecoding {
 
   /** Codes of a codebook that k-means placed: those in the middle are the most frequent. */
   private static int code(SplittableRandom random) {
-    return (int) Math.clamp(Math.round(7.5 + 3.2 * random.nextGaussian()), 0, 15);
+    return Math.clamp(Math.round(7.5 + 3.2 * random.nextGaussian()), 0, 15);
   }
 
   private static Result measure(String kind, byte[] bytes, int element, int runs) {
