@@ -15,6 +15,7 @@ import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.weights.Dense;
@@ -241,6 +242,39 @@ public final class Model implements AutoCloseable {
                     weights(table)));
           }
         }
+      }
+    }
+    return matrices;
+  }
+
+  /**
+   * Convolutions whose weights are a constant of their own in f32, in the order of the graph.
+   *
+   * @param folded whether weights are as they are planned, with the batch normalisation that
+   *     follows folded into them, or as the file has them
+   */
+  public List<WeightMatrix> convolutions(boolean folded) {
+    List<WeightMatrix> matrices = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (Node node : graph().nodes()) {
+      String source = node.isFused(Convolution.TYPE) ? Convolution.source(node) : "";
+      boolean isOwn =
+          original.constants().get(source) instanceof Constant.Plain(Tensor tensor)
+              && tensor.dtype() == DType.F32
+              && original.consumers().get(source).size() == 1;
+      if (isOwn) {
+        Weights weights =
+            folded
+                ? weights(node.inputs().get(Convolution.WEIGHTS))
+                : Convolution.rows(original.constants().get(source).toTensor());
+        matrices.add(
+            new WeightMatrix(
+                unique(source.replaceFirst("\\.weight$", ""), names),
+                WeightMatrix.Use.CONVOLUTION,
+                source,
+                false,
+                weights,
+                (int) original.constants().get(source).type().dims().get(1).value()));
       }
     }
     return matrices;

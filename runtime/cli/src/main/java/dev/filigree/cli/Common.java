@@ -138,6 +138,17 @@ final class Common {
     }
   }
 
+  /** How a .filigree file is written. */
+  static final class Archived {
+    @Option(
+        names = "--archive",
+        description = {
+          "Write the entropy-coded form of a .filigree file: smaller,",
+          "without loss, decoded again when it is opened."
+        })
+    boolean archive;
+  }
+
   /** How results are printed. */
   static final class Format {
     @Option(names = "--json", description = "Print one JSON document instead of text.")

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,6 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree compress minilm --recipe 2:4 -o minilm-2of4.filigree",
+      "  filigree compress minilm --recipe codebook-4bit --archive",
       "  filigree compress minilm --recipe 2:4-sparsegpt --calibration texts.txt",
       "  filigree compress model.onnx --recipe recipe.json --dry-run --json"
     })
@@ -38,6 +40,7 @@ final class CompressCommand implements Callable<Integer> {
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
   @Mixin private Common.Calibrated calibrated;
+  @Mixin private Common.Archived archived;
   @Mixin private Common.Format format;
 
   @Option(
@@ -75,7 +78,7 @@ final class CompressCommand implements Callable<Integer> {
                 compressed.recipe.needsCalibration() ? calibrated.samples(model) : null,
                 options.threads(),
                 progress);
-        compression.write(file);
+        compression.write(file, archived.archive);
         progress.finish();
         double millis = (System.nanoTime() - start) / 1e6;
         report(compression, input, file, millis);
@@ -132,7 +135,18 @@ final class CompressCommand implements Callable<Integer> {
             .put("weightError", layer.weightError())
             // needs activations, which a recipe without calibration has not seen
             .put("outputError", known(layer.outputError()))
+            // of codebooks, over the least that any could have
+            .put("clusterCost", known(layer.clusterCost()))
+            .put("refused", layer.refused())
             .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
+      }
+      ArrayNode permuted = document.putArray("permuted");
+      for (Compression.Permuted layer : compression.permuted()) {
+        permuted
+            .addObject()
+            .put("name", layer.name())
+            .put("keptBefore", layer.keptBefore())
+            .put("kept", layer.kept());
       }
       document.put("elapsedMillis", millis);
       Output.json(out, document);
@@ -154,6 +168,30 @@ final class CompressCommand implements Callable<Integer> {
     }
     table.print(out);
     out.println();
+    compression.layers().stream()
+        .filter(layer -> layer.clusterCost() > 1)
+        .max(Comparator.comparingDouble(Compression.Layer::clusterCost))
+        .ifPresent(
+            layer ->
+                out.println(
+                    "clusters cost up to "
+                        + Output.format("%.4f", layer.clusterCost())
+                        + " times the optimum, in "
+                        + layer.matrix().name()
+                        + "; the solver exact reaches it"));
+    for (Compression.Layer layer : compression.layers()) {
+      if (layer.refused() != null) {
+        out.println(layer.matrix().name() + ": stays dense, " + layer.refused());
+      }
+    }
+    for (Compression.Permuted layer : compression.permuted()) {
+      out.println(
+          layer.name()
+              + ": inputs in another order, groups keep "
+              + Output.format("%.1f %%", 100 * layer.kept())
+              + " of the magnitude instead of "
+              + Output.format("%.1f %%", 100 * layer.keptBefore()));
+    }
     out.println(
         file
             + ": "

@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree convert Llama-3-8B-w4a16/ llama.filigree",
+      "  filigree convert minilm-2of4.filigree small.filigree --archive",
       "  filigree convert minilm-2of4.filigree minilm-2of4/    sparse-24-bitmask and the like",
       "  filigree convert minilm-2of4.filigree minilm.onnx     dense, with the zeros in place"
     })
@@ -36,6 +37,7 @@ final class ConvertCommand implements Callable<Integer> {
       description = "A .filigree or .onnx file, or the folder of a checkpoint, which is made.")
   private Path target;
 
+  @Mixin private Common.Archived archived;
   @Mixin private Common.Format format;
 
   @Override
@@ -48,7 +50,7 @@ final class ConvertCommand implements Callable<Integer> {
       Path input = Models.file(source.model, progress);
       try (Model model = Model.open(input)) {
         if (name.endsWith(".filigree")) {
-          model.writer().write(target);
+          model.writer().archive(archived.archive).write(target);
         } else if (name.endsWith(".onnx")) {
           model.writeOnnx(target);
         } else {
@@ -65,6 +67,10 @@ final class ConvertCommand implements Callable<Integer> {
   }
 
   private void check(boolean isFile) {
+    if (archived.archive && !target.toString().endsWith(".filigree")) {
+      throw new UsageException(
+          "--archive is a form of .filigree files; let TARGET " + target + " end in .filigree");
+    }
     if (isFile) {
       Common.checkWritable("TARGET", target);
       return;

@@ -4,6 +4,7 @@ import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.checkpoint.Checkpoint;
+import dev.filigree.format.container.Container;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Pattern24;
 import dev.filigree.weights.Weights;
@@ -128,6 +129,13 @@ final class InspectCommand implements Callable<Integer> {
           .put("family", model.metadata().get(Checkpoint.FAMILY))
           .put("layers", model.metadata().get(Checkpoint.FORMS));
     }
+    archive(model)
+        .ifPresent(
+            sizes ->
+                document
+                    .putObject("archive")
+                    .put("codedBytes", sizes[0])
+                    .put("decodedBytes", sizes[1]));
     document.put("totalBytes", model.weightBytes());
     Output.json(out, document);
   }
@@ -141,6 +149,15 @@ final class InspectCommand implements Callable<Integer> {
       out.println("layers  " + model.metadata().get(Checkpoint.FORMS));
     }
     out.println("recipe  " + Models.recipe(model));
+    archive(model)
+        .ifPresent(
+            sizes ->
+                out.println(
+                    "archive "
+                        + Output.bytes(sizes[0])
+                        + " entropy-coded, "
+                        + Output.bytes(sizes[1])
+                        + " decoded"));
     out.println();
     Output.Table table =
         new Output.Table("tensor", "shape", "type", "format", ">bytes", ">not zero", "2:4");
@@ -161,6 +178,14 @@ final class InspectCommand implements Callable<Integer> {
     table.print(out);
     out.println();
     out.println(Output.bytes(model.weightBytes()) + " of weights");
+  }
+
+  /** Bytes of an archive's tensors as they are coded, and decoded. */
+  private static Optional<long[]> archive(Model model) {
+    String sizes = model.metadata().getOrDefault(Container.ARCHIVE, "");
+    return sizes.matches("\\d{1,18} \\d{1,18}")
+        ? Optional.of(Arrays.stream(sizes.split(" ")).mapToLong(Long::parseLong).toArray())
+        : Optional.empty();
   }
 
   private static void each(

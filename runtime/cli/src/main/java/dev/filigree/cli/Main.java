@@ -59,6 +59,8 @@ public final class Main implements Runnable {
     commands.put("compress", CompressCommand.class);
     commands.put("compare", CompareCommand.class);
     commands.put("report", ReportCommand.class);
+    commands.put("search", SearchCommand.class);
+    commands.put("clusters", ClustersCommand.class);
     commands.put("convert", ConvertCommand.class);
     commands.put("bench", BenchCommand.class);
     commands.put("inspect", InspectCommand.class);

@@ -91,7 +91,8 @@ final class ParetoChart {
     for (Point point : upwards) {
       double half = most * HALF_CHARACTER * point.label.length();
       double x = point.cost + most * GAP + half;
-      double y = Math.log10(loss(point));
+      // the line that joins the front would strike out a name at the height of its mark
+      double y = Math.log10(loss(point)) + (point.front ? LINE / 2 : 0);
       for (boolean free = false; !free; ) {
         free = true;
         for (double[] other : placed) {

@@ -14,6 +14,7 @@ import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.KernelSets;
@@ -74,13 +75,14 @@ final class CalibratedRun {
   private void compress(Node node, int input, Streams streams, WorkerPool pool) {
     boolean linear = node.isFused(Linear.TYPE) && input == Linear.WEIGHTS;
     String value = node.inputs().get(input);
-    String constant = linear ? Linear.source(node) : value;
+    boolean window = node.isFused(Convolution.TYPE) && input == Convolution.WEIGHTS;
+    String constant = linear ? Linear.source(node) : window ? Convolution.source(node) : value;
     Work work = workOf.get(constant);
     if (work == null || done.containsKey(constant) || linear != isLinear(work)) {
       return;
     }
     if (!work.changes()) {
-      done.put(constant, Compression.Layer.unchanged(work.matrix()));
+      done.put(constant, Compression.Layer.unchanged(work));
       return;
     }
     LayerData data = linear && work.needsCalibration() ? data(node, work, streams, pool) : null;

@@ -12,8 +12,10 @@ import java.util.Arrays;
  * @param perRow whether every row has a codebook of its own
  * @param centroids {@code [1 or rows, 2^bits]}, ascending as far as they are used
  * @param used centroids of each codebook that are
+ * @param overOptimum within-cluster cost of all codebooks over the least possible; 1 if exact
  */
-record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used) implements Coder {
+record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used, double overOptimum)
+    implements Coder {
   private static final long SEED = 0;
 
   static CodebookCoder fit(
@@ -24,6 +26,7 @@ record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used) im
     int perBook = perRow ? perRowCount : values.length;
     float[] centroids = new float[books * size];
     int[] used = new int[books];
+    double[] costs = new double[2];
     for (int book = 0; book < books; book++) {
       int from = book * perBook;
       int to = from + perBook;
@@ -32,16 +35,22 @@ record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used) im
               encoding,
               Arrays.copyOfRange(values, from, to),
               sensitivity == null ? null : Arrays.copyOfRange(sensitivity, from, to),
-              size);
+              size,
+              costs);
       System.arraycopy(found, 0, centroids, book * size, found.length);
       used[book] = Math.max(1, found.length);
     }
-    return new CodebookCoder(encoding.bits(), perRow, centroids, used);
+    double overOptimum = costs[0] == costs[1] ? 1 : costs[0] / costs[1];
+    return new CodebookCoder(encoding.bits(), perRow, centroids, used, overOptimum);
   }
 
-  /** Centroids in ascending order; a zero among the values is kept exactly. */
+  /**
+   * Centroids in ascending order; a zero among the values is kept exactly.
+   *
+   * @param costs to which the cost of the clusters, and the least possible, are added
+   */
   private static float[] centroids(
-      Encoding.Codes encoding, float[] values, float[] sensitivity, int size) {
+      Encoding.Codes encoding, float[] values, float[] sensitivity, int size, double[] costs) {
     float[] others = new float[values.length];
     float[] weights = sensitivity == null ? null : new float[values.length];
     int count = 0;
@@ -57,11 +66,14 @@ record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used) im
     float[] nonzero = Arrays.copyOf(others, count);
     float[] matters = weights == null ? null : Arrays.copyOf(weights, count);
     int k = hasZero ? size - 1 : size;
-    float[] found =
+    KMeans.Clusters clusters =
         encoding.start() == null
-            ? KMeans.exact(nonzero, matters, k).centroids()
-            : Lloyd.cluster(nonzero, matters, k, encoding.start(), encoding.restarts(), SEED)
-                .centroids();
+            ? KMeans.exact(nonzero, matters, k)
+            : Lloyd.cluster(nonzero, matters, k, encoding.start(), encoding.restarts(), SEED);
+    costs[0] += clusters.cost();
+    costs[1] +=
+        encoding.start() == null ? clusters.cost() : KMeans.exact(nonzero, matters, k).cost();
+    float[] found = clusters.centroids();
     if (!hasZero) {
       return found;
     }

@@ -1,11 +1,13 @@
 package dev.filigree.compress;
 
+import dev.filigree.DType;
 import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,14 +19,34 @@ import java.util.Map;
  * @param model it was made from; must stay open
  * @param recipe that was applied
  * @param layers all matrices of the model, changed or not
+ * @param reordering of inputs that came before
  */
-public record Compression(Model model, Recipe recipe, List<Layer> layers) {
+public record Compression(Model model, Recipe recipe, List<Layer> layers, Reordering reordering) {
   /** Key under which a file tells its recipe. */
   public static final String RECIPE = "filigree.recipe";
 
   public Compression {
     layers = List.copyOf(layers);
   }
+
+  /** A compression that leaves inputs in their order. */
+  public Compression(Model model, Recipe recipe, List<Layer> layers) {
+    this(model, recipe, layers, new Reordering(Map.of(), List.of(), Map.of()));
+  }
+
+  /** The layers whose inputs have another order now. */
+  public List<Permuted> permuted() {
+    return reordering.layers();
+  }
+
+  /**
+   * A layer whose inputs have another order.
+   *
+   * @param name of the layer
+   * @param keptBefore share of the sum of its magnitudes that N:M keeps in the order it had
+   * @param kept the same in the new order
+   */
+  public record Permuted(String name, double keptBefore, double kept) {}
 
   /**
    * What became of a matrix.
@@ -34,7 +56,10 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * @param weightError Frobenius norm of the change over that of the original
    * @param changed whether a stage applied to it
    * @param calibrated what calibration said of it, or null
+   * @param clusterCost within-cluster cost of its codebooks over the least possible, 1 if that was
+   *     found exactly; NaN without codebooks
    * @param biasConstant name of the constant that is its bias, if that changed too, or null
+   * @param refused why a stage that targets it left it as it is, or null
    */
   public record Layer(
       WeightMatrix matrix,
@@ -42,22 +67,52 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
       double weightError,
       boolean changed,
       Calibrated calibrated,
-      String biasConstant) {
+      double clusterCost,
+      String biasConstant,
+      String refused) {
     Layer(
         WeightMatrix matrix,
         Weights weights,
         double weightError,
         boolean changed,
-        Calibrated calibrated) {
-      this(matrix, weights, weightError, changed, calibrated, null);
+        Calibrated calibrated,
+        double clusterCost) {
+      this(matrix, weights, weightError, changed, calibrated, clusterCost, null, null);
     }
 
-    static Layer unchanged(WeightMatrix matrix) {
-      return new Layer(matrix, matrix.weights(), 0, false, null);
+    static Layer unchanged(Work work) {
+      WeightMatrix matrix = work.matrix();
+      return new Layer(matrix, matrix.weights(), 0, false, null, Double.NaN, null, work.refused());
+    }
+
+    /**
+     * The constant in the place of the model's: compressed, or of a convolution, whose graph has
+     * them in another order and maybe without the normalisation, the weights with zeros in place.
+     */
+    Constant constant(Model model) {
+      if (matrix.use() != WeightMatrix.Use.CONVOLUTION) {
+        return new Constant.Compressed(weights, matrix.transposed());
+      }
+      Tensor tensor = model.constants().get(matrix.constant()).toTensor().contiguous();
+      float[] values = tensor.toFloats();
+      int channels = matrix.channels();
+      int taps = channels == 0 ? 0 : weights.columns() / channels;
+      float[] row = new float[weights.columns()];
+      for (int r = 0; r < weights.rows(); r++) {
+        weights.unpackRow(r, row, 0);
+        for (int i = 0; i < row.length; i++) {
+          if (row[i] == 0) {
+            values[r * row.length + i % channels * taps + i / channels] = 0;
+          }
+        }
+      }
+      return new Constant.Plain(
+          Tensor.of(DType.F32, tensor.shape(), MemorySegment.ofArray(values)));
     }
 
     Layer withBiasOf(String constant) {
-      return new Layer(matrix, weights, weightError, changed, calibrated, constant);
+      return new Layer(
+          matrix, weights, weightError, changed, calibrated, clusterCost, constant, refused);
     }
 
     /** The changed bias, or null. */
@@ -99,18 +154,18 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * original stays mapped until both are.
    */
   public Model toModel() {
-    Map<String, Constant> replacements = new LinkedHashMap<>();
+    Map<String, Constant> replacements = new LinkedHashMap<>(reordering.constants());
     for (Layer layer : layers) {
       if (layer.changed) {
-        replacements.put(
-            layer.matrix.constant(),
-            new Constant.Compressed(layer.weights, layer.matrix.transposed()));
+        replacements.put(layer.matrix.constant(), layer.constant(model));
       }
       if (layer.biasConstant != null) {
         replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
       }
     }
-    return model.with(replacements, Map.of(RECIPE, RecipeJson.write(recipe)));
+    Map<String, String> notes = new LinkedHashMap<>(reordering.notes());
+    notes.put(RECIPE, RecipeJson.write(recipe));
+    return model.with(replacements, notes);
   }
 
   private static Tensor bias(Layer layer) {
@@ -133,11 +188,27 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
    * @throws dev.filigree.OutputException if that fails
    */
   public void write(Path file) {
-    ContainerWriter writer = model.writer();
+    write(file, false);
+  }
+
+  /**
+   * Writes the compressed model, whole or not at all.
+   *
+   * @param archive whether entropy-coded, which is smaller and decoded again when it is opened
+   * @throws dev.filigree.OutputException if that fails
+   */
+  public void write(Path file, boolean archive) {
+    ContainerWriter writer = model.writer().archive(archive);
+    reordering.constants().forEach((name, constant) -> writer.replace(name, constant.toTensor()));
+    reordering.notes().forEach(writer::metadata);
     for (Layer layer : layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;
-        writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
+        if (layer.constant(model) instanceof Constant.Plain(Tensor tensor)) {
+          writer.replace(matrix.constant(), tensor);
+        } else {
+          writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
+        }
       }
       if (layer.biasConstant != null) {
         writer.replace(layer.biasConstant, bias(layer));

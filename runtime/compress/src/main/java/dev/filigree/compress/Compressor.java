@@ -7,6 +7,7 @@ import dev.filigree.WeightsException;
 import dev.filigree.plan.WorkerPool;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -46,6 +47,18 @@ public final class Compressor {
     if (threads < 1) {
       throw new InputException("option threads is " + threads, "choose 1 or more");
     }
+    Reordering reordering = Reordering.of(model, Work.of(model, recipe), threads);
+    if (reordering.constants().isEmpty()) {
+      return inOrder(model, recipe, calibration, threads, progress);
+    }
+    try (Model reordered = model.with(reordering.constants(), Map.of())) {
+      Compression compression = inOrder(reordered, recipe, calibration, threads, progress);
+      return new Compression(model, recipe, compression.layers(), reordering);
+    }
+  }
+
+  private static Compression inOrder(
+      Model model, Recipe recipe, Calibration calibration, int threads, Progress progress) {
     List<Work> work = GlobalThreshold.resolve(Work.of(model, recipe));
     if (!recipe.needsCalibration()) {
       return new Compression(model, recipe, sideBySide(model, work, threads, progress));
@@ -70,7 +83,7 @@ public final class Compressor {
                 () ->
                     item.changes()
                         ? new LayerCompressor(item, null, alone).compress()
-                        : Compression.Layer.unchanged(item.matrix())));
+                        : Compression.Layer.unchanged(item)));
       }
       try {
         for (Future<Compression.Layer> result : results) {

@@ -40,6 +40,7 @@ final class LayerCompressor {
   private Mask mask;
   private double[] bias;
   private double damping;
+  private double clusterCost = Double.NaN;
 
   /**
    * The compression of a layer.
@@ -116,7 +117,12 @@ final class LayerCompressor {
       correctBias(before, compressed);
     }
     return new Compression.Layer(
-        work.matrix(), compressed, weightError(compressed), true, calibrated(compressed));
+        work.matrix(),
+        compressed,
+        weightError(compressed),
+        true,
+        calibrated(compressed),
+        clusterCost);
   }
 
   private static double[][] copy(double[][] matrix) {
@@ -165,7 +171,8 @@ final class LayerCompressor {
 
   private static Surgeon.Choice choice(Structure structure) {
     return switch (structure) {
-      case Structure.Groups(int keep, int of) -> new Surgeon.Choice.Groups(keep, of);
+      case Structure.Groups(int keep, int of, int shared) ->
+          new Surgeon.Choice.Groups(keep, of, shared);
       case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
           new Surgeon.Choice.Fraction(sparsity, scope == Structure.Scope.ROW);
       case Structure.Block block -> throw new IllegalStateException("refused by the stage");
@@ -173,7 +180,9 @@ final class LayerCompressor {
   }
 
   private boolean is24() {
-    return work.prune() != null && work.prune().structure().equals(Structure.TWO_OF_FOUR);
+    return work.prune() != null
+        && work.prune().structure() instanceof Structure.Groups groups
+        && groups.is24();
   }
 
   /** What an encoding cannot hold is refused with the layer's name. */
@@ -217,7 +226,11 @@ final class LayerCompressor {
 
   private Coder fit(
       Encoding encoding, float[] values, int perRow, int ofColumns, float[] sensitivity) {
-    return encoding.fit(values, rows, perRow, ofColumns, sensitivity);
+    Coder coder = encoding.fit(values, rows, perRow, ofColumns, sensitivity);
+    if (coder instanceof CodebookCoder codebook) {
+      clusterCost = codebook.overOptimum();
+    }
+    return coder;
   }
 
   /** The weights as they go into the encoder: rounded column by column if the recipe says so. */

@@ -69,7 +69,7 @@ public final class LayerErrors {
                   node.inputs().getFirst(),
                   input -> moments(streams, input, matrix, kernels, pool));
           Weights twin = others.get(matrix.constant()).weights();
-          layers.add(new Layer(matrix.name(), error(moments, matrix.weights(), twin)));
+          layers.add(new Layer(matrix.name(), error(moments, matrix, twin, other.metadata())));
           progress.at("comparing layers", layers.size(), layers.size() + matrices.size());
         }
         streams.run(node, Map.of());
@@ -104,18 +104,24 @@ public final class LayerErrors {
     return moments;
   }
 
-  private static double error(Moments moments, Weights original, Weights other) {
+  private static double error(
+      Moments moments, WeightMatrix matrix, Weights other, Map<String, String> notes) {
+    Weights original = matrix.weights();
     int columns = original.columns();
+    // compression may have put inputs in another order, and the outputs that make them
+    int[] rowsAt = Reordering.noted(notes, Reordering.ROWS + matrix.constant(), original.rows());
+    int[] columnsAt = Reordering.noted(notes, Reordering.COLUMNS + matrix.constant(), columns);
     double[][] was = new double[original.rows()][columns];
     double[][] lost = new double[original.rows()][columns];
     float[] a = new float[columns];
     float[] b = new float[columns];
     for (int r = 0; r < was.length; r++) {
-      original.unpackRow(r, a, 0);
+      original.unpackRow(rowsAt == null ? r : rowsAt[r], a, 0);
       other.unpackRow(r, b, 0);
       for (int c = 0; c < columns; c++) {
-        was[r][c] = a[c];
-        lost[r][c] = (double) a[c] - b[c];
+        int column = columnsAt == null ? c : columnsAt[c];
+        was[r][column] = a[column];
+        lost[r][column] = (double) a[column] - b[c];
       }
     }
     double energy = moments.outputEnergy(was);

@@ -51,7 +51,7 @@ public record Prediction(List<Matrix> matrices) {
     }
     Structure structure = work.prune().structure();
     long mask = rows * Math.ceilDiv(columns, 8);
-    if (structure.equals(Structure.TWO_OF_FOUR)) {
+    if (structure instanceof Structure.Groups of && of.is24()) {
       long groups = Sparse24.groups((int) columns);
       long kept = groups * Sparse24.KEPT;
       long bits = rows * Math.ceilDiv(groups * Sparse24.GROUP, 8);
@@ -62,7 +62,7 @@ public record Prediction(List<Matrix> matrices) {
     }
     long kept =
         switch (structure) {
-          case Structure.Groups(int keep, int of) ->
+          case Structure.Groups(int keep, int of, int shared) ->
               rows * (columns / of * keep + Math.min(columns % of, keep));
           case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
               scope == Structure.Scope.ROW

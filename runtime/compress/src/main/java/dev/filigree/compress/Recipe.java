@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.InputException;
+import dev.filigree.WeightMatrix;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,6 +63,29 @@ public record Recipe(String name, List<Stage> stages) {
                 groups, Stage.Rounding.GPTQ, true, true, Stage.DAMPING, Targets.LINEAR),
             int8Tables));
     recipes.put("2:4", List.of(sparse));
+    recipes.put(
+        "2:4-permuted",
+        List.of(
+            new Stage.Prune(
+                Stage.Score.MAGNITUDE,
+                Structure.TWO_OF_FOUR,
+                false,
+                false,
+                Stage.DAMPING,
+                true,
+                true,
+                Targets.LINEAR)));
+    for (int shared : new int[] {4, 8}) {
+      Structure structure = new Structure.Groups(2, 4, shared);
+      recipes.put(
+          "2:4-shared-" + shared,
+          List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LINEAR)));
+      recipes.put(
+          "2:4-shared-" + shared + "-sparsegpt",
+          List.of(
+              new Stage.Prune(
+                  Stage.Score.SPARSEGPT, structure, true, true, Stage.DAMPING, Targets.LINEAR)));
+    }
     recipes.put("2:4-sparsegpt", List.of(fitted));
     recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
     recipes.put("2:4-fp16", List.of(sparse, half, halfTables));
@@ -109,6 +133,29 @@ public record Recipe(String name, List<Stage> stages) {
   /** Whether it can only be applied with calibration samples. */
   public boolean needsCalibration() {
     return stages.stream().anyMatch(Stage::needsCalibration);
+  }
+
+  /** Whether it puts inputs in another order. */
+  public boolean reorders() {
+    return stages.stream().anyMatch(stage -> stage instanceof Stage.Prune p && p.permute());
+  }
+
+  /** What this recipe does to some matrices, and nothing to the others. */
+  public Recipe only(List<WeightMatrix> matrices) {
+    List<Stage> own = new ArrayList<>();
+    for (Stage stage : stages) {
+      List<String> names =
+          matrices.stream().filter(stage.targets()::include).map(WeightMatrix::name).toList();
+      if (!names.isEmpty()) {
+        own.add(stage.on(new Targets(names, List.of())));
+      }
+    }
+    return new Recipe(name, own);
+  }
+
+  /** The stages of several recipes, one after the other. */
+  public static Recipe joined(String name, List<Recipe> parts) {
+    return new Recipe(name, parts.stream().flatMap(part -> part.stages.stream()).toList());
   }
 
   /** Whether the recipe leaves every weight as it is. */

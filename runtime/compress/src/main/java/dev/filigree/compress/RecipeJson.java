@@ -123,8 +123,15 @@ public final class RecipeJson {
             "refit",
             "bias_correction",
             "dampening_frac",
+            "permute",
+            "fold_batchnorm",
             "targets",
             "ignore"));
+    String permute = text(place, body, "permute", "none");
+    if (!permute.equals("none") && !permute.equals("swap")) {
+      throw new InputException(
+          place + ": the permute '" + permute + "' is not supported", "use none or swap");
+    }
     JsonNode sparsity = body.get("sparsity");
     return new Stage.Prune(
         choice(place, body, "method", Stage.Score.MAGNITUDE),
@@ -135,6 +142,8 @@ public final class RecipeJson {
         flag(place, body, "refit"),
         flag(place, body, "bias_correction"),
         damping(place, body),
+        permute.equals("swap"),
+        !body.has("fold_batchnorm") || flag(place, body, "fold_batchnorm"),
         targets(place, body));
   }
 
@@ -386,6 +395,12 @@ public final class RecipeJson {
               .put("scope", scope.name().toLowerCase(Locale.ROOT));
       case Structure.Block(int rows, int columns, double sparsity) ->
           body.put("mask_structure", "block " + rows + "x" + columns).put("sparsity", sparsity);
+    }
+    if (!prune.folded()) {
+      body.put("fold_batchnorm", false);
+    }
+    if (prune.permute()) {
+      body.put("permute", "swap");
     }
     if (prune.needsCalibration()) {
       body.put("refit", prune.refit())

@@ -38,6 +38,10 @@ public sealed interface Stage {
    * @param refit whether the weights that stay are fitted to the dense outputs
    * @param biasCorrection whether biases take over the mean of what is lost
    * @param damping of the second moments
+   * @param permute whether inputs are put in another order first, so that groups lose less, where
+   *     the layer before can make its outputs in that order
+   * @param folded whether the weights of convolutions are scored with the batch normalisation
+   *     behind them folded in, as they act, or as the file has them
    */
   record Prune(
       Score score,
@@ -45,9 +49,16 @@ public sealed interface Stage {
       boolean refit,
       boolean biasCorrection,
       double damping,
+      boolean permute,
+      boolean folded,
       Targets targets)
       implements Stage {
     public Prune {
+      if (permute && !(structure instanceof Structure.Groups)) {
+        throw new InputException(
+            "permute changes which inputs share a group, and " + structure.label() + " has none",
+            "use it with an N:M mask_structure, or leave it out");
+      }
       checkDamping(damping);
       boolean isBlock = structure instanceof Structure.Block;
       if (score == Score.SPARSEGPT && isBlock) {
@@ -64,6 +75,17 @@ public sealed interface Stage {
                 + " do not",
             "use the method magnitude, or the scope layer or row");
       }
+    }
+
+    /** Pruning with the inputs in the order they have. */
+    public Prune(
+        Score score,
+        Structure structure,
+        boolean refit,
+        boolean biasCorrection,
+        double damping,
+        Targets targets) {
+      this(score, structure, refit, biasCorrection, damping, false, true, targets);
     }
 
     /** Pruning without calibration or correction. */
@@ -146,6 +168,26 @@ public sealed interface Stage {
    * @param dtype f16 or bf16
    */
   record Convert(DType dtype, Targets targets) implements Stage {}
+
+  /** The same stage for other matrices. */
+  default Stage on(Targets others) {
+    return switch (this) {
+      case Prune p ->
+          new Prune(
+              p.score,
+              p.structure,
+              p.refit,
+              p.biasCorrection,
+              p.damping,
+              p.permute,
+              p.folded,
+              others);
+      case Quantize q ->
+          new Quantize(q.encoding, q.rounding, q.byImportance, q.refit, q.damping, others);
+      case Share s -> new Share(s.encoding, s.weighted, s.rounding, others);
+      case Convert c -> new Convert(c.dtype, others);
+    };
+  }
 
   /** Whether the stage can only be applied with calibration samples. */
   default boolean needsCalibration() {

@@ -40,9 +40,15 @@ public sealed interface Structure {
    *
    * @param keep weights that stay of a group
    * @param of weights of a group
+   * @param shared neighbouring outputs that keep the same weights: a kernel loads an input once for
+   *     all of them; what they lose together decides
    */
-  record Groups(int keep, int of) implements Structure {
+  record Groups(int keep, int of, int shared) implements Structure {
     public Groups {
+      if (shared != 1 && shared != 2 && shared != 4 && shared != 8 && shared != 16) {
+        throw new InputException(
+            "a mask shared by " + shared + " outputs is not supported", "use 1, 2, 4, 8 or 16");
+      }
       if (keep < 1 || keep >= of) {
         throw new InputException(
             "mask_structure " + keep + ":" + of + " keeps " + keep + " of every " + of + " weights",
@@ -50,8 +56,23 @@ public sealed interface Structure {
       }
     }
 
+    /** Every output for itself. */
+    public Groups(int keep, int of) {
+      this(keep, of, 1);
+    }
+
+    /** Whether the mask is one that sparse tensor cores run. */
+    boolean is24() {
+      return keep == 2 && of == 4;
+    }
+
     @Override
     public Mask choose(float[] scores, int rows, int columns) {
+      if (shared > 1) {
+        float[] together = together(scores, rows, columns);
+        Mask chosen = new Groups(keep, of).choose(together, Math.ceilDiv(rows, shared), columns);
+        return Mask.of(rows, columns, (row, column) -> chosen.kept(row / shared, column));
+      }
       Mask mask = Mask.none(rows, columns);
       for (int row = 0; row < rows; row++) {
         for (int first = 0; first < columns; first += of) {
@@ -64,6 +85,18 @@ public sealed interface Structure {
         }
       }
       return mask;
+    }
+
+    /** The squares of the scores, summed over the outputs that share a mask. */
+    private float[] together(float[] scores, int rows, int columns) {
+      float[] sums = new float[Math.ceilDiv(rows, shared) * columns];
+      for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) {
+          float score = scores[row * columns + column];
+          sums[row / shared * columns + column] += score * score;
+        }
+      }
+      return sums;
     }
 
     /** How many of a group come before a column. */
@@ -80,7 +113,7 @@ public sealed interface Structure {
 
     @Override
     public String label() {
-      return keep + ":" + of;
+      return keep + ":" + of + (shared == 1 ? "" : " shared by " + shared);
     }
   }
 
@@ -194,8 +227,8 @@ public sealed interface Structure {
     }
   }
 
-  /** Texts of the form N:M. */
-  Pattern N_OF_M = Pattern.compile("(\\d{1,3}):(\\d{1,3})");
+  /** Texts of the form N:M, or N:M shared by R. */
+  Pattern N_OF_M = Pattern.compile("(\\d{1,3}):(\\d{1,3})(?: shared by (\\d{1,2}))?");
 
   /** Texts of the form 4x4. */
   Pattern BLOCK = Pattern.compile("block (\\d{1,4})x(\\d{1,4})");
@@ -203,7 +236,8 @@ public sealed interface Structure {
   /**
    * The structure a recipe names.
    *
-   * @param label N:M (keep N of every M), {@code unstructured} or {@code block RxC}
+   * @param label N:M (keep N of every M), {@code N:M shared by R}, {@code unstructured} or {@code
+   *     block RxC}
    * @param sparsity of the others, null for N:M
    * @param scope of an unstructured one, null for a layer
    * @throws InputException if there is no such structure
@@ -217,7 +251,10 @@ public sealed interface Structure {
     }
     if (groups.matches()) {
       Groups found =
-          new Groups(Integer.parseInt(groups.group(1)), Integer.parseInt(groups.group(2)));
+          new Groups(
+              Integer.parseInt(groups.group(1)),
+              Integer.parseInt(groups.group(2)),
+              groups.group(3) == null ? 1 : Integer.parseInt(groups.group(3)));
       double implied = 1 - (double) found.keep / found.of;
       if (sparsity != null && Math.abs(sparsity - implied) > 1e-9) {
         throw new InputException(
@@ -238,7 +275,7 @@ public sealed interface Structure {
     if (!label.equals("unstructured") && !block.matches()) {
       throw new InputException(
           "mask_structure '" + label + "' is not supported",
-          "use N:M such as 2:4, unstructured, or block RxC such as block 4x4");
+          "use N:M such as 2:4 or 2:4 shared by 4, unstructured, or block RxC such as block 4x4");
     }
     if (sparsity == null) {
       throw new InputException(

@@ -53,6 +53,7 @@ public record Targets(List<String> targets, List<String> ignore) {
   private static boolean fits(String entry, WeightMatrix matrix) {
     return switch (entry) {
       case "Linear" -> matrix.use() == WeightMatrix.Use.LINEAR;
+      case "Convolution" -> matrix.use() == WeightMatrix.Use.CONVOLUTION;
       case "Embedding" -> matrix.use() == WeightMatrix.Use.TABLE;
       default ->
           entry.startsWith(EXPRESSION)

@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.WeightMatrix;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -12,15 +13,24 @@ import java.util.List;
  * @param matrix it is done to
  * @param prune how it is pruned, or null
  * @param encode how it is encoded, or null
+ * @param refused why a stage that targets it leaves it as it is, or null
  */
-record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
+record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused) {
+  Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
+    this(matrix, prune, encode, null);
+  }
+
   /**
    * The work for every matrix of a model, in their order.
    *
    * @throws InputException if a stage applies to nothing or contradicts another
    */
   static List<Work> of(Model model, Recipe recipe) {
-    List<WeightMatrix> matrices = model.matrices();
+    boolean folded =
+        recipe.stages().stream()
+            .noneMatch(stage -> stage instanceof Stage.Prune prune && !prune.folded());
+    List<WeightMatrix> matrices = new ArrayList<>(model.matrices());
+    matrices.addAll(model.convolutions(folded));
     for (Stage stage : recipe.stages()) {
       if (matrices.stream().noneMatch(stage.targets()::include) && !isSpare(stage, recipe)) {
         throw new InputException(
@@ -61,6 +71,12 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
                 + ", a table whose rows are looked up and not multiplied with inputs",
             "let the stage ignore it, or give tables a stage of their own without calibration");
       }
+      if (matrix.use() == WeightMatrix.Use.CONVOLUTION) {
+        String refused = refusal(recipe, matrix, stage);
+        if (refused != null) {
+          return new Work(matrix, null, null, refused);
+        }
+      }
       if (stage instanceof Stage.Prune chosen) {
         if (prune != null) {
           throw twice(recipe, matrix, "prunes");
@@ -83,6 +99,26 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
       }
     }
     return new Work(matrix, prune, encode);
+  }
+
+  /**
+   * Why a stage leaves a convolution as it is, or null: groups must lie within the channels of one
+   * place of its window, or a kernel could not skip them.
+   */
+  private static String refusal(Recipe recipe, WeightMatrix matrix, Stage stage) {
+    if (stage.needsCalibration() || !(stage instanceof Stage.Prune prune)) {
+      throw new InputException(
+          "recipe '"
+              + recipe.name()
+              + "' does more to "
+              + matrix.name()
+              + ", a convolution, than prune it by magnitude",
+          "let the stage target Linear, and give Convolution a stage that prunes by magnitude");
+    }
+    return prune.structure() instanceof Structure.Groups groups
+            && matrix.channels() % groups.of() != 0
+        ? matrix.channels() + " channels do not make groups of " + groups.of()
+        : null;
   }
 
   private static InputException twice(Recipe recipe, WeightMatrix matrix, String does) {

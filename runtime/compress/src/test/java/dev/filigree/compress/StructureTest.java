@@ -9,6 +9,7 @@ import dev.filigree.InputException;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import dev.filigree.weights.Mask;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class StructureTest {
@@ -115,6 +116,9 @@ class StructureTest {
     assertEquals(new Structure.Unstructured(0.8), Structure.of("unstructured", 0.8, null));
     assertRefused("2:4", 0.7, "mask_structure 2:4 keeps 2 of 4, a sparsity of 0.500 and not 0.7");
     assertEquals(new Structure.Groups(1, 4), Structure.of("1:4", 0.75, null));
+    assertEquals(new Structure.Groups(2, 4, 8), Structure.of("2:4 shared by 8", null, null));
+    assertEquals("2:4 shared by 8", new Structure.Groups(2, 4, 8).label());
+    assertThrows(InputException.class, () -> Structure.of("2:4 shared by 3", null, null));
     assertEquals(new Structure.Block(4, 8, 0.5), Structure.of("block 4x8", 0.5, null));
     assertEquals(
         new Structure.Unstructured(0.8, Structure.Scope.ROW),
@@ -190,5 +194,40 @@ class StructureTest {
     InputException refused =
         assertThrows(InputException.class, () -> Structure.of(label, sparsity, null));
     assertEquals(problem, refused.problem());
+  }
+
+  /** Neighbours keep the same weights: those that all of them together would miss most. */
+  @Seeded(30)
+  void neighboursShareTheirMask(Samples samples) {
+    int shared = samples.oneOf(List.of(2, 4, 8));
+    int rows = samples.between(1, 20);
+    int columns = samples.between(4, 30);
+    float[] scores = samples.normal(rows * columns);
+    for (int i = 0; i < scores.length; i++) {
+      scores[i] = Math.abs(scores[i]);
+    }
+    Mask mask = new Structure.Groups(2, 4, shared).choose(scores, rows, columns);
+    for (int row = 0; row < rows; row++) {
+      int first = row / shared * shared;
+      for (int column = 0; column < columns; column++) {
+        assertEquals(mask.kept(first, column), mask.kept(row, column));
+        int start = column / 4 * 4;
+        int better = 0;
+        for (int other = start; other < Math.min(columns, start + 4); other++) {
+          double own = energy(scores, first, Math.min(rows, first + shared), columns, column);
+          double others = energy(scores, first, Math.min(rows, first + shared), columns, other);
+          better += others > own ? 1 : 0;
+        }
+        assertEquals(better < 2, mask.kept(row, column));
+      }
+    }
+  }
+
+  private static double energy(float[] scores, int from, int to, int columns, int column) {
+    float energy = 0;
+    for (int row = from; row < to; row++) {
+      energy += scores[row * columns + column] * scores[row * columns + column];
+    }
+    return energy;
   }
 }

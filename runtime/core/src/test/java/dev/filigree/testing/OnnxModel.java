@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.LongStream;
 
 /** Writes small ONNX files, field by field. */
@@ -77,15 +78,19 @@ public final class OnnxModel {
     return node(type, Map.of(), output, inputs);
   }
 
-  /** Adds an operation with one output and lists of whole numbers as attributes. */
+  /** Attributes that ONNX has as one number and not as a list. */
+  private static final Set<String> SINGLE = Set.of("transA", "transB", "group");
+
+  /** Adds an operation with one output and whole numbers or lists of them as attributes. */
   public OnnxModel node(
       String type, Map<String, long[]> attributes, String output, String... inputs) {
     Message message = new Message();
     attributes.forEach(
         (name, numbers) -> {
-          Message attribute = new Message().text(1, name).number(20, 7);
+          boolean single = SINGLE.contains(name);
+          Message attribute = new Message().text(1, name).number(20, single ? 2 : 7);
           for (long number : numbers) {
-            attribute.number(8, number);
+            attribute.number(single ? 3 : 8, number);
           }
           message.message(5, attribute);
         });

@@ -95,8 +95,17 @@ public final class Surgeon {
     /** Those outside a mask. */
     record Given(Mask mask) implements Choice {}
 
-    /** All but the best {@code keep} of every {@code of} consecutive inputs. */
-    record Groups(int keep, int of) implements Choice {}
+    /**
+     * All but the best {@code keep} of every {@code of} consecutive inputs.
+     *
+     * @param shared neighbouring rows with the same choice, a divisor of {@value #ROWS}
+     */
+    record Groups(int keep, int of, int shared) implements Choice {
+      /** Every row for itself. */
+      public Groups(int keep, int of) {
+        this(keep, of, 1);
+      }
+    }
 
     /**
      * A fraction of every block of columns.
@@ -226,22 +235,15 @@ public final class Surgeon {
       int start,
       int end) {
     double[][] errors = new double[lastRow - firstRow][end - start];
-    for (int r = firstRow; r < lastRow; r++) {
-      double[] row = w[r];
-      double[] error = errors[r - firstRow];
+    int together = choice instanceof Choice.Groups groups ? groups.shared() : 1;
+    for (int from = firstRow; from < lastRow; from += together) {
+      int to = Math.min(lastRow, from + together);
       for (int i = start; i < end; i++) {
         if (choice instanceof Choice.Groups groups && i % groups.of() == 0) {
-          choose(row, keep[r], groups, i);
+          choose(w, keep, groups, from, to, i);
         }
-        double kept = keep[r][i] ? grid.round(r, order[i], row[i]) : 0;
-        double e = (row[i] - kept) / u[i][i];
-        row[i] = kept;
-        error[i - start] = e;
-        if (e != 0) {
-          double[] ui = u[i];
-          for (int j = i + 1; j < end; j++) {
-            row[j] -= e * ui[j];
-          }
+        for (int r = from; r < to; r++) {
+          errors[r - firstRow][i - start] = visit(w[r], keep[r][i], grid, r, i, end);
         }
       }
     }
@@ -250,13 +252,32 @@ public final class Surgeon {
     }
   }
 
-  private void choose(double[] w, boolean[] keep, Choice.Groups groups, int first) {
-    int end = Math.min(w.length, first + groups.of());
+  /** Drops or rounds a weight; the block's later columns make up for it. */
+  private double visit(double[] row, boolean keep, Grid grid, int r, int i, int end) {
+    double kept = keep ? grid.round(r, order[i], row[i]) : 0;
+    double e = (row[i] - kept) / u[i][i];
+    row[i] = kept;
+    if (e != 0) {
+      double[] ui = u[i];
+      for (int j = i + 1; j < end; j++) {
+        row[j] -= e * ui[j];
+      }
+    }
+    return e;
+  }
+
+  private void choose(
+      double[][] w, boolean[][] keep, Choice.Groups groups, int from, int to, int first) {
+    int end = Math.min(order.length, first + groups.of());
     double[] scores = new double[end - first];
-    for (int i = first; i < end; i++) {
-      scores[i - first] = score(w, i);
+    for (int r = from; r < to; r++) {
+      for (int i = first; i < end; i++) {
+        scores[i - first] += score(w[r], i);
+      }
     }
     boolean[] best = best(scores, Math.min(groups.keep(), scores.length));
-    System.arraycopy(best, 0, keep, first, best.length);
+    for (int r = from; r < to; r++) {
+      System.arraycopy(best, 0, keep[r], first, best.length);
+    }
   }
 }

@@ -245,4 +245,22 @@ class SurgeonTest {
             .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
     assertEquals(2, mask.kept());
   }
+
+  @Seeded(10)
+  void neighboursThatShareAMaskLoseMoreButLessThanWithoutSurgery(Samples samples) {
+    Problem problem = new Problem(samples, 20, 24, 400, pool);
+    double[][] alone = problem.weights();
+    double[][] together = problem.weights();
+    Surgeon surgeon = Surgeon.of(problem.moments, 0.01, false, pool);
+    surgeon.operate(alone, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+    Mask mask = surgeon.operate(together, new Surgeon.Choice.Groups(2, 4, 4), Grid.CONTINUOUS);
+    for (int r = 0; r < problem.rows; r++) {
+      for (int i = 0; i < problem.inputs; i++) {
+        assertEquals(mask.kept(r / 4 * 4, i), mask.kept(r, i));
+        assertEquals(mask.kept(r, i), together[r][i] != 0);
+      }
+    }
+    assertTrue(problem.error(alone) < problem.error(together));
+    assertTrue(problem.error(together) < problem.error(masked(problem, mask)));
+  }
 }

@@ -50,7 +50,10 @@ public record Container(
   /** Key of the version of this format. */
   public static final String VERSION = "filigree.version";
 
-  /** The version this code writes and reads. */
+  /** Key of an archive's sizes: bytes of the tensors as they are coded, and decoded. */
+  public static final String ARCHIVE = "filigree.archive";
+
+  /** The version this code writes; it reads archives too. */
   static final String CURRENT = "1";
 
   static final String LOCATION = "location";
@@ -59,24 +62,29 @@ public record Container(
   static final String PLAIN = "plain";
 
   /**
-   * Maps a file and checks it: header, graph, masks, sizes. Weights are not copied.
+   * Maps a file and checks it: header, graph, masks, sizes. Weights are not copied, but those of an
+   * archive decoded.
    *
    * @param arena decides how long the weights live
    * @throws FormatException if the file is damaged
    * @throws UnsupportedException if a newer Filigree wrote it
    */
   public static Container map(Path file, Arena arena) {
-    SafetensorsFile tensors = SafetensorsFile.map(file, arena);
+    SafetensorsFile mapped = SafetensorsFile.map(file, arena);
+    boolean packed = Archive.VERSION.equals(mapped.metadata().get(VERSION));
+    SafetensorsFile tensors = packed ? Archive.unpack(mapped, arena) : mapped;
     String version = tensors.metadata().get(VERSION);
     if (version == null) {
       throw new FormatException(
           file + " is a safetensors file without a Filigree graph",
           "pass a .filigree file made by 'filigree compress', or the ONNX model");
     }
-    if (!version.equals(CURRENT)) {
+    if (!packed && !version.equals(CURRENT)) {
       throw new UnsupportedException(
           file + " has version " + version + " of the .filigree format",
-          "this Filigree reads version " + CURRENT + "; use a newer one or write the file again");
+          "this Filigree reads versions to "
+              + Archive.VERSION
+              + "; use a newer one or write the file again");
     }
     MemorySegment onnx =
         tensors

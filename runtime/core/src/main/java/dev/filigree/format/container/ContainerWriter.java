@@ -31,6 +31,7 @@ public final class ContainerWriter {
   private final Map<String, String> metadata = new LinkedHashMap<>();
 
   private final Map<String, Tensor> replaced = new HashMap<>();
+  private boolean archive;
 
   /**
    * Weights to store.
@@ -112,6 +113,12 @@ public final class ContainerWriter {
     return this;
   }
 
+  /** Whether tensors are written entropy-coded, decoded again when the file is opened. */
+  public ContainerWriter archive(boolean wanted) {
+    archive = wanted;
+    return this;
+  }
+
   /**
    * Writes the file, whole or not at all.
    *
@@ -129,7 +136,7 @@ public final class ContainerWriter {
     byte[] weightless = WeightlessOnnx.of(source, onnx, places, graph.constants());
     add(tensors, Container.GRAPH, MemorySegment.ofArray(weightless));
     documents.forEach((name, content) -> add(tensors, Container.DOCUMENT + name, content));
-    tensors.write(file);
+    (archive ? Archive.pack(tensors) : tensors).write(file);
   }
 
   private void store(

@@ -1,295 +1,265 @@
 package dev.filigree.format.entropy;
 
+import dev.filigree.DType;
 import dev.filigree.FormatException;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
 
 /**
  * Bytes in canonical Huffman codes, lossless. Only the lengths of the codes are stored. The bytes
  * are cut into chunks that are decoded independently of each other, by several threads; a chunk
- * consists of four streams, whose decoding overlaps in one thread.
+ * consists of four streams, whose decoding overlaps in one thread, and tells its checksum.
  *
  * <pre>
  *   u64 bytes | u32 chunk size | 128 bytes: 256 code lengths of 4 bits, even symbol in the low nibble
- *   u32 [chunks][4]  bytes of each stream
+ *   u32 [chunks][5]  bytes of each of the four streams, CRC-32C of the chunk's decoded bytes
  *   streams, chunk by chunk; a chunk's byte i is in stream i / ceil(size / 4); codes begin at the
  *   least significant bit, the first bit of a code first
  *   8 bytes of zeros, so that a reader may take eight bytes anywhere
  * </pre>
  *
- * All numbers are little-endian.
+ * All numbers are little-endian. Bytes may be more than an array holds.
  */
 public final class Huffman {
-  /** Longest code: a table of all prefixes of that length stays in the first cache. */
-  static final int LIMIT = 12;
-
   /** Bytes of a chunk: some microseconds of work, so that threads share evenly. */
   private static final int CHUNK = 1 << 16;
 
-  private static final int STREAMS = 4;
-  private static final int SYMBOLS = 256;
+  private static final int STREAMS = ChunkDecoder.STREAMS;
+  private static final int SYMBOLS = PrefixCode.SYMBOLS;
   private static final int LENGTHS = SYMBOLS / 2;
   private static final int HEADER = Long.BYTES + Integer.BYTES + LENGTHS;
-  private static final int PADDING = Long.BYTES;
 
-  /** Codes taken from eight bytes: 7 bits may be gone already, and four codes have 48. */
-  private static final int PER_LOAD = 4;
-
-  private static final VarHandle LONG =
-      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+  /** Numbers that a chunk has in the table. */
+  private static final int PER_CHUNK = STREAMS + 1;
 
   private Huffman() {}
 
-  /** Encodes bytes. */
-  public static byte[] encode(byte[] bytes) {
-    long[] counts = new long[SYMBOLS];
-    for (byte symbol : bytes) {
-      counts[symbol & 0xff]++;
-    }
-    int[] lengths = bytes.length == 0 ? new int[SYMBOLS] : CodeLengths.of(counts, LIMIT);
-    int[] codes = codes(lengths);
-    int chunks = Math.ceilDiv(bytes.length, CHUNK);
-    int[] sizes = new int[chunks * STREAMS];
-    long total = 0;
-    for (int s = 0; s < sizes.length; s++) {
-      long bits = 0;
-      for (int i = from(s, bytes.length); i < to(s, bytes.length); i++) {
-        bits += lengths[bytes[i] & 0xff];
+  /**
+   * Encodes bytes.
+   *
+   * @param threads whether several may work
+   */
+  public static MemorySegment encode(MemorySegment bytes, boolean threads) {
+    long size = bytes.byteSize();
+    int chunks = Math.toIntExact(Math.ceilDiv(size, CHUNK));
+    long[] counts = counts(bytes);
+    int[] lengths = size == 0 ? new int[SYMBOLS] : CodeLengths.of(counts, PrefixCode.LIMIT);
+    int[] codes = PrefixCode.codes(lengths);
+    int[] numbers = new int[chunks * PER_CHUNK];
+    chunks(chunks, threads).forEach(c -> measure(bytes, c, lengths, numbers));
+    long[] starts = new long[chunks + 1];
+    starts[0] = HEADER + (long) numbers.length * Integer.BYTES;
+    for (int c = 0; c < chunks; c++) {
+      starts[c + 1] = starts[c];
+      for (int s = 0; s < STREAMS; s++) {
+        starts[c + 1] += numbers[c * PER_CHUNK + s];
       }
-      sizes[s] = (int) ((bits + 7) / 8);
-      total += sizes[s];
     }
-    byte[] encoded =
-        new byte[Math.toIntExact(HEADER + (long) sizes.length * Integer.BYTES + total + PADDING)];
-    ByteBuffer out = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
-    out.putLong(bytes.length).putInt(CHUNK);
+    MemorySegment encoded =
+        Arena.ofAuto().allocate(starts[chunks] + ChunkDecoder.PADDING, Long.BYTES);
+    ByteBuffer header = encoded.asSlice(0, starts[0]).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    header.putLong(size).putInt(CHUNK);
     for (int i = 0; i < SYMBOLS; i += 2) {
-      out.put((byte) (lengths[i] | lengths[i + 1] << 4));
+      header.put((byte) (lengths[i] | lengths[i + 1] << 4));
     }
-    for (int size : sizes) {
-      out.putInt(size);
-    }
-    int at = out.position();
-    for (int s = 0; s < sizes.length; s++) {
-      write(bytes, from(s, bytes.length), to(s, bytes.length), lengths, codes, encoded, at);
-      at += sizes[s];
-    }
+    header.asIntBuffer().put(numbers);
+    chunks(chunks, threads)
+        .forEach(
+            c -> {
+              byte[] coded = new byte[(int) (starts[c + 1] - starts[c])];
+              write(chunk(bytes, c), lengths, codes, numbers, c, coded);
+              MemorySegment.copy(coded, 0, encoded, DType.BYTE, starts[c], coded.length);
+            });
     return encoded;
   }
 
-  private static void write(
-      byte[] bytes, int from, int to, int[] lengths, int[] codes, byte[] into, int at) {
-    long pending = 0;
-    int bits = 0;
-    for (int i = from; i < to; i++) {
-      int symbol = bytes[i] & 0xff;
-      pending |= (long) codes[symbol] << bits;
-      bits += lengths[symbol];
-      for (; bits >= 8; bits -= 8) {
-        into[at++] = (byte) pending;
-        pending >>>= 8;
+  private static IntStream chunks(int chunks, boolean threads) {
+    IntStream stream = IntStream.range(0, chunks);
+    return threads ? stream.parallel() : stream;
+  }
+
+  private static byte[] chunk(MemorySegment bytes, int chunk) {
+    long from = (long) chunk * CHUNK;
+    return bytes.asSlice(from, Math.min(CHUNK, bytes.byteSize() - from)).toArray(DType.BYTE);
+  }
+
+  private static long[] counts(MemorySegment bytes) {
+    long[] counts = new long[SYMBOLS];
+    for (int c = 0; (long) c * CHUNK < bytes.byteSize(); c++) {
+      for (byte symbol : chunk(bytes, c)) {
+        counts[symbol & 0xff]++;
       }
     }
-    if (bits > 0) {
-      into[at] = (byte) pending;
+    return counts;
+  }
+
+  /** Notes the bytes of a chunk's streams and its checksum. */
+  private static void measure(MemorySegment bytes, int chunk, int[] lengths, int[] numbers) {
+    byte[] plain = chunk(bytes, chunk);
+    for (int s = 0; s < STREAMS; s++) {
+      long bits = 0;
+      int end = ChunkDecoder.from(s + 1, plain.length);
+      for (int i = ChunkDecoder.from(s, plain.length); i < end; i++) {
+        bits += lengths[plain[i] & 0xff];
+      }
+      numbers[chunk * PER_CHUNK + s] = (int) ((bits + 7) / 8);
     }
+    numbers[chunk * PER_CHUNK + STREAMS] = checksum(plain, plain.length);
   }
 
-  /** First byte of a stream. */
-  private static int from(int stream, int length) {
-    int chunk = stream / STREAMS * CHUNK;
-    int size = Math.min(CHUNK, length - chunk);
-    return chunk + Math.min(size, stream % STREAMS * Math.ceilDiv(size, STREAMS));
+  private static int checksum(byte[] bytes, int size) {
+    CRC32C sum = new CRC32C();
+    sum.update(bytes, 0, size);
+    return (int) sum.getValue();
   }
 
-  /** Byte after the last of a stream. */
-  private static int to(int stream, int length) {
-    int chunk = stream / STREAMS * CHUNK;
-    int size = Math.min(CHUNK, length - chunk);
-    return chunk + Math.min(size, (stream % STREAMS + 1) * Math.ceilDiv(size, STREAMS));
-  }
-
-  /** Canonical codes, their bits reversed since streams begin at the least significant bit. */
-  private static int[] codes(int[] lengths) {
-    int[] codes = new int[SYMBOLS];
-    int next = 0;
-    for (int length = 1; length <= LIMIT; length++) {
-      for (int symbol = 0; symbol < SYMBOLS; symbol++) {
-        if (lengths[symbol] == length) {
-          codes[symbol] = Integer.reverse(next++) >>> Integer.SIZE - length;
+  private static void write(
+      byte[] plain, int[] lengths, int[] codes, int[] numbers, int chunk, byte[] into) {
+    int start = 0;
+    for (int s = 0; s < STREAMS; s++) {
+      int at = start;
+      long pending = 0;
+      int bits = 0;
+      int end = ChunkDecoder.from(s + 1, plain.length);
+      for (int i = ChunkDecoder.from(s, plain.length); i < end; i++) {
+        int symbol = plain[i] & 0xff;
+        pending |= (long) codes[symbol] << bits;
+        bits += lengths[symbol];
+        for (; bits >= 8; bits -= 8) {
+          into[at++] = (byte) pending;
+          pending >>>= 8;
         }
       }
-      next <<= 1;
+      if (bits > 0) {
+        into[at] = (byte) pending;
+      }
+      start += numbers[chunk * PER_CHUNK + s];
     }
-    return codes;
+  }
+
+  /**
+   * How many bytes decoding gives.
+   *
+   * @param source named in the message
+   * @throws FormatException if these are no encoded bytes
+   */
+  public static long decodedBytes(String source, MemorySegment encoded) {
+    if (encoded.byteSize() < HEADER + ChunkDecoder.PADDING) {
+      throw damaged(source, encoded.byteSize() + " bytes are too few for a header");
+    }
+    long size = encoded.get(DType.LONG, 0);
+    // a code has one bit at least, so nothing decodes to more than eight times its size
+    if (size < 0 || size / 8 > encoded.byteSize() || size / CHUNK > Integer.MAX_VALUE / PER_CHUNK) {
+      throw damaged(source, "it claims to hold " + size + " bytes");
+    }
+    return size;
   }
 
   /**
    * Decodes bytes.
    *
    * @param source named in the message
+   * @param into as many as {@link #decodedBytes} says
    * @param threads whether several may work
-   * @throws FormatException if these are no encoded bytes
+   * @throws FormatException if these are no encoded bytes, or not those that were encoded
    */
-  public static byte[] decode(String source, byte[] encoded, boolean threads) {
-    if (encoded.length < HEADER + PADDING) {
-      throw damaged(source, encoded.length + " bytes are too few for a header");
+  public static void decode(
+      String source, MemorySegment encoded, MemorySegment into, boolean threads) {
+    long size = decodedBytes(source, encoded);
+    if (size != into.byteSize()) {
+      throw damaged(source, "it holds " + size + " bytes instead of " + into.byteSize());
     }
-    ByteBuffer in = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
-    long length = in.getLong();
-    int chunk = in.getInt();
-    // a code has one bit at least, so nothing decodes to more than eight times its size
-    if (length < 0 || length > 8L * encoded.length || length > Integer.MAX_VALUE - 8) {
-      throw damaged(source, "it claims to hold " + length + " bytes");
-    }
-    if (chunk != CHUNK) {
-      throw damaged(source, "its chunks have " + chunk + " bytes instead of " + CHUNK);
+    int chunkSize = encoded.get(DType.INT, Long.BYTES);
+    if (chunkSize != CHUNK) {
+      throw damaged(source, "its chunks have " + chunkSize + " bytes instead of " + CHUNK);
     }
     int[] lengths = new int[SYMBOLS];
     for (int i = 0; i < SYMBOLS; i += 2) {
-      int pair = in.get();
+      int pair = encoded.get(DType.BYTE, HEADER - LENGTHS + i / 2);
       lengths[i] = pair & 0xf;
       lengths[i + 1] = pair >>> 4 & 0xf;
     }
-    short[] table = table(source, lengths, length == 0);
-    int[] starts = starts(source, in, (int) length, encoded.length);
-    byte[] bytes = new byte[(int) length];
-    IntStream chunks = IntStream.range(0, starts.length / STREAMS);
-    (threads ? chunks.parallel() : chunks)
-        .forEach(c -> decode(source, encoded, starts, c * STREAMS, table, bytes));
-    return bytes;
+    short[] table = PrefixCode.table(lengths, size == 0);
+    if (table == null) {
+      throw damaged(source, "its code lengths are none of a prefix code");
+    }
+    int chunks = Math.toIntExact(Math.ceilDiv(size, CHUNK));
+    long tableEnd = HEADER + (long) chunks * PER_CHUNK * Integer.BYTES;
+    if (tableEnd > encoded.byteSize() - ChunkDecoder.PADDING) {
+      throw damaged(source, "its " + chunks + " chunks do not fit");
+    }
+    int[] numbers = encoded.asSlice(HEADER, tableEnd - HEADER).toArray(DType.INT);
+    long[] starts = starts(source, numbers, chunks, tableEnd, encoded.byteSize());
+    chunks(chunks, threads)
+        .forEach(
+            c -> {
+              MemorySegment coded =
+                  encoded.asSlice(starts[c], starts[c + 1] - starts[c] + ChunkDecoder.PADDING);
+              long from = (long) c * CHUNK;
+              decode(
+                  source,
+                  c,
+                  coded,
+                  numbers,
+                  table,
+                  into.asSlice(from, Math.min(CHUNK, size - from)));
+            });
   }
 
-  private static int[] starts(String source, ByteBuffer in, int length, int end) {
-    int streams = Math.ceilDiv(length, CHUNK) * STREAMS;
-    if (in.remaining() < (long) streams * Integer.BYTES + PADDING) {
-      throw damaged(source, "its " + streams + " streams do not fit");
-    }
-    int[] starts = new int[streams + 1];
-    long at = in.position() + (long) streams * Integer.BYTES;
-    for (int s = 0; s < streams; s++) {
-      starts[s] = (int) at;
-      at += in.getInt() & 0xffff_ffffL;
-      if (at > end - PADDING) {
-        throw damaged(source, "stream " + s + " ends beyond it");
+  private static long[] starts(
+      String source, int[] numbers, int chunks, long tableEnd, long bytes) {
+    long[] starts = new long[chunks + 1];
+    long at = tableEnd;
+    for (int c = 0; c < chunks; c++) {
+      starts[c] = at;
+      for (int s = 0; s < STREAMS; s++) {
+        int length = numbers[c * PER_CHUNK + s];
+        // no code is longer than twelve bits
+        if (length < 0 || length > 2 * CHUNK) {
+          throw damaged(source, "a stream of chunk " + c + " claims " + length + " bytes");
+        }
+        at += length;
+      }
+      if (at > bytes - ChunkDecoder.PADDING) {
+        throw damaged(source, "chunk " + c + " ends beyond it");
       }
     }
-    if (at != end - PADDING) {
-      throw damaged(source, (end - PADDING - at) + " bytes follow its last stream");
+    if (at != bytes - ChunkDecoder.PADDING) {
+      throw damaged(source, (bytes - ChunkDecoder.PADDING - at) + " bytes follow its last stream");
     }
-    starts[streams] = (int) at;
+    starts[chunks] = at;
     return starts;
   }
 
-  /** For every prefix the symbol it begins with in the upper bits, and the code's length below. */
-  private static short[] table(String source, int[] lengths, boolean empty) {
-    int[] codes = codes(lengths);
-    long filled = 0;
-    int used = 0;
-    for (int length : lengths) {
-      if (length > LIMIT) {
-        throw damaged(source, "a code has " + length + " bits");
-      }
-      filled += length == 0 ? 0 : 1 << LIMIT - length;
-      used += length == 0 ? 0 : 1;
-    }
-    boolean lone = used == 1 && filled == 1 << LIMIT - 1;
-    if (empty ? used != 0 : filled != 1 << LIMIT && !lone) {
-      throw damaged(source, "its code lengths are none of a prefix code");
-    }
-    short[] table = new short[1 << LIMIT];
-    for (int symbol = 0; symbol < SYMBOLS; symbol++) {
-      int length = lengths[symbol];
-      // the other half of a lone symbol's table is no code, but decodes to it and goes unnoticed
-      for (int high = 0; length > 0 && high < 1 << LIMIT - length; high++) {
-        table[high << length | codes[symbol]] = (short) (symbol << 4 | length);
-      }
-    }
-    if (lone) {
-      for (int i = 0; i < table.length; i++) {
-        table[i] = table[i & ~1];
-      }
-    }
-    return table;
-  }
-
   private static void decode(
-      String source, byte[] in, int[] starts, int first, short[] table, byte[] out) {
-    int o0 = from(first, out.length);
-    int o1 = from(first + 1, out.length);
-    int o2 = from(first + 2, out.length);
-    int o3 = from(first + 3, out.length);
-    long p0 = 8L * starts[first];
-    long p1 = 8L * starts[first + 1];
-    long p2 = 8L * starts[first + 2];
-    long p3 = 8L * starts[first + 3];
-    int together = to(first + 3, out.length) - o3;
-    int done = 0;
-    // damaged streams can run past their ends, but not past the padding
-    long last = 8L * (in.length - PADDING);
-    for (; done + PER_LOAD <= together; done += PER_LOAD) {
-      if ((p0 | p1 | p2 | p3) < 0 || Math.max(Math.max(p0, p1), Math.max(p2, p3)) > last) {
-        throw damaged(source, "a stream has no end");
-      }
-      long w0 = (long) LONG.get(in, (int) (p0 >>> 3)) >>> (p0 & 7);
-      long w1 = (long) LONG.get(in, (int) (p1 >>> 3)) >>> (p1 & 7);
-      long w2 = (long) LONG.get(in, (int) (p2 >>> 3)) >>> (p2 & 7);
-      long w3 = (long) LONG.get(in, (int) (p3 >>> 3)) >>> (p3 & 7);
-      for (int i = 0; i < PER_LOAD; i++) {
-        int e0 = table[(int) w0 & (1 << LIMIT) - 1];
-        int e1 = table[(int) w1 & (1 << LIMIT) - 1];
-        int e2 = table[(int) w2 & (1 << LIMIT) - 1];
-        int e3 = table[(int) w3 & (1 << LIMIT) - 1];
-        out[o0 + done + i] = (byte) (e0 >> 4);
-        out[o1 + done + i] = (byte) (e1 >> 4);
-        out[o2 + done + i] = (byte) (e2 >> 4);
-        out[o3 + done + i] = (byte) (e3 >> 4);
-        w0 >>>= e0 & 15;
-        w1 >>>= e1 & 15;
-        w2 >>>= e2 & 15;
-        w3 >>>= e3 & 15;
-        p0 += e0 & 15;
-        p1 += e1 & 15;
-        p2 += e2 & 15;
-        p3 += e3 & 15;
-      }
-    }
-    finish(source, in, starts, first, table, out, o0 + done, p0);
-    finish(source, in, starts, first + 1, table, out, o1 + done, p1);
-    finish(source, in, starts, first + 2, table, out, o2 + done, p2);
-    finish(source, in, starts, first + 3, table, out, o3 + done, p3);
-  }
-
-  /** Decodes the rest of a stream and checks that it ends where it should. */
-  private static void finish(
       String source,
-      byte[] in,
-      int[] starts,
-      int stream,
+      int chunk,
+      MemorySegment coded,
+      int[] numbers,
       short[] table,
-      byte[] out,
-      int from,
-      long position) {
-    long p = position;
-    for (int o = from; o < to(stream, out.length); o++) {
-      if (p > 8L * (in.length - PADDING)) {
-        throw damaged(source, "stream " + stream + " has no end");
-      }
-      long word = (long) LONG.get(in, (int) (p >>> 3)) >>> (p & 7);
-      int entry = table[(int) word & (1 << LIMIT) - 1];
-      out[o] = (byte) (entry >> 4);
-      p += entry & 15;
+      MemorySegment into) {
+    int[] starts = new int[STREAMS + 1];
+    for (int s = 0; s < STREAMS; s++) {
+      starts[s + 1] = starts[s] + numbers[chunk * PER_CHUNK + s];
     }
-    if ((p + 7) / 8 != starts[stream + 1]) {
-      throw damaged(source, "stream " + stream + " ends at another byte than it says");
+    byte[] out = new byte[(int) into.byteSize()];
+    String wrong = ChunkDecoder.decode(coded.toArray(DType.BYTE), starts, table, out, out.length);
+    if (wrong == null && checksum(out, out.length) != numbers[chunk * PER_CHUNK + STREAMS]) {
+      wrong = "its checksum is another";
     }
+    if (wrong != null) {
+      throw damaged(source, "chunk " + chunk + ": " + wrong);
+    }
+    MemorySegment.copy(out, 0, into, DType.BYTE, 0, out.length);
   }
 
   private static FormatException damaged(String source, String problem) {
     return new FormatException(
-        source + ": the Huffman-coded bytes are damaged: " + problem, "write the file again");
+        source + ": the Huffman-coded bytes are damaged: " + problem,
+        "write the file again or copy it anew");
   }
 }

@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -25,10 +26,10 @@ public final class SafetensorsFile {
   private final Map<String, Entry> entries;
   private final Map<String, String> metadata;
 
-  private SafetensorsFile(String source, SafetensorsHeader header) {
+  private SafetensorsFile(String source, Map<String, Entry> entries, Map<String, String> metadata) {
     this.source = source;
-    this.entries = Collections.unmodifiableMap(header.entries());
-    this.metadata = Collections.unmodifiableMap(header.metadata());
+    this.entries = Collections.unmodifiableMap(entries);
+    this.metadata = Collections.unmodifiableMap(metadata);
   }
 
   /**
@@ -71,7 +72,14 @@ public final class SafetensorsFile {
 
   /** Reads a file from memory, which must live as long as the entries. */
   public static SafetensorsFile read(String source, MemorySegment data) {
-    return new SafetensorsFile(source, SafetensorsHeader.read(source, data));
+    SafetensorsHeader header = SafetensorsHeader.read(source, data);
+    return new SafetensorsFile(source, header.entries(), header.metadata());
+  }
+
+  /** Tensors that lie elsewhere, seen as those of a file. */
+  public static SafetensorsFile of(
+      String source, Map<String, Entry> entries, Map<String, String> metadata) {
+    return new SafetensorsFile(source, new LinkedHashMap<>(entries), new LinkedHashMap<>(metadata));
   }
 
   /** The file named in messages. */

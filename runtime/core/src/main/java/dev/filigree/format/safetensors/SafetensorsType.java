@@ -40,7 +40,7 @@ public enum SafetensorsType {
   }
 
   /** The type a name stands for. */
-  static Optional<SafetensorsType> of(String name) {
+  public static Optional<SafetensorsType> of(String name) {
     for (SafetensorsType type : values()) {
       if (type.name().equals(name)) {
         return Optional.of(type);

@@ -12,6 +12,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -79,6 +80,20 @@ public final class SafetensorsWriter {
           "two tensors are named '" + name + "'", "rename one of them in the model");
     }
     return this;
+  }
+
+  /** What was added, in its order. */
+  public List<SafetensorsFile.Entry> entries() {
+    List<SafetensorsFile.Entry> entries = new ArrayList<>();
+    items.forEach(
+        (name, item) ->
+            entries.add(new SafetensorsFile.Entry(name, item.type, item.shape, item.data)));
+    return entries;
+  }
+
+  /** What the file will say of itself. */
+  public Map<String, String> metadata() {
+    return Collections.unmodifiableMap(metadata);
   }
 
   /** Bytes of all tensors. */

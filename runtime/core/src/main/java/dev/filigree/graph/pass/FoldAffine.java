@@ -5,6 +5,7 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.Convolution;
 import java.util.List;
 import java.util.Optional;
 
@@ -82,7 +83,7 @@ final class FoldAffine implements Pass {
                     : w,
                 view.addConstant(w + "_shift", new Constant.Plain(shifted))),
             List.of(last.output()),
-            convolution.attributes()));
+            Convolution.folded(convolution)));
   }
 
   /** Whether numbers broadcast to {@code [batch, channels, ...]} as one, or one a channel. */

@@ -4,6 +4,7 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.Convolution;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -88,7 +89,7 @@ final class FoldBatchNormalization implements Pass {
             convolution.type(),
             inputs,
             List.of(normalization.output()),
-            convolution.attributes()));
+            Convolution.folded(convolution)));
   }
 
   private static double at(List<Tensor> statistics, int which, int channel) {

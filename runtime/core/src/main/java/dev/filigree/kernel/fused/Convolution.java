@@ -50,10 +50,25 @@ public final class Convolution implements Operator {
 
   private static final String ACTIVATION = "activation";
 
+  private static final String SOURCE = "source";
+
+  /** Attributes of a convolution whose weights take over a factor: they say whose they were. */
+  public static Map<String, Attribute> folded(Node conv) {
+    Map<String, Attribute> attributes = new HashMap<>(conv.attributes());
+    attributes.putIfAbsent(SOURCE, new Attribute.Text(conv.inputs().get(WEIGHTS)));
+    return attributes;
+  }
+
+  /** The constant of the original graph that the weights come from, scaled or not. */
+  public static String source(Node node) {
+    return node.textAttribute(SOURCE, "");
+  }
+
   /** ONNX's Conv with weights in rows. */
   public static Node node(Node conv, String weights, List<Long> kernel) {
     Map<String, Attribute> attributes = new HashMap<>(conv.attributes());
     attributes.put("kernel_shape", new Attribute.Ints(kernel));
+    attributes.putIfAbsent(SOURCE, new Attribute.Text(conv.inputs().get(WEIGHTS)));
     return new Node(
         conv.name(),
         Node.FUSED,

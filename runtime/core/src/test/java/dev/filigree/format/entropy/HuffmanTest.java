@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.DType;
 import dev.filigree.FormatException;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.PriorityQueue;
@@ -28,21 +30,35 @@ class HuffmanTest {
   @Seeded(100)
   void whatWasEncodedReturns(Samples samples) {
     byte[] bytes = skewed(samples, samples.between(0, samples.chance(0.2) ? 200_000 : 300));
-    byte[] encoded = Huffman.encode(bytes);
-    assertArrayEquals(bytes, Huffman.decode("test", encoded, false));
-    assertArrayEquals(bytes, Huffman.decode("test", encoded, true));
+    byte[] encoded = encode(bytes);
+    assertArrayEquals(bytes, decode(encoded, false));
+    assertArrayEquals(bytes, decode(encoded, true));
+    assertArrayEquals(
+        encoded, Huffman.encode(MemorySegment.ofArray(bytes), true).toArray(DType.BYTE));
+  }
+
+  private static byte[] encode(byte[] bytes) {
+    return Huffman.encode(MemorySegment.ofArray(bytes), false).toArray(DType.BYTE);
+  }
+
+  private static byte[] decode(byte[] encoded, boolean threads) {
+    MemorySegment coded = MemorySegment.ofArray(encoded);
+    byte[] bytes = new byte[(int) Huffman.decodedBytes("test", coded)];
+    Huffman.decode("test", coded, MemorySegment.ofArray(bytes), threads);
+    return bytes;
   }
 
   @Test
   void theBytesAreThese() {
     // a three times, b once: lengths 1 and 1, codes 0 and 1, one byte a stream
-    byte[] encoded = Huffman.encode(new byte[] {0, 0, 1, 0});
+    byte[] encoded = encode(new byte[] {0, 0, 1, 0});
     String lengths = "11" + "00".repeat(127);
     assertEquals(
         "0400000000000000"
             + "00000100"
             + lengths
             + "01000000".repeat(4)
+            + "b0d3c55b"
             + "00000100"
             + "00".repeat(8),
         HexFormat.of().formatHex(encoded));
@@ -62,7 +78,7 @@ class HuffmanTest {
       double share = (double) count / bytes.length;
       entropy -= count == 0 ? 0 : share * Math.log(share) / Math.log(2);
     }
-    double bits = 8.0 * Huffman.encode(bytes).length / bytes.length;
+    double bits = 8.0 * encode(bytes).length / bytes.length;
     assertTrue(bits > entropy && bits < entropy * 1.02, bits + " bits, entropy " + entropy);
   }
 
@@ -114,9 +130,9 @@ class HuffmanTest {
   }
 
   @Seeded(300)
-  void damageIsFoundOrChangesValuesOnlyAndNeverRunsAway(Samples samples) {
+  void damageIsFound(Samples samples) {
     byte[] bytes = skewed(samples, samples.between(1, 3000));
-    byte[] encoded = Huffman.encode(bytes);
+    byte[] encoded = encode(bytes);
     byte[] damaged =
         samples.chance(0.3)
             ? Arrays.copyOf(encoded, samples.between(0, encoded.length - 1))
@@ -125,8 +141,8 @@ class HuffmanTest {
       damaged[samples.between(0, damaged.length - 1)] ^= (byte) (1 << samples.between(0, 7));
     }
     try {
-      byte[] decoded = Huffman.decode("test", damaged, false);
-      assertTrue(decoded.length <= 8 * damaged.length);
+      // two hits may undo each other, or lie in bits that no code has
+      assertArrayEquals(bytes, decode(damaged, false));
     } catch (FormatException found) {
       assertTrue(found.getMessage().startsWith("test: the Huffman-coded bytes are damaged"));
     }
@@ -134,7 +150,7 @@ class HuffmanTest {
 
   @Test
   void noBytesAreRefused() {
-    assertThrows(FormatException.class, () -> Huffman.decode("test", new byte[0], false));
-    assertThrows(FormatException.class, () -> Huffman.decode("test", new byte[500], false));
+    assertThrows(FormatException.class, () -> decode(new byte[0], false));
+    assertThrows(FormatException.class, () -> decode(new byte[500], false));
   }
 }
