@@ -5,4 +5,5 @@ module dev.filigree.compress {
 
   exports dev.filigree.compress;
   exports dev.filigree.compress.layer;
+  exports dev.filigree.compress.train;
 }

@@ -17,13 +17,21 @@ import java.util.Map;
  * @param model it was made from; must stay open
  * @param recipe that was applied
  * @param layers all matrices of the model, changed or not
+ * @param tuned vectors that training changed, by constant: biases and scales
  */
-public record Compression(Model model, Recipe recipe, List<Layer> layers) {
+public record Compression(
+    Model model, Recipe recipe, List<Layer> layers, Map<String, Tensor> tuned) {
   /** Key under which a file tells its recipe. */
   public static final String RECIPE = "filigree.recipe";
 
   public Compression {
     layers = List.copyOf(layers);
+    tuned = Map.copyOf(tuned);
+  }
+
+  /** A compression without training. */
+  public Compression(Model model, Recipe recipe, List<Layer> layers) {
+    this(model, recipe, layers, Map.of());
   }
 
   /**
@@ -58,6 +66,16 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
 
     Layer withBiasOf(String constant) {
       return new Layer(matrix, weights, weightError, changed, calibrated, constant);
+    }
+
+    /** This layer after training: of what calibration said of another what still holds. */
+    Layer withCalibrationOf(Layer other) {
+      Calibrated before = other.calibrated;
+      Calibrated kept =
+          before == null
+              ? null
+              : new Calibrated(Double.NaN, before.damping, before.tokens, before.deadInputs, null);
+      return new Layer(matrix, weights, weightError, changed, kept, null);
     }
 
     /** The changed bias, or null. */
@@ -110,6 +128,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
         replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
       }
     }
+    tuned.forEach((constant, vector) -> replacements.put(constant, new Constant.Plain(vector)));
     return model.with(replacements, Map.of(RECIPE, RecipeJson.write(recipe)));
   }
 
@@ -143,6 +162,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers) {
         writer.replace(layer.biasConstant, bias(layer));
       }
     }
+    tuned.forEach(writer::replace);
     writer.metadata(RECIPE, RecipeJson.write(recipe));
     writer.write(file);
   }

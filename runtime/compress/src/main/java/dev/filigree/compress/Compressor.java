@@ -55,7 +55,9 @@ public final class Compressor {
           "recipe '" + recipe.name() + "' learns from samples and got none",
           "pass texts with --calibration FILE, one a line, or use a recipe without calibration");
     }
-    return new CalibratedRun(model, recipe, work, threads).run(calibration, progress);
+    return recipe.distillation() == null
+        ? new CalibratedRun(model, recipe, work, threads).run(calibration, progress)
+        : new DistilledRun(model, recipe, work, threads).run(calibration, progress);
   }
 
   private static List<Compression.Layer> sideBySide(

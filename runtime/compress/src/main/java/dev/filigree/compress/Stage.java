@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.InputException;
+import dev.filigree.compress.train.Distillation;
 import java.util.Locale;
 
 /** One step of a recipe. */
@@ -147,6 +148,17 @@ public sealed interface Stage {
    */
   record Convert(DType dtype, Targets targets) implements Stage {}
 
+  /**
+   * Teaches the pruned network what the dense one makes of the calibration samples, before values
+   * are encoded. Every linear layer, bias and scale learns.
+   */
+  record Distill(Distillation.Options options) implements Stage {
+    @Override
+    public Targets targets() {
+      return Targets.LINEAR;
+    }
+  }
+
   /** Whether the stage can only be applied with calibration samples. */
   default boolean needsCalibration() {
     return switch (this) {
@@ -154,6 +166,7 @@ public sealed interface Stage {
       case Quantize quantize -> quantize.rounding == Rounding.GPTQ || quantize.refit;
       case Share share -> share.weighted || share.rounding == Rounding.GPTQ;
       case Convert convert -> false;
+      case Distill distill -> true;
     };
   }
 

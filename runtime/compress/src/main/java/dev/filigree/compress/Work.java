@@ -49,7 +49,7 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
     Stage.Prune prune = null;
     Stage encode = null;
     for (Stage stage : recipe.stages()) {
-      if (!stage.targets().include(matrix)) {
+      if (stage instanceof Stage.Distill || !stage.targets().include(matrix)) {
         continue;
       }
       if (stage.needsCalibration() && matrix.use() == WeightMatrix.Use.TABLE) {
@@ -145,6 +145,7 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
       case Stage.Share share -> share.encoding();
       case Stage.Convert convert -> new Encoding.Floats(convert.dtype());
       case Stage.Prune never -> throw new IllegalStateException("pruning is no encoding");
+      case Stage.Distill never -> throw new IllegalStateException("training is no encoding");
     };
   }
 }

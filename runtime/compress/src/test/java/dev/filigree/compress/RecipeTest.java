@@ -41,7 +41,7 @@ class RecipeTest {
       String known = name.replace("NN", "75");
       assertEquals(known, Recipe.named(known).name());
     }
-    assertEquals(14, Recipe.names().size());
+    assertEquals(16, Recipe.names().size());
   }
 
   @Test
