@@ -18,7 +18,8 @@ import java.util.zip.ZipFile;
  * Makes calibration text out of the documentation comments in source jars and of WordNet's data
  * files (definitions and examples of everyday words): one sentence a line, each once, in an order
  * that depends on the seed alone. With both kinds of source every other line is of the other kind.
- * The first part is for calibration, the second, which has no sentence of the first, for evaluation.
+ * The first part is for calibration, the second, which has no sentence of the first, for
+ * evaluation.
  *
  * <pre>
  *   mvn dependency:copy -Dartifact=org.apache.commons:commons-lang3:3.17.0:jar:sources -DoutputDirectory=target/text
@@ -35,7 +36,8 @@ final class CalibrationText {
 
   public static void main(String[] arguments) throws IOException {
     if (arguments.length < 5) {
-      System.err.println("usage: CalibrationText.java TRAIN COUNT TEST COUNT JAR-OR-WORDNET-FILE...");
+      System.err.println(
+          "usage: CalibrationText.java TRAIN COUNT TEST COUNT JAR-OR-WORDNET-FILE...");
       System.exit(2);
     }
     Set<String> ofJars = new TreeSet<>();
@@ -129,7 +131,9 @@ final class CalibrationText {
     Matcher sentences = SENTENCE.matcher(text);
     while (sentences.find()) {
       String sentence = sentences.group();
-      if (isProse(sentence) && sentence.split(" ").length >= LEAST_WORDS && !sentence.contains("License")) {
+      if (isProse(sentence)
+          && sentence.split(" ").length >= LEAST_WORDS
+          && !sentence.contains("License")) {
         found.add(sentence);
       }
     }

@@ -135,7 +135,8 @@ public final class DeepCompressionTable {
         classifier.train(train, options(epochs, 0.05), null);
         errors[2] = classifier.error(test);
       }
-      PruningSchedule gradual = new PruningSchedule(steps / 4, 3 * steps / 4, steps / 60);
+      PruningSchedule gradual =
+          new PruningSchedule(steps / 4, 3 * steps / 4, Math.max(1, steps / 60));
       try (Classifier classifier = classifier(threads)) {
         classifier.train(train, options(epochs, 0.05), null);
         classifier.train(train, options(epochs, 0.05), pruning(classifier, structures, gradual));

@@ -92,8 +92,16 @@ final class DistilledRun {
     for (Node node : graph.nodes()) {
       if (node.isFused(Linear.TYPE)) {
         Compression.Layer layer = layerOf.get(Linear.source(node));
-        weights.putIfAbsent(
-            Linear.source(node), parameter(node.inputs().get(Linear.WEIGHTS), layer));
+        String value = node.inputs().get(Linear.WEIGHTS);
+        Parameter known = weights.get(Linear.source(node));
+        if (known != null && !known.constant().equals(value)) {
+          throw node.unsupported(
+              "shares its weights with another layer in another form",
+              "leave the stage distill out");
+        }
+        if (known == null) {
+          weights.put(Linear.source(node), parameter(value, layer));
+        }
       }
       if (node.isFused(Linear.TYPE) || node.is("LayerNormalization")) {
         for (String input : node.inputs()) {

@@ -3,6 +3,8 @@ package dev.filigree.compress.train;
 import dev.filigree.UnsupportedException;
 import dev.filigree.kernel.Activation;
 import dev.filigree.plan.WorkerPool;
+import java.util.EnumSet;
+import java.util.Set;
 
 /** Activations and their slopes, f32 and fast enough for training. */
 final class Curve {
@@ -12,7 +14,15 @@ final class Curve {
   private static final float INVERSE_ROOT_TWO_PI = 0.398942280401432678f;
   private static final float INVERSE_ROOT_TWO = 0.707106781186547524f;
 
+  private static final Set<Activation> UNKNOWN =
+      EnumSet.of(Activation.GELU_TANH, Activation.HARD_SWISH);
+
   private Curve() {}
+
+  /** Whether an activation can be applied; none can be left out. */
+  static boolean isKnown(Activation activation) {
+    return !UNKNOWN.contains(activation);
+  }
 
   /**
    * Applies an activation in place.

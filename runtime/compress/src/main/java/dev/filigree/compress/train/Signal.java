@@ -19,6 +19,8 @@ import java.util.Arrays;
  * @param inner extents inside a sample; none for vectors, one for texts, two for images
  */
 record Signal(float[] data, int features, int samples, int... inner) {
+  private static final int SQUARE = 32;
+
   /** Positions of a feature. */
   int positions() {
     return samples * perSample();
@@ -102,9 +104,16 @@ record Signal(float[] data, int features, int samples, int... inner) {
 
   private static float[] moved(float[] a, int rows, int columns) {
     float[] moved = new float[a.length];
-    for (int r = 0; r < rows; r++) {
-      for (int c = 0; c < columns; c++) {
-        moved[c * rows + r] = a[r * columns + c];
+    // by squares, so that neither side leaves the cache between neighbours
+    for (int r0 = 0; r0 < rows; r0 += SQUARE) {
+      int r1 = Math.min(rows, r0 + SQUARE);
+      for (int c0 = 0; c0 < columns; c0 += SQUARE) {
+        int c1 = Math.min(columns, c0 + SQUARE);
+        for (int c = c0; c < c1; c++) {
+          for (int r = r0; r < r1; r++) {
+            moved[c * rows + r] = a[r * columns + c];
+          }
+        }
       }
     }
     return moved;
