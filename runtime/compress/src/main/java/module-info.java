@@ -6,4 +6,5 @@ module dev.filigree.compress {
   exports dev.filigree.compress;
   exports dev.filigree.compress.layer;
   exports dev.filigree.compress.search;
+  exports dev.filigree.compress.train;
 }

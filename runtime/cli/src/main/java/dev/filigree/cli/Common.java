@@ -93,7 +93,8 @@ final class Common {
           "unstructured-NN, codebook-4bit,",
           "2:4-codebook-4bit; with calibration int4-gptq,",
           "codebook-4bit-weighted, 2:4-sparsegpt,",
-          "2:4-sparsegpt-int8 (default: dense)."
+          "2:4-sparsegpt-int8, 2:4-distilled,",
+          "2:4-distilled-int8 (default: dense)."
         })
     Recipe recipe;
   }

@@ -20,18 +20,25 @@ import java.util.Map;
  * @param recipe that was applied
  * @param layers all matrices of the model, changed or not
  * @param reordering of inputs that came before
+ * @param tuned vectors that training changed, by constant: biases and scales
  */
-public record Compression(Model model, Recipe recipe, List<Layer> layers, Reordering reordering) {
+public record Compression(
+    Model model,
+    Recipe recipe,
+    List<Layer> layers,
+    Reordering reordering,
+    Map<String, Tensor> tuned) {
   /** Key under which a file tells its recipe. */
   public static final String RECIPE = "filigree.recipe";
 
   public Compression {
     layers = List.copyOf(layers);
+    tuned = Map.copyOf(tuned);
   }
 
-  /** A compression that leaves inputs in their order. */
+  /** A compression without training that leaves inputs in their order. */
   public Compression(Model model, Recipe recipe, List<Layer> layers) {
-    this(model, recipe, layers, new Reordering(Map.of(), List.of(), Map.of()));
+    this(model, recipe, layers, Reordering.NONE, Map.of());
   }
 
   /** The layers whose inputs have another order now. */
@@ -115,6 +122,16 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
           matrix, weights, weightError, changed, calibrated, clusterCost, constant, refused);
     }
 
+    /** This layer after training: of what calibration said of another what still holds. */
+    Layer withCalibrationOf(Layer other) {
+      Calibrated before = other.calibrated;
+      Calibrated kept =
+          before == null
+              ? null
+              : new Calibrated(Double.NaN, before.damping, before.tokens, before.deadInputs, null);
+      return new Layer(matrix, weights, weightError, changed, kept, clusterCost, null, refused);
+    }
+
     /** The changed bias, or null. */
     float[] bias() {
       return calibrated == null ? null : calibrated.bias;
@@ -163,6 +180,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
         replacements.put(layer.biasConstant, new Constant.Plain(bias(layer)));
       }
     }
+    tuned.forEach((constant, vector) -> replacements.put(constant, new Constant.Plain(vector)));
     Map<String, String> notes = new LinkedHashMap<>(reordering.notes());
     notes.put(RECIPE, RecipeJson.write(recipe));
     return model.with(replacements, notes);
@@ -214,6 +232,7 @@ public record Compression(Model model, Recipe recipe, List<Layer> layers, Reorde
         writer.replace(layer.biasConstant, bias(layer));
       }
     }
+    tuned.forEach(writer::replace);
     writer.metadata(RECIPE, RecipeJson.write(recipe));
     writer.write(file);
   }

@@ -53,7 +53,7 @@ public final class Compressor {
     }
     try (Model reordered = model.with(reordering.constants(), Map.of())) {
       Compression compression = inOrder(reordered, recipe, calibration, threads, progress);
-      return new Compression(model, recipe, compression.layers(), reordering);
+      return new Compression(model, recipe, compression.layers(), reordering, compression.tuned());
     }
   }
 
@@ -68,7 +68,9 @@ public final class Compressor {
           "recipe '" + recipe.name() + "' learns from samples and got none",
           "pass texts with --calibration FILE, one a line, or use a recipe without calibration");
     }
-    return new CalibratedRun(model, recipe, work, threads).run(calibration, progress);
+    return recipe.distillation() == null
+        ? new CalibratedRun(model, recipe, work, threads).run(calibration, progress)
+        : new DistilledRun(model, recipe, work, threads).run(calibration, progress);
   }
 
   private static List<Compression.Layer> sideBySide(

@@ -125,6 +125,24 @@ final class LayerCompressor {
         clusterCost);
   }
 
+  /**
+   * Encodes values that were made elsewhere.
+   *
+   * @param values {@code [rows, columns]}
+   * @param kept mask of those that are not pruned, or null
+   */
+  Compression.Layer encode(float[] values, Mask kept) {
+    for (int r = 0; r < rows; r++) {
+      for (int c = 0; c < columns; c++) {
+        w[r][c] = values[r * columns + c];
+      }
+    }
+    mask = kept;
+    Weights compressed = encode();
+    return new Compression.Layer(
+        work.matrix(), compressed, weightError(compressed), true, calibrated(compressed));
+  }
+
   private static double[][] copy(double[][] matrix) {
     double[][] copy = new double[matrix.length][];
     Arrays.setAll(copy, i -> matrix[i].clone());

@@ -3,6 +3,7 @@ package dev.filigree.compress;
 import dev.filigree.DType;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
+import dev.filigree.compress.train.ForwardNode;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
@@ -11,6 +12,7 @@ import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.plan.GraphRunner;
+import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.Kernels;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -29,6 +31,8 @@ final class NodeRunner implements AutoCloseable {
   private final SessionOptions options;
   private final Kernels kernels;
   private GraphRunner runner;
+  private WorkerPool pool;
+  private ForwardNode forward;
 
   /**
    * A runner of a node.
@@ -55,7 +59,19 @@ final class NodeRunner implements AutoCloseable {
 
   /** The outputs the node makes of its inputs that are no constants. */
   Tensor[] run(Map<String, Tensor> inputs) {
+    // nothing is planned for the many lengths of texts where it need not be
+    if (ForwardNode.canRun(node, inputs)) {
+      return new Tensor[] {forward().run(inputs)};
+    }
     return isFast() ? fast(inputs) : reference(inputs);
+  }
+
+  private ForwardNode forward() {
+    if (forward == null) {
+      pool = new WorkerPool(options.threads(), "filigree-calibration");
+      forward = new ForwardNode(node, constants, kernels, pool);
+    }
+    return forward;
   }
 
   private boolean isFast() {
@@ -116,6 +132,10 @@ final class NodeRunner implements AutoCloseable {
   public void close() {
     if (runner != null) {
       runner.close();
+    }
+    if (forward != null) {
+      forward.close();
+      pool.close();
     }
   }
 }

@@ -29,12 +29,20 @@ public record Prediction(List<Matrix> matrices) {
    * @throws dev.filigree.InputException if the recipe fits nothing or contradicts itself
    */
   public static Prediction of(Model model, Recipe recipe) {
-    return new Prediction(Work.of(model, recipe).stream().map(Prediction::of).toList());
+    boolean distils = recipe.distillation() != null;
+    return new Prediction(Work.of(model, recipe).stream().map(work -> of(work, distils)).toList());
   }
 
   /** Bytes of all matrices. */
   public long bytes() {
     return matrices.stream().mapToLong(Matrix::bytes).sum();
+  }
+
+  private static Matrix of(Work work, boolean distils) {
+    Matrix planned = of(work);
+    boolean learns = distils && work.matrix().use() == WeightMatrix.Use.LINEAR;
+    String steps = planned.steps.isEmpty() ? "distilled" : planned.steps + ", distilled";
+    return learns ? new Matrix(planned.matrix, steps, planned.bytes) : planned;
   }
 
   private static Matrix of(Work work) {

@@ -3,6 +3,7 @@ package dev.filigree.compress;
 import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.WeightMatrix;
+import dev.filigree.compress.train.Distillation;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +28,23 @@ public record Recipe(String name, List<Stage> stages) {
 
   public Recipe {
     stages = List.copyOf(stages);
+    boolean pruned = false;
+    boolean distilled = false;
+    boolean encoded = false;
+    for (Stage stage : stages) {
+      if (stage instanceof Stage.Distill) {
+        if (!pruned || distilled || encoded) {
+          throw new InputException(
+              "recipe '" + name + "' distils " + (distilled ? "twice" : "at the wrong place"),
+              "put one stage distill after the stages that prune and before those that encode");
+        }
+        distilled = true;
+      } else if (stage instanceof Stage.Prune) {
+        pruned = true;
+      } else {
+        encoded = true;
+      }
+    }
   }
 
   private static Map<String, List<Stage>> builtIn() {
@@ -88,6 +106,9 @@ public record Recipe(String name, List<Stage> stages) {
     }
     recipes.put("2:4-sparsegpt", List.of(fitted));
     recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
+    Stage distilled = new Stage.Distill(Distillation.Options.DEFAULTS);
+    recipes.put("2:4-distilled", List.of(fitted, distilled));
+    recipes.put("2:4-distilled-int8", List.of(fitted, distilled, int8, int8Tables));
     recipes.put("2:4-fp16", List.of(sparse, half, halfTables));
     recipes.put("2:4-int8", List.of(sparse, int8, int8Tables));
     recipes.put("codebook-4bit", List.of(codebook, int8Tables));
@@ -156,6 +177,15 @@ public record Recipe(String name, List<Stage> stages) {
   /** The stages of several recipes, one after the other. */
   public static Recipe joined(String name, List<Recipe> parts) {
     return new Recipe(name, parts.stream().flatMap(part -> part.stages.stream()).toList());
+  }
+
+  /** The stage that distils, or null. */
+  Stage.Distill distillation() {
+    return stages.stream()
+        .filter(Stage.Distill.class::isInstance)
+        .map(Stage.Distill.class::cast)
+        .findFirst()
+        .orElse(null);
   }
 
   /** Whether the recipe leaves every weight as it is. */

@@ -31,6 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
  *                   "method": "gptq", "actorder": true, "refit": true}},
  *     {"share":    {"bits": 4, "granularity": "row", "weights": "hessian-diag", "solver": "exact"}},
  *     {"convert":  {"dtype": "f16"}}]}
+ *   and between pruning and encoding
+ *     {"distill":  {"block_epochs": 4, "block_rate": 5e-4, "model_epochs": 1, "model_rate": 1e-4}}
  * </pre>
  *
  * Unknown keys are refused: a misspelt option must not do nothing.
@@ -99,6 +101,7 @@ public final class RecipeJson {
       case "prune" -> prune(place, body);
       case "quantize" -> quantize(place, body);
       case "share" -> share(place, body);
+      case "distill" -> DistillJson.read(place, body);
       case "convert" -> {
         keys(place, body, Set.of("dtype", "targets", "ignore"));
         yield new Stage.Convert(
@@ -107,7 +110,7 @@ public final class RecipeJson {
       default ->
           throw new FormatException(
               place + " has the unknown kind '" + kind + "'",
-              "use prune, quantize, share or convert");
+              "use prune, distill, quantize, share or convert");
     };
   }
 
@@ -323,7 +326,7 @@ public final class RecipeJson {
     return value == null ? otherwise : value.asString();
   }
 
-  private static int whole(String place, JsonNode body, String key, int otherwise) {
+  static int whole(String place, JsonNode body, String key, int otherwise) {
     JsonNode value = body.get(key);
     if (value != null && !value.isInt()) {
       throw new FormatException(
@@ -332,7 +335,7 @@ public final class RecipeJson {
     return value == null ? otherwise : value.asInt();
   }
 
-  private static Double number(String place, String key, JsonNode value) {
+  static Double number(String place, String key, JsonNode value) {
     if (!value.isNumber()) {
       throw new FormatException(
           place + " has a \"" + key + "\" that is no number", "write a number");
@@ -340,7 +343,7 @@ public final class RecipeJson {
     return value.asDouble();
   }
 
-  private static void keys(String place, JsonNode node, Set<String> known) {
+  static void keys(String place, JsonNode node, Set<String> known) {
     if (!node.isObject()) {
       throw new FormatException(place + " is no JSON object", "write {...}");
     }
@@ -371,6 +374,11 @@ public final class RecipeJson {
         case Stage.Share share -> {
           write(body, share);
           stages.addObject().set("share", body);
+        }
+        case Stage.Distill distill -> {
+          DistillJson.write(body, distill.options());
+          stages.addObject().set("distill", body);
+          continue;
         }
         case Stage.Convert convert -> {
           body.put("dtype", convert.dtype().toString());

@@ -35,6 +35,9 @@ import java.util.stream.Collectors;
  */
 public record Reordering(
     Map<String, Constant> constants, List<Compression.Permuted> layers, Map<String, String> notes) {
+  /** Every input where it was. */
+  static final Reordering NONE = new Reordering(Map.of(), List.of(), Map.of());
+
   /** Prefix of the notes: the constant whose columns, or whose rows, have another order. */
   static final String COLUMNS = "filigree.permuted.columns.";
 

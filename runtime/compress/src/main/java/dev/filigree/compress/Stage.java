@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.InputException;
+import dev.filigree.compress.train.Distillation;
 import java.util.Locale;
 
 /** One step of a recipe. */
@@ -186,7 +187,20 @@ public sealed interface Stage {
           new Quantize(q.encoding, q.rounding, q.byImportance, q.refit, q.damping, others);
       case Share s -> new Share(s.encoding, s.weighted, s.rounding, others);
       case Convert c -> new Convert(c.dtype, others);
+      // it teaches the network as a whole
+      case Distill whole -> whole;
     };
+  }
+
+  /**
+   * Teaches the pruned network what the dense one makes of the calibration samples, before values
+   * are encoded. Every linear layer, bias and scale learns.
+   */
+  record Distill(Distillation.Options options) implements Stage {
+    @Override
+    public Targets targets() {
+      return Targets.LINEAR;
+    }
   }
 
   /** Whether the stage can only be applied with calibration samples. */
@@ -196,6 +210,7 @@ public sealed interface Stage {
       case Quantize quantize -> quantize.rounding == Rounding.GPTQ || quantize.refit;
       case Share share -> share.weighted || share.rounding == Rounding.GPTQ;
       case Convert convert -> false;
+      case Distill distill -> true;
     };
   }
 

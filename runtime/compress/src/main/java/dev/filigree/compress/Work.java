@@ -59,7 +59,7 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
     Stage.Prune prune = null;
     Stage encode = null;
     for (Stage stage : recipe.stages()) {
-      if (!stage.targets().include(matrix)) {
+      if (stage instanceof Stage.Distill || !stage.targets().include(matrix)) {
         continue;
       }
       if (stage.needsCalibration() && matrix.use() == WeightMatrix.Use.TABLE) {
@@ -181,6 +181,7 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
       case Stage.Share share -> share.encoding();
       case Stage.Convert convert -> new Encoding.Floats(convert.dtype());
       case Stage.Prune never -> throw new IllegalStateException("pruning is no encoding");
+      case Stage.Distill never -> throw new IllegalStateException("training is no encoding");
     };
   }
 }

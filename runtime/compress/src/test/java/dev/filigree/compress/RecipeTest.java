@@ -41,7 +41,7 @@ class RecipeTest {
       String known = name.replace("NN", "75");
       assertEquals(known, Recipe.named(known).name());
     }
-    assertEquals(19, Recipe.names().size());
+    assertEquals(21, Recipe.names().size());
   }
 
   @Test

@@ -1,0 +1,120 @@
+package dev.filigree.compress.train;
+
+import dev.filigree.DType;
+import dev.filigree.plan.WorkerPool;
+import dev.filigree.spi.Kernels;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.Panels;
+import dev.filigree.weights.Dense;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Products of f32 matrices by the kernels that run linear layers. The left factor takes the place
+ * of the weights, the columns of the right one that of the tokens. A sum runs over the same values
+ * in the same order whatever the number of threads. Not safe to share.
+ */
+final class MatrixProduct implements AutoCloseable {
+  private static final int ALIGNMENT = 64;
+
+  /** Rows and columns of a square that is moved while it is in the first cache. */
+  private static final int SQUARE = 32;
+
+  private final Kernels kernels;
+  private final WorkerPool pool;
+  private Arena arena = Arena.ofShared();
+  private MemorySegment memory = MemorySegment.NULL;
+
+  MatrixProduct(Kernels kernels, WorkerPool pool) {
+    this.kernels = kernels;
+    this.pool = pool;
+  }
+
+  WorkerPool pool() {
+    return pool;
+  }
+
+  /**
+   * The product of two matrices.
+   *
+   * @param a {@code [m, k]}
+   * @param b {@code [k, n]}
+   * @return {@code [m, n]}
+   */
+  float[] multiply(float[] a, int m, int k, float[] b, int n) {
+    float[] c = new float[m * n];
+    LinearKernel kernel = kernels.linear(Dense.of(m, k, a)).getFirst().pack();
+    Panels panels = Panels.of(n, kernels.lanes());
+    long y = (panels.bytes(k) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    reserve(y + panels.bytes(m) + ALIGNMENT);
+    pool.forEach(panels.count(), (p, worker) -> fill(panels, p, b, k, n));
+    float[][] scratch = new float[pool.size()][];
+    pool.forEach(
+        kernel.blocks(),
+        (block, worker) -> {
+          if (scratch[worker] == null) {
+            scratch[worker] = new float[kernel.scratch()];
+          }
+          int first = block * LinearKernel.BLOCK;
+          int last = Math.min(m, first + LinearKernel.BLOCK);
+          for (int p = 0; p < panels.count(); p++) {
+            kernels.start(memory, y + panels.offset(p, m), panels.width(p), first, last, null, -1);
+          }
+          kernel.accumulate(block, panels, 0, panels.count(), memory, 0, y, scratch[worker]);
+          for (int p = 0; p < panels.count(); p++) {
+            long panel = y + panels.offset(p, m);
+            for (int row = first; row < last; row++) {
+              long from = panel + (long) row * panels.width(p) * Float.BYTES;
+              MemorySegment.copy(
+                  memory, DType.FLOAT, from, c, row * n + panels.start(p), panels.used(p));
+            }
+          }
+        });
+    return c;
+  }
+
+  private void reserve(long bytes) {
+    if (memory.byteSize() < bytes) {
+      arena.close();
+      arena = Arena.ofShared();
+      memory = arena.allocate(bytes, ALIGNMENT);
+    }
+  }
+
+  private void fill(Panels panels, int p, float[] b, int k, int n) {
+    int width = panels.width(p);
+    int used = panels.used(p);
+    for (int row = 0; row < k; row++) {
+      long at = panels.offset(p, k) + (long) row * width * Float.BYTES;
+      MemorySegment.copy(b, row * n + panels.start(p), memory, DType.FLOAT, at, used);
+      for (int i = used; i < width; i++) {
+        memory.set(DType.FLOAT, at + (long) i * Float.BYTES, 0);
+      }
+    }
+  }
+
+  /** The transpose of a matrix {@code [rows, columns]}. */
+  float[] transposed(float[] a, int rows, int columns) {
+    float[] moved = new float[rows * columns];
+    pool.forEach(
+        Math.ceilDiv(columns, SQUARE),
+        (strip, worker) -> {
+          int c0 = strip * SQUARE;
+          int c1 = Math.min(columns, c0 + SQUARE);
+          for (int r0 = 0; r0 < rows; r0 += SQUARE) {
+            int r1 = Math.min(rows, r0 + SQUARE);
+            for (int c = c0; c < c1; c++) {
+              for (int r = r0; r < r1; r++) {
+                moved[c * rows + r] = a[r * columns + c];
+              }
+            }
+          }
+        });
+    return moved;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

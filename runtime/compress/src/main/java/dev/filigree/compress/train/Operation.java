@@ -1,0 +1,27 @@
+package dev.filigree.compress.train;
+
+/** A node that gradients flow through. */
+interface Operation {
+  /**
+   * What the node makes of its inputs.
+   *
+   * @param inputs in the order of the node; null where the input is a constant or absent
+   * @param needsGradient whether {@link Step#backward} will be called
+   */
+  Step forward(Signal[] inputs, boolean needsGradient);
+
+  /**
+   * A node's output and the way back.
+   *
+   * @param output of the node
+   * @param backward from the output's gradient to those of the inputs, in their order and null for
+   *     constants; adds to the gradients of the node's parameters; null if none was wanted
+   */
+  record Step(Signal output, Backward backward) {}
+
+  /** From the gradient of an output to those of the inputs. */
+  @FunctionalInterface
+  interface Backward {
+    float[][] inputs(float[] outputGradient);
+  }
+}
