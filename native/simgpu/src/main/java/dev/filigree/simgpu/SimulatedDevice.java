@@ -27,10 +27,12 @@ public final class SimulatedDevice implements AutoCloseable {
   private static SimulatedDevice current;
 
   private final Functions functions;
+  private final DeviceSettings settings;
   private boolean closed;
 
-  private SimulatedDevice(Functions functions) {
+  private SimulatedDevice(Functions functions, DeviceSettings settings) {
     this.functions = functions;
+    this.settings = settings;
   }
 
   /** Why {@link #open} would fail on this machine; empty when it would not. */
@@ -54,7 +56,7 @@ public final class SimulatedDevice implements AutoCloseable {
       functions.call(functions.endContexts);
       functions.configure(settings.words());
       functions.call(functions.clear);
-      current = new SimulatedDevice(functions);
+      current = new SimulatedDevice(functions, settings);
       return current;
     }
   }
@@ -64,6 +66,16 @@ public final class SimulatedDevice implements AutoCloseable {
     synchronized (LOCK) {
       return current != null;
     }
+  }
+
+  /**
+   * Plans other faults while the device is in use; calls are counted from here on.
+   *
+   * @param faults such as {@code alloc=3,launch=2}; empty for none
+   * @throws IllegalArgumentException if there is no such fault
+   */
+  public void inject(String faults) {
+    functions.configure(settings.withFaults(faults).words());
   }
 
   /** Everything found since the device was opened or last cleared, oldest first. */

@@ -5,9 +5,6 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
-import dev.filigree.event.FallbackEvent;
-import dev.filigree.event.KernelChoiceEvent;
-import dev.filigree.event.PlanEvent;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
@@ -182,38 +179,8 @@ public final class GraphRunner implements Runner {
   }
 
   private Optional<Plan> planned(Map<String, Shape> shapes) {
-    PlanEvent event = new PlanEvent();
-    event.begin();
-    Optional<Plan> made = Planner.plan(graph, shapes, linearLayers);
-    record(event, shapes, made);
-    return made;
-  }
-
-  private static void record(PlanEvent event, Map<String, Shape> shapes, Optional<Plan> made) {
-    event.end();
-    if (made.isEmpty()) {
-      FallbackEvent.record(
-          "node by node",
-          "shapes of " + shapes + " follow from data",
-          "export the graph with shapes that follow from those of its inputs");
-    }
-    if (event.shouldCommit()) {
-      event.shapes = shapes.toString();
-      event.operations = made.map(plan -> plan.layers().size()).orElse(0);
-      event.bytes = made.map(Plan::bytes).orElse(0L);
-      event.commit();
-      made.ifPresent(plan -> plan.layers().forEach(GraphRunner::record));
-    }
-  }
-
-  private static void record(LayerPlan layer) {
-    KernelChoiceEvent event = new KernelChoiceEvent();
-    event.operation = layer.name();
-    event.operator = layer.operator();
-    event.format = layer.format();
-    event.kernel = layer.kernel();
-    event.reason = layer.reason();
-    event.commit();
+    return Recorded.plan(
+        shapes, () -> Planner.plan(graph, shapes, linearLayers), Plan::layers, Plan::bytes);
   }
 
   private synchronized void freeUnused() {

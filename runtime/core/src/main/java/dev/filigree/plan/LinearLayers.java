@@ -1,7 +1,6 @@
 package dev.filigree.plan;
 
 import dev.filigree.Precision;
-import dev.filigree.event.PackEvent;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
 import dev.filigree.spi.PackedLinear;
@@ -181,17 +180,7 @@ final class LinearLayers {
   }
 
   private static PackedLinear pack(LayerOption option, Weights weights) {
-    PackEvent event = new PackEvent();
-    event.begin();
-    PackedLinear packed = option.pack();
-    event.end();
-    if (event.shouldCommit()) {
-      event.kernel = option.name();
-      event.format = weights.format();
-      event.bytes = packed.bytes();
-      event.commit();
-    }
-    return packed;
+    return Recorded.pack(option.name(), weights.format(), option::pack, PackedLinear::bytes);
   }
 
   /** Whether a kind has been measured. */

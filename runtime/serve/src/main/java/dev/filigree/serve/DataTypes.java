@@ -58,7 +58,10 @@ final class DataTypes {
               + "' has the datatype '"
               + Text.shown(name)
               + "'; use one of "
-              + TYPES.keySet());
+              + TYPES.keySet()
+              + ", or "
+              + TextTensor.DATATYPE
+              + " for texts");
     }
     return type;
   }

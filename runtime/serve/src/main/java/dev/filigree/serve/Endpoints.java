@@ -104,20 +104,23 @@ final class Endpoints {
   private Reply embed(byte[] body, long arrived) {
     EmbeddingRequest request = EmbeddingRequest.read(body, options.maxTexts());
     try (ModelLease lease = models.lease(request.model())) {
-      SentenceModel sentences = lease.companion(SentenceModel.class);
-      if (sentences == null) {
-        throw HttpFailure.bad(
-            "model '"
-                + Text.shown(request.model())
-                + "' is no text encoder with a tokenizer; use /v2/models/.../infer for tensors");
-      }
-      // one batch after the other: a long list takes turns with what others send
       return request.reply(
-          sentences.embed(
-              request.texts(),
-              inputs -> lease.run(inputs, left(arrived, options.deadline())),
-              dev.filigree.Progress.NONE));
+          embed(request.model(), lease, request.texts(), arrived, options.deadline()));
     }
+  }
+
+  private static SentenceModel.Embedded embed(
+      String model, ModelLease lease, List<String> texts, long arrived, Duration deadline) {
+    SentenceModel sentences = lease.companion(SentenceModel.class);
+    if (sentences == null) {
+      throw HttpFailure.bad(
+          "model '"
+              + Text.shown(model)
+              + "' is no text encoder with a tokenizer; use /v2/models/.../infer for tensors");
+    }
+    // one batch after the other: a long list takes turns with what others send
+    return sentences.embed(
+        texts, inputs -> lease.run(inputs, left(arrived, deadline)), dev.filigree.Progress.NONE);
   }
 
   private static Duration left(long arrived, Duration deadline) {
@@ -196,6 +199,13 @@ final class Endpoints {
     document.put("platform", "filigree_" + lease.device());
     describe(document.putArray("inputs"), lease.model().inputs());
     describe(document.putArray("outputs"), lease.model().outputs());
+    if (lease.companion(SentenceModel.class) != null) {
+      // beside the tensors above, not with them
+      document
+          .putObject("parameters")
+          .put("text_input", TextTensor.INPUT)
+          .put("text_output", TextTensor.OUTPUT);
+    }
     return Reply.json(document);
   }
 
@@ -214,14 +224,38 @@ final class Endpoints {
 
   private Reply infer(Request request, byte[] body, String name, ModelLease lease, long arrived) {
     InferRequest infer = InferRequest.read(body, jsonLength(request, body.length));
-    InferReply.check(infer, lease.model().outputs());
+    boolean texts = !infer.texts().isEmpty();
+    if (texts) {
+      InferReply.checkNames(infer, List.of(TextTensor.OUTPUT));
+    } else {
+      InferReply.check(infer, lease.model().outputs());
+    }
+    if (infer.texts().size() > options.maxTexts()) {
+      throw HttpFailure.bad(
+          "there are more than " + options.maxTexts() + " texts; send fewer at once");
+    }
     Duration deadline = options.deadline();
     if (infer.timeoutMicros().isPresent()
         && infer.timeoutMicros().get() < deadline.toNanos() / 1000) {
       deadline = Duration.ofNanos(infer.timeoutMicros().get() * 1000);
     }
-    Map<String, Tensor> outputs = lease.run(infer.inputs(), left(arrived, deadline));
+    Map<String, Tensor> outputs =
+        texts
+            ? Map.of(
+                TextTensor.OUTPUT,
+                stacked(embed(name, lease, infer.texts(), arrived, deadline).vectors()))
+            : lease.run(infer.inputs(), left(arrived, deadline));
     return InferReply.of(name, lease.version(), infer, outputs);
+  }
+
+  /** Vectors as the rows of a tensor. */
+  private static Tensor stacked(float[][] vectors) {
+    int length = vectors[0].length;
+    float[] all = new float[vectors.length * length];
+    for (int i = 0; i < vectors.length; i++) {
+      System.arraycopy(vectors[i], 0, all, i * length, length);
+    }
+    return Tensor.of(all, vectors.length, length);
   }
 
   private static int jsonLength(Request request, int bodyLength) {

@@ -65,9 +65,14 @@ final class InferReply {
    * @throws HttpFailure if the model has none of a name
    */
   static void check(InferRequest request, List<ValueInfo> outputs) {
+    checkNames(request, outputs.stream().map(ValueInfo::name).toList());
+  }
+
+  /** Likewise, by the names of the outputs there are. */
+  static void checkNames(InferRequest request, List<String> outputs) {
     Map<String, Boolean> asked = new LinkedHashMap<>();
     for (InferRequest.Wanted wanted : request.outputs()) {
-      if (outputs.stream().noneMatch(output -> output.name().equals(wanted.name()))) {
+      if (!outputs.contains(wanted.name())) {
         throw HttpFailure.bad(
             "the model has no output '" + Text.shown(wanted.name()) + "'; it has " + outputs);
       }

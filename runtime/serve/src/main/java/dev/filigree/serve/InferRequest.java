@@ -19,6 +19,7 @@ import tools.jackson.core.JsonParser;
  *
  * @param id to be sent back, or null
  * @param inputs by name
+ * @param texts that are there instead of inputs, for text encoders; else empty
  * @param outputs that are wanted, in their order; empty for all
  * @param binary whether the outputs that do not say otherwise are wanted in binary
  * @param timeoutMicros after which nobody wants the answer, if the sender says so
@@ -26,6 +27,7 @@ import tools.jackson.core.JsonParser;
 record InferRequest(
     String id,
     Map<String, Tensor> inputs,
+    List<String> texts,
     List<Wanted> outputs,
     boolean binary,
     Optional<Long> timeoutMicros) {
@@ -160,16 +162,20 @@ record InferRequest(
 
     InferRequest request(byte[] body, int jsonLength) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
+      List<String> texts = List.of();
       int at = jsonLength;
       for (Input input : inputs) {
-        Tensor tensor;
-        if (input.binarySize == null) {
-          tensor = fromJson(input);
-        } else {
+        byte[] bytes = null;
+        if (input.binarySize != null) {
           int size = binarySize(input, body.length - at);
-          tensor = fromBinary(input, Arrays.copyOfRange(body, at, at + size));
+          bytes = Arrays.copyOfRange(body, at, at + size);
           at += size;
         }
+        if (input.datatype.equals(TextTensor.DATATYPE)) {
+          texts = texts(input, bytes);
+          continue;
+        }
+        Tensor tensor = bytes == null ? fromJson(input) : fromBinary(input, bytes);
         if (tensors.put(input.name, tensor) != null) {
           throw HttpFailure.bad("input '" + Text.shown(input.name) + "' is there twice");
         }
@@ -189,17 +195,41 @@ record InferRequest(
             default ->
                 throw HttpFailure.bad("parameters.timeout is no positive number of microseconds");
           };
-      return new InferRequest(id, tensors, outputs, binary != null && binary, timeout);
+      return new InferRequest(id, tensors, texts, outputs, binary != null && binary, timeout);
     }
 
-    private static Tensor fromJson(Input input) {
+    private List<String> texts(Input input, byte[] bytes) {
+      if (inputs.size() > 1) {
+        throw HttpFailure.bad(
+            "input '"
+                + Text.shown(input.name)
+                + "' is of strings and not the only one; send texts alone");
+      }
+      String name = Text.shown(input.name);
+      checkOneSource(input);
+      List<String> texts = bytes == null ? data(input).strings() : TextTensor.read(name, bytes);
+      return TextTensor.checked(name, input.shape, texts);
+    }
+
+    private static TensorData data(Input input) {
       if (input.data == null) {
         throw HttpFailure.bad(
             "input '"
                 + Text.shown(input.name)
                 + "' has no data; send data, or parameters.binary_data_size");
       }
-      return input.data.tensor(type(input), shape(input));
+      return input.data;
+    }
+
+    private static void checkOneSource(Input input) {
+      if (input.data != null && input.binarySize != null) {
+        throw HttpFailure.bad(
+            "input '" + Text.shown(input.name) + "' has both data and binary_data_size");
+      }
+    }
+
+    private static Tensor fromJson(Input input) {
+      return data(input).tensor(type(input), shape(input));
     }
 
     private static DType type(Input input) {
@@ -231,10 +261,7 @@ record InferRequest(
     private static Tensor fromBinary(Input input, byte[] bytes) {
       DType type = type(input);
       Shape shape = shape(input);
-      if (input.data != null) {
-        throw HttpFailure.bad(
-            "input '" + Text.shown(input.name) + "' has both data and binary_data_size");
-      }
+      checkOneSource(input);
       // by division: the product may be more than a long holds
       if (bytes.length % type.bytes() != 0 || bytes.length / type.bytes() != shape.elements()) {
         throw HttpFailure.bad(

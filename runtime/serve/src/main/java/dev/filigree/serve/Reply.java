@@ -96,7 +96,12 @@ record Reply(int status, String type, byte[] body, Map<String, String> headers) 
             case LATE -> 504;
             case MEMORY, CLOSED -> 503;
           };
-      case DeviceException device -> device.kind() == DeviceException.Kind.MEMORY ? 503 : 500;
+      case DeviceException device ->
+          switch (device.kind()) {
+            // nothing is wrong with the request: another server, or this one later, can run it
+            case MEMORY, LOST -> 503;
+            case MISSING, OPERATION -> 500;
+          };
       case FormatException file -> 500;
       case OutputException file -> 500;
       case WeightsException file -> 500;

@@ -4,13 +4,16 @@ import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import java.math.BigInteger;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * The elements of a tensor as JSON has them: numbers or booleans, in one flat array or in nested
- * ones of its shape. They are gathered before the type is known, since JSON has no order of fields.
+ * The elements of a tensor as JSON has them: numbers, booleans or strings, in one flat array or in
+ * nested ones of its shape. They are gathered before the type is known, since JSON has no order of
+ * fields.
  */
 final class TensorData {
   /** Axes of a tensor at most. */
@@ -33,6 +36,9 @@ final class TensorData {
   /** All numbers, once one is not whole or too large for a long. */
   private double[] reals;
 
+  /** Strings, which only {@link TextTensor} is made of. */
+  private final List<String> strings = new ArrayList<>();
+
   private boolean hasFraction;
   private boolean hasLarge;
   private boolean hasNegative;
@@ -47,7 +53,8 @@ final class TensorData {
    * Reads an array whose start is the current token.
    *
    * @param input whose elements they are, for messages
-   * @throws HttpFailure if it holds anything but numbers and booleans, or arrays of unequal length
+   * @throws HttpFailure if it holds anything but numbers, booleans and strings, or arrays of
+   *     unequal length
    */
   static TensorData read(String input, JsonParser parser) {
     if (parser.currentToken() != JsonToken.START_ARRAY) {
@@ -106,12 +113,10 @@ final class TensorData {
         hasFraction = true;
         real(parser.getDoubleValue());
       }
+      case VALUE_STRING -> strings.add(parser.getString());
       default ->
           throw HttpFailure.bad(
-              "input '"
-                  + input
-                  + "' has an element that is neither number nor boolean; strings are not"
-                  + " supported as tensors");
+              "input '" + input + "' has an element that is none of number, boolean and string");
     }
     count++;
   }
@@ -145,12 +150,35 @@ final class TensorData {
   }
 
   /**
+   * The strings of a tensor of strings.
+   *
+   * @throws HttpFailure if there is anything else
+   */
+  List<String> strings() {
+    if (strings.size() != count) {
+      throw HttpFailure.bad(
+          "input '" + input + "' has elements that are no strings; BYTES takes strings");
+    }
+    return strings;
+  }
+
+  /**
    * The tensor.
    *
    * @throws HttpFailure if type or shape do not fit the elements
    */
   Tensor tensor(DType type, Shape shape) {
     checkShape(shape);
+    if (!strings.isEmpty()) {
+      throw HttpFailure.bad(
+          "input '"
+              + input
+              + "' has strings, which "
+              + DataTypes.name(type)
+              + " does not hold; send numbers, or texts as the input '"
+              + TextTensor.INPUT
+              + "' of datatype BYTES");
+    }
     if (booleans != (type == DType.BOOL ? count : 0)) {
       throw HttpFailure.bad(
           "input '"

@@ -8,9 +8,13 @@ import dev.filigree.Model;
 import dev.filigree.serving.BatchOptions;
 import dev.filigree.testing.MiniLm;
 import dev.filigree.text.SentenceEncoder;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -158,5 +162,102 @@ class EmbeddingTest {
         server.post("/v1/embeddings", "{\"model\":\"double\",\"input\":\"a\"}");
     assertEquals(400, tensors.status());
     assertTrue(tensors.body().contains("no text encoder"), tensors.body());
+  }
+
+  private static String textTensor(String fields) {
+    return "{\"inputs\":[{\"name\":\"text\",\"datatype\":\"BYTES\"," + fields + "}]}";
+  }
+
+  @Test
+  void textsAreATensorOfStringsToo() {
+    TestServer.Answer answer =
+        server.post(
+            "/v2/models/minilm/infer", textTensor("\"shape\":[3,1],\"data\":" + list(TEXTS)));
+    assertEquals(200, answer.status(), answer.body());
+    JsonNode output = answer.json().get("outputs").get(0);
+    assertEquals("embedding", output.get("name").asString());
+    assertEquals(384, output.get("shape").get(1).asInt());
+    for (int i = 0; i < 3 * 384; i++) {
+      assertEquals(expected[i / 384][i % 384], (float) output.get("data").get(i).asDouble(), 1e-5f);
+    }
+  }
+
+  private static byte[] binary(byte[]... texts) {
+    ByteBuffer all = ByteBuffer.allocate(1 << 12).order(ByteOrder.LITTLE_ENDIAN);
+    for (byte[] text : texts) {
+      all.putInt(text.length).put(text);
+    }
+    return Arrays.copyOf(all.array(), all.position());
+  }
+
+  private static HttpResponse<byte[]> sendBinary(byte[] data, int count) throws Exception {
+    byte[] json =
+        textTensor(
+                "\"shape\":["
+                    + count
+                    + "],\"parameters\":{\"binary_data_size\":"
+                    + data.length
+                    + "}")
+            .replaceFirst("\\{", "{\"parameters\":{\"binary_data_output\":true},")
+            .getBytes(StandardCharsets.UTF_8);
+    ByteBuffer body = ByteBuffer.allocate(json.length + data.length).put(json).put(data);
+    return server
+        .client()
+        .send(
+            server
+                .request("/v2/models/minilm/infer")
+                .header(InferReply.JSON_LENGTH, Integer.toString(json.length))
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body.array()))
+                .build(),
+            HttpResponse.BodyHandlers.ofByteArray());
+  }
+
+  @Test
+  void textsComeInBinaryAndVectorsGoInBinary() throws Exception {
+    byte[] data =
+        binary(
+            TEXTS.get(0).getBytes(StandardCharsets.UTF_8),
+            TEXTS.get(1).getBytes(StandardCharsets.UTF_8));
+    HttpResponse<byte[]> answer = sendBinary(data, 2);
+    assertEquals(200, answer.statusCode(), new String(answer.body(), StandardCharsets.UTF_8));
+    int length = Integer.parseInt(answer.headers().firstValue(InferReply.JSON_LENGTH).get());
+    ByteBuffer vectors =
+        ByteBuffer.wrap(answer.body(), length, 4 * 2 * 384).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < 2 * 384; i++) {
+      assertEquals(expected[i / 384][i % 384], vectors.getFloat(), 1e-5f);
+    }
+  }
+
+  @Test
+  void stringsThatDoNotFitAreRefusedWithTheReason() throws Exception {
+    byte[] cut = Arrays.copyOf(binary("some text".getBytes(StandardCharsets.UTF_8)), 9);
+    HttpResponse<byte[]> answer = sendBinary(cut, 1);
+    assertEquals(400, answer.statusCode());
+    assertTrue(new String(answer.body(), StandardCharsets.UTF_8).contains("does not end"));
+    answer = sendBinary(binary(new byte[] {'a', (byte) 0xff}), 1);
+    assertEquals(400, answer.statusCode());
+    assertTrue(new String(answer.body(), StandardCharsets.UTF_8).contains("no UTF-8"));
+    answer = sendBinary(binary(new byte[] {'a'}), 2);
+    assertEquals(400, answer.statusCode());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\"shape\":[2],\"data\":[\"a\"]",
+        "\"shape\":[1],\"data\":[\"\"]",
+        "\"shape\":[1],\"data\":[1]",
+        "\"shape\":[0],\"data\":[]",
+        "\"shape\":[1,2],\"data\":[\"a\",\"b\"]",
+        "\"shape\":[1]",
+        "\"shape\":[1],\"data\":[null]",
+      })
+  void tensorsOfStringsThatAreNoTextsAreRefused(String fields) {
+    TestServer.Answer answer = server.post("/v2/models/minilm/infer", textTensor(fields));
+    assertEquals(400, answer.status(), answer.body());
+    TestServer.Answer other =
+        server.post("/v2/models/double/infer", textTensor("\"shape\":[1],\"data\":[\"a text\"]"));
+    assertEquals(400, other.status());
+    assertTrue(other.body().contains("no text encoder"), other.body());
   }
 }

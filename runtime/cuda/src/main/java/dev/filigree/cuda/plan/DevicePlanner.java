@@ -32,6 +32,9 @@ import java.util.Optional;
  * {@link Precision} says that they must stay f32.
  */
 final class DevicePlanner {
+  /** The kernel of what the device has none for. */
+  static final String ON_HOST = "cpu reference";
+
   private final Graph graph;
   private final DeviceState device;
   private final Map<String, ValueType> types;
@@ -364,7 +367,7 @@ final class DevicePlanner {
                 .map(output -> types.get(output).toString())
                 .findFirst()
                 .orElse(""),
-            "cpu reference",
+            ON_HOST,
             "the device has no kernel for it: "
                 + bytes
                 + " bytes are copied between device and process",

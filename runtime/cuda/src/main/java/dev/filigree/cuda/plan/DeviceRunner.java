@@ -11,6 +11,7 @@ import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.plan.Recorded;
 import dev.filigree.plan.ShapePlan;
 import dev.filigree.plan.ShapePlans;
 import dev.filigree.spi.Runner;
@@ -61,12 +62,7 @@ public final class DeviceRunner implements Runner {
       this.options = options;
       this.interpreter = new Interpreter(graph);
       this.device = new DeviceState(context, wanted(options));
-      this.plans =
-          new ShapePlans<>(
-              graph.inputs(),
-              options,
-              shapes -> DevicePlanner.plan(graph, shapes, device),
-              DevicePlan::bytes);
+      this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, DevicePlan::bytes);
       this.clock =
           projections
               .<LinearClock>map(each -> new Projecting(device, each))
@@ -178,6 +174,25 @@ public final class DeviceRunner implements Runner {
     plans.freeIdle();
   }
 
+  private Optional<DevicePlan> planned(Map<String, Shape> shapes) {
+    Optional<DevicePlan> made =
+        Recorded.plan(
+            shapes,
+            () -> DevicePlanner.plan(graph, shapes, device),
+            DevicePlan::layers,
+            DevicePlan::bytes);
+    made.stream()
+        .flatMap(plan -> plan.layers().stream())
+        .filter(layer -> layer.kernel().equals(DevicePlanner.ON_HOST))
+        .forEach(
+            layer ->
+                Recorded.fallback(
+                    layer.operator() + " " + layer.name() + " on the CPU",
+                    layer.reason(),
+                    "export the graph with operators that have a kernel of the device"));
+    return made;
+  }
+
   /** The plan for inputs, which a run is about to use; {@link #end} must follow. */
   private synchronized ShapePlan<DevicePlan, Workspace> begin(Map<String, Tensor> inputs) {
     ShapePlan<DevicePlan, Workspace> plan = plans.plan(inputs);
@@ -259,7 +274,7 @@ public final class DeviceRunner implements Runner {
                                 node.name(),
                                 node.type(),
                                 "rows",
-                                "cpu reference",
+                                DevicePlanner.ON_HOST,
                                 "shapes in this graph follow from data, so it is computed node by"
                                     + " node in the process",
                                 0,

@@ -8,6 +8,7 @@ import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.plan.Recorded;
 import dev.filigree.weights.SparseCsr;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
@@ -271,7 +272,12 @@ final class LinearDispatch implements AutoCloseable {
         packed.computeIfAbsent(layer.weights(), unused -> new HashMap<>());
     DeviceWeights known = layouts.get(option.layout());
     if (known == null) {
-      known = option.layout().load(device, layer.name(), layer.weights());
+      known =
+          Recorded.pack(
+              option.name(),
+              layer.weights().format(),
+              () -> option.layout().load(device, layer.name(), layer.weights()),
+              DeviceWeights::bytes);
       layouts.put(option.layout(), known);
     }
     return known;
