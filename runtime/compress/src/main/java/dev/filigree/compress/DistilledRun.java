@@ -142,7 +142,7 @@ final class DistilledRun {
     if (parameter == null) {
       return item.changes()
           ? new LayerCompressor(item, null, pool).compress()
-          : Compression.Layer.unchanged(item.matrix());
+          : Compression.Layer.unchanged(item);
     }
     Compression.Layer layer =
         new LayerCompressor(item, null, pool).encode(parameter.values(), parameter.mask());

@@ -140,7 +140,12 @@ final class LayerCompressor {
     mask = kept;
     Weights compressed = encode();
     return new Compression.Layer(
-        work.matrix(), compressed, weightError(compressed), true, calibrated(compressed));
+        work.matrix(),
+        compressed,
+        weightError(compressed),
+        true,
+        calibrated(compressed),
+        clusterCost);
   }
 
   private static double[][] copy(double[][] matrix) {

@@ -2,6 +2,7 @@ package dev.filigree.compress.train;
 
 import dev.filigree.format.entropy.Huffman;
 import java.io.ByteArrayOutputStream;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
@@ -59,11 +60,11 @@ record SparseCode(byte[] gaps, byte[] codes) {
 
   /** Bytes after coding, tables and all. */
   long codedGaps() {
-    return Huffman.encode(gaps).length;
+    return Huffman.encode(MemorySegment.ofArray(gaps), false).byteSize();
   }
 
   /** Bytes after coding, tables and all. */
   long codedCodes() {
-    return Huffman.encode(codes).length;
+    return Huffman.encode(MemorySegment.ofArray(codes), false).byteSize();
   }
 }
