@@ -21,8 +21,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "clusters",
     description = {
-      "Cluster the weights of layers from every start, compare the cost with the least possible,",
-      "and pick the number of clusters whose root mean square error is small enough."
+      "Cluster the weights of layers from every start; compare the cost with the least possible.",
+      "It also picks the number of clusters whose root mean square error is small enough."
     },
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,

@@ -34,8 +34,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "report",
     description = {
-      "Sweep several recipes over one text model: a table, JSON, and pictures of bytes and latency",
-      "against fidelity. dense, int8 and int4 are always among them."
+      "Sweep several recipes over one text model: a table, JSON, pictures of fidelity's price.",
+      "The pictures set bytes and latency against fidelity; dense, int8 and int4 are always there."
     },
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,

@@ -41,8 +41,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "search",
     description = {
-      "Scan what recipes do to each layer of a text model, choose one for each under a budget of",
-      "bytes, latency or fidelity, and write the recipe found."
+      "Choose a recipe for each layer of a text model under a budget of bytes, latency or fidelity.",
+      "What each does to each layer is scanned first; the recipe found is written."
     },
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,
