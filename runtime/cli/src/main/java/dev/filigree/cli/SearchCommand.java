@@ -41,7 +41,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "search",
     description = {
-      "Choose a recipe for each layer of a text model under a budget of bytes, latency or fidelity.",
+      "Choose a recipe for each layer of a text model under a budget of bytes, latency or"
+          + " fidelity.",
       "What each does to each layer is scanned first; the recipe found is written."
     },
     mixinStandardHelpOptions = true,
