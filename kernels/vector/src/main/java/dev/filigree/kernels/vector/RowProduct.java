@@ -37,22 +37,18 @@ final class RowProduct {
       }
     }
     for (; j < n; j += COUNT) {
-      VectorMask<Float> mask = F.indexInRange(j, n);
+      int used = n - j;
       long at = (long) j * Float.BYTES;
       int i = 0;
       for (; i + ROWS <= m; i += ROWS) {
         long row = (long) i * n * Float.BYTES;
-        narrow(a + (long) i * k * Float.BYTES, b + at, y + row + at, n, k, mask);
+        narrow(a + (long) i * k * Float.BYTES, b + at, y + row + at, n, k, used);
       }
       for (; i < m; i++) {
         long row = (long) i * n * Float.BYTES;
-        single(a + (long) i * k * Float.BYTES, b + at, y + row + at, n, k, mask);
+        single(a + (long) i * k * Float.BYTES, b + at, y + row + at, n, k, used);
       }
     }
-  }
-
-  private static FloatVector broadcast(long at) {
-    return FloatVector.broadcast(F, ALL.get(DType.FLOAT, at));
   }
 
   private static void wide(long a, long b, long y, int n, int k) {
@@ -71,30 +67,28 @@ final class RowProduct {
       long left = a + (long) p * Float.BYTES & ADDRESS;
       FloatVector b0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER);
       FloatVector b1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER);
-      FloatVector w = broadcast(left);
+      FloatVector w = FloatVector.broadcast(F, ALL.get(DType.FLOAT, left));
       c00 = b0.fma(w, c00);
       c01 = b1.fma(w, c01);
-      w = broadcast(left + next & ADDRESS);
+      w = FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + next & ADDRESS));
       c10 = b0.fma(w, c10);
       c11 = b1.fma(w, c11);
-      w = broadcast(left + 2 * next & ADDRESS);
+      w = FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + 2 * next & ADDRESS));
       c20 = b0.fma(w, c20);
       c21 = b1.fma(w, c21);
-      w = broadcast(left + 3 * next & ADDRESS);
+      w = FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + 3 * next & ADDRESS));
       c30 = b0.fma(w, c30);
       c31 = b1.fma(w, c31);
     }
-    store(y, c00, c01);
-    store(y + step, c10, c11);
-    store(y + 2 * step, c20, c21);
-    store(y + 3 * step, c30, c31);
-  }
-
-  private static void store(long y, FloatVector low, FloatVector high) {
     FloatVector unit = FloatVector.broadcast(F, 1);
-    long to = y & ADDRESS;
-    unit.mul(low).intoMemorySegment(ALL, to, ORDER);
-    unit.mul(high).intoMemorySegment(ALL, to + BYTES, ORDER);
+    unit.mul(c00).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(c01).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
+    unit.mul(c10).intoMemorySegment(ALL, y + step & ADDRESS, ORDER);
+    unit.mul(c11).intoMemorySegment(ALL, y + step + BYTES & ADDRESS, ORDER);
+    unit.mul(c20).intoMemorySegment(ALL, y + 2 * step & ADDRESS, ORDER);
+    unit.mul(c21).intoMemorySegment(ALL, y + 2 * step + BYTES & ADDRESS, ORDER);
+    unit.mul(c30).intoMemorySegment(ALL, y + 3 * step & ADDRESS, ORDER);
+    unit.mul(c31).intoMemorySegment(ALL, y + 3 * step + BYTES & ADDRESS, ORDER);
   }
 
   private static void pair(long a, long b, long y, int n, int k) {
@@ -103,14 +97,18 @@ final class RowProduct {
     long step = (long) n * Float.BYTES;
     for (int p = 0; p < k; p++) {
       long from = b + p * step & ADDRESS;
-      FloatVector w = broadcast(a + (long) p * Float.BYTES & ADDRESS);
+      FloatVector w =
+          FloatVector.broadcast(F, ALL.get(DType.FLOAT, a + (long) p * Float.BYTES & ADDRESS));
       low = FloatVector.fromMemorySegment(F, ALL, from, ORDER).fma(w, low);
       high = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER).fma(w, high);
     }
-    store(y, low, high);
+    FloatVector unit = FloatVector.broadcast(F, 1);
+    unit.mul(low).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(high).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
   }
 
-  private static void narrow(long a, long b, long y, int n, int k, VectorMask<Float> mask) {
+  private static void narrow(long a, long b, long y, int n, int k, int used) {
+    VectorMask<Float> mask = F.indexInRange(0, used);
     FloatVector c0 = FloatVector.zero(F);
     FloatVector c1 = c0;
     FloatVector c2 = c0;
@@ -120,10 +118,10 @@ final class RowProduct {
     for (int p = 0; p < k; p++) {
       long left = a + (long) p * Float.BYTES & ADDRESS;
       FloatVector x = FloatVector.fromMemorySegment(F, ALL, b + p * step & ADDRESS, ORDER, mask);
-      c0 = x.fma(broadcast(left), c0);
-      c1 = x.fma(broadcast(left + next & ADDRESS), c1);
-      c2 = x.fma(broadcast(left + 2 * next & ADDRESS), c2);
-      c3 = x.fma(broadcast(left + 3 * next & ADDRESS), c3);
+      c0 = x.fma(FloatVector.broadcast(F, ALL.get(DType.FLOAT, left)), c0);
+      c1 = x.fma(FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + next & ADDRESS)), c1);
+      c2 = x.fma(FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + 2 * next & ADDRESS)), c2);
+      c3 = x.fma(FloatVector.broadcast(F, ALL.get(DType.FLOAT, left + 3 * next & ADDRESS)), c3);
     }
     FloatVector unit = FloatVector.broadcast(F, 1);
     unit.mul(c0).intoMemorySegment(ALL, y & ADDRESS, ORDER, mask);
@@ -132,12 +130,16 @@ final class RowProduct {
     unit.mul(c3).intoMemorySegment(ALL, y + 3 * step & ADDRESS, ORDER, mask);
   }
 
-  private static void single(long a, long b, long y, int n, int k, VectorMask<Float> mask) {
+  private static void single(long a, long b, long y, int n, int k, int used) {
+    VectorMask<Float> mask = F.indexInRange(0, used);
     FloatVector sum = FloatVector.zero(F);
     long step = (long) n * Float.BYTES;
     for (int p = 0; p < k; p++) {
       FloatVector x = FloatVector.fromMemorySegment(F, ALL, b + p * step & ADDRESS, ORDER, mask);
-      sum = x.fma(broadcast(a + (long) p * Float.BYTES & ADDRESS), sum);
+      sum =
+          x.fma(
+              FloatVector.broadcast(F, ALL.get(DType.FLOAT, a + (long) p * Float.BYTES & ADDRESS)),
+              sum);
     }
     FloatVector.broadcast(F, 1).mul(sum).intoMemorySegment(ALL, y & ADDRESS, ORDER, mask);
   }

@@ -106,25 +106,49 @@ final class SharedTiles {
       a33 = b.fma(x3, a33);
       at += DenseTiles.OUTPUTS;
     }
-    add(y, a00);
-    add(y + BYTES, a01);
-    add(y + 2 * BYTES, a02);
-    add(y + 3 * BYTES, a03);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a00).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a01)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER)
+        .add(a02)
+        .intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER)
+        .add(a03)
+        .intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
     y += ldy;
-    add(y, a10);
-    add(y + BYTES, a11);
-    add(y + 2 * BYTES, a12);
-    add(y + 3 * BYTES, a13);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a10).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a11)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER)
+        .add(a12)
+        .intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER)
+        .add(a13)
+        .intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
     y += ldy;
-    add(y, a20);
-    add(y + BYTES, a21);
-    add(y + 2 * BYTES, a22);
-    add(y + 3 * BYTES, a23);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a20).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a21)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER)
+        .add(a22)
+        .intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER)
+        .add(a23)
+        .intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
     y += ldy;
-    add(y, a30);
-    add(y + BYTES, a31);
-    add(y + 2 * BYTES, a32);
-    add(y + 3 * BYTES, a33);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a30).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a31)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * BYTES, ORDER)
+        .add(a32)
+        .intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * BYTES, ORDER)
+        .add(a33)
+        .intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
   }
 
   /** Two vectors of tokens. */
@@ -156,17 +180,25 @@ final class SharedTiles {
       a31 = b.fma(x1, a31);
       at += DenseTiles.OUTPUTS;
     }
-    add(y, a00);
-    add(y + BYTES, a01);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a00).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a01)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
     y += ldy;
-    add(y, a10);
-    add(y + BYTES, a11);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a10).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a11)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
     y += ldy;
-    add(y, a20);
-    add(y + BYTES, a21);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a20).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a21)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
     y += ldy;
-    add(y, a30);
-    add(y + BYTES, a31);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER).add(a30).intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + BYTES, ORDER)
+        .add(a31)
+        .intoMemorySegment(ALL, y + BYTES, ORDER);
   }
 
   /**
@@ -207,16 +239,21 @@ final class SharedTiles {
       a2 = FloatVector.broadcast(F, w[at + 2]).fma(x0, a2);
       a3 = FloatVector.broadcast(F, w[at + 3]).fma(x0, a3);
     }
-    FloatVector unit = FloatVector.broadcast(F, 1);
-    add(y, unit.fma(a0, b0));
-    add(y + ldy, unit.fma(a1, b1));
-    add(y + 2 * ldy, unit.fma(a2, b2));
-    add(y + 3 * ldy, unit.fma(a3, b3));
-  }
-
-  private static void add(long y, FloatVector sum) {
-    FloatVector.fromMemorySegment(F, ALL, y & ADDRESS, ORDER)
-        .add(sum)
-        .intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y, ORDER)
+        .add(a0)
+        .add(b0)
+        .intoMemorySegment(ALL, y, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + ldy, ORDER)
+        .add(a1)
+        .add(b1)
+        .intoMemorySegment(ALL, y + ldy, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 2 * ldy, ORDER)
+        .add(a2)
+        .add(b2)
+        .intoMemorySegment(ALL, y + 2 * ldy, ORDER);
+    FloatVector.fromMemorySegment(F, ALL, y + 3 * ldy, ORDER)
+        .add(a3)
+        .add(b3)
+        .intoMemorySegment(ALL, y + 3 * ldy, ORDER);
   }
 }

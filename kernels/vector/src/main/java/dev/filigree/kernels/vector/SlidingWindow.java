@@ -41,10 +41,9 @@ final class SlidingWindow {
       int width) {
     long step = (long) pitch * Float.BYTES;
     long row = (long) width * Float.BYTES;
-    VectorMask<Float> mask = F.indexInRange(0, width);
     for (int r = 0; r < rows; r++, x += step, y += row) {
       if (width < COUNT) {
-        narrow(x, taps, weights, at, bias, y, mask);
+        narrow(x, taps, weights, at, bias, y, width);
         continue;
       }
       long t = 0;
@@ -92,7 +91,8 @@ final class SlidingWindow {
   }
 
   private static void narrow(
-      long x, int[] taps, float[] weights, int at, float bias, long y, VectorMask<Float> mask) {
+      long x, int[] taps, float[] weights, int at, float bias, long y, int width) {
+    VectorMask<Float> mask = F.indexInRange(0, width);
     FloatVector sum = FloatVector.broadcast(F, bias);
     for (int t = 0; t < taps.length; t++) {
       long from = x + (long) taps[t] * Float.BYTES & ADDRESS;
@@ -106,30 +106,32 @@ final class SlidingWindow {
   static void maximum(long x, int[] taps, int pitch, long y, int rows, int width) {
     long step = (long) pitch * Float.BYTES;
     long row = (long) width * Float.BYTES;
-    VectorMask<Float> mask = F.indexInRange(0, width);
     for (int r = 0; r < rows; r++, x += step, y += row) {
       if (width < COUNT) {
-        greatest(x & ADDRESS, taps).intoMemorySegment(ALL, y & ADDRESS, ORDER, mask);
+        greatest(x, taps, y, width);
         continue;
       }
       long t = 0;
       for (; t + BYTES <= row; t += BYTES) {
-        greatest(x + t & ADDRESS, taps).intoMemorySegment(ALL, y + t & ADDRESS, ORDER);
+        greatest(x + t, taps, y + t, width);
       }
       if (t < row) {
-        greatest(x + row - BYTES & ADDRESS, taps)
-            .intoMemorySegment(ALL, y + row - BYTES & ADDRESS, ORDER);
+        greatest(x + row - BYTES, taps, y + row - BYTES, width);
       }
     }
   }
 
-  private static FloatVector greatest(long x, int[] taps) {
+  /** One vector, or as much of it as a narrow row has. */
+  private static void greatest(long x, int[] taps, long y, int width) {
+    VectorMask<Float> mask = F.indexInRange(0, width);
     FloatVector max = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
     for (int t = 0; t < taps.length; t++) {
       long from = x + (long) taps[t] * Float.BYTES & ADDRESS;
       max = FloatVector.fromMemorySegment(F, ALL, from, ORDER).lanewise(VectorOperators.MAX, max);
     }
-    return FloatVector.broadcast(F, Float.NEGATIVE_INFINITY).lanewise(VectorOperators.MAX, max);
+    FloatVector.broadcast(F, Float.NEGATIVE_INFINITY)
+        .lanewise(VectorOperators.MAX, max)
+        .intoMemorySegment(ALL, y & ADDRESS, ORDER, mask);
   }
 
   /** Copies every {@code step}-th element of rows. */

@@ -110,6 +110,22 @@ final class SteadyState {
           "from panel of " + width,
           () -> kernels.fromPanel(memory, 0, width, width, 65, memory, y));
     }
+    int[] taps = {0, 1, 2, 100, 101, 102};
+    for (int width : new int[] {3, kernels.lanes() + 1, Panels.FULL}) {
+      calls.put(
+          "window of " + width,
+          () -> kernels.slide(memory, 0, taps, 100, scale, 0, 1, y, 5, width));
+      calls.put(
+          "greatest under a window of " + width,
+          () -> kernels.slideMaximum(memory, 0, taps, 100, y, 5, width));
+      for (int step = 1; step <= 3; step++) {
+        int every = step;
+        calls.put(
+            "every " + every + " of " + width,
+            () -> kernels.copyRows(memory, 0, every, 200, y, 100, 5, width));
+      }
+      calls.put("product of " + width, () -> kernels.product(memory, 0, scratch, y, 6, width, 40));
+    }
     calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
     calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
