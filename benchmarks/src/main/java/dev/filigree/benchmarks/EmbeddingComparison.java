@@ -1,5 +1,7 @@
 package dev.filigree.benchmarks;
 
+import dev.filigree.Precision;
+import dev.filigree.SessionOptions;
 import dev.filigree.langchain4j.FiligreeEmbeddingModel;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.segment.TextSegment;
@@ -47,6 +49,11 @@ public final class EmbeddingComparison {
       Path model = folder.resolve(FILES.getFirst());
       ours.add(FiligreeEmbeddingModel.of(model));
       models.put("filigree, dense", ours.getLast());
+      ours.add(
+          FiligreeEmbeddingModel.builder(model)
+              .session(SessionOptions.defaults().withPrecision(Precision.BF16))
+              .build());
+      models.put("filigree, dense, precision bf16", ours.getLast());
       for (String recipe : recipes) {
         ours.add(FiligreeEmbeddingModel.builder(model).recipe(recipe).build());
         models.put("filigree, " + recipe, ours.getLast());
@@ -93,7 +100,7 @@ public final class EmbeddingComparison {
         times[turn][round] = (System.nanoTime() - start) / 1e9;
       }
     }
-    System.out.printf("%-20s %9s %7s %12s%n", "", "texts/s", "times", "mean cosine");
+    System.out.printf("%-32s %9s %7s %12s%n", "", "texts/s", "times", "mean cosine");
     int row = 0;
     for (String name : models.keySet()) {
       double[] ratios = new double[ROUNDS];
@@ -102,7 +109,7 @@ public final class EmbeddingComparison {
       }
       System.out.printf(
           Locale.ROOT,
-          "%-20s %9.0f %6.2fx %12.4f%n",
+          "%-32s %9.0f %6.2fx %12.4f%n",
           name,
           texts.size() / Percentiles.median(times[row]),
           Percentiles.median(ratios),

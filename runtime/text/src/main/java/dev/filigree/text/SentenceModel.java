@@ -237,11 +237,11 @@ public final class SentenceModel implements AutoCloseable {
   }
 
   /**
-   * Lengths are rounded up to a multiple of 8, later of 16 and 32: at most a quarter is padding,
-   * mostly far less.
+   * Lengths are rounded up to a multiple of 4, later of 8, 16 and 32: at most a quarter of what is
+   * longer than 8 is padding, mostly far less.
    */
   static int bucket(int length) {
-    int step = length <= 32 ? 8 : length <= 128 ? 16 : 32;
+    int step = length <= 32 ? 4 : length <= 64 ? 8 : length <= 128 ? 16 : 32;
     return (length + step - 1) / step * step;
   }
 

@@ -224,7 +224,7 @@ class SentenceEncoderTest {
   @Test
   void lengthsAreRoundedUpByAQuarterAtMost() {
     int[] lengths = {2, 8, 9, 32, 33, 48, 49, 128, 129, 160, 512};
-    int[] buckets = {8, 8, 16, 32, 48, 48, 64, 128, 160, 160, 512};
+    int[] buckets = {4, 8, 12, 32, 40, 48, 56, 128, 160, 160, 512};
     for (int i = 0; i < lengths.length; i++) {
       assertEquals(buckets[i], SentenceModel.bucket(lengths[i]));
     }
