@@ -152,7 +152,7 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
     copy.staged.resize(copy.bytes());
     staging.to = {false, reinterpret_cast<std::uint64_t>(copy.staged.data()), copy.width, copy.width * copy.height};
     if (copy.to.device) {
-      if (const CUresult failed = run(driver, staging)) return failed;
+      if (const CUresult failed = transfer(driver, staging)) return failed;
     } else {
       copy.staged.clear();
     }

@@ -108,6 +108,15 @@ CUresult run(Driver& driver, const CopyWork& work) {
                       std::to_string(work.bytes()) + " bytes into it had been waited for");
   }
   if (work.bytes() == 0) return CUDA_SUCCESS;
+  if (const CUresult fault = driver.configuration.faults.countCopy()) {
+    driver.report("injected fault", fault,
+                  std::string("the copy of ") + std::to_string(work.bytes()) + " bytes fails, as demanded");
+    return fault;
+  }
+  return transfer(driver, work);
+}
+
+CUresult transfer(Driver& driver, const CopyWork& work) {
   MemoryStatus status;
   if (work.staged.empty()) {
     status = copyRows(driver.memory(), work);

@@ -8,6 +8,8 @@ namespace simgpu::driver {
 /** `footprint`, if not null, gets what the kernel touches, and `projected` the milliseconds a device may need. */
 CUresult run(Driver& driver, Context& context, const KernelWork& work, Footprint* footprint, double& projected);
 CUresult run(Driver& driver, const CopyWork& work);
+/** The bytes of a copy alone: no fault strikes it and it takes no time. */
+CUresult transfer(Driver& driver, const CopyWork& work);
 CUresult run(Driver& driver, const FillWork& work);
 CUresult run(Driver& driver, const FreeWork& work);
 /** On a thread of its own: what it calls may attach that thread to a virtual machine and detach it again. */

@@ -22,6 +22,8 @@ bool FaultPlan::parse(std::string_view list, std::string& problem) {
       plan.allocation_ = number;
     } else if (name == "launch") {
       plan.launch_ = number;
+    } else if (name == "copy") {
+      plan.copy_ = number;
     } else if (name == "ecc") {
       plan.ecc_ = number;
     } else if (name == "lost") {
@@ -29,7 +31,7 @@ bool FaultPlan::parse(std::string_view list, std::string& problem) {
     } else if (name == "copy-delay") {
       plan.copyDelay_ = number;
     } else {
-      problem = "unknown fault '" + std::string(name) + "'; known are alloc, launch, ecc, lost and copy-delay";
+      problem = "unknown fault '" + std::string(name) + "'; known are alloc, launch, copy, ecc, lost and copy-delay";
       return false;
     }
   }
@@ -50,5 +52,7 @@ CUresult FaultPlan::countLaunch() {
   if (launches_ == ecc_) return CUDA_ERROR_ECC_UNCORRECTABLE;
   return CUDA_SUCCESS;
 }
+
+CUresult FaultPlan::countCopy() { return ++copies_ == copy_ ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS; }
 
 } // namespace simgpu::driver

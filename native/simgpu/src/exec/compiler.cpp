@@ -142,12 +142,24 @@ private:
     }
     info.staticSharedBytes = shared.bytes;
     info.localBytes = code.functions.back().localBytes;
-    info.registers = code.functions.back().registers;
+    info.registers = std::min(code.functions.back().registers, registerLimit(function));
     for (const Variable& variable : module_.variables) {
       info.constBytes += variable.space == Space::constant ? static_cast<std::uint32_t>(variable.size) : 0;
     }
     content_->entries.push_back({index, (shared.bytes + alignment - 1) / alignment * alignment});
     content_->kernels.push_back({nullptr, static_cast<std::uint32_t>(content_->kernels.size()), std::move(info)});
+  }
+
+  /** What the assembler must do with, by the bounds a kernel declares: a block of the largest size must fit. */
+  std::uint32_t registerLimit(const ptx::Function& function) const {
+    const auto volume = [](const std::array<std::uint32_t, 3>& d) { return std::uint64_t{d[0]} * d[1] * d[2]; };
+    const std::uint64_t threads = std::max(volume(function.maxThreads), volume(function.requiredThreads));
+    const std::uint32_t declared = function.maxRegisters != 0 ? function.maxRegisters : 255;
+    const std::uint64_t warps = (threads + lanesPerWarp - 1) / lanesPerWarp;
+    constexpr std::uint64_t unit = 8; // registers of a thread are given out in these
+    const std::uint64_t fitting =
+        warps == 0 ? declared : std::max(unit, model_.registersPerSm / (warps * lanesPerWarp) / unit * unit);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(declared, fitting));
   }
 
   KernelInfo describe(const ptx::Function& function) const {

@@ -166,7 +166,8 @@ std::uint32_t Engine::occupancy(const KernelInfo& kernel, std::uint32_t threads,
   }
   const std::uint32_t warps = (threads + threadsPerWarp - 1) / threadsPerWarp;
   const std::uint32_t registersPerWarp = roundUp(std::max(1u, kernel.registers) * threadsPerWarp, registerUnit);
-  const std::uint32_t byRegisters = model_.registersPerSm / registersPerWarp / warps;
+  // their number is an estimate, which may bound how many blocks are resident but not refuse what a device may run
+  const std::uint32_t byRegisters = std::max(1u, model_.registersPerSm / registersPerWarp / warps);
   const std::uint32_t shared =
       roundUp(kernel.staticSharedBytes + dynamicShared + model_.sharedReservedPerBlock, sharedUnit);
   const std::uint32_t byShared = model_.sharedPerSm / shared;

@@ -191,9 +191,10 @@ void Warp::overwriteReads(const Op& op, std::uint32_t mask, const std::array<std
   }
   const auto overwritten = [&](const SharedRead& read, int writer, std::uint32_t at) {
     const auto first = static_cast<std::uint32_t>(addresses[static_cast<std::size_t>(writer)]);
-    for (std::uint32_t i = 0; i < bytes; i++) {
+    // most lanes write elsewhere, and what they write costs more to tell
+    for (std::uint32_t i = at > first ? at - first : 0; i < bytes && first + i - at < read.bytes; i++) {
       const std::optional<std::uint8_t> value = storedByte(*this, op, writer, i);
-      if (first + i - at < read.bytes && value && *value != std::to_integer<std::uint8_t>(block.shared()[first + i])) {
+      if (value && *value != std::to_integer<std::uint8_t>(block.shared()[first + i])) {
         return true;
       }
     }

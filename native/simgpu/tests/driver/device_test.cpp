@@ -218,6 +218,22 @@ TEST("every fault strikes the call it names and no other") {
     CHECK(found("the launch of scale fails, as demanded"));
   }
   {
+    const Program program("faults=copy=2");
+    const CUdeviceptr data = program.upload({1});
+    float value = 5;
+    CHECK_EQUAL(cuMemcpyDtoH_v2(&value, data, 0), CUDA_SUCCESS); // of no bytes, and none
+    CHECK_EQUAL(cuMemcpyDtoH_v2(&value, data, 4), CUDA_ERROR_ILLEGAL_ADDRESS);
+    CHECK_EQUAL(value, 5.0F);
+    CHECK(found("the copy of 4 bytes fails, as demanded"));
+    CHECK_EQUAL(cuMemcpyDtoH_v2(&value, data, 4), CUDA_ERROR_ILLEGAL_ADDRESS); // the context is lost
+    CHECK_EQUAL(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    CUcontext other = nullptr;
+    CHECK_EQUAL(cuCtxCreate_v2(&other, 0, 0), CUDA_SUCCESS);
+    const CUdeviceptr more = program.upload({2});
+    CHECK_EQUAL(program.download(more, 1)[0], 2.0F);
+    CHECK_EQUAL(cuCtxDestroy_v2(other), CUDA_SUCCESS);
+  }
+  {
     const Program program("faults=copy-delay=20000");
     const CUdeviceptr data = program.upload({1});
     const auto start = std::chrono::steady_clock::now();
@@ -241,7 +257,89 @@ TEST("every fault strikes the call it names and no other") {
   }
   CHECK_EQUAL(simgpuConfigure("report=off faults=alloc=0"), 1);
   CHECK_EQUAL(simgpuConfigure("report=off faults=fire=1"), 1);
-  CHECK(std::string(simgpuMessage()).find("alloc, launch, ecc, lost and copy-delay") != std::string::npos);
+  CHECK(std::string(simgpuMessage()).find("alloc, launch, copy, ecc, lost and copy-delay") != std::string::npos);
+}
+
+namespace {
+
+/** A copy the fault strikes: what the call answers, and what waiting for the device answers. */
+struct FailedCopy {
+  const char* direction;
+  CUresult call;
+  CUresult (*copy)(CUdeviceptr to, CUdeviceptr from, float* pageable, float* pinned);
+};
+
+const FailedCopy failedCopies[] = {
+    {"to the device", CUDA_ERROR_ILLEGAL_ADDRESS,
+     [](CUdeviceptr to, CUdeviceptr, float* host, float*) { return cuMemcpyHtoD_v2(to, host, 4); }},
+    {"from the device", CUDA_ERROR_ILLEGAL_ADDRESS,
+     [](CUdeviceptr, CUdeviceptr from, float* host, float*) { return cuMemcpyDtoH_v2(host, from, 4); }},
+    {"within the device", CUDA_SUCCESS,
+     [](CUdeviceptr to, CUdeviceptr from, float*, float*) { return cuMemcpyDtoD_v2(to, from, 4); }},
+    {"within the host", CUDA_ERROR_ILLEGAL_ADDRESS,
+     [](CUdeviceptr, CUdeviceptr, float* host, float* pinned) {
+       return cuMemcpy(reinterpret_cast<CUdeviceptr>(host), reinterpret_cast<CUdeviceptr>(pinned), 4);
+     }},
+    {"of pageable memory, later", CUDA_SUCCESS,
+     [](CUdeviceptr to, CUdeviceptr, float* host, float*) { return cuMemcpyHtoDAsync_v2(to, host, 4, nullptr); }},
+    {"of pinned memory, later", CUDA_SUCCESS,
+     [](CUdeviceptr to, CUdeviceptr, float*, float* pinned) { return cuMemcpyHtoDAsync_v2(to, pinned, 4, nullptr); }},
+    {"into pageable memory, later", CUDA_ERROR_ILLEGAL_ADDRESS,
+     [](CUdeviceptr, CUdeviceptr from, float* host, float*) { return cuMemcpyDtoHAsync_v2(host, from, 4, nullptr); }},
+    {"into pinned memory, later", CUDA_SUCCESS,
+     [](CUdeviceptr, CUdeviceptr from, float*, float* pinned) {
+       return cuMemcpyDtoHAsync_v2(pinned, from, 4, nullptr);
+     }},
+    {"within the device, later", CUDA_SUCCESS,
+     [](CUdeviceptr to, CUdeviceptr from, float*, float*) { return cuMemcpyDtoDAsync_v2(to, from, 4, nullptr); }},
+    {"of a rectangle", CUDA_ERROR_ILLEGAL_ADDRESS,
+     [](CUdeviceptr to, CUdeviceptr, float* host, float*) {
+       CUDA_MEMCPY2D rows{};
+       rows.srcMemoryType = CU_MEMORYTYPE_HOST;
+       rows.srcHost = host;
+       rows.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+       rows.dstDevice = to;
+       rows.WidthInBytes = 4;
+       rows.Height = 1;
+       return cuMemcpy2D_v2(&rows);
+     }},
+};
+
+} // namespace
+
+TEST("a copy fails in every direction, at once or when it is waited for, and moves nothing") {
+  for (const FailedCopy& each : failedCopies) {
+    const Program program("faults=copy=3");
+    const CUdeviceptr from = program.upload({1});
+    const CUdeviceptr to = program.upload({2});
+    void* memory = nullptr;
+    CHECK_EQUAL(cuMemAllocHost_v2(&memory, 4), CUDA_SUCCESS);
+    auto* pinned = static_cast<float*>(memory);
+    *pinned = 3;
+    float pageable = 4;
+    CHECK_EQUAL(each.copy(to, from, &pageable, pinned), each.call);
+    CHECK_EQUAL(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    CHECK_EQUAL(pageable, 4.0F);
+    CHECK(*pinned != 1.0F); // its own, or meaningless
+    CHECK(found("injected fault"));
+  }
+}
+
+TEST("a copy that fails in a graph fails its launch") {
+  const Program program("faults=copy=4");
+  const CUdeviceptr from = program.upload({1});
+  const CUdeviceptr to = program.upload({2});
+  const CUstream stream = program.stream();
+  CHECK_EQUAL(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_SUCCESS);
+  CHECK_EQUAL(cuMemcpyDtoDAsync_v2(to, from, 4, stream), CUDA_SUCCESS);
+  CUgraph graph = nullptr;
+  CHECK_EQUAL(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+  CUgraphExec exec = nullptr;
+  CHECK_EQUAL(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
+  CHECK_EQUAL(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
+  CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 TEST("event times are projected device times when a setting says so") {

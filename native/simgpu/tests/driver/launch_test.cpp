@@ -67,6 +67,46 @@ TEST("absurd launches are refused with the kernel's name and a reason") {
   CHECK(program.download(data, 1) == std::vector<float>{2});
 }
 
+namespace {
+
+/** out[thread] becomes 80 times itself + 1, the sum of values that are all live at once. */
+std::string eightyValues(const std::string& bounds) {
+  std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry sum(.param .u64 out)\n" + bounds +
+                     "\n{\n.reg .f32 %f<82>;\n.reg .b32 %r<2>;\n.reg .b64 %rd<4>;\n"
+                     "ld.param.u64 %rd1, [out];\nmov.u32 %r1, %tid.x;\nmul.wide.u32 %rd2, %r1, 4;\n"
+                     "add.s64 %rd3, %rd1, %rd2;\nld.global.f32 %f81, [%rd3];\n";
+  for (int i = 0; i < 80; ++i) {
+    text += "add.f32 %f" + std::to_string(i) + ", %f81, 0f3F800000;\n";
+  }
+  text += "mov.f32 %f81, 0f00000000;\n";
+  for (int i = 0; i < 80; ++i) text += "add.f32 %f81, %f81, %f" + std::to_string(i) + ";\n";
+  return text + "st.global.f32 [%rd3], %f81;\nret;\n}\n";
+}
+
+int registersOf(CUfunction function) {
+  int number = 0;
+  CHECK_EQUAL(cuFuncGetAttribute(&number, CU_FUNC_ATTRIBUTE_NUM_REGS, function), CUDA_SUCCESS);
+  return number;
+}
+
+} // namespace
+
+TEST("an estimate of registers refuses no launch, and stays within what the kernel declares") {
+  const Program program;
+  for (const std::string bounds : {"", ".maxntid 1024, 1, 1", ".reqntid 1024, 1, 1", ".maxnreg 40"}) {
+    const CUfunction sum = program.function(eightyValues(bounds).c_str(), "sum");
+    CUdeviceptr out = program.upload(std::vector<float>(1024, 1));
+    void* parameters[] = {&out};
+    CHECK_EQUAL(cuLaunchKernel(sum, 1, 1, 1, 1024, 1, 1, 0, nullptr, parameters, nullptr), CUDA_SUCCESS);
+    CHECK_EQUAL(program.download(out, 1024)[1023], 160.0F);
+    CHECK_EQUAL(registersOf(sum) > 80, bounds.empty());
+    CHECK(bounds != ".maxnreg 40" || registersOf(sum) == 40);
+    int blocks = 0;
+    CHECK_EQUAL(cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, sum, 1024, 0), CUDA_SUCCESS);
+    CHECK_EQUAL(blocks, 1);
+  }
+}
+
 TEST("more dynamic shared memory must be allowed first") {
   const Program program;
   const CUfunction scale = program.function(scaleKernel, "scale");

@@ -17,8 +17,8 @@ import java.util.StringJoiner;
  * @param eager asynchronous work runs at once instead of when it is waited for
  * @param workers threads that run blocks; 0 for one per core
  * @param watchdog warp instructions after which a launch is stopped; 0 for never
- * @param faults calls that are to fail, such as {@code alloc=3,launch=2,lost=100,ecc=5}; may be
- *     empty
+ * @param faults calls that are to fail, such as {@code alloc=3,launch=2,copy=4,lost=100,ecc=5}; may
+ *     be empty
  */
 public record DeviceSettings(
     String model,

@@ -39,7 +39,7 @@ public @interface SimulatedGpu {
   /** Whether event times are projected device times; memory counters are then on. */
   boolean projectedTimes() default false;
 
-  /** Faults on demand, such as {@code alloc=3,launch=2}. */
+  /** Faults on demand, such as {@code alloc=3,launch=2,copy=4}. */
   String faults() default "";
 
   /**

@@ -203,6 +203,17 @@ class RefusalsTest {
   }
 
   @Test
+  @SimulatedGpu(faults = "copy=2", failOnFindings = false)
+  void theSecondCopyFailsAndTakesItsContextWithIt() {
+    CUdeviceptr data = upload(1);
+    float[] value = {5};
+    assertEquals(
+        CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, cuMemcpyDtoH(Pointer.to(value), data, Float.BYTES));
+    assertArrayEquals(new float[] {5}, value);
+    assertEquals(CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, cuMemAlloc(new CUdeviceptr(), Float.BYTES));
+  }
+
+  @Test
   @SimulatedGpu(faults = "copy-delay=20000", failOnFindings = false)
   void copiesTakeTheirTime() {
     long start = System.nanoTime();
