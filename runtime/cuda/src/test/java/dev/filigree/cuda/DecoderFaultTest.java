@@ -88,11 +88,12 @@ class DecoderFaultTest {
   }
 
   @Test
-  void aLaunchThatFailsIsReportedAndASuccessorGoesOn() {
+  void aLaunchOrCopyThatFailsIsReportedAndASuccessorGoesOn() {
     try (Model model = Model.open(TinyDecoder.write(folder.resolve("tiny"), 2, false, ""))) {
       float[] expected = healthy(model);
-      for (int n : new int[] {1, 5, 12}) {
-        DeviceSettings settings = DeviceSettings.DEFAULT.withFaults("launch=" + n);
+      for (String fault :
+          List.of("launch=1", "launch=5", "launch=12", "copy=1", "copy=5", "copy=12")) {
+        DeviceSettings settings = DeviceSettings.DEFAULT.withFaults(fault);
         try (SimulatedDevice _ = SimulatedDevice.open(settings)) {
           DriverException failure = null;
           try (SequenceRunner runner = open(model);
@@ -101,7 +102,7 @@ class DecoderFaultTest {
           } catch (DriverException failed) {
             failure = failed;
           }
-          assertEquals(DeviceException.Kind.LOST, failure.kind(), "launch " + n);
+          assertEquals(DeviceException.Kind.LOST, failure.kind(), fault);
           try (SequenceRunner successor = open(model);
               SequenceRunner.Sequence sequence = successor.sequence()) {
             assertArrayEquals(expected, read(successor, sequence));

@@ -21,6 +21,8 @@ import dev.filigree.simgpu.SimulatedDevice;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -180,6 +182,47 @@ class FaultTest {
         assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
         try (Session successor = model.session(SIMULATED)) {
           assertArrayEquals(expected, successor.run(INPUTS).get("y").toFloats());
+        }
+      }
+    }
+  }
+
+  @Test
+  void everyCopyThatFailsIsNamedAndHarmsNoOtherSession() {
+    try (Model model = SmallModel.open(folder)) {
+      float[] expected = healthy(model);
+      long allFree = live(model, "copy=" + END).freeBytes();
+      Set<String> failed = new TreeSet<>();
+      int copies = 0;
+      for (Outcome outcome = live(model, "copy=1");
+          outcome.failure() != null && copies < END;
+          outcome = live(model, "copy=" + (copies + 1))) {
+        copies++;
+        assertEquals(allFree, outcome.freeBytes(), "copy " + copies);
+        assertEquals(DeviceException.Kind.LOST, outcome.failure().kind(), "copy " + copies);
+        failed.add(outcome.failure().operation().replaceAll("\\d+", "N"));
+      }
+      // weights and inputs, and the results
+      assertTrue(failed.contains("copy N bytes to the device"), failed.toString());
+      assertTrue(copies >= 4 && copies < END, copies + " copies failed");
+      for (int n = copies + 1; n <= 2 * copies; n++) {
+        try (SimulatedDevice _ = SimulatedDevice.open(settings("copy=" + n));
+            Session other = model.session(SIMULATED)) {
+          other.warmUp(INPUTS, (what, done, total) -> {});
+          assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+          DriverException failure = null;
+          try (Session failing = model.session(SIMULATED)) {
+            failing.warmUp(INPUTS, (what, done, total) -> {});
+            failing.run(INPUTS);
+          } catch (DriverException struck) {
+            failure = struck;
+          }
+          assertEquals(DeviceException.Kind.LOST, failure.kind(), "copy " + n);
+          assertTrue(failure.remedy().startsWith("close the session"), failure.toString());
+          assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+          try (Session successor = model.session(SIMULATED)) {
+            assertArrayEquals(expected, successor.run(INPUTS).get("y").toFloats());
+          }
         }
       }
     }

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Every fault the simulated device can inject, at every place in turn, while a session is opened,
- * measures its candidates, and runs. A failed copy is a device that is lost at a copy.
+ * measures its candidates, and runs.
  */
 class WarmUpFaultTest {
   private static final int IN = 24;
@@ -136,25 +136,29 @@ class WarmUpFaultTest {
   }
 
   @Test
-  void aLaunchThatFailsIsReportedAndFreesAll() {
+  void aLaunchOrCopyThatFailsIsReportedAndFreesAll() {
     long allFree;
     try (SimulatedDevice _ = SimulatedDevice.open(DeviceSettings.DEFAULT)) {
       live();
       allFree = freeBytes();
     }
-    for (String kind : List.of("launch", "ecc")) {
+    for (String kind : List.of("launch", "ecc", "copy")) {
       for (int n = 1; n < END; n++) {
         try (SimulatedDevice _ =
             SimulatedDevice.open(DeviceSettings.DEFAULT.withFaults(kind + "=" + n))) {
           Optional<DriverException> failure = live();
           assertEquals(allFree, freeBytes(), kind + " " + n);
           if (failure.isEmpty()) {
-            assertTrue(n > 3, "only " + n + " launches");
+            assertTrue(n > 3, "only " + n + " of " + kind);
             break;
           }
           assertEquals(DeviceException.Kind.LOST, failure.get().kind(), kind + " " + n);
         }
       }
+    }
+    // a copy back that is queued fails where its stream is waited for
+    for (String operation : List.of("copy N bytes to the device", "wait for the stream")) {
+      assertTrue(failed.contains(operation), operation + " is none of " + failed);
     }
   }
 
