@@ -51,11 +51,26 @@ public final class ConvolutionComparison {
     {512, 512, 7, 3}
   };
 
+  /** Which of every four input channels are zero. */
+  enum Mask {
+    NONE(""),
+    /** Two, others for each output. */
+    OWN(", 2:4"),
+    /** Two, the same for every four neighbouring outputs. */
+    SHARED(", 2:4 shared by 4");
+
+    private final String name;
+
+    Mask(String name) {
+      this.name = name;
+    }
+  }
+
   private ConvolutionComparison() {}
 
   /** See the class. */
   public static void main(String[] arguments) throws IOException, OrtException {
-    System.out.printf("%-34s %12s %12s %8s%n", "", "Filigree, ms", "ORT, ms", "ratio");
+    System.out.printf("%-46s %12s %12s %8s%n", "", "Filigree, ms", "ORT, ms", "ratio");
     if (arguments.length == 2) {
       long[] shape = Arrays.stream(arguments[1].split("x")).mapToLong(Long::parseLong).toArray();
       print(arguments[0], compare(Path.of(arguments[0]), shape, ROUNDS, SLICE_NANOS));
@@ -63,11 +78,11 @@ public final class ConvolutionComparison {
     }
     Path folder = Files.createTempDirectory("convolutions");
     for (int[] layer : LAYERS) {
-      for (boolean sparse : new boolean[] {false, true}) {
-        Path file = layer(folder.resolve("layer.onnx"), layer, sparse);
+      for (Mask mask : Mask.values()) {
+        Path file = layer(folder.resolve("layer.onnx"), layer, mask);
         String name =
             "%d -> %d, %d x %d, window %d%s"
-                .formatted(layer[0], layer[1], layer[2], layer[2], layer[3], sparse ? ", 2:4" : "");
+                .formatted(layer[0], layer[1], layer[2], layer[2], layer[3], mask.name);
         long[] shape = {1, layer[0], layer[2], layer[2]};
         print(name, compare(file, shape, ROUNDS, SLICE_NANOS));
         Files.delete(file);
@@ -79,7 +94,7 @@ public final class ConvolutionComparison {
   private static void print(String name, Result result) {
     System.out.printf(
         Locale.ROOT,
-        "%-34s %12.3f %12.3f %8.2f%n",
+        "%-46s %12.3f %12.3f %8.2f%n",
         name,
         result.ownMillis,
         result.peerMillis,
@@ -89,16 +104,29 @@ public final class ConvolutionComparison {
   /**
    * Writes a convolution with bias and rectifier.
    *
-   * @param sparse whether two of every four input channels are zero
+   * @param mask which weights are zero
    */
-  static Path layer(Path file, int[] layer, boolean sparse) {
+  static Path layer(Path file, int[] layer, Mask mask) {
     int window = layer[3];
     int taps = window * window;
     float[] weights = new float[layer[1] * layer[0] * taps];
     SplittableRandom random = new SplittableRandom(24);
     for (int i = 0; i < weights.length; i++) {
-      int channel = i / taps % layer[0];
-      weights[i] = sparse && channel % 4 < 2 ? 0 : (float) random.nextDouble(-0.1, 0.1);
+      weights[i] = (float) random.nextDouble(-0.1, 0.1);
+    }
+    int row = layer[0] * taps;
+    for (int i = 0; mask != Mask.NONE && i < weights.length; i++) {
+      // the first of four channels under a tap chooses which two of them this output keeps
+      if (i / taps % 4 == 0) {
+        int kept = random.nextInt(4);
+        int other = (kept + 1 + random.nextInt(3)) % 4;
+        boolean follows = mask == Mask.SHARED && i / row % 4 != 0;
+        for (int c = 0; c < 4; c++) {
+          int at = i + c * taps;
+          boolean stays = follows ? weights[at - row] != 0 : c == kept || c == other;
+          weights[at] = stays ? weights[at] : 0;
+        }
+      }
     }
     long pad = window / 2;
     String side = Integer.toString(layer[2]);

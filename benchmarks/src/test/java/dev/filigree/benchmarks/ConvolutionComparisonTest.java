@@ -15,8 +15,8 @@ final class ConvolutionComparisonTest {
   @Test
   void bothRuntimesGiveTheSameOutputs() throws OrtException {
     int[] layer = {8, 12, 9, 3};
-    for (boolean sparse : new boolean[] {false, true}) {
-      Path file = ConvolutionComparison.layer(folder.resolve("layer.onnx"), layer, sparse);
+    for (ConvolutionComparison.Mask mask : ConvolutionComparison.Mask.values()) {
+      Path file = ConvolutionComparison.layer(folder.resolve("layer.onnx"), layer, mask);
       long[] shape = {1, 8, 9, 9};
       ConvolutionComparison.Result result =
           ConvolutionComparison.compare(file, shape, 3, 1_000_000);
