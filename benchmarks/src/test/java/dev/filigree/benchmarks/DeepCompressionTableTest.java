@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Runs the whole command on a few images of bars, whose class is where the bar stands. */
 class DeepCompressionTableTest {
-  private static final int COUNT = 120;
+  private static final int COUNT = 300;
 
   @TempDir private Path folder;
 
