@@ -33,7 +33,7 @@ class DistributionIT {
     Path folder = Path.of(System.getProperty("filigree.folder")).resolveSibling("distribution");
     Path place = Files.createDirectories(folder.resolve("somewhere für 漢字"));
     streams = Files.createDirectories(folder.resolve("streams"));
-    // tools of the system keep modes, which Java's own do not
+    // it drops modes, so that only bash itself makes the launcher run
     Process unzip =
         new ProcessBuilder(
                 JDK.resolve("bin/jar").toString(),
