@@ -73,7 +73,7 @@ class DistributionIT {
     Map<String, String> onPath = Map.of("PATH", JDK.resolve("bin") + ":/usr/bin:/bin");
     JsonNode doctor = run(onPath, "doctor", "--json").json();
     assertTrue(doctor.toString().contains("vector"), doctor.toString());
-    run(onPath, "run", "no such model").failsWith(2, "no such model");
+    run(onPath, "run", "no such model", "--text", "x").failsWith(1, "no such model");
   }
 
   @Test
