@@ -8,6 +8,7 @@ import dev.filigree.spi.KernelProvider;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.LibraryStatus;
 import java.io.PrintWriter;
+import java.net.URI;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -178,7 +179,8 @@ final class DoctorCommand implements Callable<Integer> {
     if (url == null) {
       return new Library(name, false, "start the command by its launcher");
     }
-    String place = url.toString().replaceFirst("^jar:file:", "").replaceFirst("!.*$", "");
-    return new Library(name, true, place);
+    URI place = URI.create(url.toString().replaceFirst("^jar:", "").replaceFirst("!.*$", ""));
+    boolean isFile = "file".equals(place.getScheme());
+    return new Library(name, true, isFile ? Path.of(place).toString() : place.toString());
   }
 }
