@@ -1,7 +1,5 @@
 package dev.filigree.benchmarks;
 
-import dev.filigree.Precision;
-import dev.filigree.SessionOptions;
 import dev.filigree.langchain4j.FiligreeEmbeddingModel;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.segment.TextSegment;
@@ -49,11 +47,6 @@ public final class EmbeddingComparison {
       Path model = folder.resolve(FILES.getFirst());
       ours.add(FiligreeEmbeddingModel.of(model));
       models.put("filigree, dense", ours.getLast());
-      ours.add(
-          FiligreeEmbeddingModel.builder(model)
-              .session(SessionOptions.defaults().withPrecision(Precision.BF16))
-              .build());
-      models.put("filigree, dense, precision bf16", ours.getLast());
       for (String recipe : recipes) {
         ours.add(FiligreeEmbeddingModel.builder(model).recipe(recipe).build());
         models.put("filigree, " + recipe, ours.getLast());
