@@ -29,7 +29,7 @@ public record Prediction(List<Matrix> matrices) {
    * @throws dev.filigree.InputException if the recipe fits nothing or contradicts itself
    */
   public static Prediction of(Model model, Recipe recipe) {
-    boolean distils = recipe.distillation() != null;
+    boolean distils = recipe.distils();
     return new Prediction(Work.of(model, recipe).stream().map(work -> of(work, distils)).toList());
   }
 

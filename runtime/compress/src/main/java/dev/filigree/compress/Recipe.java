@@ -161,6 +161,11 @@ public record Recipe(String name, List<Stage> stages) {
     return stages.stream().anyMatch(stage -> stage instanceof Stage.Prune p && p.permute());
   }
 
+  /** Whether it teaches the pruned network what the dense one makes. */
+  public boolean distils() {
+    return distillation() != null;
+  }
+
   /** What this recipe does to some matrices, and nothing to the others. */
   public Recipe only(List<WeightMatrix> matrices) {
     List<Stage> own = new ArrayList<>();

@@ -1,20 +1,12 @@
 package dev.filigree.plan;
 
-import dev.filigree.InputException;
-import dev.filigree.RejectedException;
-import dev.filigree.spi.SequenceRunner;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Keys and values of the tokens that sequences have read, in pages of 64 tokens that any sequence
- * may take (W. Kwon et al., PagedAttention, 2023). Memory is taken page by page, never more than a
- * limit, and comes back when a sequence ends. A page holds all layers; keys lie so that the scores
- * of its tokens are computed by vectors along tokens, values so that their sum is one along
- * features. All are f32.
+ * may take. A page holds all layers; keys lie so that the scores of its tokens are computed by
+ * vectors along tokens, values so that their sum is one along features. All are f32.
  *
  * <pre>
  *   page:  layer 0: head 0: keys [width][64], values [64][padded width] | head 1: ... | layer 1: ...
@@ -35,11 +27,7 @@ public final class KvCache implements AutoCloseable {
   private final int padded;
   private final int workers;
   private final long layersBytes;
-  private final long pageBytes;
-  private final long limit;
-  private final ArrayDeque<MemorySegment> free = new ArrayDeque<>();
-  private long taken;
-  private boolean closed;
+  private final PagePool<MemorySegment> pool;
 
   /**
    * A cache without pages.
@@ -50,7 +38,7 @@ public final class KvCache implements AutoCloseable {
    * @param lanes of the kernels' vectors
    * @param workers threads that may work at the same time
    * @param limit bytes of all pages
-   * @throws InputException if not even one page fits the limit
+   * @throws dev.filigree.InputException if not even one page fits the limit
    */
   KvCache(int layers, int keyHeads, int width, int lanes, int workers, long limit) {
     this.keyHeads = keyHeads;
@@ -58,13 +46,9 @@ public final class KvCache implements AutoCloseable {
     this.padded = Math.ceilDiv(width, lanes) * lanes;
     this.workers = workers;
     this.layersBytes = layers * layerBytes();
-    this.pageBytes = layersBytes + workers * scratchBytes();
-    this.limit = limit;
-    if (pageBytes > limit) {
-      throw new InputException(
-          "a cache of " + limit + " bytes holds no page of " + PAGE + " tokens",
-          "give it " + pageBytes + " bytes or more");
-    }
+    long pageBytes = layersBytes + workers * scratchBytes();
+    this.pool =
+        new PagePool<>(PAGE, pageBytes, limit, "", () -> arena.allocate(pageBytes, ALIGNMENT));
   }
 
   private long headBytes() {
@@ -105,107 +89,40 @@ public final class KvCache implements AutoCloseable {
 
   /** Bytes one token takes in all layers, a page's padding and scratch included. */
   public double bytesPerToken() {
-    return (double) pageBytes / PAGE;
+    return pool.bytesPerToken();
   }
 
   /** Bytes of all pages there are, in use or not. */
-  public synchronized long bytes() {
-    return taken;
+  public long bytes() {
+    return pool.bytes();
   }
 
   /** Tokens that fit the limit, of all sequences together. */
   public long capacity() {
-    return limit / pageBytes * PAGE;
+    return pool.capacity();
   }
 
   /** A sequence that has read nothing. */
   public Sequence sequence() {
-    return new Sequence();
-  }
-
-  private synchronized MemorySegment take() {
-    if (closed) {
-      throw new IllegalStateException("the decoder was closed");
-    }
-    MemorySegment page = free.poll();
-    if (page != null) {
-      return page;
-    }
-    if (taken + pageBytes > limit) {
-      throw new RejectedException(
-          RejectedException.Kind.MEMORY,
-          "the cache is full: its " + taken + " bytes hold " + capacity() + " tokens",
-          "end other sequences, shorten the text, or give the cache more bytes");
-    }
-    page = arena.allocate(pageBytes, ALIGNMENT);
-    taken += pageBytes;
-    return page;
-  }
-
-  private synchronized void give(List<MemorySegment> pages) {
-    free.addAll(pages);
+    return new Sequence(pool);
   }
 
   /** Frees all pages; no sequence may be running. */
   @Override
-  public synchronized void close() {
-    if (!closed) {
-      closed = true;
-      free.clear();
+  public void close() {
+    if (pool.close()) {
       arena.close();
     }
   }
 
   /** The pages of one sequence. */
-  public final class Sequence implements SequenceRunner.Sequence {
-    private final List<MemorySegment> pages = new ArrayList<>();
-    private int length;
-
-    private Sequence() {}
-
-    @Override
-    public int length() {
-      return length;
-    }
-
-    /** Makes room for more tokens; takes nothing if they do not all fit. */
-    void reserve(int more) {
-      int before = pages.size();
-      try {
-        while (pages.size() * PAGE < length + more) {
-          pages.add(take());
-        }
-      } catch (RuntimeException full) {
-        List<MemorySegment> added = pages.subList(before, pages.size());
-        give(List.copyOf(added));
-        added.clear();
-        throw full;
-      }
-    }
-
-    void advance(int tokens) {
-      length += tokens;
+  public static final class Sequence extends PagePool.Sequence<MemorySegment> {
+    private Sequence(PagePool<MemorySegment> pool) {
+      super(pool);
     }
 
     MemorySegment page(int number) {
-      return pages.get(number);
-    }
-
-    @Override
-    public void truncate(int kept) {
-      if (kept < 0 || kept > length) {
-        throw new InputException(
-            "a sequence of " + length + " tokens cannot keep " + kept, "keep 0 to " + length);
-      }
-      length = kept;
-      List<MemorySegment> rest = pages.subList(Math.ceilDiv(kept, PAGE), pages.size());
-      give(List.copyOf(rest));
-      rest.clear();
-    }
-
-    @Override
-    public void close() {
-      truncate(0);
+      return pages().get(number);
     }
   }
 }

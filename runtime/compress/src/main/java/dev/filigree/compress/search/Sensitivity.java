@@ -76,6 +76,11 @@ public record Sensitivity(
             "recipe '" + option.name() + "' reorders inputs, which concerns two layers at once",
             "search among recipes without permute");
       }
+      if (option.distils()) {
+        throw new InputException(
+            "recipe '" + option.name() + "' distils, which teaches the network as a whole",
+            "search among recipes without distill, and distil what was found");
+      }
       compressions.add(Compressor.compress(model, option, samples, threads, progress));
     }
     int layers = compressions.getFirst().layers().size();

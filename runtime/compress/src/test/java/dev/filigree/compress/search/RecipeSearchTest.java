@@ -197,16 +197,14 @@ class RecipeSearchTest {
         () ->
             Sensitivity.scan(
                 model, List.of(Recipe.named("dense")), null, this::cosine, null, 1, Progress.NONE));
-    assertThrows(
-        InputException.class,
-        () ->
-            Sensitivity.scan(
-                model,
-                List.of(Recipe.named("2:4-permuted")),
-                null,
-                this::cosine,
-                null,
-                1,
-                Progress.NONE));
+    for (String name : List.of("2:4-permuted", "2:4-distilled")) {
+      List<Recipe> options = List.of(Recipe.named(name));
+      InputException whole =
+          assertThrows(
+              InputException.class,
+              () -> Sensitivity.scan(model, options, null, this::cosine, null, 1, Progress.NONE));
+      String does = name.equals("2:4-permuted") ? " reorders " : " distils";
+      assertTrue(whole.problem().contains(does), whole.problem());
+    }
   }
 }

@@ -100,7 +100,7 @@ public final class DeviceDecoder implements SequenceRunner {
 
   @Override
   public Sequence sequence() {
-    return pages.new Sequence();
+    return pages.sequence();
   }
 
   @Override
