@@ -1,6 +1,7 @@
 package dev.filigree.kernels.vector;
 
 import static dev.filigree.kernels.vector.Lanes.F;
+import static jdk.incubator.vector.FloatVector.broadcast;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -15,6 +16,10 @@ import jdk.incubator.vector.VectorOperators;
  * kernels use as well. Where a model rounds its activations to integers, a difference in the last
  * bit may carry one over to the next; with the same polynomials, evaluated in the same order, there
  * is none.
+ *
+ * <p>The long ones call the Vector API only. The directives make C2 inline what is called here, but
+ * not into a method that has grown beyond its limit of nodes, where only the API's own methods
+ * still are; a vector that crosses a call is an object.
  */
 final class VectorMath {
   private static final FloatVector ZERO = FloatVector.zero(F);
@@ -57,32 +62,27 @@ final class VectorMath {
    */
   static FloatVector exp(FloatVector x) {
     FloatVector clamped = x.max(EXP_LEAST).min(EXP_GREATEST);
-    FloatVector shifted = clamped.fma(broadcast(LOG2_E), broadcast(ROUND));
+    FloatVector shifted = clamped.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
     FloatVector n = shifted.sub(ROUND);
-    FloatVector r = n.fma(broadcast(-LN2_HIGH), clamped);
-    r = n.fma(broadcast(-LN2_LOW), r);
+    FloatVector r = n.fma(broadcast(F, -LN2_HIGH), clamped);
+    r = n.fma(broadcast(F, -LN2_LOW), r);
     // e^r for |r| <= ln 2 / 2
-    FloatVector p = r.fma(broadcast(0x1.694p-10f), broadcast(0x1.125edcp-7f));
-    p = p.fma(r, broadcast(0x1.555b5ap-5f));
-    p = p.fma(r, broadcast(0x1.55545p-3f));
-    p = p.fma(r, broadcast(0x1.fffff6p-2f));
-    p = p.fma(r, broadcast(1f));
-    p = p.fma(r, broadcast(1f));
+    FloatVector p = r.fma(broadcast(F, 0x1.694p-10f), broadcast(F, 0x1.125edcp-7f));
+    p = p.fma(r, broadcast(F, 0x1.555b5ap-5f));
+    p = p.fma(r, broadcast(F, 0x1.55545p-3f));
+    p = p.fma(r, broadcast(F, 0x1.fffff6p-2f));
+    p = p.fma(r, broadcast(F, 1f));
+    p = p.fma(r, broadcast(F, 1f));
     // the low bits of the shifted number are n; 2^n in two factors, so that neither over- nor
     // underflows
     IntVector exponent = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUND));
     IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
     // NaN passes through the clamps and the polynomial, and infinity comes of the last product
-    FloatVector result = p.mul(powerOfTwo(half)).mul(powerOfTwo(exponent.sub(half)));
+    IntVector rest = exponent.sub(half);
+    FloatVector first = half.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    FloatVector second = rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    FloatVector result = p.mul(first).mul(second);
     return result.blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
-  }
-
-  private static FloatVector powerOfTwo(IntVector exponent) {
-    return exponent.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-  }
-
-  private static FloatVector broadcast(float value) {
-    return FloatVector.broadcast(F, value);
   }
 
   /**
@@ -92,32 +92,33 @@ final class VectorMath {
   static FloatVector erf(FloatVector x) {
     FloatVector a = x.abs().min(ERF_LIMIT);
     FloatVector t = a.mul(a);
-    FloatVector small = t.fma(broadcast(-5.99104969e-4f), broadcast(4.99339588e-3f));
-    small = small.fma(t, broadcast(-2.67667342e-2f));
-    small = small.fma(t, broadcast(1.12818025e-1f));
-    small = small.fma(t, broadcast(-3.76124859e-1f));
-    small = small.fma(t, broadcast(1.28379151e-1f));
+    FloatVector small = t.fma(broadcast(F, -5.99104969e-4f), broadcast(F, 4.99339588e-3f));
+    small = small.fma(t, broadcast(F, -2.67667342e-2f));
+    small = small.fma(t, broadcast(F, 1.12818025e-1f));
+    small = small.fma(t, broadcast(F, -3.76124859e-1f));
+    small = small.fma(t, broadcast(F, 1.28379151e-1f));
     small = small.fma(a, a);
-    FloatVector p = a.fma(broadcast(1.72948930e-5f), broadcast(-3.83208680e-4f));
-    p = p.fma(a, broadcast(3.88393435e-3f));
-    p = p.fma(a, broadcast(-2.42545605e-2f));
-    p = p.fma(a, broadcast(1.06777847e-1f));
-    p = p.fma(a, broadcast(6.34846687e-1f));
-    p = p.fma(a, broadcast(1.28717512e-1f));
+    FloatVector p = a.fma(broadcast(F, 1.72948930e-5f), broadcast(F, -3.83208680e-4f));
+    p = p.fma(a, broadcast(F, 3.88393435e-3f));
+    p = p.fma(a, broadcast(F, -2.42545605e-2f));
+    p = p.fma(a, broadcast(F, 1.06777847e-1f));
+    p = p.fma(a, broadcast(F, 6.34846687e-1f));
+    p = p.fma(a, broadcast(F, 1.28717512e-1f));
     p = p.fma(a, a).neg();
-    FloatVector shifted = p.fma(broadcast(LOG2_E), broadcast(ROUND));
+    FloatVector shifted = p.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
     FloatVector n = shifted.sub(ROUND);
-    FloatVector r = n.fma(broadcast(-LN2_HIGH), p);
-    r = n.fma(broadcast(-LN2_LOW), r);
-    FloatVector e = r.fma(broadcast(1.38319808e-3f), broadcast(8.37550033e-3f));
-    e = e.fma(r, broadcast(4.16689515e-2f));
-    e = e.fma(r, broadcast(1.66664466e-1f));
-    e = e.fma(r, broadcast(4.99999851e-1f));
-    e = e.fma(r, broadcast(1f));
-    e = e.fma(r, broadcast(1f));
+    FloatVector r = n.fma(broadcast(F, -LN2_HIGH), p);
+    r = n.fma(broadcast(F, -LN2_LOW), r);
+    FloatVector e = r.fma(broadcast(F, 1.38319808e-3f), broadcast(F, 8.37550033e-3f));
+    e = e.fma(r, broadcast(F, 4.16689515e-2f));
+    e = e.fma(r, broadcast(F, 1.66664466e-1f));
+    e = e.fma(r, broadcast(F, 4.99999851e-1f));
+    e = e.fma(r, broadcast(F, 1f));
+    e = e.fma(r, broadcast(F, 1f));
     // the low bits of the shifted number are n, between -24 and 0
     IntVector exponent = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUND));
-    FloatVector large = broadcast(1f).sub(e.mul(powerOfTwo(exponent)));
+    FloatVector power = exponent.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    FloatVector large = broadcast(F, 1f).sub(e.mul(power));
     FloatVector magnitude = small.blend(large, a.compare(VectorOperators.GE, ERF_SPLIT));
     IntVector sign = x.reinterpretAsInts().and(Integer.MIN_VALUE);
     return magnitude.reinterpretAsInts().or(sign).reinterpretAsFloats();
@@ -136,19 +137,19 @@ final class VectorMath {
 
   /** The logistic function. Absolute error below 3e-7. */
   static FloatVector sigmoid(FloatVector x) {
-    return broadcast(1f).div(exp(x.neg()).add(1f));
+    return broadcast(F, 1f).div(exp(x.neg()).add(1f));
   }
 
   /** The hyperbolic tangent. Absolute error below 4e-7. */
   static FloatVector tanh(FloatVector x) {
     // 1 - 2 / (e^2x + 1); an infinite exponential gives 1, a vanished one -1
-    return broadcast(1f).sub(broadcast(2f).div(exp(x.add(x)).add(1f)));
+    return broadcast(F, 1f).sub(broadcast(F, 2f).div(exp(x.add(x)).add(1f)));
   }
 
   /** GELU by tanh. Absolute error below {@code 4e-7 * max(1, |x|)}. */
   static FloatVector geluTanh(FloatVector x) {
     FloatVector cube = x.mul(x).mul(x);
-    FloatVector inner = cube.fma(broadcast(0.044715f), x).mul(0.79788456f);
+    FloatVector inner = cube.fma(broadcast(F, 0.044715f), x).mul(0.79788456f);
     FloatVector half = x.mul(0.5f);
     FloatVector result = half.fma(tanh(inner), half);
     return result.blend(ZERO, x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
