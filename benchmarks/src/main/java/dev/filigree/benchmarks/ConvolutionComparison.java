@@ -12,8 +12,6 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.testing.OnnxModel;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.lang.management.ThreadMXBean;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +32,6 @@ import java.util.SplittableRandom;
  * </pre>
  */
 public final class ConvolutionComparison {
-  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
   private static final int ROUNDS = 21;
   private static final long SLICE_NANOS = 20_000_000;
 
@@ -171,23 +168,17 @@ public final class ConvolutionComparison {
         own.warmUp(inputs, Progress.NONE);
         Map<String, Tensor> outputs = new HashMap<>(own.run(inputs));
         double difference = difference(outputs, peer, same);
-        Work ours = () -> own.run(inputs, outputs);
-        Work theirs = () -> peer.run(same).close();
-        millis(theirs, 10 * sliceNanos);
-        millis(ours, 10 * sliceNanos);
-        double[][] times = new double[3][rounds];
-        for (int round = 0; round < rounds; round++) {
-          boolean first = round % 2 == 0;
-          double a = millis(first ? ours : theirs, sliceNanos);
-          double b = millis(first ? theirs : ours, sliceNanos);
-          times[0][round] = first ? a : b;
-          times[1][round] = first ? b : a;
-          times[2][round] = times[0][round] / times[1][round];
-        }
+        double[][] times =
+            Turns.nanos(
+                rounds,
+                10 * sliceNanos,
+                sliceNanos,
+                () -> own.run(inputs, outputs),
+                () -> peer.run(same).close());
         return new Result(
-            Percentiles.median(times[0]),
-            Percentiles.median(times[1]),
-            Percentiles.median(times[2]),
+            Percentiles.median(times[0]) / 1e6,
+            Percentiles.median(times[1]) / 1e6,
+            Turns.ratio(times[0], times[1]),
             difference);
       }
     }
@@ -207,24 +198,5 @@ public final class ConvolutionComparison {
       }
     }
     return most;
-  }
-
-  /** Runs something once. */
-  @FunctionalInterface
-  private interface Work {
-    void run() throws OrtException;
-  }
-
-  /** Mean processor time of runs that fill a time; both runtimes work in the calling thread. */
-  private static double millis(Work work, long least) throws OrtException {
-    long start = THREADS.getCurrentThreadCpuTime();
-    long elapsed;
-    int runs = 0;
-    do {
-      work.run();
-      runs++;
-      elapsed = THREADS.getCurrentThreadCpuTime() - start;
-    } while (elapsed < least);
-    return elapsed / 1e6 / runs;
   }
 }

@@ -19,6 +19,7 @@ import dev.filigree.weights.SparseCsr;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Comparator;
 import java.util.SplittableRandom;
 
 /**
@@ -32,6 +33,8 @@ public final class LinearLayer {
   public enum Form {
     DENSE,
     SPARSE_24,
+    INT8_24,
+    CODEBOOK_24,
     /** Every four neighbouring outputs keep the same. */
     SHARED_24,
     CSR_50,
@@ -56,7 +59,10 @@ public final class LinearLayer {
   public LinearLayer(Form form, int rows, int columns, int tokens, Kernels kernels) {
     SplittableRandom random = new SplittableRandom(24);
     weights = weights(form, rows, columns, random);
-    LinearOption option = kernels.linear(weights).getFirst();
+    LinearOption option =
+        kernels.linear(weights).stream()
+            .min(Comparator.comparingDouble(any -> any.predictedNanos(tokens)))
+            .orElseThrow();
     kernel = option.pack();
     panels = Panels.of(tokens, kernels.lanes());
     y = (panels.bytes(columns) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -77,6 +83,16 @@ public final class LinearLayer {
     return switch (form) {
       case DENSE -> dense;
       case SPARSE_24 -> Sparse24.pack(dense, twoOfFour(rows, columns, random), floats);
+      case INT8_24 ->
+          Sparse24.pack(
+              dense,
+              twoOfFour(rows, columns, random),
+              (kept, r, count) -> integers(kept.length, random));
+      case CODEBOOK_24 ->
+          Sparse24.pack(
+              dense,
+              twoOfFour(rows, columns, random),
+              (kept, r, count) -> codes(kept.length, random));
       case SHARED_24 -> {
         Mask one = twoOfFour(rows, columns, random);
         Mask four = Mask.of(rows, columns, (row, column) -> one.kept(row / 4 * 4, column));
@@ -84,30 +100,37 @@ public final class LinearLayer {
       }
       case CSR_50 -> SparseCsr.pack(dense, some(rows, columns, 0.5, random), floats);
       case CSR_80 -> SparseCsr.pack(dense, some(rows, columns, 0.2, random), floats);
-      case CODEBOOK -> {
-        byte[] codes = new byte[values.length];
-        for (int i = 0; i < codes.length; i++) {
-          codes[i] = (byte) random.nextInt(16);
-        }
-        float[] centroids = new float[16];
-        for (int i = 0; i < centroids.length; i++) {
-          centroids[i] = (i - 7.5f) / 4;
-        }
-        yield new Codebook(rows, columns, CodeValues.of(4, codes, centroids));
-      }
-      case INT8 -> {
-        byte[] codes = new byte[values.length];
-        random.nextBytes(codes);
-        yield new Quantized(
-            rows,
-            columns,
-            new IntegerValues(
-                DType.I8,
-                MemorySegment.ofArray(codes),
-                MemorySegment.ofArray(new float[] {0.01f}),
-                IntegerValues.SYMMETRIC));
-      }
+      case CODEBOOK -> new Codebook(rows, columns, codes(values.length, random));
+      case INT8 -> new Quantized(rows, columns, integers(values.length, random));
     };
+  }
+
+  private static CodeValues codes(int count, SplittableRandom random) {
+    byte[] codes = new byte[count];
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) random.nextInt(16);
+    }
+    float[] centroids = new float[16];
+    for (int i = 0; i < centroids.length; i++) {
+      centroids[i] = (i - 7.5f) / 4;
+    }
+    CodeValues values = CodeValues.of(4, codes, centroids);
+    return new CodeValues(4, count, likeMapped(values.codes()), values.centroids());
+  }
+
+  private static IntegerValues integers(int count, SplittableRandom random) {
+    byte[] codes = new byte[count];
+    random.nextBytes(codes);
+    return new IntegerValues(
+        DType.I8,
+        likeMapped(MemorySegment.ofArray(codes)),
+        MemorySegment.ofArray(new float[] {0.01f}),
+        IntegerValues.SYMMETRIC);
+  }
+
+  /** Memory outside the heap, as that of a file is. */
+  private static MemorySegment likeMapped(MemorySegment values) {
+    return Arena.ofAuto().allocate(values.byteSize(), ALIGNMENT).copyFrom(values);
   }
 
   private static Mask some(int rows, int columns, double density, SplittableRandom random) {
@@ -131,6 +154,11 @@ public final class LinearLayer {
     for (int block = 0; block < kernel.blocks(); block++) {
       kernel.accumulate(block, panels, 0, panels.count(), memory, 0, y, scratch);
     }
+  }
+
+  /** Bytes of the weights in the format of a file. */
+  public long bytes() {
+    return weights.bytes();
   }
 
   /** The weights. */

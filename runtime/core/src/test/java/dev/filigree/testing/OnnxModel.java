@@ -16,9 +16,12 @@ import java.util.stream.LongStream;
 
 /** Writes small ONNX files, field by field. */
 public final class OnnxModel {
+  private static final String MICROSOFT = "com.microsoft";
+
   private final Message graph = new Message().text(2, "test");
   private final int opset;
   private int nodes;
+  private boolean microsoft;
 
   /** A model of a version of the operator set. */
   public OnnxModel(int opset) {
@@ -79,9 +82,14 @@ public final class OnnxModel {
   }
 
   /** Attributes that ONNX has as one number and not as a list. */
-  private static final Set<String> SINGLE = Set.of("transA", "transB", "group");
+  private static final Set<String> SINGLE =
+      Set.of("transA", "transB", "group", "K", "N", "bits", "block_size", "accuracy_level");
 
-  /** Adds an operation with one output and whole numbers or lists of them as attributes. */
+  /**
+   * Adds an operation with one output and whole numbers or lists of them as attributes.
+   *
+   * @param type with its domain before it, if that is Microsoft's
+   */
   public OnnxModel node(
       String type, Map<String, long[]> attributes, String output, String... inputs) {
     Message message = new Message();
@@ -97,20 +105,23 @@ public final class OnnxModel {
     for (String input : inputs) {
       message.text(1, input);
     }
-    graph.message(1, message.text(2, output).text(3, type + "_" + nodes++).text(4, type));
+    boolean standard = !type.startsWith(MICROSOFT + ".");
+    String name = standard ? type : type.substring(MICROSOFT.length() + 1);
+    message.text(2, output).text(3, name + "_" + nodes++).text(4, name);
+    microsoft |= !standard;
+    graph.message(1, standard ? message : message.text(7, MICROSOFT));
     return this;
   }
 
   /** Writes the file. */
   public Path write(Path file) {
-    byte[] model =
-        new Message()
-            .number(1, 8)
-            .message(7, graph)
-            .message(8, new Message().number(2, opset))
-            .toBytes();
+    Message model =
+        new Message().number(1, 8).message(7, graph).message(8, new Message().number(2, opset));
+    if (microsoft) {
+      model.message(8, new Message().text(1, MICROSOFT).number(2, 1));
+    }
     try {
-      return Files.write(file, model);
+      return Files.write(file, model.toBytes());
     } catch (IOException failed) {
       throw new UncheckedIOException(failed);
     }

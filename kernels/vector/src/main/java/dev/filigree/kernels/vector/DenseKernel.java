@@ -65,7 +65,7 @@ final class DenseKernel implements LinearKernel {
   @Override
   public int scratch() {
     int decoded = source.floats() == null ? BLOCK * FEATURES : 0;
-    return decoded + OneToken.scratch(FEATURES);
+    return OneToken.SCRATCH + decoded;
   }
 
   @Override
@@ -87,7 +87,6 @@ final class DenseKernel implements LinearKernel {
         int step = features(panels.width(p));
         for (int k = 0; k < columns; k += step) {
           int features = Math.min(step, columns - k);
-          repeat(panels, p, base + x, k, features, scratch);
           for (int tile = firstTile; tile < endTile; tile++) {
             int at = (tile * columns + k) * DenseTiles.OUTPUTS;
             multiply(
@@ -104,7 +103,6 @@ final class DenseKernel implements LinearKernel {
         source.decode(tile, k, features, scratch, decodedAt(tile - firstTile));
       }
       for (int p = from; p < to; p++) {
-        repeat(panels, p, base + x, k, features, scratch);
         for (int tile = firstTile; tile < endTile; tile++) {
           int at = decodedAt(tile - firstTile);
           multiply(panels, p, base + x, base + y, tile, k, features, scratch, at, scratch);
@@ -113,21 +111,16 @@ final class DenseKernel implements LinearKernel {
     }
   }
 
-  /** Features of a block that takes as much cache in narrow panels: longer runs of weights. */
-  private static int features(int width) {
-    return width == 1 ? FEATURES : FEATURES * Panels.FULL / width;
-  }
-
-  /** Prepares a block of the inputs for all tiles of the block of outputs, if it is one token. */
-  private void repeat(Panels panels, int panel, long x, int k, int features, float[] scratch) {
-    if (panels.width(panel) == 1) {
-      OneToken.repeat(
-          x + panels.offset(panel, columns) + (long) k * Float.BYTES, features, scratch);
-    }
+  /**
+   * Features of a block that takes as much cache in narrow panels: longer runs of weights. One
+   * token streams through whole rows.
+   */
+  private int features(int width) {
+    return width == 1 ? columns : FEATURES * Panels.FULL / width;
   }
 
   private int decodedAt(int tileOfBlock) {
-    return OneToken.scratch(FEATURES) + tileOfBlock * DenseTiles.OUTPUTS * FEATURES;
+    return OneToken.SCRATCH + tileOfBlock * DenseTiles.OUTPUTS * FEATURES;
   }
 
   private void multiply(
@@ -148,7 +141,7 @@ final class DenseKernel implements LinearKernel {
     long out = y + panels.offset(panel, rows) + output * row;
     int outputs = Math.min(DenseTiles.OUTPUTS, rows - output);
     if (width == 1) {
-      OneToken.tile(weights, at, features, out, outputs, scratch);
+      OneToken.tile(in, weights, at, features, out, outputs, scratch);
     } else if (outputs == DenseTiles.OUTPUTS) {
       DenseTiles.tile(in, row, width, weights, at, features, out, row);
     } else {

@@ -1,94 +1,92 @@
 package dev.filigree.kernels.vector;
 
+import static dev.filigree.kernels.vector.Lanes.ADDRESS;
 import static dev.filigree.kernels.vector.Lanes.ALL;
 import static dev.filigree.kernels.vector.Lanes.COUNT;
 import static dev.filigree.kernels.vector.Lanes.F;
+import static dev.filigree.kernels.vector.Lanes.I;
+import static dev.filigree.kernels.vector.Lanes.ORDER;
 
 import dev.filigree.DType;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 
 /**
  * The product of a tile of four outputs with a single token. A vector of weights holds four outputs
- * for several features, so each input is repeated four times first; the weights are then streamed
- * with one load and one multiply-add a vector.
+ * for several features; from a vector of inputs, those of each of four vectors of weights are
+ * selected:
  *
  * <pre>
- *   weights   w[0,k] w[1,k] w[2,k] w[3,k]  w[0,k+1] w[1,k+1] w[2,k+1] w[3,k+1]  ...
- *   inputs    x[k]   x[k]   x[k]   x[k]    x[k+1]   x[k+1]   x[k+1]   x[k+1]    ...
+ *   16 lanes       x[0] .. x[15]
+ *   weights 0      w[0,0] w[1,0] w[2,0] w[3,0] | w[0,1] .. w[3,1] | .. | w[0,3] .. w[3,3]
+ *   selected       x[0]   x[0]   x[0]   x[0]   | x[1]   .. x[1]   | .. | x[3]   .. x[3]
+ *   weights 1      features 4..7, and so on to 3
  * </pre>
  */
 final class OneToken {
   private static final int OUTPUTS = DenseTiles.OUTPUTS;
 
+  /** The places of the inputs of four vectors of weights. */
+  private static final int[] PLACES =
+      IntStream.range(0, OUTPUTS * COUNT).map(i -> i / OUTPUTS).toArray();
+
+  /** Floats of scratch that {@link #tile} needs. */
+  static final int SCRATCH = COUNT;
+
   private OneToken() {}
 
-  /** Floats of scratch for a number of features. */
-  static int scratch(int features) {
-    return OUTPUTS * features + COUNT;
-  }
-
   /**
-   * Repeats inputs for the tiles that follow.
+   * Adds the products of a tile.
    *
    * @param x address of the inputs
-   * @param k number of features
-   */
-  static void repeat(long x, int k, float[] scratch) {
-    for (int i = 0; i < k; i++) {
-      float value = ALL.get(DType.FLOAT, x + (long) i * Float.BYTES);
-      scratch[4 * i] = value;
-      scratch[4 * i + 1] = value;
-      scratch[4 * i + 2] = value;
-      scratch[4 * i + 3] = value;
-    }
-  }
-
-  /**
-   * Adds the products of a tile, with the inputs that were repeated last.
-   *
    * @param w weights {@code [k][4]}, from {@code at} on
    * @param y address of the outputs
    * @param outputs rows that are there, at most 4
+   * @param scratch used from the start
    */
-  static void tile(float[] w, int at, int k, long y, int outputs, float[] scratch) {
-    int sums = OUTPUTS * k;
-    int done = stream(w, at, OUTPUTS * k, scratch, sums);
+  static void tile(long x, float[] w, int at, int k, long y, int outputs, float[] scratch) {
+    int done = stream(x, w, at, k, scratch);
     for (int o = 0; o < outputs; o++) {
       float sum = ALL.get(DType.FLOAT, y + (long) o * Float.BYTES);
       for (int lane = o; lane < COUNT; lane += OUTPUTS) {
-        sum += scratch[sums + lane];
+        sum += scratch[lane];
       }
-      for (int i = done + o; i < OUTPUTS * k; i += OUTPUTS) {
-        sum += w[at + i] * scratch[i];
+      for (int i = done; i < k; i++) {
+        sum += w[at + i * OUTPUTS + o] * ALL.get(DType.FLOAT, x + (long) i * Float.BYTES);
       }
       ALL.set(DType.FLOAT, y + (long) o * Float.BYTES, sum);
     }
   }
 
-  /** Sums of whole vectors of products, one for each lane; returns how many weights they took. */
-  private static int stream(float[] w, int at, int count, float[] x, int sums) {
+  /** Sums of products, one for each lane; returns how many features they took. */
+  private static int stream(long x, float[] w, int at, int k, float[] sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
+    IntVector first = IntVector.fromArray(I, PLACES, 0);
+    IntVector second = IntVector.fromArray(I, PLACES, COUNT);
+    IntVector third = IntVector.fromArray(I, PLACES, 2 * COUNT);
+    IntVector fourth = IntVector.fromArray(I, PLACES, 3 * COUNT);
     int i = 0;
-    for (; i + 4 * COUNT <= count; i += 4 * COUNT) {
-      a = FloatVector.fromArray(F, w, at + i).fma(FloatVector.fromArray(F, x, i), a);
+    for (; i + COUNT <= k; i += COUNT) {
+      IntVector in =
+          IntVector.fromMemorySegment(I, ALL, x + (long) i * Float.BYTES & ADDRESS, ORDER);
+      int from = at + i * OUTPUTS;
+      a = FloatVector.fromArray(F, w, from).fma(first.selectFrom(in).reinterpretAsFloats(), a);
       b =
-          FloatVector.fromArray(F, w, at + i + COUNT)
-              .fma(FloatVector.fromArray(F, x, i + COUNT), b);
+          FloatVector.fromArray(F, w, from + COUNT)
+              .fma(second.selectFrom(in).reinterpretAsFloats(), b);
       c =
-          FloatVector.fromArray(F, w, at + i + 2 * COUNT)
-              .fma(FloatVector.fromArray(F, x, i + 2 * COUNT), c);
+          FloatVector.fromArray(F, w, from + 2 * COUNT)
+              .fma(third.selectFrom(in).reinterpretAsFloats(), c);
       d =
-          FloatVector.fromArray(F, w, at + i + 3 * COUNT)
-              .fma(FloatVector.fromArray(F, x, i + 3 * COUNT), d);
-    }
-    for (; i + COUNT <= count; i += COUNT) {
-      a = FloatVector.fromArray(F, w, at + i).fma(FloatVector.fromArray(F, x, i), a);
+          FloatVector.fromArray(F, w, from + 3 * COUNT)
+              .fma(fourth.selectFrom(in).reinterpretAsFloats(), d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, 0);
     return i;
   }
 }

@@ -8,6 +8,8 @@ import static dev.filigree.kernels.vector.Lanes.I;
 import static dev.filigree.kernels.vector.Lanes.ORDER;
 
 import dev.filigree.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -39,6 +41,10 @@ final class StoredDots {
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, COUNT * Byte.SIZE)));
 
+  /** The even places of two vectors, then the odd ones. */
+  private static final int[] EVEN =
+      IntStream.range(0, 2 * COUNT).map(i -> 2 * i % (2 * COUNT) + i / COUNT).toArray();
+
   private StoredDots() {}
 
   /**
@@ -48,14 +54,30 @@ final class StoredDots {
    * @param x address of the inputs
    */
   static void arrange(long x, int columns, float[] into) {
-    int whole = columns / BLOCK * BLOCK;
-    for (int k = 0; k < whole; k++) {
-      int inBlock = k % BLOCK;
-      int to = k - inBlock + inBlock % PER_WORD * COUNT + inBlock / PER_WORD;
-      into[to] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
-    }
-    for (int k = whole; k < columns; k++) {
-      into[k] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
+    MemorySegment.copy(ALL, DType.FLOAT, x, into, 0, columns);
+    IntVector even = IntVector.fromArray(I, EVEN, 0);
+    IntVector odd = IntVector.fromArray(I, EVEN, COUNT);
+    for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
+      // each pass takes the even ones to the front: in three, the place in a word becomes the
+      // highest part of the position
+      for (int pass = 0; pass < 3; pass++) {
+        IntVector a = FloatVector.fromArray(F, into, at).reinterpretAsInts();
+        IntVector b = FloatVector.fromArray(F, into, at + COUNT).reinterpretAsInts();
+        IntVector c = FloatVector.fromArray(F, into, at + 2 * COUNT).reinterpretAsInts();
+        IntVector d = FloatVector.fromArray(F, into, at + 3 * COUNT).reinterpretAsInts();
+        IntVector e = FloatVector.fromArray(F, into, at + 4 * COUNT).reinterpretAsInts();
+        IntVector f = FloatVector.fromArray(F, into, at + 5 * COUNT).reinterpretAsInts();
+        IntVector g = FloatVector.fromArray(F, into, at + 6 * COUNT).reinterpretAsInts();
+        IntVector h = FloatVector.fromArray(F, into, at + 7 * COUNT).reinterpretAsInts();
+        even.selectFrom(a, b).reinterpretAsFloats().intoArray(into, at);
+        even.selectFrom(c, d).reinterpretAsFloats().intoArray(into, at + COUNT);
+        even.selectFrom(e, f).reinterpretAsFloats().intoArray(into, at + 2 * COUNT);
+        even.selectFrom(g, h).reinterpretAsFloats().intoArray(into, at + 3 * COUNT);
+        odd.selectFrom(a, b).reinterpretAsFloats().intoArray(into, at + 4 * COUNT);
+        odd.selectFrom(c, d).reinterpretAsFloats().intoArray(into, at + 5 * COUNT);
+        odd.selectFrom(e, f).reinterpretAsFloats().intoArray(into, at + 6 * COUNT);
+        odd.selectFrom(g, h).reinterpretAsFloats().intoArray(into, at + 7 * COUNT);
+      }
     }
   }
 
@@ -67,14 +89,30 @@ final class StoredDots {
    */
   static void wordSums(float[] x, int columns, float[] sums, int at) {
     for (int block = 0; block + BLOCK <= columns; block += BLOCK) {
-      for (int lane = 0; lane < COUNT; lane++) {
-        float sum = 0;
-        for (int j = 0; j < PER_WORD; j++) {
-          sum += x[block + j * COUNT + lane];
-        }
-        sums[at + block / PER_WORD + lane] = sum;
-      }
+      FloatVector a = FloatVector.fromArray(F, x, block);
+      FloatVector b = FloatVector.fromArray(F, x, block + COUNT);
+      a = FloatVector.fromArray(F, x, block + 2 * COUNT).add(a);
+      b = FloatVector.fromArray(F, x, block + 3 * COUNT).add(b);
+      a = FloatVector.fromArray(F, x, block + 4 * COUNT).add(a);
+      b = FloatVector.fromArray(F, x, block + 5 * COUNT).add(b);
+      a = FloatVector.fromArray(F, x, block + 6 * COUNT).add(a);
+      b = FloatVector.fromArray(F, x, block + 7 * COUNT).add(b);
+      a.add(b).intoArray(sums, at + block / PER_WORD);
     }
+  }
+
+  /** The sum of consecutive inputs. */
+  static float sum(float[] x, int from, int count) {
+    int whole = count / COUNT * COUNT;
+    FloatVector a = FloatVector.zero(F);
+    for (int k = from; k < from + whole; k += COUNT) {
+      a = FloatVector.fromArray(F, x, k).add(a);
+    }
+    float sum = FloatVector.broadcast(F, 1f).mul(a).reduceLanes(VectorOperators.ADD);
+    for (int k = from + whole; k < from + count; k++) {
+      sum += x[k];
+    }
+    return sum;
   }
 
   /** One code of four bits of a row. */
@@ -137,6 +175,8 @@ final class StoredDots {
   static float codes(long row, int columns, float[] x, float[] centroids, int book) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
     IntVector table = FloatVector.fromArray(F, centroids, book).reinterpretAsInts();
     for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
       // an index counts modulo the lanes, so that the bits above a code need no mask
@@ -145,27 +185,27 @@ final class StoredDots {
       b =
           value(w.lanewise(VectorOperators.LSHR, 4), table)
               .fma(FloatVector.fromArray(F, x, at + COUNT), b);
-      a =
+      c =
           value(w.lanewise(VectorOperators.LSHR, 8), table)
-              .fma(FloatVector.fromArray(F, x, at + 2 * COUNT), a);
-      b =
+              .fma(FloatVector.fromArray(F, x, at + 2 * COUNT), c);
+      d =
           value(w.lanewise(VectorOperators.LSHR, 12), table)
-              .fma(FloatVector.fromArray(F, x, at + 3 * COUNT), b);
+              .fma(FloatVector.fromArray(F, x, at + 3 * COUNT), d);
       a =
           value(w.lanewise(VectorOperators.LSHR, 16), table)
               .fma(FloatVector.fromArray(F, x, at + 4 * COUNT), a);
       b =
           value(w.lanewise(VectorOperators.LSHR, 20), table)
               .fma(FloatVector.fromArray(F, x, at + 5 * COUNT), b);
-      a =
+      c =
           value(w.lanewise(VectorOperators.LSHR, 24), table)
-              .fma(FloatVector.fromArray(F, x, at + 6 * COUNT), a);
-      b =
+              .fma(FloatVector.fromArray(F, x, at + 6 * COUNT), c);
+      d =
           value(w.lanewise(VectorOperators.LSHR, 28), table)
-              .fma(FloatVector.fromArray(F, x, at + 7 * COUNT), b);
+              .fma(FloatVector.fromArray(F, x, at + 7 * COUNT), d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    return one.fma(a, b).reduceLanes(VectorOperators.ADD);
+    return one.fma(one.fma(a, b), one.fma(c, d)).reduceLanes(VectorOperators.ADD);
   }
 
   private static FloatVector value(IntVector codes, IntVector table) {
@@ -191,8 +231,10 @@ final class StoredDots {
   private static float signedBytes(long row, int count, float[] x, int from) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
     int k = 0;
-    for (; k + 2 * COUNT <= count; k += 2 * COUNT) {
+    for (; k + 4 * COUNT <= count; k += 4 * COUNT) {
       a =
           ((FloatVector)
                   ByteVector.fromMemorySegment(B, ALL, row + k & ADDRESS, ORDER)
@@ -203,6 +245,16 @@ final class StoredDots {
                   ByteVector.fromMemorySegment(B, ALL, row + k + COUNT & ADDRESS, ORDER)
                       .convertShape(VectorOperators.B2F, F, 0))
               .fma(FloatVector.fromArray(F, x, from + k + COUNT), b);
+      c =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k + 2 * COUNT & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(FloatVector.fromArray(F, x, from + k + 2 * COUNT), c);
+      d =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k + 3 * COUNT & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(FloatVector.fromArray(F, x, from + k + 3 * COUNT), d);
     }
     for (; k < count; k += COUNT) {
       a =
@@ -212,7 +264,7 @@ final class StoredDots {
               .fma(FloatVector.fromArray(F, x, from + k), a);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    return one.fma(a, b).reduceLanes(VectorOperators.ADD);
+    return one.fma(one.fma(a, b), one.fma(c, d)).reduceLanes(VectorOperators.ADD);
   }
 
   private static float unsignedBytes(long row, int count, float[] x, int from) {

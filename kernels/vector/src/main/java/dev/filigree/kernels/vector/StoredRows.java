@@ -10,6 +10,7 @@ import dev.filigree.weights.Packed;
 import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /**
@@ -153,15 +154,11 @@ sealed interface StoredRows {
 
     @Override
     public void prepare(long x, float[] scratch) {
-      for (int k = 0; k < columns; k++) {
-        scratch[k] = ALL.get(DType.FLOAT, x + (long) k * Float.BYTES);
-      }
+      MemorySegment.copy(ALL, DType.FLOAT, x, scratch, 0, columns);
       for (int g = 0; g * group < columns; g++) {
-        float sum = 0;
-        for (int k = g * group; k < Math.min(columns, (g + 1) * group); k++) {
-          sum += scratch[k];
-        }
-        scratch[columns + g] = sum;
+        int first = g * group;
+        scratch[columns + g] =
+            StoredDots.sum(scratch, first, Math.min(columns, first + group) - first);
       }
     }
 

@@ -6,6 +6,7 @@ import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -31,10 +32,16 @@ final class VectorKernels implements Kernels {
     if (weights.density() == 1) {
       return List.of(dense);
     }
-    LinearOption kept = new VectorOption(weights, VectorOption.Form.KEPT);
-    return SharedKernel.fits(weights)
-        ? List.of(new VectorOption(weights, VectorOption.Form.SHARED), kept, dense)
-        : List.of(kept, dense);
+    List<LinearOption> options = new ArrayList<>();
+    if (SharedKernel.fits(weights)) {
+      options.add(new VectorOption(weights, VectorOption.Form.SHARED));
+    }
+    options.add(new VectorOption(weights, VectorOption.Form.KEPT));
+    if (SelectRows.fits(weights)) {
+      options.add(new VectorOption(weights, VectorOption.Form.SELECT));
+    }
+    options.add(dense);
+    return List.copyOf(options);
   }
 
   @Override

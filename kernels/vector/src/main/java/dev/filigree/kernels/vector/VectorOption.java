@@ -18,7 +18,9 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
     /** The kept weights of outputs in pairs. */
     KEPT,
     /** The kept weights of four outputs that keep the same features. */
-    SHARED
+    SHARED,
+    /** The kept weights of one token, which select their inputs. */
+    SELECT
   }
 
   /**
@@ -39,6 +41,12 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
   /** The same for kept weights, which are taken one by one. */
   private static final double ONE_TOKEN_KEPT = 1.3;
 
+  /** The same where kept weights select their inputs. */
+  private static final double ONE_TOKEN_SELECT = 10;
+
+  /** Weights a nanosecond that are decoded for several tokens. */
+  private static final double DECODED = 0.8;
+
   /** Bytes a nanosecond from memory beyond the caches. */
   private static final double BANDWIDTH = 10;
 
@@ -48,6 +56,7 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
       case DENSE -> isDecoded() ? "dense, decoded in cache" : "dense";
       case KEPT -> "kept rows";
       case SHARED -> "shared rows";
+      case SELECT -> "selected inputs";
     };
   }
 
@@ -57,6 +66,9 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
 
   @Override
   public String reason() {
+    if (form == Form.SELECT) {
+      return "streams the 50 % that are kept as " + weights.format();
+    }
     if (form != Form.DENSE) {
       String kept = "multiplies the %.0f %% that are kept";
       String text = form == Form.SHARED ? kept + ", the same of four outputs" : kept;
@@ -70,16 +82,21 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
   @Override
   public double predictedNanos(int tokens) {
     double all = (double) weights.rows() * weights.columns();
-    boolean dense = form == Form.DENSE;
+    boolean dense = form == Form.DENSE || form == Form.SELECT;
     double multiplyAdds = (dense ? all : weights.stored()) * tokens;
     double perLane =
         switch (form) {
-          case DENSE -> DENSE_PER_LANE;
+          case DENSE, SELECT -> DENSE_PER_LANE;
           case KEPT -> KEPT_PER_LANE;
           case SHARED -> SHARED_PER_LANE;
         };
     double rate = perLane * Lanes.COUNT;
     double bytes = dense ? TileSource.bytesPerWeight(weights) * all : 5.0 * weights.stored();
+    if (form == Form.SELECT) {
+      return tokens == 1
+          ? weights.stored() / ONE_TOKEN_SELECT
+          : all / DECODED + multiplyAdds / rate;
+    }
     if (tokens == 1) {
       return dense ? all / ONE_TOKEN_DENSE : weights.stored() / ONE_TOKEN_KEPT;
     }
@@ -92,6 +109,7 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
       case DENSE -> DenseKernel.pack(weights);
       case KEPT -> RowKernel.pack(weights);
       case SHARED -> SharedKernel.pack(weights);
+      case SELECT -> SelectKernel.pack(weights);
     };
   }
 }

@@ -39,6 +39,7 @@ final class SampleWeights {
     all.put("2:4 f32", Sparse24.pack(dense, pairs, FLOATS));
     all.put("2:4 int8", Sparse24.pack(dense, pairs, INTEGERS));
     all.put("2:4 codebook", Sparse24.pack(dense, pairs, codes(4)));
+    all.put("2:4 codebook per row", Sparse24.pack(dense, pairs, codesOfRows(random)));
     Mask shared = sharedPairs(rows, columns, random);
     all.put("2:4 f32, shared by 4", Sparse24.pack(dense, shared, FLOATS));
     all.put("2:4 int8, shared by 4", Sparse24.pack(dense, shared, INTEGERS));
@@ -76,6 +77,15 @@ final class SampleWeights {
         codes[i] = (byte) (Float.floatToRawIntBits(values[i]) >>> 10 & (1 << bits) - 1);
       }
       return CodeValues.of(bits, codes, centroids);
+    };
+  }
+
+  /** Codes of four bits into a codebook for each row. */
+  private static Sparse24.Encoder codesOfRows(SplittableRandom random) {
+    return (values, rows, kept) -> {
+      CodeValues one = (CodeValues) codes(4).encode(values, rows, kept);
+      return new CodeValues(
+          4, values.length, one.codes(), MemorySegment.ofArray(Legs.normal(random, rows * 16)));
     };
   }
 

@@ -1,0 +1,113 @@
+package dev.filigree.kernels.vector;
+
+import static dev.filigree.kernels.vector.Lanes.ALL;
+
+import dev.filigree.DType;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.Panels;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * Multiplies one token with 2:4 weights that stay in their encoding, two rows at a time ({@link
+ * SelectRows} draws them). For more tokens they are decoded into dense tiles.
+ */
+final class SelectKernel implements LinearKernel {
+  private final SelectRows packed;
+  private final DenseKernel tiles;
+
+  private SelectKernel(SelectRows packed) {
+    this.packed = packed;
+    this.tiles = DenseKernel.of(packed.rows(), packed.columns(), packed);
+  }
+
+  /** Lays weights out that {@linkplain SelectRows#fits fit}. */
+  static SelectKernel pack(Weights weights) {
+    return new SelectKernel(SelectRows.pack(weights));
+  }
+
+  @Override
+  public int rows() {
+    return packed.rows();
+  }
+
+  @Override
+  public int columns() {
+    return packed.columns();
+  }
+
+  @Override
+  public long bytes() {
+    return packed.bytes();
+  }
+
+  @Override
+  public int scratch() {
+    return Math.max(tiles.scratch(), packed.blocks() * SelectRows.BLOCK + Lanes.COUNT);
+  }
+
+  @Override
+  public void accumulate(
+      int block,
+      Panels panels,
+      int from,
+      int to,
+      MemorySegment memory,
+      long x,
+      long y,
+      float[] scratch) {
+    if (panels.tokens() != 1) {
+      tiles.accumulate(block, panels, from, to, memory, x, y, scratch);
+      return;
+    }
+    int padded = packed.blocks() * SelectRows.BLOCK;
+    MemorySegment.copy(memory, DType.FLOAT, x, scratch, 0, columns());
+    Arrays.fill(scratch, columns(), padded, 0);
+    int last = Math.min(rows(), (block + 1) * BLOCK);
+    for (int row = block * BLOCK; row < last; row += 2) {
+      multiply(row, scratch, padded);
+      long out = memory.address() + y + (long) row * Float.BYTES;
+      add(out, sum(scratch, padded) * packed.scale(row));
+      if (row + 1 < last) {
+        add(out + Float.BYTES, sum(scratch, padded + SelectRows.KEPT) * packed.scale(row + 1));
+      }
+    }
+  }
+
+  private void multiply(int row, float[] scratch, int sums) {
+    int blocks = packed.blocks();
+    int at = row / 2 * blocks * Lanes.COUNT;
+    int[] places = packed.places();
+    if (packed.values() != null) {
+      SelectDots.floats(places, at, blocks, packed.values(), scratch, scratch, sums);
+    } else if (packed.integers() != null) {
+      SelectDots.integers(places, at, blocks, packed.integers(), scratch, scratch, sums);
+    } else if (packed.bookPerRow()) {
+      SelectDots.codesOfRows(
+          places,
+          packed.codes(),
+          at,
+          blocks,
+          packed.table(),
+          row * SelectRows.CENTROIDS,
+          scratch,
+          scratch,
+          sums);
+    } else {
+      SelectDots.codes(places, packed.codes(), at, blocks, packed.table(), scratch, scratch, sums);
+    }
+  }
+
+  private static float sum(float[] lanes, int from) {
+    float sum = 0;
+    for (int lane = from; lane < from + SelectRows.KEPT; lane++) {
+      sum += lanes[lane];
+    }
+    return sum;
+  }
+
+  private static void add(long to, float value) {
+    ALL.set(DType.FLOAT, to, ALL.get(DType.FLOAT, to) + value);
+  }
+}
