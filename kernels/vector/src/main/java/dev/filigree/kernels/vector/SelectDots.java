@@ -39,11 +39,11 @@ final class SelectDots {
    *
    * @param places words of eight places, from {@code at} on
    * @param values from {@code 8 * at} on
-   * @param x inputs, padded with zeros to whole blocks
-   * @param sums receives a sum for each lane, from {@code to} on
+   * @param x inputs from {@code from} on, padded with zeros to whole blocks; receives a sum for
+   *     each lane from {@code sums} on
    */
   static void floats(
-      int[] places, int at, int blocks, float[] values, float[] x, float[] sums, int to) {
+      int[] places, int at, int blocks, float[] values, float[] x, int from, int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
@@ -51,7 +51,7 @@ final class SelectDots {
     for (int block = 0; block < blocks; block++) {
       IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
       int w = (at + block * COUNT) * SelectRows.STEPS;
-      int in = block * SelectRows.BLOCK;
+      int in = from + block * SelectRows.BLOCK;
       a =
           FloatVector.fromArray(F, values, w)
               .fma(
@@ -109,12 +109,12 @@ final class SelectDots {
                   d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, to);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
   }
 
   /** Integers, whose scales are for the sums. See {@link #floats}. */
   static void integers(
-      int[] places, int at, int blocks, byte[] values, float[] x, float[] sums, int to) {
+      int[] places, int at, int blocks, byte[] values, float[] x, int from, int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
@@ -122,7 +122,7 @@ final class SelectDots {
     for (int block = 0; block < blocks; block++) {
       IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
       int w = (at + block * COUNT) * SelectRows.STEPS;
-      int in = block * SelectRows.BLOCK;
+      int in = from + block * SelectRows.BLOCK;
       a =
           ((FloatVector) ByteVector.fromArray(B, values, w).convertShape(VectorOperators.B2F, F, 0))
               .fma(
@@ -194,7 +194,7 @@ final class SelectDots {
                   d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, to);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
   }
 
   /** Codes into the codebook of all rows. See {@link #floats}. */
@@ -205,8 +205,8 @@ final class SelectDots {
       int blocks,
       float[] centroids,
       float[] x,
-      float[] sums,
-      int to) {
+      int from,
+      int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
@@ -215,7 +215,7 @@ final class SelectDots {
     for (int block = 0; block < blocks; block++) {
       IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
       IntVector w = IntVector.fromArray(I, codes, at + block * COUNT);
-      int in = block * SelectRows.BLOCK;
+      int in = from + block * SelectRows.BLOCK;
       a =
           w.selectFrom(table)
               .reinterpretAsFloats()
@@ -288,7 +288,7 @@ final class SelectDots {
                   d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, to);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
   }
 
   /**
@@ -304,8 +304,8 @@ final class SelectDots {
       float[] centroids,
       int first,
       float[] x,
-      float[] sums,
-      int to) {
+      int from,
+      int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
@@ -316,7 +316,7 @@ final class SelectDots {
     for (int block = 0; block < blocks; block++) {
       IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
       IntVector w = IntVector.fromArray(I, codes, at + block * COUNT);
-      int in = block * SelectRows.BLOCK;
+      int in = from + block * SelectRows.BLOCK;
       a =
           w.and(CODE)
               .or(rows)
@@ -405,6 +405,6 @@ final class SelectDots {
                   d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, to);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
   }
 }

@@ -14,6 +14,9 @@ import java.util.Arrays;
  * SelectRows} draws them). For more tokens they are decoded into dense tiles.
  */
 final class SelectKernel implements LinearKernel {
+  /** Blocks whose inputs stay in the first cache for several rows. */
+  private static final int STRETCH = StoredRows.STRETCH / SelectRows.BLOCK;
+
   private final SelectRows packed;
   private final DenseKernel tiles;
 
@@ -65,37 +68,35 @@ final class SelectKernel implements LinearKernel {
     MemorySegment.copy(memory, DType.FLOAT, x, scratch, 0, columns());
     Arrays.fill(scratch, columns(), padded, 0);
     int last = Math.min(rows(), (block + 1) * BLOCK);
-    for (int row = block * BLOCK; row < last; row += 2) {
-      multiply(row, scratch, padded);
-      long out = memory.address() + y + (long) row * Float.BYTES;
-      add(out, sum(scratch, padded) * packed.scale(row));
-      if (row + 1 < last) {
-        add(out + Float.BYTES, sum(scratch, padded + SelectRows.KEPT) * packed.scale(row + 1));
+    for (int k = 0; k < packed.blocks(); k += STRETCH) {
+      int end = Math.min(packed.blocks(), k + STRETCH);
+      for (int row = block * BLOCK; row < last; row += 2) {
+        multiply(row, k, end, scratch, padded);
+        long out = memory.address() + y + (long) row * Float.BYTES;
+        add(out, sum(scratch, padded) * packed.scale(row));
+        if (row + 1 < last) {
+          add(out + Float.BYTES, sum(scratch, padded + SelectRows.KEPT) * packed.scale(row + 1));
+        }
       }
     }
   }
 
-  private void multiply(int row, float[] scratch, int sums) {
-    int blocks = packed.blocks();
-    int at = row / 2 * blocks * Lanes.COUNT;
+  private void multiply(int row, int k, int end, float[] scratch, int sums) {
+    int at = (row / 2 * packed.blocks() + k) * Lanes.COUNT;
+    int blocks = end - k;
+    int in = k * SelectRows.BLOCK;
     int[] places = packed.places();
+    int[] codes = packed.codes();
+    float[] table = packed.table();
     if (packed.values() != null) {
-      SelectDots.floats(places, at, blocks, packed.values(), scratch, scratch, sums);
+      SelectDots.floats(places, at, blocks, packed.values(), scratch, in, sums);
     } else if (packed.integers() != null) {
-      SelectDots.integers(places, at, blocks, packed.integers(), scratch, scratch, sums);
+      SelectDots.integers(places, at, blocks, packed.integers(), scratch, in, sums);
     } else if (packed.bookPerRow()) {
-      SelectDots.codesOfRows(
-          places,
-          packed.codes(),
-          at,
-          blocks,
-          packed.table(),
-          row * SelectRows.CENTROIDS,
-          scratch,
-          scratch,
-          sums);
+      int book = row * SelectRows.CENTROIDS;
+      SelectDots.codesOfRows(places, codes, at, blocks, table, book, scratch, in, sums);
     } else {
-      SelectDots.codes(places, packed.codes(), at, blocks, packed.table(), scratch, scratch, sums);
+      SelectDots.codes(places, codes, at, blocks, table, scratch, in, sums);
     }
   }
 

@@ -121,16 +121,18 @@ final class StoredDots {
   }
 
   /**
-   * The product of the whole blocks of a row of scaled integers of four bits.
+   * The product of the whole blocks of a stretch of a row of scaled integers of four bits.
    *
-   * @param row address of the codes
+   * @param row address of the row's codes
+   * @param from first input, a whole number of blocks
+   * @param to input after the last
    * @param x arranged inputs, then from {@code sums} on the sums of words, and from {@code scales}
    *     and {@code zeros} on the scale and the zero point of each word
    */
-  static float integers(long row, int columns, float[] x, int sums, int scales, int zeros) {
+  static float integers(long row, int from, int to, float[] x, int sums, int scales, int zeros) {
     FloatVector total = FloatVector.zero(F);
     IntVector mask = IntVector.broadcast(I, CODE);
-    for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
+    for (int at = from; at + BLOCK <= to; at += BLOCK) {
       IntVector w = IntVector.fromMemorySegment(I, ALL, row + at / 2 & ADDRESS, ORDER);
       int word = at / PER_WORD;
       FloatVector a = number(w.and(mask)).mul(FloatVector.fromArray(F, x, at));
@@ -167,18 +169,20 @@ final class StoredDots {
   }
 
   /**
-   * The product of the whole blocks of a row of codes of four bits into sixteen centroids, which
-   * fill a vector of sixteen lanes: a look-up is a permutation of it.
+   * The product of the whole blocks of a stretch of a row of codes of four bits into sixteen
+   * centroids, which fill a vector of sixteen lanes: a look-up is a permutation of it.
    *
+   * @param from first input, a whole number of blocks
+   * @param to input after the last
    * @param book position of the row's codebook
    */
-  static float codes(long row, int columns, float[] x, float[] centroids, int book) {
+  static float codes(long row, int from, int to, float[] x, float[] centroids, int book) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
     IntVector table = FloatVector.fromArray(F, centroids, book).reinterpretAsInts();
-    for (int at = 0; at + BLOCK <= columns; at += BLOCK) {
+    for (int at = from; at + BLOCK <= to; at += BLOCK) {
       // an index counts modulo the lanes, so that the bits above a code need no mask
       IntVector w = IntVector.fromMemorySegment(I, ALL, row + at / 2 & ADDRESS, ORDER);
       a = value(w, table).fma(FloatVector.fromArray(F, x, at), a);

@@ -80,9 +80,12 @@ final class StoredKernel implements LinearKernel {
     }
     source.prepare(memory.address() + x, scratch);
     int last = Math.min(rows(), (block + 1) * BLOCK);
-    for (int row = block * BLOCK; row < last; row++) {
-      long out = memory.address() + y + (long) row * Float.BYTES;
-      ALL.set(DType.FLOAT, out, ALL.get(DType.FLOAT, out) + source.dot(row, scratch));
+    for (int k = 0; k < columns(); k += StoredRows.STRETCH) {
+      int end = Math.min(columns(), k + StoredRows.STRETCH);
+      for (int row = block * BLOCK; row < last; row++) {
+        long out = memory.address() + y + (long) row * Float.BYTES;
+        ALL.set(DType.FLOAT, out, ALL.get(DType.FLOAT, out) + source.dot(row, k, end, scratch));
+      }
     }
   }
 }

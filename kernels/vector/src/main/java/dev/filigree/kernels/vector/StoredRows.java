@@ -24,6 +24,9 @@ sealed interface StoredRows {
    */
   long LARGE = 1L << 20;
 
+  /** Inputs that stay in the first cache for several rows: 16 KiB. */
+  int STRETCH = 4096;
+
   /** Outputs of one tile. */
   int OUTPUTS = DenseTiles.OUTPUTS;
 
@@ -37,8 +40,13 @@ sealed interface StoredRows {
    */
   void prepare(long x, float[] scratch);
 
-  /** The product of a row with the token that was prepared last. */
-  float dot(int row, float[] scratch);
+  /**
+   * The product of a stretch of a row with the token that was prepared last.
+   *
+   * @param from first input, a multiple of {@link #STRETCH}
+   * @param to input after the last, the next multiple or the end
+   */
+  float dot(int row, int from, int to, float[] scratch);
 
   /** Decodes a stretch of a row, one value every {@link #OUTPUTS} floats. */
   void decode(int row, int k, int features, float[] into, int at);
@@ -163,14 +171,15 @@ sealed interface StoredRows {
     }
 
     @Override
-    public float dot(int row, float[] scratch) {
-      long from = address + row * rowBytes;
+    public float dot(int row, int from, int to, float[] scratch) {
+      long first = address + row * rowBytes;
       float sum = 0;
-      for (int g = 0; g * group < columns; g++) {
-        int k = g * group;
-        int count = Math.min(group, columns - k);
-        float product = StoredDots.bytes(from + k, count, signed, scratch, k);
-        float zero = groups.zeroPoint(row, g) * scratch[columns + g];
+      for (int g = from / group; g * group < to; g++) {
+        int k = Math.max(from, g * group);
+        int count = Math.min(to, (g + 1) * group) - k;
+        float product = StoredDots.bytes(first + k, count, signed, scratch, k);
+        // all of a group's inputs count where it begins
+        float zero = k == g * group ? groups.zeroPoint(row, g) * scratch[columns + g] : 0;
         sum += (product - zero) * groups.scale(row, g);
       }
       return sum;
@@ -236,25 +245,27 @@ sealed interface StoredRows {
     }
 
     @Override
-    public float dot(int row, float[] scratch) {
+    public float dot(int row, int from, int to, float[] scratch) {
       int words = words();
       int scales = columns + words;
       int zeros = scales + words;
       int wordsPerGroup = group / StoredDots.PER_WORD;
-      for (int g = 0; g * wordsPerGroup < words; g++) {
-        int end = Math.min(words, (g + 1) * wordsPerGroup);
+      int firstWord = from / StoredDots.PER_WORD;
+      int endWord = Math.ceilDiv(to, StoredDots.PER_WORD);
+      for (int g = firstWord / wordsPerGroup; g * wordsPerGroup < endWord; g++) {
+        int end = Math.min(endWord, (g + 1) * wordsPerGroup);
         float scale = groups.scale(row, g);
         float zero = groups.zeroPoint(row, g);
-        for (int w = g * wordsPerGroup; w < end; w++) {
+        for (int w = Math.max(firstWord, g * wordsPerGroup); w < end; w++) {
           scratch[scales + w] = scale;
           scratch[zeros + w] = zero;
         }
       }
-      long from = address + row * rowBytes;
-      float sum = StoredDots.integers(from, columns, scratch, columns, scales, zeros);
-      for (int k = columns / StoredDots.BLOCK * StoredDots.BLOCK; k < columns; k++) {
+      long first = address + row * rowBytes;
+      float sum = StoredDots.integers(first, from, to, scratch, columns, scales, zeros);
+      for (int k = to / StoredDots.BLOCK * StoredDots.BLOCK; k < to; k++) {
         int w = k / StoredDots.PER_WORD;
-        float code = StoredDots.code(from, k) - scratch[zeros + w];
+        float code = StoredDots.code(first, k) - scratch[zeros + w];
         sum += code * scratch[scales + w] * scratch[k];
       }
       return sum;
@@ -323,11 +334,11 @@ sealed interface StoredRows {
     }
 
     @Override
-    public float dot(int row, float[] scratch) {
-      long from = row(row);
-      float sum = StoredDots.codes(from, columns, scratch, centroids, book(row));
-      for (int k = columns / StoredDots.BLOCK * StoredDots.BLOCK; k < columns; k++) {
-        sum += centroids[book(row) + StoredDots.code(from, k)] * scratch[k];
+    public float dot(int row, int from, int to, float[] scratch) {
+      long first = row(row);
+      float sum = StoredDots.codes(first, from, to, scratch, centroids, book(row));
+      for (int k = to / StoredDots.BLOCK * StoredDots.BLOCK; k < to; k++) {
+        sum += centroids[book(row) + StoredDots.code(first, k)] * scratch[k];
       }
       return sum;
     }

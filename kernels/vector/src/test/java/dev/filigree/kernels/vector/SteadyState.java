@@ -1,12 +1,17 @@
 package dev.filigree.kernels.vector;
 
 import com.sun.management.ThreadMXBean;
+import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.Panels;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Codebook;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -30,12 +35,14 @@ final class SteadyState {
   private static final int FEATURES = 128;
 
   private final Kernels kernels;
+  private final Arena arena;
   private final MemorySegment memory;
   private final long y;
   private final long scratch;
 
   private SteadyState(Kernels kernels, Arena arena) {
     this.kernels = kernels;
+    this.arena = arena;
     y = Panels.of(TOKENS, kernels.lanes()).bytes(FEATURES);
     scratch = 2 * y;
     memory = arena.allocate(8 * y, 64);
@@ -95,6 +102,12 @@ final class SteadyState {
         }
       }
     }
+    stored(random)
+        .forEach(
+            (name, weights) -> {
+              LinearKernel kernel = kernels.linear(weights).getFirst().pack();
+              calls.put(name + " where a file has them", linear(kernel, 1));
+            });
     for (Activation activation : Activation.values()) {
       calls.put(activation.label(), () -> kernels.activate(activation, memory, 0, 1001));
     }
@@ -134,6 +147,30 @@ final class SteadyState {
     calls.put("attention with mask", attention(0, new long[] {0, 0, 0, 1}));
     calls.put("attention with mask per query", attention(0, new long[] {0, 0, TOKENS, 1}));
     return calls;
+  }
+
+  /** Weights large enough to be read where they lie, off the heap as those of a file. */
+  private Map<String, Weights> stored(SplittableRandom random) {
+    int rows = (2 << 20) / FEATURES;
+    Quantized integers = SampleWeights.quantized(DType.I8, rows, FEATURES, false, random);
+    IntegerValues values = integers.values();
+    CodeValues codes = SampleWeights.codebook(4, rows, FEATURES, false, random).values();
+    return Map.of(
+        "int8",
+        new Quantized(
+            rows,
+            FEATURES,
+            new IntegerValues(
+                values.dtype(), off(values.codes()), values.scales(), values.zeroPoints())),
+        "4-bit codebook",
+        new Codebook(
+            rows,
+            FEATURES,
+            new CodeValues(4, codes.count(), off(codes.codes()), codes.centroids())));
+  }
+
+  private MemorySegment off(MemorySegment heap) {
+    return arena.allocate(heap.byteSize(), 64).copyFrom(heap);
   }
 
   private Runnable linear(LinearKernel kernel, int tokens) {
