@@ -271,6 +271,51 @@ final class StoredDots {
     return one.fma(one.fma(a, b), one.fma(c, d)).reduceLanes(VectorOperators.ADD);
   }
 
+  /**
+   * The products of four rows of signed bytes with the same inputs: four streams, so that memory
+   * works on more of them at once.
+   *
+   * @param row address of the first row's first byte
+   * @param rowBytes from one row to the next
+   * @param count whole vectors
+   * @param sums receives four sums
+   */
+  static void fourRows(
+      long row, long rowBytes, int count, float[] x, int from, float[] sums, int at) {
+    FloatVector a = FloatVector.zero(F);
+    FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
+    for (int k = 0; k < count; k += COUNT) {
+      FloatVector in = FloatVector.fromArray(F, x, from + k);
+      a =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(in, a);
+      b =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + rowBytes + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(in, b);
+      c =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + 2 * rowBytes + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(in, c);
+      d =
+          ((FloatVector)
+                  ByteVector.fromMemorySegment(B, ALL, row + 3 * rowBytes + k & ADDRESS, ORDER)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(in, d);
+    }
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    sums[at] = one.mul(a).reduceLanes(VectorOperators.ADD);
+    sums[at + 1] = one.mul(b).reduceLanes(VectorOperators.ADD);
+    sums[at + 2] = one.mul(c).reduceLanes(VectorOperators.ADD);
+    sums[at + 3] = one.mul(d).reduceLanes(VectorOperators.ADD);
+  }
+
   private static float unsignedBytes(long row, int count, float[] x, int from) {
     FloatVector a = FloatVector.zero(F);
     for (int k = 0; k < count; k += COUNT) {

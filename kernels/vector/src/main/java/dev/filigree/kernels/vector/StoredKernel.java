@@ -61,7 +61,7 @@ final class StoredKernel implements LinearKernel {
 
   @Override
   public int scratch() {
-    return Math.max(tiles.scratch(), source.scratch());
+    return Math.max(tiles.scratch(), source.scratch() + StoredRows.OUTPUTS);
   }
 
   @Override
@@ -79,13 +79,24 @@ final class StoredKernel implements LinearKernel {
       return;
     }
     source.prepare(memory.address() + x, scratch);
+    long out = memory.address() + y;
     int last = Math.min(rows(), (block + 1) * BLOCK);
     for (int k = 0; k < columns(); k += StoredRows.STRETCH) {
       int end = Math.min(columns(), k + StoredRows.STRETCH);
-      for (int row = block * BLOCK; row < last; row++) {
-        long out = memory.address() + y + (long) row * Float.BYTES;
-        ALL.set(DType.FLOAT, out, ALL.get(DType.FLOAT, out) + source.dot(row, k, end, scratch));
+      int row = block * BLOCK;
+      for (; row + StoredRows.OUTPUTS <= last; row += StoredRows.OUTPUTS) {
+        source.dots(row, k, end, scratch, scratch, source.scratch());
+        for (int o = 0; o < StoredRows.OUTPUTS; o++) {
+          add(out + (row + o) * (long) Float.BYTES, scratch[source.scratch() + o]);
+        }
+      }
+      for (; row < last; row++) {
+        add(out + row * (long) Float.BYTES, source.dot(row, k, end, scratch));
       }
     }
+  }
+
+  private static void add(long to, float value) {
+    ALL.set(DType.FLOAT, to, ALL.get(DType.FLOAT, to) + value);
   }
 }

@@ -48,6 +48,17 @@ sealed interface StoredRows {
    */
   float dot(int row, int from, int to, float[] scratch);
 
+  /**
+   * The products of {@link #OUTPUTS} neighbouring rows.
+   *
+   * @param sums receives them from {@code at} on; may be the scratch
+   */
+  default void dots(int row, int from, int to, float[] scratch, float[] sums, int at) {
+    for (int o = 0; o < OUTPUTS; o++) {
+      sums[at + o] = dot(row + o, from, to, scratch);
+    }
+  }
+
   /** Decodes a stretch of a row, one value every {@link #OUTPUTS} floats. */
   void decode(int row, int k, int features, float[] into, int at);
 
@@ -183,6 +194,21 @@ sealed interface StoredRows {
         sum += (product - zero) * groups.scale(row, g);
       }
       return sum;
+    }
+
+    @Override
+    public void dots(int row, int from, int to, float[] scratch, float[] sums, int at) {
+      int count = to - from;
+      if (!signed || group < columns || count % Lanes.COUNT != 0 || Lanes.COUNT < 8) {
+        StoredRows.super.dots(row, from, to, scratch, sums, at);
+        return;
+      }
+      long first = address + row * rowBytes + from;
+      StoredDots.fourRows(first, rowBytes, count, scratch, from, sums, at);
+      for (int o = 0; o < OUTPUTS; o++) {
+        float zero = from == 0 ? groups.zeroPoint(row + o, 0) * scratch[columns] : 0;
+        sums[at + o] = (sums[at + o] - zero) * groups.scale(row + o, 0);
+      }
     }
 
     @Override
