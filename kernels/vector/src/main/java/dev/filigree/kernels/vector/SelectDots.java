@@ -4,7 +4,6 @@ import static dev.filigree.kernels.vector.Lanes.COUNT;
 import static dev.filigree.kernels.vector.Lanes.F;
 import static dev.filigree.kernels.vector.Lanes.I;
 
-import java.util.stream.IntStream;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -13,24 +12,18 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Products of two rows of {@link SelectRows} with one token. The places of the kept weights select
- * their inputs from a vector of them, which is one permutation for as many weights as there are
- * lanes; a code selects its centroid in the same way. What is streamed from memory is the kept
- * weights in their encoding and half a byte for the place of each.
+ * Products of four rows of {@link SelectRows}, two pairs, with one token. The places of the kept
+ * weights select their inputs from a vector of them, which is one permutation for as many weights
+ * as there are lanes. What is streamed from memory is the kept weights in their encoding and half a
+ * byte for the place of each, in two streams, so that memory works on more of them at once.
  *
  * <p>An index counts modulo the lanes of what it selects from, so that the bits above a place need
  * no mask.
  */
 final class SelectDots {
-  private static final int CODE = SelectRows.CENTROIDS - 1;
-
   /** As many bytes as a vector has floats. */
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, COUNT * Byte.SIZE)));
-
-  /** Where in two tables beside each other the table of each lane begins. */
-  private static final int[] ROWS =
-      IntStream.range(0, COUNT).map(lane -> lane < SelectRows.KEPT ? 0 : COUNT).toArray();
 
   private SelectDots() {}
 
@@ -38,373 +31,186 @@ final class SelectDots {
    * Values as they are.
    *
    * @param places words of eight places, from {@code at} on
+   * @param next from a word of the first pair to that of the second
    * @param values from {@code 8 * at} on
    * @param x inputs from {@code from} on, padded with zeros to whole blocks; receives a sum for
-   *     each lane from {@code sums} on
+   *     each lane of the first pair and then of the second from {@code sums} on
    */
   static void floats(
-      int[] places, int at, int blocks, float[] values, float[] x, int from, int sums) {
+      int[] places, int at, int next, int blocks, float[] values, float[] x, int from, int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
     for (int block = 0; block < blocks; block++) {
-      IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
-      int w = (at + block * COUNT) * SelectRows.STEPS;
+      int first = at + block * COUNT;
+      int second = first + next;
       int in = from + block * SelectRows.BLOCK;
-      a =
-          FloatVector.fromArray(F, values, w)
-              .fma(
-                  p.selectFrom(FloatVector.fromArray(F, x, in).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
+      IntVector p = IntVector.fromArray(I, places, first);
+      IntVector p2 = IntVector.fromArray(I, places, second);
+      int w = first * SelectRows.STEPS;
+      int w2 = second * SelectRows.STEPS;
+      IntVector x0 = FloatVector.fromArray(F, x, in).reinterpretAsInts();
+      a = FloatVector.fromArray(F, values, w).fma(p.selectFrom(x0).reinterpretAsFloats(), a);
+      c = FloatVector.fromArray(F, values, w2).fma(p2.selectFrom(x0).reinterpretAsFloats(), c);
+      IntVector x1 = FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts();
       b =
           FloatVector.fromArray(F, values, w + COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 4)
-                      .selectFrom(FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          FloatVector.fromArray(F, values, w + 2 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 8)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
+              .fma(p.lanewise(VectorOperators.LSHR, 4).selectFrom(x1).reinterpretAsFloats(), b);
       d =
+          FloatVector.fromArray(F, values, w2 + COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 4).selectFrom(x1).reinterpretAsFloats(), d);
+      IntVector x2 = FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts();
+      a =
+          FloatVector.fromArray(F, values, w + 2 * COUNT)
+              .fma(p.lanewise(VectorOperators.LSHR, 8).selectFrom(x2).reinterpretAsFloats(), a);
+      c =
+          FloatVector.fromArray(F, values, w2 + 2 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 8).selectFrom(x2).reinterpretAsFloats(), c);
+      IntVector x3 = FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts();
+      b =
           FloatVector.fromArray(F, values, w + 3 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 12)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
+              .fma(p.lanewise(VectorOperators.LSHR, 12).selectFrom(x3).reinterpretAsFloats(), b);
+      d =
+          FloatVector.fromArray(F, values, w2 + 3 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 12).selectFrom(x3).reinterpretAsFloats(), d);
+      IntVector x4 = FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts();
       a =
           FloatVector.fromArray(F, values, w + 4 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 16)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
+              .fma(p.lanewise(VectorOperators.LSHR, 16).selectFrom(x4).reinterpretAsFloats(), a);
+      c =
+          FloatVector.fromArray(F, values, w2 + 4 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 16).selectFrom(x4).reinterpretAsFloats(), c);
+      IntVector x5 = FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts();
       b =
           FloatVector.fromArray(F, values, w + 5 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 20)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          FloatVector.fromArray(F, values, w + 6 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 24)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
+              .fma(p.lanewise(VectorOperators.LSHR, 20).selectFrom(x5).reinterpretAsFloats(), b);
       d =
+          FloatVector.fromArray(F, values, w2 + 5 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 20).selectFrom(x5).reinterpretAsFloats(), d);
+      IntVector x6 = FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts();
+      a =
+          FloatVector.fromArray(F, values, w + 6 * COUNT)
+              .fma(p.lanewise(VectorOperators.LSHR, 24).selectFrom(x6).reinterpretAsFloats(), a);
+      c =
+          FloatVector.fromArray(F, values, w2 + 6 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 24).selectFrom(x6).reinterpretAsFloats(), c);
+      IntVector x7 = FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts();
+      b =
           FloatVector.fromArray(F, values, w + 7 * COUNT)
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 28)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
+              .fma(p.lanewise(VectorOperators.LSHR, 28).selectFrom(x7).reinterpretAsFloats(), b);
+      d =
+          FloatVector.fromArray(F, values, w2 + 7 * COUNT)
+              .fma(p2.lanewise(VectorOperators.LSHR, 28).selectFrom(x7).reinterpretAsFloats(), d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
+    one.fma(a, b).intoArray(x, sums);
+    one.fma(c, d).intoArray(x, sums + COUNT);
   }
 
   /** Integers, whose scales are for the sums. See {@link #floats}. */
   static void integers(
-      int[] places, int at, int blocks, byte[] values, float[] x, int from, int sums) {
+      int[] places, int at, int next, int blocks, byte[] values, float[] x, int from, int sums) {
     FloatVector a = FloatVector.zero(F);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
     for (int block = 0; block < blocks; block++) {
-      IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
-      int w = (at + block * COUNT) * SelectRows.STEPS;
+      int first = at + block * COUNT;
+      int second = first + next;
       int in = from + block * SelectRows.BLOCK;
+      IntVector p = IntVector.fromArray(I, places, first);
+      IntVector p2 = IntVector.fromArray(I, places, second);
+      int w = first * SelectRows.STEPS;
+      int w2 = second * SelectRows.STEPS;
+      IntVector x0 = FloatVector.fromArray(F, x, in).reinterpretAsInts();
       a =
           ((FloatVector) ByteVector.fromArray(B, values, w).convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.selectFrom(FloatVector.fromArray(F, x, in).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
+              .fma(p.selectFrom(x0).reinterpretAsFloats(), a);
+      c =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2).convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.selectFrom(x0).reinterpretAsFloats(), c);
+      IntVector x1 = FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts();
       b =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 4)
-                      .selectFrom(FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
+              .fma(p.lanewise(VectorOperators.LSHR, 4).selectFrom(x1).reinterpretAsFloats(), b);
+      d =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 4).selectFrom(x1).reinterpretAsFloats(), d);
+      IntVector x2 = FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts();
+      a =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 2 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 8)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
+              .fma(p.lanewise(VectorOperators.LSHR, 8).selectFrom(x2).reinterpretAsFloats(), a);
+      c =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 2 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 8).selectFrom(x2).reinterpretAsFloats(), c);
+      IntVector x3 = FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts();
+      b =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 3 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 12)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
+              .fma(p.lanewise(VectorOperators.LSHR, 12).selectFrom(x3).reinterpretAsFloats(), b);
+      d =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 3 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 12).selectFrom(x3).reinterpretAsFloats(), d);
+      IntVector x4 = FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts();
       a =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 4 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 16)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
+              .fma(p.lanewise(VectorOperators.LSHR, 16).selectFrom(x4).reinterpretAsFloats(), a);
+      c =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 4 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 16).selectFrom(x4).reinterpretAsFloats(), c);
+      IntVector x5 = FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts();
       b =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 5 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 20)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
+              .fma(p.lanewise(VectorOperators.LSHR, 20).selectFrom(x5).reinterpretAsFloats(), b);
+      d =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 5 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 20).selectFrom(x5).reinterpretAsFloats(), d);
+      IntVector x6 = FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts();
+      a =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 6 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 24)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
+              .fma(p.lanewise(VectorOperators.LSHR, 24).selectFrom(x6).reinterpretAsFloats(), a);
+      c =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 6 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 24).selectFrom(x6).reinterpretAsFloats(), c);
+      IntVector x7 = FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts();
+      b =
           ((FloatVector)
                   ByteVector.fromArray(B, values, w + 7 * COUNT)
                       .convertShape(VectorOperators.B2F, F, 0))
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 28)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
+              .fma(p.lanewise(VectorOperators.LSHR, 28).selectFrom(x7).reinterpretAsFloats(), b);
+      d =
+          ((FloatVector)
+                  ByteVector.fromArray(B, values, w2 + 7 * COUNT)
+                      .convertShape(VectorOperators.B2F, F, 0))
+              .fma(p2.lanewise(VectorOperators.LSHR, 28).selectFrom(x7).reinterpretAsFloats(), d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
-  }
-
-  /** Codes into the codebook of all rows. See {@link #floats}. */
-  static void codes(
-      int[] places,
-      int[] codes,
-      int at,
-      int blocks,
-      float[] centroids,
-      float[] x,
-      int from,
-      int sums) {
-    FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
-    IntVector table = FloatVector.fromArray(F, centroids, 0).reinterpretAsInts();
-    for (int block = 0; block < blocks; block++) {
-      IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
-      IntVector w = IntVector.fromArray(I, codes, at + block * COUNT);
-      int in = from + block * SelectRows.BLOCK;
-      a =
-          w.selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.selectFrom(FloatVector.fromArray(F, x, in).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
-      b =
-          w.lanewise(VectorOperators.LSHR, 4)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 4)
-                      .selectFrom(FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          w.lanewise(VectorOperators.LSHR, 8)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 8)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
-          w.lanewise(VectorOperators.LSHR, 12)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 12)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
-      a =
-          w.lanewise(VectorOperators.LSHR, 16)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 16)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
-      b =
-          w.lanewise(VectorOperators.LSHR, 20)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 20)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          w.lanewise(VectorOperators.LSHR, 24)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 24)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
-          w.lanewise(VectorOperators.LSHR, 28)
-              .selectFrom(table)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 28)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
-    }
-    FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
-  }
-
-  /**
-   * Codes into a codebook for each row. See {@link #floats}.
-   *
-   * @param first position of the first row's codebook; the second row's follows
-   */
-  static void codesOfRows(
-      int[] places,
-      int[] codes,
-      int at,
-      int blocks,
-      float[] centroids,
-      int first,
-      float[] x,
-      int from,
-      int sums) {
-    FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
-    IntVector low = FloatVector.fromArray(F, centroids, first).reinterpretAsInts();
-    IntVector high = FloatVector.fromArray(F, centroids, first + COUNT).reinterpretAsInts();
-    IntVector rows = IntVector.fromArray(I, ROWS, 0);
-    for (int block = 0; block < blocks; block++) {
-      IntVector p = IntVector.fromArray(I, places, at + block * COUNT);
-      IntVector w = IntVector.fromArray(I, codes, at + block * COUNT);
-      int in = from + block * SelectRows.BLOCK;
-      a =
-          w.and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.selectFrom(FloatVector.fromArray(F, x, in).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
-      b =
-          w.lanewise(VectorOperators.LSHR, 4)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 4)
-                      .selectFrom(FloatVector.fromArray(F, x, in + COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          w.lanewise(VectorOperators.LSHR, 8)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 8)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 2 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
-          w.lanewise(VectorOperators.LSHR, 12)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 12)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 3 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
-      a =
-          w.lanewise(VectorOperators.LSHR, 16)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 16)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 4 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  a);
-      b =
-          w.lanewise(VectorOperators.LSHR, 20)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 20)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 5 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  b);
-      c =
-          w.lanewise(VectorOperators.LSHR, 24)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 24)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 6 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  c);
-      d =
-          w.lanewise(VectorOperators.LSHR, 28)
-              .and(CODE)
-              .or(rows)
-              .selectFrom(low, high)
-              .reinterpretAsFloats()
-              .fma(
-                  p.lanewise(VectorOperators.LSHR, 28)
-                      .selectFrom(FloatVector.fromArray(F, x, in + 7 * COUNT).reinterpretAsInts())
-                      .reinterpretAsFloats(),
-                  d);
-    }
-    FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(x, sums);
+    one.fma(a, b).intoArray(x, sums);
+    one.fma(c, d).intoArray(x, sums + COUNT);
   }
 }

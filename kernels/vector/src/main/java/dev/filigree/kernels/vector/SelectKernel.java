@@ -47,7 +47,7 @@ final class SelectKernel implements LinearKernel {
 
   @Override
   public int scratch() {
-    return Math.max(tiles.scratch(), packed.blocks() * SelectRows.BLOCK + Lanes.COUNT);
+    return Math.max(tiles.scratch(), packed.blocks() * SelectRows.BLOCK + 2 * Lanes.COUNT);
   }
 
   @Override
@@ -70,33 +70,34 @@ final class SelectKernel implements LinearKernel {
     int last = Math.min(rows(), (block + 1) * BLOCK);
     for (int k = 0; k < packed.blocks(); k += STRETCH) {
       int end = Math.min(packed.blocks(), k + STRETCH);
-      for (int row = block * BLOCK; row < last; row += 2) {
+      for (int row = block * BLOCK; row < last; row += SelectRows.ROWS) {
         multiply(row, k, end, scratch, padded);
-        long out = memory.address() + y + (long) row * Float.BYTES;
-        add(out, sum(scratch, padded) * packed.scale(row));
-        if (row + 1 < last) {
-          add(out + Float.BYTES, sum(scratch, padded + SelectRows.KEPT) * packed.scale(row + 1));
+        for (int o = 0; o < SelectRows.ROWS && row + o < last; o++) {
+          float sum = sum(scratch, padded + o * SelectRows.KEPT) * packed.scale(row + o);
+          long out = memory.address() + y + (long) (row + o) * Float.BYTES;
+          ALL.set(DType.FLOAT, out, ALL.get(DType.FLOAT, out) + sum);
         }
       }
     }
   }
 
   private void multiply(int row, int k, int end, float[] scratch, int sums) {
-    int at = (row / 2 * packed.blocks() + k) * Lanes.COUNT;
+    int next = packed.blocks() * Lanes.COUNT;
+    int at = row / 2 * next + k * Lanes.COUNT;
     int blocks = end - k;
     int in = k * SelectRows.BLOCK;
     int[] places = packed.places();
     int[] codes = packed.codes();
     float[] table = packed.table();
     if (packed.values() != null) {
-      SelectDots.floats(places, at, blocks, packed.values(), scratch, in, sums);
+      SelectDots.floats(places, at, next, blocks, packed.values(), scratch, in, sums);
     } else if (packed.integers() != null) {
-      SelectDots.integers(places, at, blocks, packed.integers(), scratch, in, sums);
+      SelectDots.integers(places, at, next, blocks, packed.integers(), scratch, in, sums);
     } else if (packed.bookPerRow()) {
       int book = row * SelectRows.CENTROIDS;
-      SelectDots.codesOfRows(places, codes, at, blocks, table, book, scratch, in, sums);
+      SelectCodes.ofRows(places, codes, at, next, blocks, table, book, scratch, in, sums);
     } else {
-      SelectDots.codes(places, codes, at, blocks, table, scratch, in, sums);
+      SelectCodes.ofAll(places, codes, at, next, blocks, table, scratch, in, sums);
     }
   }
 
@@ -106,9 +107,5 @@ final class SelectKernel implements LinearKernel {
       sum += lanes[lane];
     }
     return sum;
-  }
-
-  private static void add(long to, float value) {
-    ALL.set(DType.FLOAT, to, ALL.get(DType.FLOAT, to) + value);
   }
 }

@@ -23,7 +23,7 @@ import java.util.Arrays;
  *     step s of lane l is in the bits 4s .. 4s+3 of word l
  * </pre>
  *
- * <p>Rows that fill no pair are padded with anything, and inputs that fill no eight steps with
+ * <p>Rows that fill no two pairs are padded with anything, and inputs that fill no eight steps with
  * zeros.
  *
  * @param places {@code [pairs][blocks][lanes]} words of eight places
@@ -43,6 +43,9 @@ record SelectRows(
     float[] table,
     boolean bookPerRow)
     implements TileSource {
+  /** Rows that are multiplied together: two pairs. */
+  static final int ROWS = 4;
+
   /** Steps whose places of four bits fill a word. */
   static final int STEPS = 8;
 
@@ -63,7 +66,7 @@ record SelectRows(
     if (!(weights instanceof Sparse24 sparse) || Lanes.COUNT < 8) {
       return false;
     }
-    long padded = (weights.rows() + 1L) * Math.ceilDiv(weights.columns(), BLOCK) * BLOCK / 2;
+    long padded = (weights.rows() + ROWS - 1L) * Math.ceilDiv(weights.columns(), BLOCK) * BLOCK / 2;
     return padded < Integer.MAX_VALUE - 8
         && switch (sparse.values()) {
           case FloatValues floats -> floats.dtype() == DType.F32;
@@ -77,7 +80,7 @@ record SelectRows(
   /** Lays weights out that {@linkplain #fits fit}. */
   static SelectRows pack(Weights weights) {
     Sparse24 sparse = (Sparse24) weights;
-    int pairs = Math.ceilDiv(sparse.rows(), 2);
+    int pairs = Math.ceilDiv(sparse.rows(), ROWS) * 2;
     int words = pairs * Math.ceilDiv(sparse.columns(), BLOCK) * Lanes.COUNT;
     Values encoded = sparse.values();
     SelectRows packed =

@@ -212,6 +212,85 @@ final class StoredDots {
     return one.fma(one.fma(a, b), one.fma(c, d)).reduceLanes(VectorOperators.ADD);
   }
 
+  /**
+   * The products of four rows of codes. See {@link #codes} and {@link #fourRows}.
+   *
+   * @param book position of the first row's codebook
+   * @param step from one row's codebook to the next, or 0
+   */
+  static void codesOfFourRows(
+      long row,
+      long rowBytes,
+      int from,
+      int to,
+      float[] x,
+      float[] centroids,
+      int book,
+      int step,
+      float[] sums,
+      int into) {
+    FloatVector a = FloatVector.zero(F);
+    FloatVector b = a;
+    FloatVector c = a;
+    FloatVector d = a;
+    IntVector first = FloatVector.fromArray(F, centroids, book).reinterpretAsInts();
+    IntVector second = FloatVector.fromArray(F, centroids, book + step).reinterpretAsInts();
+    IntVector third = FloatVector.fromArray(F, centroids, book + 2 * step).reinterpretAsInts();
+    IntVector fourth = FloatVector.fromArray(F, centroids, book + 3 * step).reinterpretAsInts();
+    for (int at = from; at + BLOCK <= to; at += BLOCK) {
+      long code = row + at / 2;
+      IntVector v = IntVector.fromMemorySegment(I, ALL, code & ADDRESS, ORDER);
+      IntVector w = IntVector.fromMemorySegment(I, ALL, code + rowBytes & ADDRESS, ORDER);
+      IntVector p = IntVector.fromMemorySegment(I, ALL, code + 2 * rowBytes & ADDRESS, ORDER);
+      IntVector q = IntVector.fromMemorySegment(I, ALL, code + 3 * rowBytes & ADDRESS, ORDER);
+      FloatVector x0 = FloatVector.fromArray(F, x, at);
+      a = v.selectFrom(first).reinterpretAsFloats().fma(x0, a);
+      b = w.selectFrom(second).reinterpretAsFloats().fma(x0, b);
+      c = p.selectFrom(third).reinterpretAsFloats().fma(x0, c);
+      d = q.selectFrom(fourth).reinterpretAsFloats().fma(x0, d);
+      FloatVector x1 = FloatVector.fromArray(F, x, at + COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 4).selectFrom(first).reinterpretAsFloats().fma(x1, a);
+      b = w.lanewise(VectorOperators.LSHR, 4).selectFrom(second).reinterpretAsFloats().fma(x1, b);
+      c = p.lanewise(VectorOperators.LSHR, 4).selectFrom(third).reinterpretAsFloats().fma(x1, c);
+      d = q.lanewise(VectorOperators.LSHR, 4).selectFrom(fourth).reinterpretAsFloats().fma(x1, d);
+      FloatVector x2 = FloatVector.fromArray(F, x, at + 2 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 8).selectFrom(first).reinterpretAsFloats().fma(x2, a);
+      b = w.lanewise(VectorOperators.LSHR, 8).selectFrom(second).reinterpretAsFloats().fma(x2, b);
+      c = p.lanewise(VectorOperators.LSHR, 8).selectFrom(third).reinterpretAsFloats().fma(x2, c);
+      d = q.lanewise(VectorOperators.LSHR, 8).selectFrom(fourth).reinterpretAsFloats().fma(x2, d);
+      FloatVector x3 = FloatVector.fromArray(F, x, at + 3 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 12).selectFrom(first).reinterpretAsFloats().fma(x3, a);
+      b = w.lanewise(VectorOperators.LSHR, 12).selectFrom(second).reinterpretAsFloats().fma(x3, b);
+      c = p.lanewise(VectorOperators.LSHR, 12).selectFrom(third).reinterpretAsFloats().fma(x3, c);
+      d = q.lanewise(VectorOperators.LSHR, 12).selectFrom(fourth).reinterpretAsFloats().fma(x3, d);
+      FloatVector x4 = FloatVector.fromArray(F, x, at + 4 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 16).selectFrom(first).reinterpretAsFloats().fma(x4, a);
+      b = w.lanewise(VectorOperators.LSHR, 16).selectFrom(second).reinterpretAsFloats().fma(x4, b);
+      c = p.lanewise(VectorOperators.LSHR, 16).selectFrom(third).reinterpretAsFloats().fma(x4, c);
+      d = q.lanewise(VectorOperators.LSHR, 16).selectFrom(fourth).reinterpretAsFloats().fma(x4, d);
+      FloatVector x5 = FloatVector.fromArray(F, x, at + 5 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 20).selectFrom(first).reinterpretAsFloats().fma(x5, a);
+      b = w.lanewise(VectorOperators.LSHR, 20).selectFrom(second).reinterpretAsFloats().fma(x5, b);
+      c = p.lanewise(VectorOperators.LSHR, 20).selectFrom(third).reinterpretAsFloats().fma(x5, c);
+      d = q.lanewise(VectorOperators.LSHR, 20).selectFrom(fourth).reinterpretAsFloats().fma(x5, d);
+      FloatVector x6 = FloatVector.fromArray(F, x, at + 6 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 24).selectFrom(first).reinterpretAsFloats().fma(x6, a);
+      b = w.lanewise(VectorOperators.LSHR, 24).selectFrom(second).reinterpretAsFloats().fma(x6, b);
+      c = p.lanewise(VectorOperators.LSHR, 24).selectFrom(third).reinterpretAsFloats().fma(x6, c);
+      d = q.lanewise(VectorOperators.LSHR, 24).selectFrom(fourth).reinterpretAsFloats().fma(x6, d);
+      FloatVector x7 = FloatVector.fromArray(F, x, at + 7 * COUNT);
+      a = v.lanewise(VectorOperators.LSHR, 28).selectFrom(first).reinterpretAsFloats().fma(x7, a);
+      b = w.lanewise(VectorOperators.LSHR, 28).selectFrom(second).reinterpretAsFloats().fma(x7, b);
+      c = p.lanewise(VectorOperators.LSHR, 28).selectFrom(third).reinterpretAsFloats().fma(x7, c);
+      d = q.lanewise(VectorOperators.LSHR, 28).selectFrom(fourth).reinterpretAsFloats().fma(x7, d);
+    }
+    FloatVector one = FloatVector.broadcast(F, 1f);
+    sums[into] = one.mul(a).reduceLanes(VectorOperators.ADD);
+    sums[into + 1] = one.mul(b).reduceLanes(VectorOperators.ADD);
+    sums[into + 2] = one.mul(c).reduceLanes(VectorOperators.ADD);
+    sums[into + 3] = one.mul(d).reduceLanes(VectorOperators.ADD);
+  }
+
   private static FloatVector value(IntVector codes, IntVector table) {
     return codes.selectFrom(table).reinterpretAsFloats();
   }

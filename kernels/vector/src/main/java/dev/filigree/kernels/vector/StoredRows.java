@@ -370,6 +370,21 @@ sealed interface StoredRows {
     }
 
     @Override
+    public void dots(int row, int from, int to, float[] scratch, float[] sums, int at) {
+      long first = row(row);
+      long rowBytes = columns / 2;
+      int step = perRow ? SIZE : 0;
+      StoredDots.codesOfFourRows(
+          first, rowBytes, from, to, scratch, centroids, book(row), step, sums, at);
+      for (int k = to / StoredDots.BLOCK * StoredDots.BLOCK; k < to; k++) {
+        for (int o = 0; o < OUTPUTS; o++) {
+          int code = StoredDots.code(first + o * rowBytes, k);
+          sums[at + o] += centroids[book(row + o) + code] * scratch[k];
+        }
+      }
+    }
+
+    @Override
     public void decode(int row, int k, int features, float[] into, int at) {
       long from = row(row);
       int book = book(row);
