@@ -161,7 +161,7 @@ final class ConvolutionDispatch implements AutoCloseable {
                     layout.form().values());
             PackedWeights packed =
                 PackedWeights.pack(layer.name(), padded, option.form(), option.activation(), arena);
-            return new DeviceWeights(device.context(), packed.parts(), 0);
+            return MetadataCheck.load(device, layer.name(), packed);
           }
         });
   }
