@@ -16,6 +16,7 @@ import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -135,16 +136,21 @@ final class LinearDispatch implements AutoCloseable {
     if (!PackedWeights.forms(weights, kernel.activation().orElseThrow()).contains(form)) {
       return;
     }
-    double bytes = weightBytes(form, (double) weights.rows() * weights.columns());
-    LinearGrid whole = LinearGrid.of(kernel, weights.rows(), weights.columns(), layer.tokens());
-    into.add(
-        new TensorCoreOption(
-            kernel, whole, model.micros(kernel, whole, weights.rows(), layer.tokens(), bytes)));
+    OptionalInt ordered = PackedWeights.orderedColumns(weights, form);
+    int columns = ordered.orElse(weights.columns());
+    TensorCoreOption.Gathered gathered =
+        ordered.isEmpty() ? null : new TensorCoreOption.Gathered(layer.tokens(), columns);
+    double extra = gathered == null ? 0 : model.gatherMicros(columns, layer.tokens());
+    double bytes = weightBytes(form, (double) weights.rows() * columns);
+    LinearGrid whole = LinearGrid.of(kernel, weights.rows(), columns, layer.tokens());
+    List<LinearGrid> grids = new ArrayList<>(List.of(whole));
     LinearGrid split = whole.by(model.resident(kernel));
     if (whole.blocks() < split.blocks() && split.isShared()) {
-      into.add(
-          new TensorCoreOption(
-              kernel, split, model.micros(kernel, split, weights.rows(), layer.tokens(), bytes)));
+      grids.add(split);
+    }
+    for (LinearGrid grid : grids) {
+      double micros = extra + model.micros(kernel, grid, weights.rows(), layer.tokens(), bytes);
+      into.add(new TensorCoreOption(kernel, grid, gathered, micros));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.weights.Packed;
 import dev.filigree.weights.Weights;
 import java.util.List;
 import java.util.Optional;
@@ -29,11 +30,16 @@ record LinearLayer(String name, Weights weights, int tokens, boolean quantizable
     }
   }
 
+  /** Whether groups do not lie in the order of the columns, which their format does not say. */
+  private boolean isReordered() {
+    return weights instanceof Packed packed && packed.values().groupOf().byteSize() != 0;
+  }
+
   LayerKind kind() {
     return new LayerKind(
         weights.rows(),
         weights.columns(),
-        weights.format(),
+        weights.format() + (isReordered() ? " in another order" : ""),
         weights.stored(),
         tokens,
         quantizable,

@@ -21,13 +21,14 @@ record Projecting(Projections projections) implements LayerClock {
   public Map<String, Double> measure(LayerBench bench) {
     Map<String, Double> micros = new LinkedHashMap<>();
     for (LayerBench.Candidate candidate : bench.candidates()) {
-      candidate.work().into(bench.stream());
-      bench.stream().synchronize();
-      if (candidate.option().isCounted()) {
-        OptionalDouble last = projections.lastMicros();
-        if (last.isPresent()) {
-          micros.put(candidate.option().name(), last.getAsDouble());
-        }
+      OptionalDouble projected =
+          projections.micros(
+              () -> {
+                candidate.work().into(bench.stream());
+                bench.stream().synchronize();
+              });
+      if (candidate.option().isCounted() && projected.isPresent()) {
+        micros.put(candidate.option().name(), projected.getAsDouble());
       }
     }
     return micros;
