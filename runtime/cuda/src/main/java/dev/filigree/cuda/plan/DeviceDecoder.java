@@ -66,7 +66,7 @@ public final class DeviceDecoder implements SequenceRunner {
    * @param projections of a simulated device, in place of measurements
    * @throws UnsupportedException if the kernels do not take the decoder's heads
    */
-  DeviceDecoder(
+  public DeviceDecoder(
       CachedDecoder decoder,
       DecoderOptions options,
       CudaContext context,
