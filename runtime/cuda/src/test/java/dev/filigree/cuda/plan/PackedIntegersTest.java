@@ -140,6 +140,7 @@ class PackedIntegersTest {
       LayerPlan layer = runner.layers(Map.of("x", x.shape())).getFirst();
       assertTrue(layer.kernel().startsWith(kernels), layer.kernel());
       assertEquals(gathered, layer.kernel().endsWith(" of gathered inputs"), layer.kernel());
+      assertEquals(gathered, layer.reason().contains("order of their groups"), layer.reason());
       assertFalse(layer.reason().contains("unpacked"), layer.reason());
       // five bytes of eight bits, with what belongs to panels of 64 rows and whole steps
       assertTrue(layer.bytes() < 2L * 128 * Math.max(128, 2 * columns), layer.bytes() + " bytes");
