@@ -6,7 +6,7 @@
 //   row t    of pixel t of the result: chunk c of 16 bytes lies in tap c / chunksOfPixel of the window, at chunk
 //            c % chunksOfPixel of the pixel (top + ky * dilationHeight, left + kx * dilationWidth); zeros beyond the image
 //
-// Weights lie as those of a linear layer over K, see gemm/format.cuh; ConvolutionWeights.java pads their channels.
+// Weights lie as those of a linear layer over K, see gemm/panel.cuh; ConvolutionWeights.java pads their channels.
 #pragma once
 
 #include "gemm/loader.cuh"

@@ -1,5 +1,5 @@
 // What a block copies to shared memory: stages of weights, metadata, parameters of groups and activations, ahead of time
-// (cp.async, a ring of stages), weights in the order the tensor core wants them (format.cuh), activations swizzled:
+// (cp.async, a ring of stages), weights in the order the tensor core wants them (panel.cuh), activations swizzled:
 //
 //   token t of a stage: | chunk 0 ^ t%8 | chunk 1 ^ t%8 | ...   chunks of 16 bytes; ldmatrix reads 8 tokens' chunk c, which
 //                                                               are in 8 different banks of 16 bytes

@@ -25,7 +25,8 @@ __device__ void gatherRows(const T* x, const void* indices, int indexBytes, T* y
   storeRow(y + place.row * pitchY, place.column, columns, pitchY, values);
 }
 
-// The last axis: y[outer, index] = x[outer * stepOuter + row(index)].
+// The last axis: y[outer, index] = x[outer * stepOuter + row(index)]. Without a fault to report to the indices are not a model's
+// but ours, and a negative one gives 0: columns are put in another order, with room between them.
 template <typename T>
 __device__ void gatherElements(const T* x, const void* indices, int indexBytes, T* y, int64_t rows, int outer, int count,
                                int64_t stepOuter, int pitchY, unsigned long long* fault) {
@@ -40,7 +41,9 @@ __device__ void gatherElements(const T* x, const void* indices, int indexBytes, 
     values[i] = T();
     if (position < count) {
       int64_t index = Indices{indices, indexBytes, 0, 1}.get(0, position);
-      values[i] = x[place.row * stepOuter + checkedRow(index, rows, fault, position)];
+      if (fault != nullptr || index >= 0) {
+        values[i] = x[place.row * stepOuter + checkedRow(index, rows, fault, position)];
+      }
     }
   }
   storeRow(y + place.row * pitchY, place.column, count, pitchY, values);

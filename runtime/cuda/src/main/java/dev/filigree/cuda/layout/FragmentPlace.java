@@ -7,8 +7,8 @@ import dev.filigree.weights.FragmentMetadata;
 
 /**
  * Where a stored weight lies among the bytes that a warp's lanes hold of a 64-row panel and one
- * step along K, and how long a step is: the Java side of {@code gemm/format.cuh}, which explains
- * the panel, its tiles and their rows.
+ * step along K, and how long a step is: the Java side of {@code gemm/panel.cuh}, which explains the
+ * panel, its tiles and their rows.
  *
  * <pre>
  *   panel row r = 8g + 4h + t     tile t, fragment row g + 8h, so lane 4g + q

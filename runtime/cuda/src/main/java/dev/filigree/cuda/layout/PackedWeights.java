@@ -5,6 +5,7 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.weights.FragmentMetadata;
 import dev.filigree.weights.Metadata24;
+import dev.filigree.weights.Packed;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
@@ -13,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /**
@@ -21,7 +23,7 @@ import java.util.stream.IntStream;
  *
  * @param form structure and encoding
  * @param rows outputs
- * @param columns inputs, K
+ * @param columns K: inputs, or places of them where they are put in an order
  * @param values the kernel's {@code w}: {@code [panels, steps, block]}, see {@link FragmentPlace}
  * @param metadata the kernel's {@code meta}, words {@code [panels, steps, lane, words]}; empty for
  *     dense weights
@@ -31,6 +33,8 @@ import java.util.stream.IntStream;
  *     activations; else empty
  * @param groups of integers scaled by groups along K, {@code [panels, groups, 2, 64]} in f16: the
  *     scales of a panel's rows, then 1024 + their zero points; else empty
+ * @param order which input lies at each of the columns, i32, a negative one for none; empty where
+ *     they lie as they come
  * @param stepsPerGroup steps that share a scale; 0 without groups
  */
 public record PackedWeights(
@@ -43,7 +47,11 @@ public record PackedWeights(
     MemorySegment codebook,
     MemorySegment offsets,
     MemorySegment groups,
+    MemorySegment order,
     int stepsPerGroup) {
+
+  /** The part that says in which order the inputs must be put; no parameter of a kernel. */
+  public static final String ORDER = "order";
 
   /**
    * Lays weights out, panels in parallel.
@@ -59,7 +67,7 @@ public record PackedWeights(
       String layer, Weights weights, WeightsForm form, ActivationType activation, Arena arena) {
     FragmentPlace place = FragmentPlace.of(form, activation);
     StoredRows stored = StoredRows.of(layer, weights, form, activation);
-    int steps = place.steps(weights.columns());
+    int steps = place.steps(stored.columns());
     int panels = FragmentPlace.panels(weights.rows());
     long blocks = (long) panels * steps;
     MemorySegment values = arena.allocate(blocks * place.blockBytes(), 16);
@@ -75,19 +83,29 @@ public record PackedWeights(
     return new PackedWeights(
         form,
         weights.rows(),
-        weights.columns(),
+        stored.columns(),
         values.asReadOnly(),
         metadata.asReadOnly(),
         stored.scales(padded, arena).asReadOnly(),
         stored.codebook(padded, arena).asReadOnly(),
         stored.offsets(padded, arena).asReadOnly(),
         stored.groups(panels, steps, arena).asReadOnly(),
+        stored.order(arena).asReadOnly(),
         stored.stepsPerGroup(steps));
   }
 
   /** The forms weights can be packed in under activations of a type, the smallest first. */
   public static List<WeightsForm> forms(Weights weights, ActivationType activation) {
     return StoredRows.forms(weights, activation);
+  }
+
+  /** Columns of weights in a form, if their inputs must be put in an order of the form's own. */
+  public static OptionalInt orderedColumns(Weights weights, WeightsForm form) {
+    return form.values() == WeightsForm.Values.I4 && weights instanceof Packed packed
+        ? StoredGroups.order(packed.values(), form.structure()).stream()
+            .mapToInt(order -> order.columns().length)
+            .findFirst()
+        : OptionalInt.empty();
   }
 
   /** Why weights cannot be had as they are stored, so that they are unpacked; empty if they can. */
@@ -104,6 +122,7 @@ public record PackedWeights(
     parts.put("codebook", codebook);
     parts.put("offsets", offsets);
     parts.put("groups", groups);
+    parts.put(ORDER, order);
     parts.values().removeIf(part -> part.byteSize() == 0);
     return parts;
   }

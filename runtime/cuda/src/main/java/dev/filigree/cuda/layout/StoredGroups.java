@@ -20,11 +20,12 @@ import java.util.Optional;
  * @param weights whose values they are
  * @param values the integers
  * @param structure whether only kept values are stored
+ * @param order of the columns, if not that of the file; null then
  */
-record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
+record StoredGroups(Weights weights, PackedIntegers values, Structure structure, GroupOrder order)
     implements StoredRows {
   /** Bits of a code in a kernel. */
-  private static final int BITS = 4;
+  static final int BITS = 4;
 
   /** The f16 number whose last place is 1: a code as its low bits adds the code. */
   private static final int F16_BIAS = 1024;
@@ -32,32 +33,45 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
   /** A row of a panel has a scale and an offset of 16 bits. */
   private static final int GROUP_BYTES = 2 * FragmentPlace.PANEL_ROWS * Short.BYTES;
 
-  /** Whether kernels can take them: in the order of the columns, by groups of whole steps. */
+  /** Integers in the order in which kernels take them. */
+  static StoredGroups of(Weights weights, PackedIntegers values, Structure structure) {
+    return new StoredGroups(weights, values, structure, order(values, structure).orElse(null));
+  }
+
+  /** The order of the columns where kernels do not take the file's. */
+  static Optional<GroupOrder> order(PackedIntegers values, Structure structure) {
+    return structure == Structure.DENSE
+        ? GroupOrder.of(values, perStep(structure))
+        : Optional.empty();
+  }
+
+  /** Whether kernels can take them: 2:4 only by neighbouring groups of whole steps. */
   static boolean fit(PackedIntegers values, Structure structure) {
-    int perStep = perStep(structure);
-    return values.bits() <= BITS
-        && values.groupOf().byteSize() == 0
-        && (isOneGroup(values) || values.group() % perStep == 0);
+    boolean neighbours =
+        isOneGroup(values)
+            || GroupOrder.areNeighbours(values) && values.group() % perStep(structure) == 0;
+    return values.bits() <= BITS && (structure == Structure.DENSE || neighbours);
   }
 
   /** What keeps kernels from taking them; empty if nothing does. */
   static Optional<String> obstacle(PackedIntegers values, Structure structure) {
-    if (fit(values, structure)) {
+    if (fit(values, structure) || StoredIntegers.fit(values)) {
       return Optional.empty();
     }
     if (values.bits() > BITS) {
-      return Optional.of(values.bits() + "-bit integers, where kernels take up to " + BITS);
+      return Optional.of(
+          values.bits() + "-bit integers by group, where kernels take up to " + BITS + " bits");
     }
     return Optional.of(
-        values.groupOf().byteSize() != 0
-            ? "groups in the order of activations, where kernels take that of the columns"
+        !GroupOrder.areNeighbours(values)
+            ? "groups in the order of activations, where 2:4 kernels take that of the columns"
             : "groups of "
                 + values.group()
-                + " stored values, where kernels take multiples of "
+                + " stored values, where 2:4 kernels take multiples of "
                 + perStep(structure));
   }
 
-  private static boolean isOneGroup(PackedIntegers values) {
+  static boolean isOneGroup(PackedIntegers values) {
     return values.isOneScale() || values.group() >= values.perRow();
   }
 
@@ -68,23 +82,38 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
   }
 
   @Override
+  public int columns() {
+    return order == null ? weights.columns() : order.columns().length;
+  }
+
+  @Override
+  public MemorySegment order(Arena arena) {
+    return order == null ? arena.allocate(0) : arena.allocateFrom(DType.INT, order.columns());
+  }
+
+  @Override
   public void row(int row, int[] into) {
-    int count = StoredRows.count(weights);
+    int count = order == null ? StoredRows.count(weights) : columns();
     long first = StoredRows.first(weights, row);
     for (int i = 0; i < count; i++) {
-      into[i] = values.code(first + i);
+      int column = order == null ? i : order.columns()[i];
+      // where there is no column the activations are 0, and scales are finite
+      into[i] = column == GroupOrder.NONE ? 0 : values.code(first + column);
     }
-    // the activations there are 0, and scales are finite
     Arrays.fill(into, count, into.length, 0);
   }
 
   private int groupsOfRow() {
+    if (order != null) {
+      return order.groups().length;
+    }
     return isOneGroup(values) ? 1 : values.groupsPerRow();
   }
 
-  /** Position of the first value of a group. */
+  /** Position of a value of a group. */
   private long first(int row, int group) {
-    return StoredRows.first(weights, row) + (long) group * values.group();
+    long inRow = order == null ? (long) group * values.group() : order.groups()[group];
+    return StoredRows.first(weights, row) + inRow;
   }
 
   /** The power of two that brings the largest scale of a row into [1, 2). */
@@ -108,6 +137,9 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure)
 
   @Override
   public int stepsPerGroup(int steps) {
+    if (order != null) {
+      return order.stepsPerGroup();
+    }
     return isOneGroup(values) ? steps : values.group() / perStep(structure);
   }
 

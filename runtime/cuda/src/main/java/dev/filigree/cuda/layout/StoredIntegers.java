@@ -2,6 +2,8 @@ package dev.filigree.cuda.layout;
 
 import dev.filigree.DType;
 import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Values;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,6 +37,55 @@ record StoredIntegers(Weights weights, IntegerValues values, boolean signed) imp
       }
     }
     return true;
+  }
+
+  /** Whether they are integers of five to eight bits without groups, which bytes hold. */
+  static boolean fit(PackedIntegers values) {
+    return values.bits() > StoredGroups.BITS && StoredGroups.isOneGroup(values);
+  }
+
+  /** Whether such integers minus their zero points are all s8. */
+  static boolean isSigned(PackedIntegers values) {
+    int greatest = (1 << values.bits()) - 1;
+    for (long at = 0; at < values.count(); at += values.perRow()) {
+      int zeroPoint = values.zeroPoint(at);
+      if (zeroPoint > -Byte.MIN_VALUE || greatest - zeroPoint > Byte.MAX_VALUE) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Integers as bytes. */
+  static StoredIntegers of(Weights weights, Values values, boolean signed) {
+    return new StoredIntegers(
+        weights,
+        values instanceof PackedIntegers packed ? bytes(packed) : (IntegerValues) values,
+        signed);
+  }
+
+  private static IntegerValues bytes(PackedIntegers values) {
+    boolean toSigned = isSigned(values);
+    byte[] codes = new byte[Math.toIntExact(values.count())];
+    int rows = codes.length / values.perRow();
+    float[] scales = new float[rows];
+    byte[] zeroPoints = new byte[toSigned ? 0 : rows];
+    for (int row = 0; row < rows; row++) {
+      int first = row * values.perRow();
+      scales[row] = values.scale(first);
+      int zeroPoint = values.zeroPoint(first);
+      if (!toSigned) {
+        zeroPoints[row] = (byte) zeroPoint;
+      }
+      for (int i = first; i < first + values.perRow(); i++) {
+        codes[i] = (byte) (values.code(i) - (toSigned ? zeroPoint : 0));
+      }
+    }
+    return new IntegerValues(
+        toSigned ? DType.I8 : DType.U8,
+        MemorySegment.ofArray(codes),
+        MemorySegment.ofArray(scales),
+        MemorySegment.ofArray(zeroPoints));
   }
 
   @Override

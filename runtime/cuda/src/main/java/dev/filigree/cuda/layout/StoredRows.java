@@ -30,6 +30,19 @@ interface StoredRows {
    */
   void row(int row, int[] into);
 
+  /** Columns that a kernel multiplies: those of the weights, unless they are put in an order. */
+  default int columns() {
+    return weights().columns();
+  }
+
+  /** Whose rows they are. */
+  Weights weights();
+
+  /** Which input lies at each of the columns, i32, -1 for none; or nothing. */
+  default MemorySegment order(Arena arena) {
+    return arena.allocate(0);
+  }
+
   /** Scales of the rows, or nothing. */
   default MemorySegment scales(int padded, Arena arena) {
     return arena.allocate(0);
@@ -61,7 +74,12 @@ interface StoredRows {
     Structure structure = weights instanceof Sparse24 ? Structure.SPARSE24 : Structure.DENSE;
     Values values = values(weights);
     if (activation == ActivationType.I8) {
-      if (values instanceof IntegerValues integers && StoredIntegers.fit(integers)) {
+      boolean fit =
+          values instanceof IntegerValues integers && StoredIntegers.fit(integers)
+              || values instanceof PackedIntegers packed
+                  && StoredIntegers.fit(packed)
+                  && StoredIntegers.isSigned(packed);
+      if (fit) {
         forms.add(new WeightsForm(structure, WeightsForm.Values.I8));
       }
       return forms;
@@ -74,7 +92,10 @@ interface StoredRows {
         && StoredGroups.fit(integers, structure)) {
       forms.add(new WeightsForm(structure, WeightsForm.Values.I4));
     }
-    if (values instanceof IntegerValues && activation == ActivationType.F16) {
+    boolean bytes =
+        values instanceof IntegerValues
+            || values instanceof PackedIntegers packed && StoredIntegers.fit(packed);
+    if (bytes && activation == ActivationType.F16) {
       forms.add(new WeightsForm(structure, WeightsForm.Values.I8));
     }
     WeightsForm.Values floats =
@@ -112,10 +133,8 @@ interface StoredRows {
     return switch (form.values()) {
       case F16 -> new StoredFloats(weights, form.structure(), DType.F16);
       case BF16 -> new StoredFloats(weights, form.structure(), DType.BF16);
-      case I8 ->
-          new StoredIntegers(
-              weights, (IntegerValues) values(weights), activation == ActivationType.I8);
-      case I4 -> new StoredGroups(weights, (PackedIntegers) values(weights), form.structure());
+      case I8 -> StoredIntegers.of(weights, values(weights), activation == ActivationType.I8);
+      case I4 -> StoredGroups.of(weights, (PackedIntegers) values(weights), form.structure());
       case CODEBOOK16 ->
           new StoredCodes(
               weights,
@@ -124,12 +143,16 @@ interface StoredRows {
     };
   }
 
-  /** Why integers by group run unpacked; empty where kernels take them or there are none. */
+  /** Why integers or codes run unpacked; empty where kernels take them or there are none. */
   static Optional<String> obstacle(Weights weights) {
     Structure structure = weights instanceof Sparse24 ? Structure.SPARSE24 : Structure.DENSE;
-    return values(weights) instanceof PackedIntegers integers
-        ? StoredGroups.obstacle(integers, structure)
-        : Optional.empty();
+    return switch (values(weights)) {
+      case PackedIntegers integers -> StoredGroups.obstacle(integers, structure);
+      case CodeValues codes when codes.bits() > StoredCodes.BITS ->
+          Optional.of(
+              "codes of " + codes.bits() + " bits, where kernels look up " + StoredCodes.BITS);
+      case null, default -> Optional.empty();
+    };
   }
 
   /** The encoded values; null for what is unpacked to floats. */

@@ -41,22 +41,19 @@ public final class Gather {
     long stepOuter = axis == 0 ? 0 : steps[axis - 1];
     long rows = extents[axis];
     if (last) {
-      return OperationKernels.eights(
-          kernels.sized("gather_elements", x.dtype()),
+      return elements(
+          kernels,
+          x.dtype(),
+          x.address(),
+          rows,
           outer,
+          stepOuter,
+          indices,
+          indexType.bytes(),
+          count,
+          y,
           pitchY,
-          arguments ->
-              arguments
-                  .pointer("x", x.address())
-                  .pointer("indices", indices)
-                  .i32("indexBytes", indexType.bytes())
-                  .pointer("y", y)
-                  .i64("rows", rows)
-                  .i32("outer", Math.toIntExact(outer))
-                  .i32("count", Math.toIntExact(count))
-                  .i64("stepOuter", stepOuter)
-                  .i32("pitchY", pitchY)
-                  .pointer("fault", fault));
+          fault);
     }
     long inner = merged(x, axis + 1, x.rank() - 1);
     int columns = Math.toIntExact(extents[x.rank() - 1]);
@@ -78,6 +75,58 @@ public final class Gather {
                 .i64("stepOuter", stepOuter)
                 .i64("stepRow", steps[axis])
                 .i64("stepInner", x.rank() < 2 ? 0 : steps[x.rank() - 2])
+                .i32("pitchY", pitchY)
+                .pointer("fault", fault));
+  }
+
+  /**
+   * Launches it for columns in another order.
+   *
+   * @param order address of an i32 for each column of y: a column of x, or a negative one for zeros
+   */
+  public static Launch ordered(OperationKernels kernels, Rows x, long order, Rows y) {
+    return elements(
+        kernels,
+        x.dtype(),
+        x.address(),
+        x.columns(),
+        x.rows(),
+        x.pitch(),
+        order,
+        Integer.BYTES,
+        y.columns(),
+        y.address(),
+        y.pitch(),
+        0);
+  }
+
+  private static Launch elements(
+      OperationKernels kernels,
+      DType dtype,
+      long x,
+      long rows,
+      long outer,
+      long stepOuter,
+      long indices,
+      int indexBytes,
+      long count,
+      long y,
+      int pitchY,
+      long fault) {
+    return OperationKernels.eights(
+        kernels.sized("gather_elements", dtype),
+        outer,
+        pitchY,
+        arguments ->
+            arguments
+                .pointer("x", x)
+                .pointer("indices", indices)
+                .i32("indexBytes", indexBytes)
+                .pointer("y", y)
+                .i64("rows", rows)
+                .i32("outer", Math.toIntExact(outer))
+                .i32("count", Math.toIntExact(count))
+                .i64("stepOuter", stepOuter)
                 .i32("pitchY", pitchY)
                 .pointer("fault", fault));
   }

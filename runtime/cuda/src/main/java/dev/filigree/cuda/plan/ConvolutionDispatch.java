@@ -9,22 +9,22 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.WeightsForm;
-import dev.filigree.plan.LayerPlan;
-import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * Chooses the kernels of convolutions and keeps their weights on the device. The model of the
- * device decides, a dense kernel is always a candidate; int8 is taken only by a session that asks
- * for it by name. Not thread-safe.
+ * Chooses the kernels of convolutions and keeps their weights on the device, as {@link
+ * LinearDispatch} does for linear layers: a model of the device discards what cannot be the
+ * fastest, measurements decide among the rest, a dense kernel is always one of them. Int8 is taken
+ * only by a session that asks for it by name. Not thread-safe.
  */
 final class ConvolutionDispatch implements AutoCloseable {
   /** The operation of the manifest, and how the names of its kernels begin. */
@@ -34,7 +34,7 @@ final class ConvolutionDispatch implements AutoCloseable {
   private final KernelManifest manifest;
   private final LinearModel model;
   private final String wanted;
-  private final Map<Weights, Map<Layout, DeviceWeights>> loaded = new IdentityHashMap<>();
+  private final LaidWeights<Layout> loaded = new LaidWeights<>();
 
   /** How weights lie on the device; a form of null is that of the direct kernels. */
   private record Layout(WeightsForm form, int pitch) {}
@@ -51,82 +51,53 @@ final class ConvolutionDispatch implements AutoCloseable {
     this.wanted = wanted;
   }
 
-  /**
-   * A convolution on tensor cores.
-   *
-   * @param weights {@code [out, taps * channels]}
-   * @param taps elements of the window
-   * @param pixels of the image
-   * @param tokens pixels of the result
-   */
-  record Layer(String name, Weights weights, int taps, long pixels, int tokens) {
-    int channels() {
-      return weights.columns() / taps;
-    }
-
-    /** Whether two of every four channels are stored. */
-    boolean isSparse() {
-      return weights instanceof Sparse24 && channels() % Sparse24.GROUP == 0;
-    }
-  }
-
-  /** How a layer runs and why. */
-  record Choice(ConvolutionOption option, String reason, List<LayerPlan.Candidate> candidates) {}
-
   /** Whether the session asks for kernels of convolutions. */
   boolean isAskedFor() {
     return !wanted.isEmpty();
   }
 
-  /** The choice for a layer. */
-  Choice choose(Layer layer) {
-    List<ConvolutionOption> all = options(layer);
-    List<ConvolutionOption> asked =
-        all.stream().filter(option -> isAskedFor() && option.name().startsWith(wanted)).toList();
-    List<ConvolutionOption> options =
-        asked.isEmpty()
-            ? all.stream().filter(option -> option.activation() == ActivationType.F16).toList()
-            : asked;
-    ConvolutionOption best = options.getFirst();
-    StringBuilder reason = new StringBuilder();
-    reason
-        .append(best.form().structure().label())
-        .append(' ')
-        .append(best.form().values().label())
-        .append(" weights along the channels");
+  /**
+   * The ways a layer can run, the one predicted to be fastest first; only those the session asks
+   * for where there are any.
+   */
+  List<ConvolutionOption> options(ConvolutionLayer layer) {
+    List<ConvolutionOption> all = all(layer);
+    List<ConvolutionOption> asked = all.stream().filter(this::isAskedFor).toList();
+    return asked.isEmpty()
+        ? LayerChoice.worthMeasuring(
+            all.stream().filter(option -> option.activation() == ActivationType.F16).toList())
+        : asked;
+  }
+
+  private boolean isAskedFor(ConvolutionOption option) {
+    return isAskedFor() && option.name().startsWith(wanted);
+  }
+
+  /** The choice for a layer as things are known now. */
+  LayerChoice<ConvolutionOption> choose(ConvolutionLayer layer) {
+    return LayerChoice.among(options(layer), device.times(), layer.kind());
+  }
+
+  /** Why a layer runs as it does. */
+  String reason(ConvolutionLayer layer, LayerChoice<ConvolutionOption> choice) {
+    ConvolutionOption option = choice.option();
+    StringBuilder reason = new StringBuilder(option.weights());
+    reason.append(" weights along the channels");
     if (!layer.isSparse()) {
       reason.append(", which are not 2:4");
     }
-    int pitch = pitch(best, layer);
+    int pitch = pitch(option, layer);
     if (pitch != layer.channels()) {
       reason.append("; ").append(layer.channels()).append(" channels padded to ").append(pitch);
     }
     if (isAskedFor()) {
-      reason.append(asked.isEmpty() ? "; has no " + wanted : "; asked for by the session");
+      reason.append(isAskedFor(option) ? "; asked for by the session" : "; has no " + wanted);
     }
-    options.stream()
-        .filter(option -> option != best && option.isDense() != best.isDense())
-        .findFirst()
-        .ifPresent(
-            other ->
-                reason.append(
-                    String.format(
-                        Locale.ROOT,
-                        "; predicted %.2fx of %s",
-                        other.predictedMicros() / best.predictedMicros(),
-                        other.name())));
-    return new Choice(
-        best,
-        reason.toString(),
-        options.stream()
-            .map(
-                option ->
-                    new LayerPlan.Candidate(option.name(), option.predictedMicros(), Double.NaN))
-            .toList());
+    return reason.append(choice.ratio()).toString();
   }
 
   /** Every way that the device and the weights allow, the one predicted to be fastest first. */
-  private List<ConvolutionOption> options(Layer layer) {
+  private List<ConvolutionOption> all(ConvolutionLayer layer) {
     List<ConvolutionOption> options = new ArrayList<>();
     for (KernelEntry kernel : manifest.of(OPERATION)) {
       boolean sparse = kernel.weights().orElseThrow().structure() == WeightsForm.Structure.SPARSE24;
@@ -145,10 +116,10 @@ final class ConvolutionDispatch implements AutoCloseable {
     return options;
   }
 
-  private ConvolutionOption option(KernelEntry kernel, Layer layer, int blocks) {
+  private ConvolutionOption option(KernelEntry kernel, ConvolutionLayer layer, int blocks) {
     int rows = layer.weights().rows();
     int pitch = pitch(kernel.activation().orElseThrow(), layer);
-    int columns = layer.taps() * pitch;
+    int columns = layer.geometry().taps() * pitch;
     LinearGrid grid = LinearGrid.of(kernel, rows, columns, layer.tokens());
     grid = blocks == 0 ? grid : grid.by(blocks);
     int bytes = kernel.activation().orElseThrow() == ActivationType.I8 ? 1 : 2;
@@ -161,61 +132,76 @@ final class ConvolutionDispatch implements AutoCloseable {
   }
 
   /** Elements of a pixel as an option reads it. */
-  static int pitch(ConvolutionOption option, Layer layer) {
+  static int pitch(ConvolutionOption option, ConvolutionLayer layer) {
     return pitch(option.activation(), layer);
   }
 
-  private static int pitch(ActivationType activation, Layer layer) {
+  private static int pitch(ActivationType activation, ConvolutionLayer layer) {
     return Rows.pitch(activation == ActivationType.I8 ? DType.I8 : DType.F16, layer.channels());
   }
 
+  private static Layout layout(ConvolutionLayer layer, ConvolutionOption option) {
+    return new Layout(option.form(), pitch(option, layer));
+  }
+
   /** The weights of a layer as an option takes them, copied to the device once. */
-  DeviceWeights weights(Layer layer, ConvolutionOption option) {
-    int pitch = pitch(option, layer);
-    return loaded
-        .computeIfAbsent(layer.weights(), unused -> new HashMap<>())
-        .computeIfAbsent(
-            new Layout(option.form(), pitch),
-            unused -> {
-              try (Arena arena = Arena.ofShared()) {
-                Weights padded =
-                    ConvolutionWeights.patches(
-                        layer.weights(), layer.taps(), pitch, option.form().values());
-                PackedWeights packed =
-                    PackedWeights.pack(
-                        layer.name(), padded, option.form(), option.activation(), arena);
-                return new DeviceWeights(device.context(), packed.parts(), 0);
-              }
-            });
+  DeviceWeights weights(ConvolutionLayer layer, ConvolutionOption option) {
+    Layout layout = layout(layer, option);
+    return loaded.of(
+        layer.weights(),
+        layout,
+        option.name(),
+        () -> {
+          try (Arena arena = Arena.ofShared()) {
+            Weights padded =
+                ConvolutionWeights.patches(
+                    layer.weights(),
+                    layer.geometry().taps(),
+                    layout.pitch(),
+                    layout.form().values());
+            PackedWeights packed =
+                PackedWeights.pack(layer.name(), padded, option.form(), option.activation(), arena);
+            return MetadataCheck.load(device, layer.name(), packed);
+          }
+        });
   }
 
   /** The weights of a layer as the direct kernels take them, copied to the device once. */
-  DeviceWeights direct(Weights weights, int taps) {
-    return loaded
-        .computeIfAbsent(weights, unused -> new HashMap<>())
-        .computeIfAbsent(
-            new Layout(null, taps),
-            unused -> {
-              try (Arena arena = Arena.ofConfined()) {
-                return new DeviceWeights(
-                    device.context(),
-                    Map.of("w", ConvolutionWeights.direct(weights, taps, arena)),
-                    0);
-              }
-            });
+  DeviceWeights direct(Weights weights, int taps, String kernel) {
+    return loaded.of(
+        weights,
+        new Layout(null, taps),
+        kernel,
+        () -> {
+          try (Arena arena = Arena.ofConfined()) {
+            return new DeviceWeights(
+                device.context(), Map.of("w", ConvolutionWeights.direct(weights, taps, arena)), 0);
+          }
+        });
+  }
+
+  /**
+   * Frees weights that no layer of these plans uses: those of candidates that were not taken. There
+   * are none among those of the direct kernels.
+   */
+  void retain(Collection<ConvolutionLayer.Planned> layers) {
+    Map<Weights, Set<Layout>> used = new IdentityHashMap<>();
+    for (ConvolutionLayer.Planned layer : layers) {
+      used.computeIfAbsent(layer.layer().weights(), unused -> new HashSet<>())
+          .add(layout(layer.layer(), layer.option()));
+    }
+    loaded.retain(
+        (weights, layout) ->
+            layout.form() == null || used.getOrDefault(weights, Set.of()).contains(layout));
   }
 
   /** Bytes of all weights on the device. */
   long bytes() {
-    return loaded.values().stream()
-        .flatMap(each -> each.values().stream())
-        .mapToLong(DeviceWeights::bytes)
-        .sum();
+    return loaded.bytes();
   }
 
   @Override
   public void close() {
-    loaded.values().forEach(each -> each.values().forEach(DeviceWeights::close));
-    loaded.clear();
+    loaded.close();
   }
 }

@@ -1,19 +1,43 @@
 package dev.filigree.cuda.plan;
 
 import dev.filigree.cuda.layout.LinearGrid;
+import dev.filigree.cuda.operation.Convolution;
+import dev.filigree.cuda.operation.Launch;
+import dev.filigree.cuda.operation.LinearEpilogue;
+import dev.filigree.cuda.operation.Rows;
 import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.WeightsForm;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
  * A kernel of convolutions on tensor cores, see {@code convolution/patches.cuh}.
  *
  * @param kernel of the manifest
  * @param grid how blocks share the work
- * @param predictedMicros by {@link LinearModel}
  */
-record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMicros) {
-  String name() {
+record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMicros)
+    implements LayerOption {
+  /**
+   * What a convolution works on.
+   *
+   * @param x images, f16, or i8 beside token scales
+   * @param tokenScales address of a scale for each pixel of y, 0 for f16
+   * @param y results, f16 or f32
+   * @param workspace address of as many bytes as the grid says, 0 for none
+   */
+  record Operands(
+      Convolution.Geometry geometry,
+      Rows x,
+      long tokenScales,
+      LinearEpilogue epilogue,
+      Rows y,
+      long workspace) {}
+
+  @Override
+  public String name() {
     return grid.isShared() ? kernel.entry() + " in " + grid.blocks() + " blocks" : kernel.entry();
   }
 
@@ -21,11 +45,47 @@ record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMi
     return kernel.weights().orElseThrow();
   }
 
-  boolean isDense() {
+  @Override
+  public String weights() {
+    return form().structure().label() + " " + form().values().label();
+  }
+
+  @Override
+  public boolean isDense() {
     return form().structure() == WeightsForm.Structure.DENSE;
   }
 
-  ActivationType activation() {
+  @Override
+  public ActivationType activation() {
     return kernel.activation().orElseThrow();
+  }
+
+  /** Binds it to memory. */
+  DeviceStep.Work bind(DeviceState device, DeviceWeights weights, Operands operands) {
+    Map<String, Long> parts = new HashMap<>();
+    for (String part : List.of("w", "meta", "scales")) {
+      if (weights.has(part)) {
+        parts.put(part, weights.address(part));
+      }
+    }
+    Launch launch =
+        Convolution.patches(
+            device.kernels(),
+            kernel,
+            grid,
+            operands.geometry,
+            parts,
+            operands.tokenScales,
+            operands.x,
+            operands.epilogue,
+            operands.y,
+            operands.workspace);
+    if (operands.workspace == 0) {
+      return launch::into;
+    }
+    return stream -> {
+      stream.fill(operands.workspace, grid.arrivalBytes(), (byte) 0);
+      launch.into(stream);
+    };
   }
 }

@@ -21,9 +21,7 @@ import dev.filigree.kernel.window.ConvTranspose;
 import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.plan.LayerPlan;
 import dev.filigree.weights.Weights;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -126,7 +124,7 @@ final class ConvolutionRules {
     Shape image = ImagePlaces.image(planner.type(x).shape());
     int tokens = Math.toIntExact(image.elements() / image.extent(3));
     LinearLayer layer = new LinearLayer(node.name(), weights, tokens, false);
-    LinearDispatch.Choice choice = device.dispatch().choose(layer);
+    LayerChoice<LinearOption> choice = device.dispatch().choose(layer);
     LinearOption option = choice.option();
     DeviceWeights loaded = device.dispatch().weights(layer, option);
     DeviceTensor in = planner.images().use(x, DType.F16);
@@ -148,14 +146,14 @@ final class ConvolutionRules {
                         added == null ? null : added.on(arena),
                         y.on(arena),
                         workspace == null ? 0 : workspace.address(arena)))));
-    planner.linear(new LinearLayer.Planned(layer, option));
+    planner.choice(new LinearLayer.Planned(layer, option));
     planner.explain(
         new LayerPlan(
             node.name(),
             node.type(),
             weights.format(),
             option.name(),
-            choice.reason() + "; a window of one pixel is a linear layer",
+            device.dispatch().reason(layer, choice) + "; a window of one pixel is a linear layer",
             loaded.bytes(),
             choice.candidates()));
     return true;
@@ -165,21 +163,12 @@ final class ConvolutionRules {
     Node node = call.node;
     String x = node.inputs().getFirst();
     Shape image = ImagePlaces.image(planner.type(x).shape());
-    Shape result = ImagePlaces.image(planner.type(node.output()).shape());
     int batch = Math.toIntExact(image.extent(0));
-    int tokens = Math.toIntExact(result.elements() / result.extent(3));
-    ConvolutionDispatch.Layer layer =
-        new ConvolutionDispatch.Layer(
-            node.name(), weights, call.geometry.taps(), image.elements() / image.extent(3), tokens);
-    ConvolutionDispatch.Choice choice = device.convolutions().choose(layer);
+    ConvolutionLayer layer = new ConvolutionLayer(node.name(), weights, call.geometry, batch);
+    int tokens = layer.tokens();
+    LayerChoice<ConvolutionOption> choice = device.convolutions().choose(layer);
     ConvolutionOption option = choice.option();
     DeviceWeights loaded = device.convolutions().weights(layer, option);
-    Map<String, Long> parts = new HashMap<>();
-    for (String part : List.of("w", "meta", "scales")) {
-      if (loaded.has(part)) {
-        parts.put(part, loaded.address(part));
-      }
-    }
     DeviceTensor exact = planner.images().use(x, DType.F16);
     boolean rounded = option.activation() == ActivationType.I8;
     DeviceTensor scales = rounded ? planner.temporary(DType.F32, Shape.of(tokens)) : null;
@@ -194,33 +183,25 @@ final class ConvolutionRules {
     DeviceTensor workspace = workspaceBytes == 0 ? null : planner.bytes(workspaceBytes);
     planner.add(
         new DeviceStep.OnDevice(
-            arena -> {
-              Launch launch =
-                  dev.filigree.cuda.operation.Convolution.patches(
-                      device.kernels(),
-                      option.kernel(),
-                      option.grid(),
-                      call.geometry,
-                      parts,
-                      scales == null ? 0 : scales.address(arena),
-                      in.on(arena),
-                      call.epilogue(added, arena),
-                      y.on(arena),
-                      workspace == null ? 0 : workspace.address(arena));
-              return workspace == null
-                  ? launch::into
-                  : stream -> {
-                    stream.fill(workspace.address(arena), option.grid().arrivalBytes(), (byte) 0);
-                    launch.into(stream);
-                  };
-            }));
+            arena ->
+                option.bind(
+                    device,
+                    loaded,
+                    new ConvolutionOption.Operands(
+                        call.geometry,
+                        in.on(arena),
+                        scales == null ? 0 : scales.address(arena),
+                        call.epilogue(added, arena),
+                        y.on(arena),
+                        workspace == null ? 0 : workspace.address(arena)))));
+    planner.choice(new ConvolutionLayer.Planned(layer, option));
     planner.explain(
         new LayerPlan(
             node.name(),
             node.type(),
             weights.format(),
             option.name(),
-            choice.reason(),
+            device.convolutions().reason(layer, choice),
             loaded.bytes(),
             choice.candidates()));
   }
@@ -272,7 +253,8 @@ final class ConvolutionRules {
 
   private void direct(Call call, Weights weights, Direct kernel, String reason) {
     Node node = call.node;
-    DeviceWeights loaded = device.convolutions().direct(weights, call.geometry.taps());
+    DeviceWeights loaded =
+        device.convolutions().direct(weights, call.geometry.taps(), kernel.kernel());
     DeviceTensor in = planner.images().use(node.inputs().getFirst(), DType.F16);
     DeviceTensor added = residual(call, DType.F16);
     DeviceTensor y = planner.images().define(node.output(), DType.F16);

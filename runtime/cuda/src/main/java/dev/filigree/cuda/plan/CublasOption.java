@@ -41,6 +41,11 @@ record CublasOption(int tokens, int rows, double predictedMicros) implements Lin
   }
 
   @Override
+  public boolean isCounted() {
+    return false;
+  }
+
+  @Override
   public LinearLayout layout() {
     return new LinearLayout.DenseRows();
   }

@@ -44,6 +44,11 @@ record CusparseOption(int tokens, int rows, int columns, long kept, double predi
   }
 
   @Override
+  public boolean isCounted() {
+    return false;
+  }
+
+  @Override
   public LinearLayout layout() {
     return new LinearLayout.CompressedRows();
   }

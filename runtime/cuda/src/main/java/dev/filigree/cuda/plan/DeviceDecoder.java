@@ -2,6 +2,7 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.DType;
 import dev.filigree.DecoderOptions;
+import dev.filigree.Progress;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
@@ -13,8 +14,10 @@ import dev.filigree.plan.LayerPlan;
 import dev.filigree.spi.SequenceRunner;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Runs a decoder on a CUDA device: pieces of a sequence by plans for 1, 16 and 64 tokens, keys and
@@ -28,6 +31,7 @@ public final class DeviceDecoder implements SequenceRunner {
   private final CachedDecoder decoder;
   private final DeviceState device;
   private final DevicePages pages;
+  private final Measuring measuring;
   private final int longest;
   private final float[] frequencies;
   private final Piece[] planned = new Piece[PIECES.length];
@@ -45,12 +49,28 @@ public final class DeviceDecoder implements SequenceRunner {
   }
 
   /**
-   * A runner.
+   * A runner on a device that has a time of its own, by which each piece's kernels are chosen when
+   * it is first planned; on a simulated device the model of the device chooses.
    *
    * @param context of its own, which it closes, also when this fails
    * @throws UnsupportedException if the kernels do not take the decoder's heads
    */
   public DeviceDecoder(CachedDecoder decoder, DecoderOptions options, CudaContext context) {
+    this(decoder, options, context, Optional.empty());
+  }
+
+  /**
+   * A runner.
+   *
+   * @param context of its own, which it closes, also when this fails
+   * @param projections of a simulated device, in place of measurements
+   * @throws UnsupportedException if the kernels do not take the decoder's heads
+   */
+  public DeviceDecoder(
+      CachedDecoder decoder,
+      DecoderOptions options,
+      CudaContext context,
+      Optional<Projections> projections) {
     try {
       if (!CachedAttention.supports(decoder.width())) {
         throw new UnsupportedException(
@@ -66,6 +86,7 @@ public final class DeviceDecoder implements SequenceRunner {
               CachedAttention.pageBytes(decoder.layers(), decoder.keyHeads(), decoder.width()),
               options.cacheBytes());
       this.device = new DeviceState(context, DeviceRunner.wanted(options.session()));
+      this.measuring = new Measuring(device, projections);
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;
@@ -176,19 +197,35 @@ public final class DeviceDecoder implements SequenceRunner {
     DeviceMemory state =
         device.context().allocate(CachedAttention.State.bytes(size, decoder.width(), most));
     try {
-      DevicePlan plan =
-          DevicePlanner.plan(
-                  decoder.graph(),
-                  Map.of(CachedDecoder.IDS, Shape.of(1, size)),
-                  device,
-                  new CachedAttention.State(state.address(), size))
-              .orElseThrow(() -> new IllegalStateException("shapes of decoders are known"));
+      CachedAttention.State of = new CachedAttention.State(state.address(), size);
+      DevicePlan plan = plan(of, size);
+      if (measuring.measure(plan.choices(), Progress.NONE)) {
+        plan = plan(of, size);
+        freeUnused(plan);
+      }
       Workspace workspace = new Workspace(device.context(), plan, decoder.graph().opset());
       return new Piece(plan, state, workspace, Tensor.of(new long[size], 1, size));
     } catch (RuntimeException | Error failed) {
       state.close();
       throw failed;
     }
+  }
+
+  private DevicePlan plan(CachedAttention.State state, int size) {
+    return DevicePlanner.plan(
+            decoder.graph(), Map.of(CachedDecoder.IDS, Shape.of(1, size)), device, state)
+        .orElseThrow(() -> new IllegalStateException("shapes of decoders are known"));
+  }
+
+  /** Frees the weights of candidates that were not taken, neither now nor before. */
+  private void freeUnused(DevicePlan latest) {
+    List<PlannedLayer> used = new ArrayList<>(latest.choices());
+    for (Piece piece : planned) {
+      if (piece != null) {
+        used.addAll(piece.plan.choices());
+      }
+    }
+    device.retain(used);
   }
 
   /** Frees everything, also after a failure that the context did not survive. */

@@ -18,7 +18,7 @@ import java.util.List;
  * @param faults look-ups that note an index out of range, in the order of their words at the start
  *     of the arena
  * @param layers for explaining
- * @param linears what runs linear layers, for measuring
+ * @param choices layers that could run in several ways, for measuring
  */
 record DevicePlan(
     List<DeviceTensor> inputs,
@@ -27,14 +27,14 @@ record DevicePlan(
     long bytes,
     List<LookUp> faults,
     List<LayerPlan> layers,
-    List<LinearLayer.Planned> linears) {
+    List<PlannedLayer> choices) {
   DevicePlan {
     inputs = List.copyOf(inputs);
     outputs = List.copyOf(outputs);
     steps = List.copyOf(steps);
     faults = List.copyOf(faults);
     layers = List.copyOf(layers);
-    linears = List.copyOf(linears);
+    choices = List.copyOf(choices);
   }
 
   /**

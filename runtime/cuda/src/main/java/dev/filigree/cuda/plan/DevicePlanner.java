@@ -49,7 +49,7 @@ final class DevicePlanner {
 
   private final List<DeviceStep> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
-  private final List<LinearLayer.Planned> linears = new ArrayList<>();
+  private final List<PlannedLayer> choices = new ArrayList<>();
   private final List<DevicePlan.LookUp> faults = new ArrayList<>();
 
   private DevicePlanner(Graph graph, DeviceState device, Folding folding) {
@@ -108,7 +108,7 @@ final class DevicePlanner {
     for (Buffer buffer : moved) {
       buffer.placeAt(buffer.offset() + first);
     }
-    return new DevicePlan(inputs, outputs, steps, first + bytes, faults, layers, linears);
+    return new DevicePlan(inputs, outputs, steps, first + bytes, faults, layers, choices);
   }
 
   private DevicePlan.Output output(ValueInfo info) {
@@ -312,9 +312,9 @@ final class DevicePlanner {
     return (faults.size() - 1L) * Long.BYTES;
   }
 
-  /** Notes a linear layer of the plan. */
-  void linear(LinearLayer.Planned layer) {
-    linears.add(layer);
+  /** Notes a layer that could run in several ways. */
+  void choice(PlannedLayer layer) {
+    choices.add(layer);
   }
 
   void explain(LayerPlan layer) {

@@ -33,8 +33,7 @@ public final class DeviceRunner implements Runner {
   private final SessionOptions options;
   private final DeviceState device;
   private final Interpreter interpreter;
-  private final LinearClock clock;
-  private final Optional<MeasurementStore> store;
+  private final Measuring measuring;
   private final ShapePlans<DevicePlan, Workspace> plans;
 
   /** Runs that go on, whose plans may use weights that no plan here uses any more. */
@@ -63,15 +62,7 @@ public final class DeviceRunner implements Runner {
       this.interpreter = new Interpreter(graph);
       this.device = new DeviceState(context, wanted(options));
       this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, DevicePlan::bytes);
-      this.clock =
-          projections
-              .<LinearClock>map(each -> new Projecting(device, each))
-              .orElseGet(() -> new LinearTiming(device));
-      this.store =
-          context.properties().isSimulated()
-              ? Optional.empty()
-              : Optional.of(MeasurementStore.of(context.properties(), device.libraries()));
-      store.ifPresent(each -> device.dispatch().times().addAll(each.load()));
+      this.measuring = new Measuring(device, projections);
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;
@@ -210,16 +201,15 @@ public final class DeviceRunner implements Runner {
   }
 
   /**
-   * Plans, captures and runs once; the candidates of every kind of linear layer are measured first,
-   * unless they have been on this machine. On the simulated device projections stand in for
-   * measurements, where its counters are on.
+   * Plans, captures and runs once; the candidates of every kind of layer are measured first, unless
+   * they have been on this machine. On the simulated device projections stand in for measurements,
+   * where its counters are on.
    */
   @Override
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     Map<String, Shape> shapes = ShapePlans.shapes(inputs);
     ShapePlan<DevicePlan, Workspace> first = planFor(shapes);
-    boolean canMeasure = clock.isProjecting() || !device.context().properties().isSimulated();
-    if (canMeasure && first.plan().isPresent() && measure(first.plan().get().linears(), progress)) {
+    if (first.plan().isPresent() && measure(first.plan().get().choices(), progress)) {
       plans.forget(shapes);
       planFor(shapes);
       freeUnused();
@@ -227,36 +217,18 @@ public final class DeviceRunner implements Runner {
     run(inputs);
   }
 
-  /** Measures what has not been measured; whether there was any. */
-  private synchronized boolean measure(List<LinearLayer.Planned> layers, Progress progress) {
-    LinearDispatch dispatch = device.dispatch();
-    boolean any = false;
-    for (int i = 0; i < layers.size(); i++) {
-      LinearLayer layer = layers.get(i).layer();
-      List<LinearOption> options = dispatch.options(layer);
-      if (!dispatch.times().has(layer.kind()) && options.size() > 1) {
-        progress.at("measuring kernels", i, layers.size());
-        dispatch.times().record(layer.kind(), clock.measure(layer, options), clock.isProjecting());
-        any = true;
-      }
-    }
-    progress.at("measuring kernels", layers.size(), layers.size());
-    if (any) {
-      store.ifPresent(each -> each.save(dispatch.times().all()));
-    }
-    return any;
+  private synchronized boolean measure(List<PlannedLayer> layers, Progress progress) {
+    return measuring.measure(layers, progress);
   }
 
   /** Frees the weights of candidates that were not taken, unless a run might use them. */
   private synchronized void freeUnused() {
     if (running == 0) {
-      device
-          .dispatch()
-          .retain(
-              plans.all().stream()
-                  .flatMap(plan -> plan.plan().stream())
-                  .flatMap(plan -> plan.linears().stream())
-                  .toList());
+      device.retain(
+          plans.all().stream()
+              .flatMap(plan -> plan.plan().stream())
+              .flatMap(plan -> plan.choices().stream())
+              .toList());
     }
   }
 

@@ -10,7 +10,9 @@ import dev.filigree.graph.Graph;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -26,6 +28,7 @@ final class DeviceState implements AutoCloseable {
   private final LinearDispatch dispatch;
   private final ConvolutionDispatch convolutions;
   private final DeviceConstants constants;
+  private final LayerTimes times = new LayerTimes();
   private final Map<String, Weights> matrices = new HashMap<>();
 
   private Optional<Cublas> cublas;
@@ -90,6 +93,25 @@ final class DeviceState implements AutoCloseable {
 
   ConvolutionDispatch convolutions() {
     return convolutions;
+  }
+
+  /** How long the ways to run layers take, as far as that is known. */
+  LayerTimes times() {
+    return times;
+  }
+
+  /** Frees the weights of candidates that no layer of these plans uses. */
+  void retain(List<PlannedLayer> layers) {
+    List<LinearLayer.Planned> linears = new ArrayList<>();
+    List<ConvolutionLayer.Planned> windows = new ArrayList<>();
+    for (PlannedLayer layer : layers) {
+      switch (layer) {
+        case LinearLayer.Planned linear -> linears.add(linear);
+        case ConvolutionLayer.Planned window -> windows.add(window);
+      }
+    }
+    dispatch.retain(linears);
+    convolutions.retain(windows);
   }
 
   DeviceConstants constants() {

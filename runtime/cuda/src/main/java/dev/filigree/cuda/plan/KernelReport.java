@@ -101,7 +101,10 @@ public final class KernelReport implements AutoCloseable {
     for (Weights weights : LinearSamples.of(rows, columns)) {
       LinearLayer layer = new LinearLayer("report", weights, tokens, true);
       List<LinearOption> options = device.dispatch().all(layer);
-      Map<String, Double> micros = new LinearTiming(device).measure(layer, options);
+      Map<String, Double> micros;
+      try (LayerBench bench = LinearBench.of(device, layer, options)) {
+        micros = new LayerTiming(device).measure(bench);
+      }
       device.dispatch().close();
       for (LinearOption option : options) {
         timings.add(
@@ -126,7 +129,7 @@ public final class KernelReport implements AutoCloseable {
         Event start = device.context().event();
         Event end = device.context().event()) {
       for (OperationBench.Case each : bench.cases()) {
-        double micros = LinearTiming.median(stream, start, end, each.launch()::into);
+        double micros = LayerTiming.median(stream, start, end, each.launch()::into);
         timings.add(new OperationTiming(each.kernel(), micros, each.bytes() / micros / 1e3));
       }
     }

@@ -7,18 +7,16 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.WeightsForm;
-import dev.filigree.plan.LayerPlan;
-import dev.filigree.plan.Recorded;
 import dev.filigree.weights.SparseCsr;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -28,15 +26,6 @@ import java.util.Set;
  * among the rest, and a dense kernel is always one of them. Not thread-safe.
  */
 final class LinearDispatch implements AutoCloseable {
-  /** Candidates that are measured. */
-  private static final int MOST_CANDIDATES = 6;
-
-  /** How much slower than the best a candidate may be predicted to be measured at all. */
-  private static final double WORTH_MEASURING = 2;
-
-  /** How much faster than the predicted best a kernel must be measured to be taken. */
-  private static final double MARGIN = 0.97;
-
   /** Bytes of a kept weight with its column, in the own form and in cuSPARSE's. */
   private static final double OWN_SPARSE_BYTES = 4;
 
@@ -51,8 +40,7 @@ final class LinearDispatch implements AutoCloseable {
   private final KernelManifest manifest;
   private final LinearModel model;
   private final String wanted;
-  private final Map<Weights, Map<LinearLayout, DeviceWeights>> packed = new IdentityHashMap<>();
-  private final LinearTimes times = new LinearTimes();
+  private final LaidWeights<LinearLayout> packed = new LaidWeights<>();
 
   /**
    * A dispatch without measurements.
@@ -67,18 +55,6 @@ final class LinearDispatch implements AutoCloseable {
   }
 
   /**
-   * How a layer runs and why.
-   *
-   * @param option what runs
-   */
-  record Choice(LinearOption option, String reason, List<LayerPlan.Candidate> candidates) {}
-
-  /** What has been measured. */
-  LinearTimes times() {
-    return times;
-  }
-
-  /**
    * The ways a layer can run, the one predicted to be fastest first.
    *
    * @throws InputException if none of them is what the session asks for
@@ -87,7 +63,7 @@ final class LinearDispatch implements AutoCloseable {
     List<LinearOption> all = legal(layer);
     all.sort(Comparator.comparingDouble(LinearOption::predictedMicros));
     if (wanted.isEmpty() || all.isEmpty()) {
-      return worthMeasuring(all);
+      return LayerChoice.worthMeasuring(all);
     }
     List<LinearOption> kept =
         all.stream().filter(option -> option.name().startsWith(wanted)).toList();
@@ -160,16 +136,21 @@ final class LinearDispatch implements AutoCloseable {
     if (!PackedWeights.forms(weights, kernel.activation().orElseThrow()).contains(form)) {
       return;
     }
-    double bytes = weightBytes(form, (double) weights.rows() * weights.columns());
-    LinearGrid whole = LinearGrid.of(kernel, weights.rows(), weights.columns(), layer.tokens());
-    into.add(
-        new TensorCoreOption(
-            kernel, whole, model.micros(kernel, whole, weights.rows(), layer.tokens(), bytes)));
+    OptionalInt ordered = PackedWeights.orderedColumns(weights, form);
+    int columns = ordered.orElse(weights.columns());
+    TensorCoreOption.Gathered gathered =
+        ordered.isEmpty() ? null : new TensorCoreOption.Gathered(layer.tokens(), columns);
+    double extra = gathered == null ? 0 : model.gatherMicros(columns, layer.tokens());
+    double bytes = weightBytes(form, (double) weights.rows() * columns);
+    LinearGrid whole = LinearGrid.of(kernel, weights.rows(), columns, layer.tokens());
+    List<LinearGrid> grids = new ArrayList<>(List.of(whole));
     LinearGrid split = whole.by(model.resident(kernel));
     if (whole.blocks() < split.blocks() && split.isShared()) {
-      into.add(
-          new TensorCoreOption(
-              kernel, split, model.micros(kernel, split, weights.rows(), layer.tokens(), bytes)));
+      grids.add(split);
+    }
+    for (LinearGrid grid : grids) {
+      double micros = extra + model.micros(kernel, grid, weights.rows(), layer.tokens(), bytes);
+      into.add(new TensorCoreOption(kernel, grid, gathered, micros));
     }
   }
 
@@ -191,19 +172,6 @@ final class LinearDispatch implements AutoCloseable {
                 OWN_SPARSE_SHARE)));
   }
 
-  private static List<LinearOption> worthMeasuring(List<LinearOption> all) {
-    List<LinearOption> kept = new ArrayList<>();
-    for (LinearOption option : all) {
-      boolean promising =
-          option.predictedMicros() <= WORTH_MEASURING * all.getFirst().predictedMicros();
-      boolean firstDense = option.isDense() && kept.stream().noneMatch(LinearOption::isDense);
-      if (promising && kept.size() < MOST_CANDIDATES || firstDense) {
-        kept.add(option);
-      }
-    }
-    return kept;
-  }
-
   /** Bytes of so many weights in a form, zeros included. */
   static double weightBytes(WeightsForm form, double dense) {
     boolean sparse = form.structure() == WeightsForm.Structure.SPARSE24;
@@ -218,104 +186,52 @@ final class LinearDispatch implements AutoCloseable {
   }
 
   /** The choice for a layer as things are known now. */
-  Choice choose(LinearLayer layer) {
-    List<LinearOption> options = options(layer);
-    Map<String, Double> micros = times.of(layer.kind());
-    LinearOption best = options.getFirst();
-    double bestMicros = micros.getOrDefault(best.name(), Double.POSITIVE_INFINITY) * MARGIN;
-    List<LayerPlan.Candidate> candidates = new ArrayList<>();
-    for (LinearOption option : options) {
-      double own = micros.getOrDefault(option.name(), Double.NaN);
-      candidates.add(
-          times.areProjected()
-              ? LayerPlan.Candidate.projected(option.name(), option.predictedMicros(), own)
-              : new LayerPlan.Candidate(option.name(), option.predictedMicros(), own));
-      if (own < bestMicros) {
-        best = option;
-        bestMicros = own;
-      }
-    }
-    return new Choice(best, reason(layer, best, options, micros), candidates);
+  LayerChoice<LinearOption> choose(LinearLayer layer) {
+    return LayerChoice.among(options(layer), device.times(), layer.kind());
   }
 
-  private String reason(
-      LinearLayer layer,
-      LinearOption best,
-      List<LinearOption> options,
-      Map<String, Double> micros) {
-    StringBuilder reason = new StringBuilder(best.weights()).append(" weights");
-    PackedWeights.obstacle(layer.weights())
-        .ifPresent(why -> reason.append(", unpacked: the file has ").append(why));
-    if (!wanted.isEmpty()) {
-      return reason.append("; asked for by the session").toString();
-    }
-    for (LinearOption option : options) {
-      if (option != best && option.isDense()) {
-        boolean known = micros.containsKey(best.name()) && micros.containsKey(option.name());
-        double ratio =
-            known
-                ? micros.get(option.name()) / micros.get(best.name())
-                : option.predictedMicros() / best.predictedMicros();
-        String how = !known ? "predicted" : times.areProjected() ? "projected" : "measured";
-        reason.append(String.format(Locale.ROOT, "; %s %.2fx of %s", how, ratio, option.name()));
-        break;
-      }
-    }
-    return reason.toString();
+  /** Why a layer runs as it does. */
+  String reason(LinearLayer layer, LayerChoice<LinearOption> choice) {
+    String unpacked =
+        PackedWeights.obstacle(layer.weights())
+            .map(why -> ", unpacked: the file has " + why)
+            .orElse("");
+    boolean gathered = choice.option() instanceof TensorCoreOption own && own.gathered() != null;
+    return choice.option().weights()
+        + " weights"
+        + (gathered ? ", inputs put in the order of their groups" : "")
+        + unpacked
+        + (wanted.isEmpty() ? choice.ratio() : "; asked for by the session");
   }
 
   /**
    * The weights of a layer as an option takes them, copied to the device now if they are not yet.
    */
   DeviceWeights weights(LinearLayer layer, LinearOption option) {
-    Map<LinearLayout, DeviceWeights> layouts =
-        packed.computeIfAbsent(layer.weights(), unused -> new HashMap<>());
-    DeviceWeights known = layouts.get(option.layout());
-    if (known == null) {
-      known =
-          Recorded.pack(
-              option.name(),
-              layer.weights().format(),
-              () -> option.layout().load(device, layer.name(), layer.weights()),
-              DeviceWeights::bytes);
-      layouts.put(option.layout(), known);
-    }
-    return known;
+    return packed.of(
+        layer.weights(),
+        option.layout(),
+        option.name(),
+        () -> option.layout().load(device, layer.name(), layer.weights()));
   }
 
   /** Frees weights that no layer of these plans uses: those of candidates that were not taken. */
-  void retain(List<LinearLayer.Planned> layers) {
+  void retain(Collection<LinearLayer.Planned> layers) {
     Map<Weights, Set<LinearLayout>> used = new IdentityHashMap<>();
     for (LinearLayer.Planned layer : layers) {
       used.computeIfAbsent(layer.layer().weights(), unused -> new HashSet<>())
           .add(layer.option().layout());
     }
-    packed.forEach(
-        (weights, layouts) ->
-            layouts
-                .entrySet()
-                .removeIf(
-                    entry -> {
-                      boolean unused =
-                          !used.getOrDefault(weights, Set.of()).contains(entry.getKey());
-                      if (unused) {
-                        entry.getValue().close();
-                      }
-                      return unused;
-                    }));
+    packed.retain((weights, layout) -> used.getOrDefault(weights, Set.of()).contains(layout));
   }
 
   /** Bytes of all weights on the device. */
   long bytes() {
-    return packed.values().stream()
-        .flatMap(layouts -> layouts.values().stream())
-        .mapToLong(DeviceWeights::bytes)
-        .sum();
+    return packed.bytes();
   }
 
   @Override
   public void close() {
-    packed.values().forEach(layouts -> layouts.values().forEach(DeviceWeights::close));
-    packed.clear();
+    packed.close();
   }
 }

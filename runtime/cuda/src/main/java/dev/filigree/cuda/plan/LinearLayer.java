@@ -1,6 +1,9 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.weights.Packed;
 import dev.filigree.weights.Weights;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * A linear layer of a plan.
@@ -12,13 +15,34 @@ import dev.filigree.weights.Weights;
  */
 record LinearLayer(String name, Weights weights, int tokens, boolean quantizable) {
   /** A layer and how a plan runs it. */
-  record Planned(LinearLayer layer, LinearOption option) {}
+  record Planned(LinearLayer layer, LinearOption option) implements PlannedLayer {
+    @Override
+    public LayerKind kind() {
+      return layer.kind();
+    }
 
-  /** A class of layers that are measured once: same weights' form and size, same tokens. */
-  record Kind(int rows, int columns, String format, long stored, int tokens, boolean quantizable) {}
+    @Override
+    public Optional<LayerBench> bench(DeviceState device) {
+      List<LinearOption> options = device.dispatch().options(layer);
+      return options.size() < 2
+          ? Optional.empty()
+          : Optional.of(LinearBench.of(device, layer, options));
+    }
+  }
 
-  Kind kind() {
-    return new Kind(
-        weights.rows(), weights.columns(), weights.format(), weights.stored(), tokens, quantizable);
+  /** Whether groups do not lie in the order of the columns, which their format does not say. */
+  private boolean isReordered() {
+    return weights instanceof Packed packed && packed.values().groupOf().byteSize() != 0;
+  }
+
+  LayerKind kind() {
+    return new LayerKind(
+        weights.rows(),
+        weights.columns(),
+        weights.format() + (isReordered() ? " in another order" : ""),
+        weights.stored(),
+        tokens,
+        quantizable,
+        "");
   }
 }

@@ -33,7 +33,7 @@ sealed interface LinearLayout {
       return switch (this) {
         case Fragments(WeightsForm form, ActivationType activation) -> {
           PackedWeights packed = PackedWeights.pack(layer, weights, form, activation, arena);
-          yield new DeviceWeights(device.context(), packed.parts(), packed.stepsPerGroup());
+          yield MetadataCheck.load(device, layer, packed);
         }
         case SparseRows(ActivationType activation) ->
             new DeviceWeights(

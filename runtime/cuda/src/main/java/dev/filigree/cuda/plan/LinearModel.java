@@ -143,6 +143,13 @@ final class LinearModel {
     return LAUNCH_MICROS + bytes / (bandwidth() * BANDWIDTH_SHARE);
   }
 
+  /** Predicted microseconds of the kernel that puts f16 inputs in another order. */
+  double gatherMicros(int columns, int tokens) {
+    // read and written
+    double bytes = 2.0 * columns * tokens * Short.BYTES;
+    return LAUNCH_MICROS + bytes / (bandwidth() * BANDWIDTH_SHARE);
+  }
+
   /** Bytes a microsecond. */
   private double bandwidth() {
     // two transfers for each clock of the memory

@@ -2,10 +2,10 @@ package dev.filigree.cuda.plan;
 
 import dev.filigree.cuda.operation.Rows;
 import dev.filigree.kernel.Activation;
-import dev.filigree.kernels.cuda.ActivationType;
 
 /** A way to run a linear layer. Immutable; not bound to memory. */
-sealed interface LinearOption permits TensorCoreOption, CsrOption, CublasOption, CusparseOption {
+sealed interface LinearOption extends LayerOption
+    permits TensorCoreOption, CsrOption, CublasOption, CusparseOption {
   /**
    * What a layer works on.
    *
@@ -33,21 +33,6 @@ sealed interface LinearOption permits TensorCoreOption, CsrOption, CublasOption,
   static long libraryAligned(long address) {
     return Math.ceilDiv(address, LIBRARY_ALIGNMENT) * LIBRARY_ALIGNMENT;
   }
-
-  /** Name in explanations, in the cache of measurements, and to ask for it. */
-  String name();
-
-  /** The weights as it reads them, in words. */
-  String weights();
-
-  /** Whether it reads zeros too. */
-  boolean isDense();
-
-  /** Type of its activations. */
-  ActivationType activation();
-
-  /** By {@link LinearModel}. */
-  double predictedMicros();
 
   /** How it wants the weights laid out. */
   LinearLayout layout();

@@ -46,16 +46,16 @@ final class LinearRule {
     if (device.dispatch().options(layer).isEmpty()) {
       return false;
     }
-    LinearDispatch.Choice choice = device.dispatch().choose(layer);
+    LayerChoice<LinearOption> choice = device.dispatch().choose(layer);
     add(node, layer, choice.option());
-    planner.linear(new LinearLayer.Planned(layer, choice.option()));
+    planner.choice(new LinearLayer.Planned(layer, choice.option()));
     planner.explain(
         new LayerPlan(
             node.name(),
             node.type(),
             weights.get().format(),
             choice.option().name(),
-            choice.reason(),
+            device.dispatch().reason(layer, choice),
             device.dispatch().weights(layer, choice.option()).bytes(),
             choice.candidates()));
     return true;

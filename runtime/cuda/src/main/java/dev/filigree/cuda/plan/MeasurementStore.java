@@ -18,9 +18,9 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Measurements of linear layers on disk, so that a machine measures once: a file for each device,
- * driver and text of the kernels. A file appears whole or not at all; one that is damaged, or that
- * cannot be written, costs a measurement and nothing else.
+ * Measurements of layers on disk, so that a machine measures once: a file for each device, driver
+ * and text of the kernels. A file appears whole or not at all; one that is damaged, or that cannot
+ * be written, costs a measurement and nothing else.
  *
  * @param file of this device, driver, libraries and kernels
  * @param key what it must say it is of
@@ -51,8 +51,8 @@ record MeasurementStore(Path file, Map<String, String> key) {
   }
 
   /** What is stored; nothing where there is no file, or none of this device. */
-  Map<LinearLayer.Kind, Map<String, Double>> load() {
-    Map<LinearLayer.Kind, Map<String, Double>> times = new HashMap<>();
+  Map<LayerKind, Map<String, Double>> load() {
+    Map<LayerKind, Map<String, Double>> times = new HashMap<>();
     if (!Files.isRegularFile(file)) {
       return times;
     }
@@ -74,14 +74,15 @@ record MeasurementStore(Path file, Map<String, String> key) {
     }
   }
 
-  private static LinearLayer.Kind kind(JsonNode layer) {
-    return new LinearLayer.Kind(
+  private static LayerKind kind(JsonNode layer) {
+    return new LayerKind(
         layer.required("rows").intValue(),
         layer.required("columns").intValue(),
         layer.required("format").stringValue(),
         layer.required("stored").longValue(),
         layer.required("tokens").intValue(),
-        layer.required("quantizable").booleanValue());
+        layer.required("quantizable").booleanValue(),
+        layer.required("window").stringValue());
   }
 
   private static Map<String, Double> micros(JsonNode layer) {
@@ -101,8 +102,8 @@ record MeasurementStore(Path file, Map<String, String> key) {
   }
 
   /** Stores measurements beside those that others have stored meanwhile. */
-  void save(Map<LinearLayer.Kind, Map<String, Double>> times) {
-    Map<LinearLayer.Kind, Map<String, Double>> all = new HashMap<>(load());
+  void save(Map<LayerKind, Map<String, Double>> times) {
+    Map<LayerKind, Map<String, Double>> all = new HashMap<>(load());
     all.putAll(times);
     ObjectNode document = JSON.createObjectNode();
     key.forEach(document::put);
@@ -117,7 +118,8 @@ record MeasurementStore(Path file, Map<String, String> key) {
                   .put("format", kind.format())
                   .put("stored", kind.stored())
                   .put("tokens", kind.tokens())
-                  .put("quantizable", kind.quantizable());
+                  .put("quantizable", kind.quantizable())
+                  .put("window", kind.window());
           ObjectNode values = layer.putObject("micros");
           micros.forEach(values::put);
         });

@@ -1,43 +1,34 @@
 package dev.filigree.cuda.plan;
 
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 
 /**
- * Runs each candidate of a linear layer once on the simulated device and takes what its model
- * projects from the counters. A candidate whose work the simulation does not count, that of a
- * library, has no time.
+ * Runs each candidate of a layer once on the simulated device and takes what its model projects
+ * from the counters. A candidate whose work the simulation does not count, that of a library, has
+ * no time.
+ *
+ * @param projections of the simulated device
  */
-final class Projecting implements LinearClock {
-  private final DeviceState device;
-  private final Projections projections;
-
-  Projecting(DeviceState device, Projections projections) {
-    this.device = device;
-    this.projections = projections;
-  }
-
+record Projecting(Projections projections) implements LayerClock {
   @Override
   public boolean isProjecting() {
     return true;
   }
 
   @Override
-  public Map<String, Double> measure(LinearLayer layer, List<LinearOption> options) {
+  public Map<String, Double> measure(LayerBench bench) {
     Map<String, Double> micros = new LinkedHashMap<>();
-    try (LinearBench bench = new LinearBench(device, layer, options)) {
-      for (int i = 0; i < options.size(); i++) {
-        LinearOption option = options.get(i);
-        bench.work().get(i).into(bench.stream());
-        bench.stream().synchronize();
-        if (option instanceof TensorCoreOption || option instanceof CsrOption) {
-          OptionalDouble last = projections.lastMicros();
-          if (last.isPresent()) {
-            micros.put(option.name(), last.getAsDouble());
-          }
-        }
+    for (LayerBench.Candidate candidate : bench.candidates()) {
+      OptionalDouble projected =
+          projections.micros(
+              () -> {
+                candidate.work().into(bench.stream());
+                bench.stream().synchronize();
+              });
+      if (candidate.option().isCounted() && projected.isPresent()) {
+        micros.put(candidate.option().name(), projected.getAsDouble());
       }
     }
     return micros;

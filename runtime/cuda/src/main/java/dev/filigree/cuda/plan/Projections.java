@@ -5,6 +5,6 @@ import java.util.OptionalDouble;
 /** What the simulated device projects; see {@code dev.filigree.simgpu.Projection}. */
 @FunctionalInterface
 public interface Projections {
-  /** Microseconds of the launch that ended last; empty where counters are off. */
-  OptionalDouble lastMicros();
+  /** Microseconds of all launches of some work, which is done now; empty where counters are off. */
+  OptionalDouble micros(Runnable work);
 }

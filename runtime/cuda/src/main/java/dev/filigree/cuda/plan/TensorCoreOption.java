@@ -1,8 +1,11 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.DType;
 import dev.filigree.cuda.driver.Arguments;
 import dev.filigree.cuda.driver.Kernel;
 import dev.filigree.cuda.layout.LinearGrid;
+import dev.filigree.cuda.layout.PackedWeights;
+import dev.filigree.cuda.operation.Gather;
 import dev.filigree.cuda.operation.Launch;
 import dev.filigree.cuda.operation.LinearEpilogue;
 import dev.filigree.cuda.operation.Rows;
@@ -10,18 +13,34 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.Parameter;
 import dev.filigree.kernels.cuda.WeightsForm;
+import dev.filigree.plan.Arenas;
 
 /**
  * A kernel on tensor cores, see {@code gemm/linear.cuh}.
  *
  * @param kernel of the manifest
  * @param grid how blocks share the work
+ * @param gathered the activations in the order of the weights' columns, if that is their own; null
+ *     then
  */
-record TensorCoreOption(KernelEntry kernel, LinearGrid grid, double predictedMicros)
+record TensorCoreOption(
+    KernelEntry kernel, LinearGrid grid, Gathered gathered, double predictedMicros)
     implements LinearOption {
+  /** Activations in another order of columns, in front of the kernel's own workspace. */
+  record Gathered(int tokens, int columns) {
+    Rows rows(long address) {
+      return new Rows(address, DType.F16, tokens, columns, Rows.pitch(DType.F16, columns));
+    }
+
+    long bytes() {
+      return Arenas.aligned(rows(0).bytes());
+    }
+  }
+
   @Override
   public String name() {
-    return grid.isShared() ? kernel.entry() + " in " + grid.blocks() + " blocks" : kernel.entry();
+    String shared = grid.isShared() ? " in " + grid.blocks() + " blocks" : "";
+    return kernel.entry() + shared + (gathered == null ? "" : " of gathered inputs");
   }
 
   private WeightsForm form() {
@@ -50,14 +69,30 @@ record TensorCoreOption(KernelEntry kernel, LinearGrid grid, double predictedMic
 
   @Override
   public long workspaceBytes(DeviceState device, DeviceWeights weights) {
-    return grid.workspaceBytes();
+    return grid.workspaceBytes() + (gathered == null ? 0 : gathered.bytes());
   }
 
   @Override
   public DeviceStep.Work bind(DeviceState device, DeviceWeights weights, Operands operands) {
+    if (gathered == null) {
+      return multiply(device, weights, operands, operands.x(), operands.workspace());
+    }
+    Rows x = operands.x();
+    Rows inOrder = gathered.rows(operands.workspace());
+    Launch gather =
+        Gather.ordered(device.kernels(), x, weights.address(PackedWeights.ORDER), inOrder);
+    long own = grid.isShared() ? operands.workspace() + gathered.bytes() : 0;
+    DeviceStep.Work multiply = multiply(device, weights, operands, inOrder, own);
+    return stream -> {
+      gather.into(stream);
+      multiply.into(stream);
+    };
+  }
+
+  private DeviceStep.Work multiply(
+      DeviceState device, DeviceWeights weights, Operands operands, Rows x, long workspace) {
     Kernel loaded = device.library().kernel(kernel);
     Arguments arguments = loaded.arguments();
-    Rows x = operands.x();
     arguments
         .pointer("x", x.address())
         .pointer("bias", operands.bias())
@@ -71,7 +106,7 @@ record TensorCoreOption(KernelEntry kernel, LinearGrid grid, double predictedMic
         .i32("pitchResidual", Rows.pitchOf(operands.residual()))
         .i32("activationKind", LinearEpilogue.kind(operands.activation()))
         .i32("wide", LinearEpilogue.wide(operands.residual(), operands.y()))
-        .pointer("workspace", operands.workspace());
+        .pointer("workspace", workspace);
     for (Parameter parameter : kernel.parameters()) {
       String name = parameter.name();
       if (weights.has(name)) {
@@ -83,11 +118,11 @@ record TensorCoreOption(KernelEntry kernel, LinearGrid grid, double predictedMic
       }
     }
     Launch launch = new Launch(loaded, grid.blocks(), 1, arguments);
-    if (operands.workspace() == 0) {
+    if (workspace == 0) {
       return launch::into;
     }
     return stream -> {
-      stream.fill(operands.workspace(), grid.arrivalBytes(), (byte) 0);
+      stream.fill(workspace, grid.arrivalBytes(), (byte) 0);
       launch.into(stream);
     };
   }

@@ -10,6 +10,8 @@ import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.kernels.cuda.WeightsForm.Structure;
 import dev.filigree.kernels.cuda.WeightsForm.Values;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.FloatValues;
 import dev.filigree.weights.FragmentMetadata;
@@ -235,11 +237,60 @@ class PackedWeightsTest {
   @Test
   void whatKernelsDoNotTakeOfIntegersIsSaid() {
     assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 32, false)));
+    // columns are put in an order that kernels take, with room between groups
+    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 24, false)));
+    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(3, 128, 32, true)));
+    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(8, 128, 128, false)));
     String wide = PackedWeights.obstacle(integers(5, 128, 32, false)).orElseThrow();
-    assertTrue(wide.contains("5-bit"), wide);
-    String short24 = PackedWeights.obstacle(integers(4, 128, 24, false)).orElseThrow();
+    assertTrue(wide.contains("5-bit integers by group"), wide);
+    String short24 = PackedWeights.obstacle(sparse(128, 24, false)).orElseThrow();
     assertTrue(short24.contains("groups of 24"), short24);
-    String ordered = PackedWeights.obstacle(integers(4, 128, 32, true)).orElseThrow();
+    String ordered = PackedWeights.obstacle(sparse(128, 32, true)).orElseThrow();
     assertTrue(ordered.contains("order of activations"), ordered);
+    Codebook codes = new Codebook(1, 4, CodeValues.of(8, new byte[4], new float[256]));
+    String bits = PackedWeights.obstacle(codes).orElseThrow();
+    assertTrue(bits.contains("codes of 8 bits"), bits);
+  }
+
+  /** Every other weight of a row kept. */
+  private static Sparse24 sparse(int columns, int group, boolean ordered) {
+    return Sparse24.pack(
+        Dense.of(1, columns, new float[columns]),
+        Mask.of(1, columns, (row, column) -> column % 2 == 0),
+        (kept, rows, count) -> integers(4, count, group, ordered).values());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"5, 16, true", "6, 40, true", "7, 3, true", "8, 128, true", "8, 121, false"})
+  void integersOfMoreThanFourBitsWithoutGroupsAreBytes(int bits, int zeroPoint, boolean signed) {
+    Packed plain = integers(bits, 96, 96, false);
+    int[] words = new Random(bits).ints(plain.values().wordsPerRow()).toArray();
+    PackedIntegers values =
+        new PackedIntegers(
+            bits,
+            96,
+            96,
+            MemorySegment.ofArray(words),
+            DType.F32,
+            MemorySegment.ofArray(new float[] {0.5f}),
+            MemorySegment.ofArray(new byte[] {(byte) zeroPoint}),
+            PackedIntegers.NONE);
+    Packed weights = new Packed(1, 96, values);
+    WeightsForm form = new WeightsForm(Structure.DENSE, Values.I8);
+    assertEquals(form, PackedWeights.forms(weights, ActivationType.F16).getFirst());
+    assertEquals(signed, PackedWeights.forms(weights, ActivationType.I8).contains(form));
+    StoredRows rows = StoredRows.of("layer", weights, form, ActivationType.F16);
+    int[] codes = new int[96];
+    rows.row(0, codes);
+    float[] expected = new float[96];
+    weights.unpackRow(0, expected, 0);
+    try (Arena arena = Arena.ofConfined()) {
+      float scale = rows.scales(64, arena).get(DType.FLOAT, 0);
+      // offsets are 1024 + zero point
+      int offset = (int) Float.float16ToFloat(rows.offsets(64, arena).get(DType.SHORT, 0)) - 1024;
+      for (int i = 0; i < codes.length; i++) {
+        assertEquals(expected[i], (codes[i] - offset) * scale, "value " + i);
+      }
+    }
   }
 }

@@ -2,6 +2,7 @@ package dev.filigree.cuda.plan;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -22,6 +23,8 @@ import dev.filigree.testing.TinyDecoder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -90,6 +93,45 @@ class DeviceDecoderTest {
               .filter(kernel -> kernel.startsWith("cpu"))
               .toList();
       assertEquals(List.of(), inProcess);
+    }
+  }
+
+  /** By times that fall from one candidate to the next; libraries have none when simulated. */
+  @Test
+  void kernelsOfEachPieceAreChosenByTimesAndGiveTheSame() {
+    double[] micros = {1e30};
+    Projections falling =
+        work -> {
+          work.run();
+          micros[0] /= 2;
+          return OptionalDouble.of(micros[0]);
+        };
+    try (Model model = Model.open(TinyDecoder.write(folder.resolve("tiny"), 4, false, ""));
+        SequenceRunner predicted = onDevice(model, CPU);
+        SequenceRunner timed =
+            new DeviceDecoder(
+                CachedDecoder.of(model), CPU, CudaDriver.open().context(0), Optional.of(falling));
+        SequenceRunner.Sequence expected = predicted.sequence();
+        SequenceRunner.Sequence sequence = timed.sequence()) {
+      float[] scores = new float[TinyDecoder.WORDS];
+      float[] found = new float[TinyDecoder.WORDS];
+      for (int piece : new int[] {20, 1}) {
+        predicted.run(expected, tokens(piece, piece), scores);
+        timed.run(sequence, tokens(piece, piece), found);
+        assertNear(scores, found);
+        List<LayerPlan> chosen =
+            timed.layers(piece).stream().filter(each -> each.candidates().size() > 1).toList();
+        assertFalse(chosen.isEmpty());
+        for (LayerPlan layer : chosen) {
+          String last =
+              layer.candidates().stream()
+                  .filter(each -> !Double.isNaN(each.projectedMicros()))
+                  .map(LayerPlan.Candidate::kernel)
+                  .reduce((before, next) -> next)
+                  .orElseThrow();
+          assertEquals(last, layer.kernel());
+        }
+      }
     }
   }
 

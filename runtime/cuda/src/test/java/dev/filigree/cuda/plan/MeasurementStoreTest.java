@@ -21,10 +21,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MeasurementStoreTest {
   private static final String LIBRARIES = "cublas 120603, cusparse 12505";
 
-  private static final LinearLayer.Kind KIND =
-      new LinearLayer.Kind(1536, 384, "2:4 f16", 294_912, 128, true);
+  private static final LayerKind KIND = new LayerKind(1536, 384, "2:4 f16", 294_912, 128, true, "");
 
-  private static final Map<LinearLayer.Kind, Map<String, Double>> TIMES =
+  private static final Map<LayerKind, Map<String, Double>> TIMES =
       Map.of(KIND, Map.of("cublas", 4.5, "linear_sparse24_f16_64x64 in 108 blocks", 3.25));
 
   @TempDir private Path folder;
@@ -49,9 +48,12 @@ class MeasurementStoreTest {
   @Test
   void othersAddTheirs() {
     store().save(TIMES);
-    LinearLayer.Kind other = new LinearLayer.Kind(384, 384, "dense f32", 147_456, 1, false);
+    LayerKind other = new LayerKind(384, 384, "dense f32", 147_456, 1, false, "");
+    LayerKind window = new LayerKind(384, 384, "dense f32", 147_456, 1, false, "3x1 of 5x5");
     store().save(Map.of(other, Map.of("linear_dense_f16_64x8", 2.0)));
-    assertEquals(2, store().load().size());
+    store().save(Map.of(window, Map.of("convolution_dense_f16_64x64", 3.0)));
+    assertEquals(3, store().load().size());
+    assertEquals(Map.of("convolution_dense_f16_64x64", 3.0), store().load().get(window));
     assertEquals(TIMES.get(KIND), store().load().get(KIND));
   }
 
@@ -82,9 +84,9 @@ class MeasurementStoreTest {
         "\0\0\0\0",
         "LAYERS[{\"rows\": 1}]}",
         "LAYERS[{\"rows\": \"x\", \"columns\": 1, \"format\": \"f\", \"stored\": 1,"
-            + " \"tokens\": 1, \"quantizable\": true, \"micros\": {}}]}",
+            + " \"tokens\": 1, \"quantizable\": true, \"window\": \"\", \"micros\": {}}]}",
         "LAYERS[{\"rows\": 1, \"columns\": 1, \"format\": \"f\", \"stored\": 1,"
-            + " \"tokens\": 1, \"quantizable\": true, \"micros\": {\"k\": -3}}]}"
+            + " \"tokens\": 1, \"quantizable\": true, \"window\": \"\", \"micros\": {\"k\": -3}}]}"
       })
   void aDamagedFileCostsAMeasurementAndIsReplaced(String text) throws IOException {
     StringBuilder key = new StringBuilder("{");
@@ -108,8 +110,8 @@ class MeasurementStoreTest {
   void writersAtTheSameTimeLeaveAWholeFile() {
     try (ExecutorService writers = Executors.newFixedThreadPool(4)) {
       for (int i = 0; i < 16; i++) {
-        Map<LinearLayer.Kind, Map<String, Double>> own = new HashMap<>(TIMES);
-        own.put(new LinearLayer.Kind(i, 1, "dense f32", 1, 1, false), Map.of("cublas", 1.0 + i));
+        Map<LayerKind, Map<String, Double>> own = new HashMap<>(TIMES);
+        own.put(new LayerKind(i, 1, "dense f32", 1, 1, false, ""), Map.of("cublas", 1.0 + i));
         writers.execute(() -> store().save(own));
       }
     }

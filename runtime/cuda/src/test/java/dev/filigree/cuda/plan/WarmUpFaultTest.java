@@ -15,8 +15,10 @@ import dev.filigree.cuda.driver.DriverException;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
+import dev.filigree.graph.GraphBuilder;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.simgpu.DeviceSettings;
 import dev.filigree.simgpu.Finding;
@@ -29,7 +31,8 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Every fault the simulated device can inject, at every place in turn, while a session is opened,
@@ -42,15 +45,33 @@ class WarmUpFaultTest {
   /** More than a session makes of anything. */
   private static final int END = 2000;
 
-  private final Graph graph = graph();
-  private final Map<String, Tensor> inputs = Map.of("x", Tensor.of(floats(3 * IN), 3, IN));
+  private static final int EDGE = 4;
+
+  /** What is measured. */
+  enum Subject {
+    LINEAR(linear(), Tensor.of(floats(3 * IN), 3, IN), 1),
+    CONVOLUTION(convolution(), Tensor.of(floats(IN * EDGE * EDGE), 1, IN, EDGE, EDGE), 5);
+
+    private final Graph graph;
+    private final Map<String, Tensor> inputs;
+
+    /** From one call that loses the device to the next: every single one of the first. */
+    private final int step;
+
+    Subject(Graph graph, Tensor x, int step) {
+      this.graph = graph;
+      this.inputs = Map.of("x", x);
+      this.step = step;
+    }
+  }
+
   private final Set<String> failed = new TreeSet<>();
 
   private static float[] floats(int count) {
     return new Samples(count).normal(count);
   }
 
-  private static Graph graph() {
+  private static Graph linear() {
     Node linear = Linear.node("layer", List.of("x", "w", ""), "y", true, "w", false);
     return new Graph(
         "test",
@@ -61,27 +82,45 @@ class WarmUpFaultTest {
         Map.of("w", new Constant.Plain(Tensor.of(floats(OUT * IN), OUT, IN))));
   }
 
+  /** Two of every four channels are kept, so that sparse and dense kernels are candidates. */
+  private static Graph convolution() {
+    Tensor w = Tensor.of(floats(OUT * IN * 9), OUT, IN, 3, 3);
+    for (long i = 0; i < w.elements(); i++) {
+      if (i / 9 % 2 == 0) {
+        w.setDouble(i, 0);
+      }
+    }
+    GraphBuilder builder = new GraphBuilder(13).input("x", DType.F32, 1, IN, EDGE, EDGE);
+    builder.constant("w", w);
+    builder.node("Conv", Map.of("pads", List.of(1, 1, 1, 1)), List.of("y"), "x", "w");
+    return Passes.standard(builder.output("y").build());
+  }
+
   @BeforeEach
   void requireSimulation() {
     assumeTrue(SimulatedDevice.unavailable().isEmpty(), "the simulated GPU was not built");
   }
 
-  private DeviceRunner open() {
+  private DeviceRunner open(Subject subject) {
     return new DeviceRunner(
-        graph,
+        subject.graph,
         SessionOptions.defaults(),
         CudaDriver.open().context(0),
-        Optional.of(() -> OptionalDouble.of(1)));
+        Optional.of(
+            work -> {
+              work.run();
+              return OptionalDouble.of(1);
+            }));
   }
 
-  private float[] run(DeviceRunner runner) {
-    return runner.run(inputs).get("y").toFloats();
+  private float[] run(DeviceRunner runner, Subject subject) {
+    return runner.run(subject.inputs).get("y").toFloats();
   }
 
-  private float[] healthy() {
+  private float[] healthy(Subject subject) {
     try (SimulatedDevice _ = SimulatedDevice.open(DeviceSettings.DEFAULT);
-        DeviceRunner runner = open()) {
-      return run(runner);
+        DeviceRunner runner = open(subject)) {
+      return run(runner, subject);
     }
   }
 
@@ -92,10 +131,10 @@ class WarmUpFaultTest {
   }
 
   /** A session's life; how it failed. */
-  private Optional<DriverException> live() {
-    try (DeviceRunner runner = open()) {
-      runner.warmUp(inputs, (what, done, total) -> {});
-      run(runner);
+  private Optional<DriverException> live(Subject subject) {
+    try (DeviceRunner runner = open(subject)) {
+      runner.warmUp(subject.inputs, (what, done, total) -> {});
+      run(runner, subject);
       return Optional.empty();
     } catch (DriverException failure) {
       failed.add(failure.operation().replaceAll("\\d+", "N"));
@@ -103,21 +142,22 @@ class WarmUpFaultTest {
     }
   }
 
-  @Test
-  void anAllocationThatFailsLeavesNothingBehindAndTheSessionUsable() {
-    float[] expected = healthy();
+  @ParameterizedTest
+  @EnumSource
+  void anAllocationThatFailsLeavesNothingBehindAndTheSessionUsable(Subject subject) {
+    float[] expected = healthy(subject);
     int failures = 0;
     for (int n = 1; n < END; n++) {
       try (SimulatedDevice device =
           SimulatedDevice.open(DeviceSettings.DEFAULT.withFaults("alloc=" + n))) {
         Optional<DriverException> failure = Optional.empty();
-        try (DeviceRunner runner = open()) {
+        try (DeviceRunner runner = open(subject)) {
           try {
-            runner.warmUp(inputs, (what, done, total) -> {});
+            runner.warmUp(subject.inputs, (what, done, total) -> {});
           } catch (DriverException full) {
             failure = Optional.of(full);
           }
-          assertArrayEquals(expected, run(runner), "after allocation " + n);
+          assertArrayEquals(expected, run(runner, subject), "after allocation " + n);
         } catch (DriverException whileOpening) {
           failure = Optional.of(whileOpening);
         }
@@ -135,18 +175,19 @@ class WarmUpFaultTest {
     assertTrue(failures >= 6, failures + " allocations failed");
   }
 
-  @Test
-  void aLaunchOrCopyThatFailsIsReportedAndFreesAll() {
+  @ParameterizedTest
+  @EnumSource
+  void aLaunchOrCopyThatFailsIsReportedAndFreesAll(Subject subject) {
     long allFree;
     try (SimulatedDevice _ = SimulatedDevice.open(DeviceSettings.DEFAULT)) {
-      live();
+      live(subject);
       allFree = freeBytes();
     }
     for (String kind : List.of("launch", "ecc", "copy")) {
       for (int n = 1; n < END; n++) {
         try (SimulatedDevice _ =
             SimulatedDevice.open(DeviceSettings.DEFAULT.withFaults(kind + "=" + n))) {
-          Optional<DriverException> failure = live();
+          Optional<DriverException> failure = live(subject);
           assertEquals(allFree, freeBytes(), kind + " " + n);
           if (failure.isEmpty()) {
             assertTrue(n > 3, "only " + n + " of " + kind);
@@ -162,14 +203,15 @@ class WarmUpFaultTest {
     }
   }
 
-  @Test
-  void aDeviceThatIsLostAtAnyCallIsReportedByTheOperationThatMetIt() {
-    float[] expected = healthy();
+  @ParameterizedTest
+  @EnumSource
+  void aDeviceThatIsLostAtAnyCallIsReportedByTheOperationThatMetIt(Subject subject) {
+    float[] expected = healthy(subject);
     failed.clear();
-    for (int n = 1; n < END; n++) {
+    for (int n = 1; n < END; n += subject.step) {
       try (SimulatedDevice _ =
           SimulatedDevice.open(DeviceSettings.DEFAULT.withFaults("lost=" + n))) {
-        Optional<DriverException> failure = live();
+        Optional<DriverException> failure = live(subject);
         if (failure.isEmpty()) {
           break;
         }
@@ -180,16 +222,18 @@ class WarmUpFaultTest {
             "call " + n + ": " + failure.get());
       }
     }
-    for (String operation :
-        List.of(
-            "allocate N bytes on the device",
-            "copy N bytes to the device",
-            "copy N bytes from the device",
-            "begin a capture",
-            "wait for the stream")) {
-      assertTrue(failed.contains(operation), operation + " is none of " + failed);
+    if (subject.step == 1) {
+      for (String operation :
+          List.of(
+              "allocate N bytes on the device",
+              "copy N bytes to the device",
+              "copy N bytes from the device",
+              "begin a capture",
+              "wait for the stream")) {
+        assertTrue(failed.contains(operation), operation + " is none of " + failed);
+      }
     }
     assertTrue(failed.stream().anyMatch(each -> each.startsWith("launch")), failed.toString());
-    assertArrayEquals(expected, healthy());
+    assertArrayEquals(expected, healthy(subject));
   }
 }

@@ -8,16 +8,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Measures the candidates of a linear layer on the device: in alternation, so that drift of its
- * clock hits all alike, by events around several launches; the median of the rounds counts.
+ * Measures the candidates of a layer on the device: in alternation, so that drift of its clock hits
+ * all alike, by events around several launches; the median of the rounds counts.
  */
-final class LinearTiming implements LinearClock {
+final class LayerTiming implements LayerClock {
   private static final int ROUNDS = 7;
   private static final int LAUNCHES = 10;
 
   private final DeviceState device;
 
-  LinearTiming(DeviceState device) {
+  LayerTiming(DeviceState device) {
     this.device = device;
   }
 
@@ -27,21 +27,21 @@ final class LinearTiming implements LinearClock {
   }
 
   @Override
-  public Map<String, Double> measure(LinearLayer layer, List<LinearOption> options) {
-    try (LinearBench bench = new LinearBench(device, layer, options);
-        Event start = device.context().event();
+  public Map<String, Double> measure(LayerBench bench) {
+    List<LayerBench.Candidate> candidates = bench.candidates();
+    try (Event start = device.context().event();
         Event end = device.context().event()) {
-      double[][] micros = new double[options.size()][ROUNDS];
-      bench.work().forEach(each -> each.into(bench.stream()));
+      double[][] micros = new double[candidates.size()][ROUNDS];
+      candidates.forEach(each -> each.work().into(bench.stream()));
       for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < micros.length; i++) {
-          micros[i][round] = time(bench.stream(), start, end, bench.work().get(i));
+          micros[i][round] = time(bench.stream(), start, end, candidates.get(i).work());
         }
       }
       Map<String, Double> medians = new LinkedHashMap<>();
       for (int i = 0; i < micros.length; i++) {
         Arrays.sort(micros[i]);
-        medians.put(options.get(i).name(), micros[i][ROUNDS / 2]);
+        medians.put(candidates.get(i).option().name(), micros[i][ROUNDS / 2]);
       }
       return medians;
     }
