@@ -34,15 +34,28 @@ final class NarrowIntegers {
           "Unsqueeze");
 
   private final Set<String> names = new HashSet<>();
+  private boolean noted;
 
   /** Whether ONNX's number of a type is one of four bits. */
   static boolean isNarrow(long type) {
     return type == UINT4 || type == INT4;
   }
 
-  /** Notes a constant. */
-  void add(String name) {
-    names.add(name);
+  /** Adds names of constants. */
+  void addAll(List<String> constants) {
+    names.addAll(constants);
+  }
+
+  /** Remembers that the node that is being read holds such a constant, if it is one. */
+  void note(TensorReader.Named tensor) {
+    noted |= tensor.isNarrow();
+  }
+
+  /** Whether one was noted since the last time. */
+  boolean takeNoted() {
+    boolean was = noted;
+    noted = false;
+    return was;
   }
 
   /**

@@ -190,7 +190,7 @@ public final class OnnxReader {
 
   private void initializer(TensorReader.Named tensor) {
     if (tensor.isNarrow()) {
-      narrow.add(tensor.name());
+      narrow.addAll(List.of(tensor.name()));
     }
     if (constants.put(tensor.name(), tensor.constant()) != null) {
       throw new FormatException(
@@ -231,6 +231,9 @@ public final class OnnxReader {
             attributes.put(
                 key, new Attribute.Body(body.graph(List.copyOf(captures)), captures.size())));
     reads.addAll(captures);
+    if (narrow.takeNoted()) {
+      narrow.addAll(makes);
+    }
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
   }
@@ -258,8 +261,9 @@ public final class OnnxReader {
         case 3 -> value = new Attribute.Int(message.number());
         case 4 -> value = new Attribute.Text(message.text());
         case 5 -> {
-          Constant tensor = TensorReader.read(source, message.message(), outside).constant();
-          value = new Attribute.Array(tensor.toTensor());
+          TensorReader.Named tensor = TensorReader.read(source, message.message(), outside);
+          narrow.note(tensor);
+          value = new Attribute.Array(tensor.constant().toTensor());
         }
         case 6 -> body = body(message.message());
         case 7 -> message.reals(reals::add);

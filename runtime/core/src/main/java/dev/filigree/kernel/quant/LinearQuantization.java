@@ -102,7 +102,7 @@ public enum LinearQuantization implements Operator {
       int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.rank());
       if (blocked ? !blocksFit(node, x, scale, axis) : !linesFit(x, scale, axis)) {
         throw node.problem(
-            "has the scales " + scale + " for axis " + axis + " of " + x,
+            "has " + scale.dims() + " scales for axis " + axis + " of " + x,
             "give one for every index of the axis, or for every block of it");
       }
     }
