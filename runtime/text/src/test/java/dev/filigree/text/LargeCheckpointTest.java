@@ -1,4 +1,4 @@
-package dev.filigree.format.checkpoint;
+package dev.filigree.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
