@@ -66,6 +66,19 @@ public enum DType {
     return this == U8 || this == U16 || this == U32 || this == U64;
   }
 
+  /** The least whole number of an integer type; of a bool 0. */
+  public long least() {
+    return isInteger() && !isUnsigned() ? -1L << bytes * Byte.SIZE - 1 : 0;
+  }
+
+  /** The greatest whole number of an integer type; of a bool 1, of a u64 its bits. */
+  public long greatest() {
+    if (this == BOOL) {
+      return 1;
+    }
+    return isUnsigned() ? -1L >>> Long.SIZE - bytes * Byte.SIZE : ~least();
+  }
+
   /** The element at a byte offset as a double: exact but for 64-bit integers beyond 2^53. */
   public double readDouble(MemorySegment data, long offset) {
     return switch (this) {

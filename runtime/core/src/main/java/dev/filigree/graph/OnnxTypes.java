@@ -32,6 +32,8 @@ public final class OnnxTypes {
           Map.entry(19L, "float8e5m2"),
           Map.entry(20L, "float8e5m2fnuz"),
           Map.entry(21L, "uint4"),
+          Map.entry(23L, "float4e2m1"),
+          Map.entry(24L, "float8e8m0"),
           Map.entry(22L, "int4"));
 
   private OnnxTypes() {}

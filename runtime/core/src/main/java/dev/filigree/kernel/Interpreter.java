@@ -43,27 +43,70 @@ public final class Interpreter {
    * @throws GraphException if shapes do not fit
    */
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
-    Map<String, Tensor> values = new HashMap<>(inputs);
+    Map<String, Value> values = new HashMap<>();
+    inputs.forEach((name, tensor) -> values.put(name, Value.of(tensor)));
+    Map<String, Tensor> outputs = new LinkedHashMap<>();
+    runValues(values)
+        .forEach(
+            (name, value) -> {
+              if (value.tensor() == null) {
+                throw new GraphException(
+                    "output '" + name + "' is a sequence", "join it with ConcatFromSequence");
+              }
+              outputs.put(name, value.tensor());
+            });
+    return outputs;
+  }
+
+  /**
+   * Runs a graph that may take and make sequences, such as the body of a Loop.
+   *
+   * @param inputs by name
+   * @return the graph's outputs by name, in its order
+   */
+  public Map<String, Value> runValues(Map<String, Value> inputs) {
+    Map<String, Value> values = new HashMap<>(inputs);
     for (Node node : graph.nodes()) {
-      Tensor[] operands = new Tensor[node.inputs().size()];
+      Value[] operands = new Value[node.inputs().size()];
       for (int i = 0; i < operands.length; i++) {
         String name = node.inputs().get(i);
         operands[i] = name.isEmpty() ? null : value(values, name);
       }
-      Tensor[] results = run(node, graph.opset(), operands);
+      Value[] results = evaluate(node, graph.opset(), operands);
       for (int i = 0; i < results.length; i++) {
         values.put(node.outputs().get(i), results[i]);
       }
     }
-    Map<String, Tensor> outputs = new LinkedHashMap<>();
+    Map<String, Value> outputs = new LinkedHashMap<>();
     for (ValueInfo output : graph.outputs()) {
       outputs.put(output.name(), value(values, output.name()));
     }
     return outputs;
   }
 
-  private Tensor value(Map<String, Tensor> values, String name) {
-    Tensor value = values.get(name);
+  private static Value[] evaluate(Node node, int opset, Value[] operands) {
+    boolean passesOn =
+        node.is("Identity") && operands.length == 1 && operands[0].sequence() != null;
+    if (passesOn) {
+      return operands;
+    }
+    if (Operators.find(node) instanceof ValueOperator sequences) {
+      return sequences.evaluate(node, opset, operands);
+    }
+    Tensor[] tensors = new Tensor[operands.length];
+    for (int i = 0; i < tensors.length; i++) {
+      tensors[i] = operands[i] == null ? null : operands[i].tensorFor(node);
+    }
+    Tensor[] results = run(node, opset, tensors);
+    Value[] values = new Value[results.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = Value.of(results[i]);
+    }
+    return values;
+  }
+
+  private Value value(Map<String, Value> values, String name) {
+    Value value = values.get(name);
     if (value != null) {
       return value;
     }
@@ -71,7 +114,7 @@ public final class Interpreter {
     if (constant == null) {
       throw new GraphException("value '" + name + "' was not computed", "pass it as an input");
     }
-    return constants.computeIfAbsent(name, unused -> constant.toTensor().contiguous());
+    return Value.of(constants.computeIfAbsent(name, unused -> constant.toTensor().contiguous()));
   }
 
   /**
@@ -88,6 +131,9 @@ public final class Interpreter {
       }
     }
     Operator operator = Operators.find(node);
+    if (operator instanceof ValueOperator && !(operator instanceof DataDependentOperator)) {
+      throw node.unsupported("works on sequences here", "use tensors in its place");
+    }
     if (operator instanceof DataDependentOperator dependent) {
       return dependent.compute(node, opset, operands);
     }

@@ -1,8 +1,11 @@
 package dev.filigree.kernel;
 
+import dev.filigree.kernel.attention.DotProductAttention;
+import dev.filigree.kernel.attention.RotaryEmbedding;
 import dev.filigree.kernel.control.If;
 import dev.filigree.kernel.control.Loop;
 import dev.filigree.kernel.control.Scan;
+import dev.filigree.kernel.image.CenterCropPad;
 import dev.filigree.kernel.index.ArgExtreme;
 import dev.filigree.kernel.index.Compress;
 import dev.filigree.kernel.index.EyeLike;
@@ -18,6 +21,7 @@ import dev.filigree.kernel.index.Tile;
 import dev.filigree.kernel.index.TopK;
 import dev.filigree.kernel.index.Trilu;
 import dev.filigree.kernel.index.Unique;
+import dev.filigree.kernel.loss.CrossEntropy;
 import dev.filigree.kernel.math.Activations;
 import dev.filigree.kernel.math.Bits;
 import dev.filigree.kernel.math.BitwiseNot;
@@ -34,11 +38,14 @@ import dev.filigree.kernel.math.Softmax;
 import dev.filigree.kernel.math.Unary;
 import dev.filigree.kernel.math.Variadic;
 import dev.filigree.kernel.norm.AxisNormalization;
+import dev.filigree.kernel.norm.RmsNormalization;
 import dev.filigree.kernel.recurrent.Recurrent;
+import dev.filigree.kernel.sequence.SequenceOperator;
 import dev.filigree.kernel.signal.Dft;
 import dev.filigree.kernel.signal.MelWeightMatrix;
 import dev.filigree.kernel.signal.SignalWindow;
 import dev.filigree.kernel.signal.Stft;
+import dev.filigree.kernel.window.Col2Im;
 import java.util.Map;
 
 /** Operators that few networks have. */
@@ -61,13 +68,17 @@ final class OtherOperators {
           Map.entry("BitwiseXor", Bits.XOR),
           Map.entry("BlackmanWindow", SignalWindow.BLACKMAN),
           Map.entry("CastLike", new Cast(true)),
+          Map.entry("CenterCropPad", new CenterCropPad()),
           Map.entry("Ceil", Unary.floats(Math::ceil)),
           Map.entry("Celu", Unary.shaped(Activations::celu)),
+          Map.entry("Col2Im", new Col2Im()),
           Map.entry("Compress", new Compress()),
           Map.entry("Cos", Unary.floats(Math::cos)),
           Map.entry("Cosh", Unary.floats(Math::cosh)),
-          Map.entry("CumSum", new CumSum()),
+          Map.entry("CumProd", new CumSum(true)),
+          Map.entry("CumSum", new CumSum(false)),
           Map.entry("DFT", new Dft()),
+          Map.entry("Attention", new DotProductAttention()),
           Map.entry("Det", new Determinant()),
           Map.entry("Einsum", new Einsum()),
           Map.entry("Elu", Unary.shaped(Activations::elu)),
@@ -77,6 +88,7 @@ final class OtherOperators {
           Map.entry("GRU", Recurrent.GRU),
           Map.entry("GatherElements", new GatherElements()),
           Map.entry("GatherND", new GatherNd()),
+          Map.entry("Gelu", Unary.shaped(Activations::gelu)),
           Map.entry("GreaterOrEqual", Compare.GREATER_OR_EQUAL),
           Map.entry("HammingWindow", SignalWindow.HAMMING),
           Map.entry("HannWindow", SignalWindow.HANN),
@@ -95,9 +107,11 @@ final class OtherOperators {
           Map.entry("MelWeightMatrix", new MelWeightMatrix()),
           Map.entry("Mish", Unary.floats(x -> x * Math.tanh(Unary.softplus(x)))),
           Map.entry("Mod", new Modulo()),
+          Map.entry("NegativeLogLikelihoodLoss", new CrossEntropy(false)),
           Map.entry("NonMaxSuppression", new NonMaxSuppression()),
           Map.entry("NonZero", new NonZero()),
           Map.entry("OneHot", new OneHot()),
+          Map.entry("RMSNormalization", new RmsNormalization()),
           Map.entry("RNN", Recurrent.RNN),
           Map.entry("ReduceL1", Reduce.L1),
           Map.entry("ReduceL2", Reduce.L2),
@@ -107,20 +121,31 @@ final class OtherOperators {
           Map.entry("ReduceProd", Reduce.PROD),
           Map.entry("ReduceSumSquare", Reduce.SUM_SQUARE),
           Map.entry("ReverseSequence", new ReverseSequence()),
+          Map.entry("RotaryEmbedding", new RotaryEmbedding()),
           Map.entry("Round", Unary.floats(Math::rint)),
           Map.entry("STFT", new Stft()),
           Map.entry("Scan", new Scan()),
           Map.entry("Scatter", new ScatterElements()),
           Map.entry("ScatterElements", new ScatterElements()),
           Map.entry("ScatterND", new ScatterNd()),
+          Map.entry("ConcatFromSequence", SequenceOperator.CONCAT),
+          Map.entry("SequenceAt", SequenceOperator.AT),
+          Map.entry("SequenceConstruct", SequenceOperator.CONSTRUCT),
+          Map.entry("SequenceEmpty", SequenceOperator.EMPTY),
+          Map.entry("SequenceErase", SequenceOperator.ERASE),
+          Map.entry("SequenceInsert", SequenceOperator.INSERT),
+          Map.entry("SequenceLength", SequenceOperator.LENGTH),
+          Map.entry("SplitToSequence", SequenceOperator.SPLIT),
           Map.entry("Selu", Unary.shaped(Activations::selu)),
           Map.entry("Shrink", Unary.shaped(Activations::shrink)),
           Map.entry("Sign", Unary.numbers(Math::signum, Long::signum)),
           Map.entry("Sin", Unary.floats(Math::sin)),
           Map.entry("Sinh", Unary.floats(Math::sinh)),
+          Map.entry("SoftmaxCrossEntropyLoss", new CrossEntropy(true)),
           Map.entry("Softplus", Unary.floats(Unary::softplus)),
           Map.entry("Softsign", Unary.floats(x -> x / (1 + Math.abs(x)))),
           Map.entry("Sum", new Variadic(Double::sum, Long::sum, false, false)),
+          Map.entry("Swish", Unary.shaped(Activations::swish)),
           Map.entry("Tan", Unary.floats(Math::tan)),
           Map.entry("ThresholdedRelu", Unary.shaped(Activations::thresholdedRelu)),
           Map.entry("Tile", new Tile()),

@@ -53,13 +53,14 @@ final class PanelRules {
   boolean plan(Node node) {
     return switch (node.type()) {
       case Linear.TYPE -> linear(node);
-      case Attention.TYPE -> attention(node);
+      case Attention.TYPE -> node.isFused(Attention.TYPE) && attention(node);
       case Embedding.TYPE -> embedding(node);
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
       case "Add" -> add(node);
       case "MatMul" -> product(node);
-      default -> ACTIVATIONS.containsKey(node.type()) && activate(node);
+      // ONNX's own Gelu is left where it is approximated by a tanh
+      default -> ACTIVATIONS.containsKey(node.type()) && !node.is("Gelu") && activate(node);
     };
   }
 

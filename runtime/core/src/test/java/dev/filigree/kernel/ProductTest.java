@@ -154,7 +154,7 @@ final class ProductTest {
   void scalesThatDoNotFitAreRefused() {
     Tensor x = tensor(DType.I8, new long[] {2, 2});
     operator("DequantizeLinear")
-        .refuses(GraphException.class, "3 scales", x, vector(DType.F32, 1, 2, 3));
+        .refuses(GraphException.class, "[3] scales", x, vector(DType.F32, 1, 2, 3));
     operator("DequantizeLinear")
         .refuses(
             GraphException.class,

@@ -138,8 +138,13 @@ final class NetworkBuilder {
         "LayerNormalization",
         Map.of("axis", new Attribute.Int(-1), "epsilon", new Attribute.Real((float) epsilon)),
         x,
-        vector(name + ".weight", features),
-        vector(name + ".bias", features));
+        vector(early(name + ".gamma", name + ".weight"), features),
+        vector(early(name + ".beta", name + ".bias"), features));
+  }
+
+  /** The name that checkpoints converted from TensorFlow have, where this one has it. */
+  private String early(String early, String name) {
+    return layers.has(name) || !layers.has(early) ? name : early;
   }
 
   /** Rows of a matrix by number. */

@@ -4,9 +4,9 @@ import dev.filigree.UnsupportedException;
 import java.util.Optional;
 
 /**
- * Rotary position embedding (J. Su et al., RoFormer, 2021) with the scalings transformers 4 knows
- * under {@code rope_scaling}: none, {@code linear}, {@code dynamic}, {@code llama3} and {@code
- * yarn}.
+ * Rotary position embedding (J. Su et al., RoFormer, 2021) with the scalings transformers knows
+ * under {@code rope_scaling}, from version 5 on {@code rope_parameters}: none, {@code linear},
+ * {@code dynamic}, {@code llama3} and {@code yarn}.
  *
  * @param base angle a position, {@code [width / 2]}
  * @param amplitude factor of cosines and sines
@@ -37,12 +37,22 @@ record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
 
   /** Reads the frequencies for heads of a width. */
   static Rope read(JsonFile config, int width) {
-    double theta = config.real("rope_theta", 1, 1e12).orElse(10_000.0);
+    Optional<JsonFile> parameters = config.object("rope_parameters");
+    if (parameters.filter(own -> own.has("full_attention")).isPresent()) {
+      throw new UnsupportedException(
+          config.file() + " has rotary positions of several kinds under 'rope_parameters'",
+          "the nearest supported form has one kind for all layers");
+    }
+    double theta =
+        parameters
+            .flatMap(own -> own.real("rope_theta", 1, 1e12))
+            .or(() -> config.real("rope_theta", 1, 1e12))
+            .orElse(10_000.0);
     double[] base = new double[width / 2];
     for (int i = 0; i < base.length; i++) {
       base[i] = Math.pow(theta, -2.0 * i / width);
     }
-    Optional<JsonFile> scaling = config.object("rope_scaling");
+    Optional<JsonFile> scaling = parameters.or(() -> config.object("rope_scaling"));
     if (scaling.isEmpty()) {
       return of(base, 1);
     }

@@ -24,12 +24,13 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * Reads ONNX models of the operator sets 1 to 18 (onnx.proto of ONNX 1.13). Weights stay in the
- * file; only the nodes are taken into objects. Nothing in the file is trusted.
+ * Reads ONNX models of the operator sets 1 to 28 (onnx.proto of ONNX 1.23). Weights stay in the
+ * file; only the nodes are taken into objects, those of the model's own functions wherever they are
+ * called. Nothing in the file is trusted.
  */
 public final class OnnxReader {
   private static final int OLDEST_OPSET = 1;
-  private static final int NEWEST_OPSET = 18;
+  private static final int NEWEST_OPSET = 28;
 
   /** Graphs within graphs; keeps a damaged file from exhausting the stack. */
   private static final int MAX_DEPTH = 16;
@@ -38,17 +39,25 @@ public final class OnnxReader {
   private final ExternalData outside;
   private final int opset;
   private final int depth;
+  private final Functions functions;
+
+  /** Attributes of the call, in the body of a function. */
+  private Map<String, Attribute> arguments = Map.of();
+
   private final List<Node> nodes = new ArrayList<>();
   private final Map<String, Constant> constants = new LinkedHashMap<>();
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
+  private final NarrowIntegers narrow = new NarrowIntegers();
   private String name = "";
 
-  private OnnxReader(String source, ExternalData outside, int opset, int depth) {
+  private OnnxReader(
+      String source, ExternalData outside, int opset, int depth, Functions functions) {
     this.source = source;
     this.outside = outside;
     this.opset = opset;
     this.depth = depth;
+    this.functions = functions;
   }
 
   /**
@@ -84,23 +93,32 @@ public final class OnnxReader {
   private static Graph model(String source, ProtoReader message, ExternalData outside) {
     ProtoReader graph = null;
     long opset = 0;
+    Functions functions = new Functions(source);
     while (message.next()) {
       switch (message.field()) {
         case 7 -> graph = message.message();
         case 8 -> opset = Math.max(opset, opset(message.message()));
+        case 25 -> functions.add(message.bytes());
         default -> message.skip();
       }
     }
     if (graph == null) {
       throw new FormatException(source + " holds no graph", "pass an ONNX model");
     }
+    String range = "from " + OLDEST_OPSET + " to " + NEWEST_OPSET;
+    if (opset == 0) {
+      throw new UnsupportedException(
+          source + " uses no version of the ONNX operator set",
+          "pass a network of a version " + range + "; trees and scalers of ai.onnx.ml are not run");
+    }
     if (opset < OLDEST_OPSET || opset > NEWEST_OPSET) {
       throw new UnsupportedException(
           source + " uses version " + opset + " of the ONNX operator set",
-          "export it for a version from " + OLDEST_OPSET + " to " + NEWEST_OPSET);
+          "export it for a version " + range);
     }
-    OnnxReader reader = new OnnxReader(source, outside, (int) opset, 0);
+    OnnxReader reader = new OnnxReader(source, outside, (int) opset, 0, functions);
     reader.graph(graph);
+    reader.narrow.check(reader.nodes);
     return reader.graph(List.of());
   }
 
@@ -124,7 +142,7 @@ public final class OnnxReader {
   }
 
   /** The version of ONNX's own operator set; 0 for another domain's. */
-  private static long opset(ProtoReader message) {
+  static long opset(ProtoReader message) {
     String domain = "";
     long version = 0;
     while (message.next()) {
@@ -140,7 +158,7 @@ public final class OnnxReader {
   private void graph(ProtoReader message) {
     while (message.next()) {
       switch (message.field()) {
-        case 1 -> nodes.add(node(message.message()));
+        case 1 -> add(message.message());
         case 2 -> name = message.text();
         case 5 -> initializer(TensorReader.read(source, message.message(), outside));
         case 11 -> inputs.add(valueInfo(message.message()));
@@ -152,7 +170,28 @@ public final class OnnxReader {
     inputs.removeIf(input -> constants.containsKey(input.name()));
   }
 
+  /** Adds a node, or in its place the nodes of the function it calls. */
+  private void add(ProtoReader message) {
+    Node node = node(message);
+    Functions.Function called = functions.find(node);
+    if (called == null) {
+      nodes.add(node);
+      return;
+    }
+    if (depth == MAX_DEPTH) {
+      throw message.damaged("has functions within functions more than " + MAX_DEPTH + " deep");
+    }
+    called.requireOpset(opset);
+    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1, functions);
+    body.arguments = called.arguments(node, body::attribute);
+    called.nodes().forEach(inner -> body.add(ProtoReader.of(source, inner)));
+    nodes.addAll(functions.inlined(node, called, body.nodes));
+  }
+
   private void initializer(TensorReader.Named tensor) {
+    if (tensor.isNarrow()) {
+      narrow.addAll(List.of(tensor.name()));
+    }
     if (constants.put(tensor.name(), tensor.constant()) != null) {
       throw new FormatException(
           source + " has two initializers named '" + tensor.name() + "'", "export it again");
@@ -192,8 +231,18 @@ public final class OnnxReader {
             attributes.put(
                 key, new Attribute.Body(body.graph(List.copyOf(captures)), captures.size())));
     reads.addAll(captures);
+    if (narrow.takeNoted()) {
+      narrow.addAll(makes);
+    }
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
+  }
+
+  /** The attribute of a message that holds no graph. */
+  private Map<String, Attribute> attribute(ProtoReader message) {
+    Map<String, Attribute> read = new HashMap<>();
+    attribute(message, read, new TreeMap<>());
+    return read;
   }
 
   private void attribute(
@@ -212,14 +261,17 @@ public final class OnnxReader {
         case 3 -> value = new Attribute.Int(message.number());
         case 4 -> value = new Attribute.Text(message.text());
         case 5 -> {
-          Constant tensor = TensorReader.read(source, message.message(), outside).constant();
-          value = new Attribute.Array(tensor.toTensor());
+          TensorReader.Named tensor = TensorReader.read(source, message.message(), outside);
+          narrow.note(tensor);
+          value = new Attribute.Array(tensor.constant().toTensor());
         }
         case 6 -> body = body(message.message());
         case 7 -> message.reals(reals::add);
         case 8 -> message.numbers(numbers::add);
         case 9 -> texts.add(message.text());
         case 20 -> type = message.number();
+        // a value that the caller of the function gives
+        case 21 -> value = arguments.get(message.text());
         case 22 -> {
           Constant tensor = SparseTensorReader.read(source, message.message(), outside).constant();
           value = new Attribute.Array(tensor.toTensor());
@@ -228,11 +280,11 @@ public final class OnnxReader {
       }
     }
     // lists may be empty, so that only the declared type tells them from an absent attribute
-    if (!numbers.isEmpty() || type == 7) {
+    if (!numbers.isEmpty() || type == 7 && value == null) {
       value = new Attribute.Ints(numbers);
-    } else if (!reals.isEmpty() || type == 6) {
+    } else if (!reals.isEmpty() || type == 6 && value == null) {
       value = new Attribute.Reals(reals);
-    } else if (!texts.isEmpty() || type == 8) {
+    } else if (!texts.isEmpty() || type == 8 && value == null) {
       value = new Attribute.Texts(texts);
     }
     if (body != null) {
@@ -246,8 +298,10 @@ public final class OnnxReader {
     if (depth == MAX_DEPTH) {
       throw message.damaged("has graphs within graphs more than " + MAX_DEPTH + " deep");
     }
-    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1);
+    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1, functions);
+    body.arguments = arguments;
     body.graph(message);
+    body.narrow.check(body.nodes);
     return body;
   }
 
@@ -261,9 +315,15 @@ public final class OnnxReader {
         case 2 -> {
           ProtoReader types = message.message();
           while (types.next()) {
+            if (types.field() != 1 && depth > 0) {
+              // within a graph a sequence needs no type: it is told from how it is made
+              types.skip();
+              continue;
+            }
             if (types.field() != 1) {
               throw new UnsupportedException(
-                  source + ": '" + valueName + "' is no tensor", "use a model of tensors");
+                  source + ": '" + valueName + "' is no tensor, but " + kind(types.field()),
+                  "use a model whose inputs and outputs are tensors");
             }
             String owner = valueName;
             ProtoReader tensor = types.message();
@@ -291,6 +351,17 @@ public final class OnnxReader {
           source + " declares '" + valueName + "' without a type", "export the model again");
     }
     return new ValueInfo(valueName, dtype, dtype == null ? null : dims);
+  }
+
+  /** What TypeProto calls a type that is no tensor. */
+  private static String kind(int field) {
+    return switch (field) {
+      case 4 -> "a sequence";
+      case 5 -> "a map";
+      case 8 -> "a sparse tensor";
+      case 9 -> "an optional";
+      default -> "of type " + field;
+    };
   }
 
   private static List<Dim> dims(String owner, ProtoReader message) {

@@ -14,6 +14,8 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Writes a graph as an ONNX model (onnx.proto of ONNX 1.13). Compressed weights become plain dense
@@ -116,10 +118,26 @@ public final class OnnxWriter {
   }
 
   private static ProtoWriter model(Graph graph) {
-    return new ProtoWriter()
-        .number(1, IR_VERSION)
-        .text(2, "filigree")
-        .message(8, new ProtoWriter().text(1, "").number(2, graph.opset()));
+    ProtoWriter model =
+        new ProtoWriter()
+            .number(1, IR_VERSION)
+            .text(2, "filigree")
+            .message(8, new ProtoWriter().text(1, "").number(2, graph.opset()));
+    domains(graph)
+        .forEach(domain -> model.message(8, new ProtoWriter().text(1, domain).number(2, 1)));
+    return model;
+  }
+
+  /** Domains of a graph's operators besides ONNX's own. */
+  private static Set<String> domains(Graph graph) {
+    Set<String> domains = new TreeSet<>();
+    for (Node node : graph.nodes()) {
+      if (!node.domain().isEmpty()) {
+        domains.add(node.domain());
+      }
+      node.bodies().values().forEach(body -> domains.addAll(domains(body)));
+    }
+    return domains;
   }
 
   /** A branch or loop body with its constants, without the inputs it captures. */
@@ -195,6 +213,9 @@ public final class OnnxWriter {
   }
 
   private static ProtoWriter value(ValueInfo info) {
+    if (info.dtype() == null) {
+      return new ProtoWriter().text(1, info.name());
+    }
     ProtoWriter tensor = new ProtoWriter().number(1, OnnxTypes.number(info.dtype()));
     if (info.dims() != null) {
       ProtoWriter shape = new ProtoWriter();

@@ -35,7 +35,7 @@ final class TensorReader {
   }
 
   /** A constant and its name. */
-  record Named(String name, Constant constant) {}
+  record Named(String name, Constant constant, boolean isNarrow) {}
 
   /**
    * Reads the message.
@@ -46,7 +46,7 @@ final class TensorReader {
   static Named read(String source, ProtoReader message, ExternalData outside) {
     TensorReader tensor = new TensorReader(source);
     tensor.fields(message);
-    return new Named(tensor.name, tensor.constant(outside));
+    return new Named(tensor.name, tensor.constant(outside), NarrowIntegers.isNarrow(tensor.type));
   }
 
   private void fields(ProtoReader message) {
@@ -91,6 +91,9 @@ final class TensorReader {
   }
 
   private DType listedType() {
+    if (NarrowIntegers.isNarrow(type)) {
+      return DType.U8;
+    }
     return OnnxTypes.dtype(type, named -> unsupported("has the type " + named));
   }
 
@@ -120,6 +123,12 @@ final class TensorReader {
     long bytes;
     try {
       shape = Shape.of(dims);
+      if (NarrowIntegers.isNarrow(type)) {
+        // two to a byte in the file
+        Shape inFile = Shape.of(Math.ceilDiv(shape.elements(), 2L));
+        return NarrowIntegers.unpacked(
+            type, shape, constant(inFile, dtype, inFile.elements(), outside));
+      }
       bytes = Tensor.byteSize(dtype, shape);
     } catch (InputException impossible) {
       throw new FormatException(
@@ -131,6 +140,11 @@ final class TensorReader {
           "export the model again",
           impossible);
     }
+    return constant(shape, dtype, bytes, outside);
+  }
+
+  /** The tensor of a shape whose elements take so many bytes in the file. */
+  private Constant constant(Shape shape, DType dtype, long bytes, ExternalData outside) {
     if (external) {
       return outside.find(name, dtype, shape, entries);
     }

@@ -9,7 +9,9 @@ import java.util.List;
 public final class Passes {
   private static final List<Pass> STANDARD =
       List.of(
+          new LowerVendorOperators(),
           new InlineConstants(),
+          new ResolveSequences(),
           new WidenHalves(),
           new RemoveIdentities(),
           new QuantizedConstants(),
@@ -23,6 +25,7 @@ public final class Passes {
           new FuseGelu(),
           new FuseHardSwish(),
           new FuseSilu(),
+          new AdoptFused(),
           new FuseQuantizedLinear(),
           new FuseLinear(),
           new FuseAttention(),
@@ -55,7 +58,7 @@ public final class Passes {
    * @throws dev.filigree.GraphException if a node lacks an input or output that its operator needs
    */
   public static void requireKnown(Graph graph) {
-    for (Node node : graph.nodes()) {
+    for (Node node : new LowerVendorOperators().apply(graph).nodes()) {
       Operators.find(node);
       node.bodies().values().forEach(Passes::requireKnown);
     }

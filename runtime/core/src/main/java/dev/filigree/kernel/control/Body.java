@@ -9,6 +9,7 @@ import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.Value;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -20,13 +21,13 @@ final class Body {
   private final Graph graph;
   private final int own;
   private final Interpreter interpreter;
-  private final Map<String, Tensor> captured = new HashMap<>();
+  private final Map<String, Value> captured = new HashMap<>();
 
   /**
    * @param attribute of the node that holds the graph
    * @param operands of the node, null where absent
    */
-  Body(Node node, String attribute, Tensor[] operands) {
+  Body(Node node, String attribute, Value[] operands) {
     this.node = node;
     this.graph = node.body(attribute);
     int captures = node.captures();
@@ -41,18 +42,40 @@ final class Body {
     return graph;
   }
 
+  /** Tensors as values. */
+  static Value[] values(Tensor[] tensors) {
+    Value[] values = new Value[tensors.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = tensors[i] == null ? null : Value.of(tensors[i]);
+    }
+    return values;
+  }
+
+  /** Values that must be tensors. */
+  static List<Tensor> tensors(Node node, List<Value> values) {
+    return values.stream().map(value -> value.tensorFor(node)).toList();
+  }
+
+  /** Runs the graph on the tensors of its own inputs. */
+  List<Tensor> runTensors(List<Tensor> inputs) {
+    return tensors(node, run(inputs.stream().map(Value::of).toList()));
+  }
+
   /** Runs the graph on the values of its own inputs. */
-  List<Tensor> run(List<Tensor> inputs) {
+  List<Value> run(List<Value> inputs) {
     if (inputs.size() != own) {
       throw node.problem(
           "passes " + inputs.size() + " values to a graph with " + own + " inputs",
           "export the graph again");
     }
-    Map<String, Tensor> values = new HashMap<>(captured);
+    Map<String, Value> values = new HashMap<>(captured);
     for (int i = 0; i < own; i++) {
-      values.put(graph.inputs().get(i).name(), inputs.get(i).contiguous());
+      Value value = inputs.get(i);
+      values.put(
+          graph.inputs().get(i).name(),
+          value.tensor() == null ? value : Value.of(value.tensor().contiguous()));
     }
-    return List.copyOf(interpreter.run(values).values());
+    return List.copyOf(interpreter.runValues(values).values());
   }
 
   /**

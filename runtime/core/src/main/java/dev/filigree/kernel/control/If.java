@@ -1,17 +1,22 @@
 package dev.filigree.kernel.control;
 
 import dev.filigree.DType;
+import dev.filigree.GraphException;
 import dev.filigree.Tensor;
 import dev.filigree.graph.DataDependentException;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.DataDependentOperator;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Value;
+import dev.filigree.kernel.ValueOperator;
 import java.util.ArrayList;
 import java.util.List;
 
 /** Runs one of two graphs, as a bool says. */
-public final class If implements DataDependentOperator {
+public final class If implements DataDependentOperator, ValueOperator {
   private static final String THEN = "then_branch";
   private static final String ELSE = "else_branch";
 
@@ -25,13 +30,22 @@ public final class If implements DataDependentOperator {
         || node.body(ELSE).outputs().size() != node.outputs().size()) {
       throw node.problem("has branches with other outputs than it", "export the graph again");
     }
-    List<ValueType> yes = Body.infer(node, THEN, List.of(), inputs);
-    List<ValueType> no = Body.infer(node, ELSE, List.of(), inputs);
+    List<ValueType> yes = branch(node, THEN, inputs);
+    List<ValueType> no = branch(node, ELSE, inputs);
     List<ValueType> types = new ArrayList<>();
     for (int i = 0; i < yes.size(); i++) {
       types.add(either(node, i, yes.get(i), no.get(i)));
     }
     return types;
+  }
+
+  /** Types of a branch; one that these inputs contradict is one that they do not take. */
+  private static List<ValueType> branch(Node node, String attribute, Inputs inputs) {
+    try {
+      return Body.infer(node, attribute, List.of(), inputs);
+    } catch (GraphException notTaken) {
+      throw new DataDependentException(node, "branch");
+    }
   }
 
   private static ValueType either(Node node, int output, ValueType yes, ValueType no) {
@@ -50,14 +64,26 @@ public final class If implements DataDependentOperator {
 
   @Override
   public Tensor[] compute(Node node, int opset, Tensor[] operands) {
-    if (operands[0].dtype() != DType.BOOL || operands[0].elements() != 1) {
-      throw node.problem("chooses by " + operands[0], "pass one bool");
+    List<Value> results = List.of(evaluate(node, opset, Body.values(operands)));
+    return Body.tensors(node, results).toArray(Tensor[]::new);
+  }
+
+  @Override
+  public Value[] evaluate(Node node, int opset, Value[] operands) {
+    Tensor condition = operands[0].tensorFor(node);
+    if (condition.dtype() != DType.BOOL || condition.elements() != 1) {
+      throw node.problem("chooses by " + condition, "pass one bool");
     }
-    String branch = operands[0].getLong(0) != 0 ? THEN : ELSE;
-    List<Tensor> results = new Body(node, branch, operands).run(List.of());
+    String branch = condition.getLong(0) != 0 ? THEN : ELSE;
+    List<Value> results = new Body(node, branch, operands).run(List.of());
     if (results.size() != node.outputs().size()) {
       throw node.problem("has branches with other outputs than it", "export the graph again");
     }
-    return results.toArray(Tensor[]::new);
+    return results.toArray(Value[]::new);
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    return DataDependentOperator.super.bind(binding);
   }
 }

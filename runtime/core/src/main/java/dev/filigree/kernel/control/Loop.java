@@ -7,7 +7,11 @@ import dev.filigree.graph.DataDependentException;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.DataDependentOperator;
+import dev.filigree.kernel.Kernel;
+import dev.filigree.kernel.Value;
+import dev.filigree.kernel.ValueOperator;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,7 +19,7 @@ import java.util.List;
  * Runs a graph again and again: at most as often as a number says, as long as a bool says. The
  * graph passes values on to its next run, and what it makes beside them is stacked.
  */
-public final class Loop implements DataDependentOperator {
+public final class Loop implements DataDependentOperator, ValueOperator {
   /** More runs than any model makes; a damaged one ends all the same. */
   private static final long MAX_RUNS = 1 << 24;
 
@@ -56,16 +60,27 @@ public final class Loop implements DataDependentOperator {
 
   @Override
   public Tensor[] compute(Node node, int opset, Tensor[] operands) {
+    List<Value> results = List.of(evaluate(node, opset, Body.values(operands)));
+    return Body.tensors(node, results).toArray(Tensor[]::new);
+  }
+
+  @Override
+  public Kernel bind(Binding binding) {
+    return DataDependentOperator.super.bind(binding);
+  }
+
+  @Override
+  public Value[] evaluate(Node node, int opset, Value[] operands) {
     Body body = new Body(node, BODY, operands);
     int given = Body.operands(node);
-    Tensor most = given > 0 ? operands[0] : null;
-    Tensor condition = given > 1 ? operands[1] : null;
+    Tensor most = given > 0 && operands[0] != null ? operands[0].tensorFor(node) : null;
+    Tensor condition = given > 1 && operands[1] != null ? operands[1].tensorFor(node) : null;
     int carried = Math.max(0, given - FIRST);
     int outputs = body.graph().outputs().size() - 1;
     if (outputs < carried || node.outputs().size() > outputs) {
       throw node.problem("has a graph with " + (outputs + 1) + " outputs", "export it again");
     }
-    List<Tensor> state = new ArrayList<>();
+    List<Value> state = new ArrayList<>();
     for (int i = 0; i < carried; i++) {
       state.add(required(node, operands[FIRST + i]));
     }
@@ -76,23 +91,23 @@ public final class Loop implements DataDependentOperator {
       if (run == MAX_RUNS) {
         throw node.problem("runs more than " + MAX_RUNS + " times", "bound its trip count");
       }
-      List<Tensor> inputs = new ArrayList<>();
-      inputs.add(Tensor.of(new long[] {run}));
-      inputs.add(bool(goesOn));
+      List<Value> inputs = new ArrayList<>();
+      inputs.add(Value.of(Tensor.of(new long[] {run})));
+      inputs.add(Value.of(bool(goesOn)));
       inputs.addAll(state);
-      List<Tensor> made = body.run(inputs);
-      goesOn = isTrue(node, made.getFirst());
+      List<Value> made = body.run(inputs);
+      goesOn = isTrue(node, made.getFirst().tensorFor(node));
       state = made.subList(1, 1 + carried);
-      stacks.push(made.subList(1 + carried, made.size()));
+      stacks.push(Body.tensors(node, made.subList(1 + carried, made.size())));
     }
-    List<Tensor> results = new ArrayList<>(state);
+    List<Value> results = new ArrayList<>(state);
     for (int i = 0; i < outputs - carried; i++) {
-      results.add(stacks.join(i, 0, body.graph().outputs().get(1 + carried + i)));
+      results.add(Value.of(stacks.join(i, 0, body.graph().outputs().get(1 + carried + i))));
     }
-    return results.subList(0, node.outputs().size()).toArray(Tensor[]::new);
+    return results.subList(0, node.outputs().size()).toArray(Value[]::new);
   }
 
-  private static Tensor required(Node node, Tensor operand) {
+  private static Value required(Node node, Value operand) {
     if (operand == null) {
       throw node.problem("lacks a value to pass on", "export the graph again");
     }

@@ -77,7 +77,7 @@ public final class Scan implements DataDependentOperator {
 
   @Override
   public Tensor[] compute(Node node, int opset, Tensor[] operands) {
-    Body body = new Body(node, BODY, operands);
+    Body body = new Body(node, BODY, Body.values(operands));
     List<Tensor> own = new ArrayList<>(Arrays.asList(operands).subList(0, Body.operands(node)));
     if (opset >= BATCH_WENT_AWAY) {
       if (own.contains(null)) {
@@ -124,7 +124,7 @@ public final class Scan implements DataDependentOperator {
         int axis = axis(node, "scan_input_axes", i - states, operands.get(i).shape().rank());
         inputs.add(slice(operands.get(i), axis, at));
       }
-      List<Tensor> made = body.run(inputs);
+      List<Tensor> made = body.runTensors(inputs);
       state = made.subList(0, states);
       runs.add(made.subList(states, made.size()));
     }

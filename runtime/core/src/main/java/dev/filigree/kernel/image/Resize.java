@@ -132,6 +132,16 @@ public record Resize(boolean upsample) implements Operator {
     return ratio;
   }
 
+  /** The one ratio of all axes, which the rounded extents of the result only come near. */
+  private double ratio(Node node, Inputs inputs, Shape x, List<Long> axes) {
+    List<Dim> wanted = inputs.required(SIZES).content();
+    List<Dim> dims = new ArrayList<>(ValueType.dims(x));
+    for (int i = 0; i < axes.size(); i++) {
+      dims.set(axes.get(i).intValue(), wanted.get(i));
+    }
+    return ratio(node, ValueType.of(inputs.required(0).dtype(), x), dims, axes);
+  }
+
   @Override
   public Kernel bind(Binding binding) {
     Node node = binding.node();
@@ -160,11 +170,13 @@ public record Resize(boolean upsample) implements Operator {
         inputs.type(ROI).isPresent() && !upsample ? inputs.required(ROI).reals() : null;
     Resampling resampling = Resampling.of(node, inputs.opset());
     Taps[] taps = new Taps[rank];
+    double kept = scales == null && isKeepingRatio(node) ? ratio(node, inputs, x, axes) : 1;
     for (int axis = 0; axis < rank; axis++) {
       long from = x.extent(axis);
       long to = y.extent(axis);
       int given = axes.indexOf((long) axis);
-      double scale = given < 0 ? 1 : scales == null ? (double) to / from : scales.get(given);
+      double own = isKeepingRatio(node) ? kept : (double) to / from;
+      double scale = given < 0 ? 1 : scales == null ? own : scales.get(given);
       boolean cropped = roi != null && given >= 0 && roi.size() == 2 * axes.size();
       double start = cropped ? roi.get(given) : 0;
       double end = cropped ? roi.get(given + axes.size()) : 1;

@@ -67,7 +67,7 @@ public record SpaceDepth(boolean toDepth) implements Operator {
     Shape deep = (toDepth ? y : x).shape();
     Shape wide = (toDepth ? x : y).shape();
     long channels = wide.extent(1);
-    boolean columnFirst = binding.node().textAttribute("mode", "DCR").equals("CRD") && !toDepth;
+    boolean columnFirst = binding.node().textAttribute("mode", "DCR").equals("CRD");
     long pixels = deep.extent(2) * deep.extent(3);
     // the wide tensor's axes [n, c, h, block, w, block] as steps in the deep one
     long[] extents = {wide.extent(0), channels, deep.extent(2), block, deep.extent(3), block};

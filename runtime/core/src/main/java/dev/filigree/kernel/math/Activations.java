@@ -45,6 +45,27 @@ public final class Activations {
     return x -> Math.max(0, Math.min(1, alpha * x + beta));
   }
 
+  /** GELU (arXiv 1606.08415), exact or by a tanh as the attribute says. */
+  public static DoubleUnaryOperator gelu(Node node) {
+    return switch (node.textAttribute("approximate", "none")) {
+      case "none" -> Unary::gelu;
+      case "tanh" -> Activations::tanhGelu;
+      case String other ->
+          throw node.problem("approximates by '" + other + "'", "use none or tanh");
+    };
+  }
+
+  private static double tanhGelu(double x) {
+    double cube = 0.044715 * x * x * x;
+    return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + cube)));
+  }
+
+  /** {@code x * sigmoid(alpha * x)} (arXiv 1710.05941). */
+  public static DoubleUnaryOperator swish(Node node) {
+    double alpha = node.floatAttribute("alpha", 1);
+    return x -> x * Unary.sigmoid(alpha * x);
+  }
+
   /** Moves x towards 0 by a bias beyond a threshold, and to 0 within it. */
   public static DoubleUnaryOperator shrink(Node node) {
     double bias = node.floatAttribute("bias", 0);

@@ -14,34 +14,41 @@ import java.util.List;
 public enum Bits implements Operator {
   AND {
     @Override
-    long apply(Node node, long a, long b, int width) {
+    long apply(Node node, long a, long b, int width, boolean isSigned) {
       return a & b;
     }
   },
   OR {
     @Override
-    long apply(Node node, long a, long b, int width) {
+    long apply(Node node, long a, long b, int width, boolean isSigned) {
       return a | b;
     }
   },
   XOR {
     @Override
-    long apply(Node node, long a, long b, int width) {
+    long apply(Node node, long a, long b, int width, boolean isSigned) {
       return a ^ b;
     }
   },
-  /** Moves bits of an unsigned integer; those moved out are lost. */
+  /**
+   * Moves bits; those moved out are lost, and a signed integer that moves right keeps its sign
+   * (operator set 26).
+   */
   SHIFT {
     @Override
-    long apply(Node node, long a, long b, int width) {
+    long apply(Node node, long a, long b, int width, boolean isSigned) {
+      boolean left = node.textAttribute("direction", "").equals("LEFT");
       if (b < 0 || b >= width) {
-        return 0;
+        return left || a >= 0 || !isSigned ? 0 : -1;
       }
-      return node.textAttribute("direction", "").equals("LEFT") ? a << b : a >>> b;
+      if (left) {
+        return a << b;
+      }
+      return isSigned ? a >> b : a >>> b;
     }
   };
 
-  abstract long apply(Node node, long a, long b, int width);
+  abstract long apply(Node node, long a, long b, int width, boolean isSigned);
 
   @Override
   public int leastInputs() {
@@ -52,8 +59,7 @@ public enum Bits implements Operator {
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType a = inputs.required(0);
     ValueType b = inputs.required(1);
-    boolean fits = this == SHIFT ? a.dtype().isUnsigned() : a.dtype().isInteger();
-    if (!fits || a.dtype() != b.dtype()) {
+    if (!a.dtype().isInteger() || a.dtype() != b.dtype()) {
       throw node.problem("combines the bits of " + a + " and " + b, "pass integers of one type");
     }
     if (this == SHIFT && !List.of("LEFT", "RIGHT").contains(node.textAttribute("direction", ""))) {
@@ -68,10 +74,12 @@ public enum Bits implements Operator {
     Tensor b = binding.input(1);
     Tensor y = binding.output();
     int width = y.dtype().bytes() * Byte.SIZE;
+    boolean isSigned = !y.dtype().isUnsigned();
     Strided walk = Strided.broadcast(y.shape(), a, b);
     return () ->
         walk.forEach(
             (i, at) ->
-                y.setLong(i, apply(binding.node(), a.getLong(at[0]), b.getLong(at[1]), width)));
+                y.setLong(
+                    i, apply(binding.node(), a.getLong(at[0]), b.getLong(at[1]), width, isSigned)));
   }
 }

@@ -11,8 +11,12 @@ import dev.filigree.kernel.Lines;
 import dev.filigree.kernel.Operator;
 import java.util.List;
 
-/** Running sums along an axis, from either end, with or without the element itself. */
-public final class CumSum implements Operator {
+/**
+ * Running sums or products along an axis, from either end, with or without the element itself.
+ *
+ * @param product whether elements are multiplied (operator set 26)
+ */
+public record CumSum(boolean product) implements Operator {
   @Override
   public int leastInputs() {
     return 2;
@@ -38,12 +42,12 @@ public final class CumSum implements Operator {
     return () -> {
       Lines lines = Lines.of(x.shape(), Axes.normalise(node, axis.getLong(0), x.shape().rank()));
       for (long line = 0; line < lines.count(); line++) {
-        double sum = 0;
-        long whole = 0;
+        double sum = product ? 1 : 0;
+        long whole = product ? 1 : 0;
         for (long i = 0; i < lines.length(); i++) {
           long at = lines.start(line) + (reverse ? lines.length() - 1 - i : i) * lines.step();
-          double withElement = sum + x.getDouble(at);
-          long wholeWithElement = whole + x.getLong(at);
+          double withElement = product ? sum * x.getDouble(at) : sum + x.getDouble(at);
+          long wholeWithElement = product ? whole * x.getLong(at) : whole + x.getLong(at);
           if (x.dtype().isFloating()) {
             y.setDouble(at, exclusive ? sum : withElement);
           } else {

@@ -90,20 +90,8 @@ public enum Reduce implements Operator {
 
   private long neutral(DType dtype) {
     return switch (this) {
-      case MAX ->
-          switch (dtype) {
-            case I8 -> Byte.MIN_VALUE;
-            case U8 -> 0;
-            case I32 -> Integer.MIN_VALUE;
-            default -> Long.MIN_VALUE;
-          };
-      case MIN ->
-          switch (dtype) {
-            case I8 -> Byte.MAX_VALUE;
-            case U8 -> 255;
-            case I32 -> Integer.MAX_VALUE;
-            default -> Long.MAX_VALUE;
-          };
+      case MAX -> dtype.least();
+      case MIN -> dtype.greatest();
       default -> (long) neutral;
     };
   }
@@ -111,7 +99,8 @@ public enum Reduce implements Operator {
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
-    if (x.dtype() == DType.BOOL || x.dtype().isInteger() && integers == null) {
+    boolean ofBools = this == MAX || this == MIN;
+    if (x.dtype() == DType.BOOL ? !ofBools : x.dtype().isInteger() && integers == null) {
       throw node.unsupported("reduces " + x, "pass floating-point numbers");
     }
     boolean[] reduced = reduced(node, inputs);

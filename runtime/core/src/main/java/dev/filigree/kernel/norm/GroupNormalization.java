@@ -12,11 +12,13 @@ import java.util.List;
 /**
  * Normalises groups of channels of each sample by their own mean and variance, then scales and
  * shifts: InstanceNormalization with a group for each channel, GroupNormalization with {@code
- * num_groups} and a scale for each group (operator set 18).
+ * num_groups} and a scale for each group (operator set 18) or channel (from 21 on).
  *
  * @param instance whether each channel is a group of its own
  */
 public record GroupNormalization(boolean instance) implements Operator {
+  private static final int SCALES_BY_CHANNEL = 21;
+
   @Override
   public int leastInputs() {
     return 3;
@@ -33,7 +35,7 @@ public record GroupNormalization(boolean instance) implements Operator {
       throw node.problem(
           "normalises " + x + " in " + groups + " groups", "the groups must divide the channels");
     }
-    Dim lines = instance ? x.dim(1) : Dim.of(groups);
+    Dim lines = instance || inputs.opset() >= SCALES_BY_CHANNEL ? x.dim(1) : Dim.of(groups);
     for (int i = 1; i <= 2; i++) {
       ValueType parameter = inputs.required(i);
       if (parameter.rank() != 1
@@ -55,6 +57,9 @@ public record GroupNormalization(boolean instance) implements Operator {
     long groups = instance ? x.shape().extent(1) : node.intAttribute("num_groups", 1);
     long count = x.shape().extent(0) * groups;
     long size = count == 0 ? 0 : x.elements() / count;
+    // elements of a group that share a scale, one after the other
+    long same = count == 0 ? 1 : Math.max(1, size * groups / scale.elements());
+    long scalesPerGroup = scale.elements() / groups;
     return () -> {
       for (long g = 0; g < count; g++) {
         double sum = 0;
@@ -67,10 +72,11 @@ public record GroupNormalization(boolean instance) implements Operator {
           double difference = x.getDouble(g * size + i) - mean;
           squares += difference * difference;
         }
-        double factor = scale.getDouble(g % groups) / Math.sqrt(squares / size + epsilon);
+        double factor = 1 / Math.sqrt(squares / size + epsilon);
         for (long i = 0; i < size; i++) {
-          double normal = (x.getDouble(g * size + i) - mean) * factor;
-          y.setDouble(g * size + i, normal + bias.getDouble(g % groups));
+          long line = g % groups * scalesPerGroup + i / same;
+          double normal = (x.getDouble(g * size + i) - mean) * (factor * scale.getDouble(line));
+          y.setDouble(g * size + i, normal + bias.getDouble(line));
         }
       }
     };

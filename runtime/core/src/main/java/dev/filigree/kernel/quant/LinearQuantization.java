@@ -3,46 +3,50 @@ package dev.filigree.kernel.quant;
 import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.OnnxTypes;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Axes;
 import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import java.util.List;
+import java.util.Set;
 
 /**
- * QuantizeLinear and DequantizeLinear: {@code x = (q - zeroPoint) * scale} with one scale, or since
- * operator set 13 one for each index of an axis.
+ * QuantizeLinear and DequantizeLinear: {@code x = (q - zeroPoint) * scale} with one scale, since
+ * operator set 13 one for each index of an axis, or since 21 one for each block along an axis.
  */
 public enum LinearQuantization implements Operator {
   QUANTIZE {
     @Override
-    DType result(ValueType x, ValueType scale, ValueType zeroPoint) {
-      return zeroPoint == null ? DType.U8 : zeroPoint.dtype();
+    DType result(Node node, ValueType scale, ValueType zeroPoint) {
+      DType declared = declared(node, DType.U8);
+      return zeroPoint == null ? declared : zeroPoint.dtype();
     }
 
     @Override
     boolean accepts(DType x, DType result) {
-      return (x == DType.F32 || x == DType.I32) && (result == DType.U8 || result == DType.I8);
+      return (x.isFloating() || x == DType.I32) && CODES.contains(result);
     }
 
     @Override
     void element(Tensor x, Tensor y, long i, double scale, long zeroPoint) {
       double code = Math.rint((float) x.getDouble(i) / (float) scale) + zeroPoint;
-      boolean signed = y.dtype() == DType.I8;
-      y.setLong(i, (long) Math.clamp(code, signed ? -128 : 0, signed ? 127 : 255));
+      DType dtype = y.dtype();
+      y.setLong(i, (long) Math.clamp(code, dtype.least(), dtype.greatest()));
     }
   },
 
   DEQUANTIZE {
     @Override
-    DType result(ValueType x, ValueType scale, ValueType zeroPoint) {
-      return scale.dtype();
+    DType result(Node node, ValueType scale, ValueType zeroPoint) {
+      return declared(node, scale.dtype());
     }
 
     @Override
     boolean accepts(DType x, DType result) {
-      return (x == DType.U8 || x == DType.I8 || x == DType.I32) && result == DType.F32;
+      return (CODES.contains(x) || x == DType.I32) && result.isFloating();
     }
 
     @Override
@@ -51,11 +55,22 @@ public enum LinearQuantization implements Operator {
     }
   };
 
-  abstract DType result(ValueType x, ValueType scale, ValueType zeroPoint);
+  private static final Set<DType> CODES = Set.of(DType.U8, DType.I8, DType.U16, DType.I16);
+
+  abstract DType result(Node node, ValueType scale, ValueType zeroPoint);
 
   abstract boolean accepts(DType x, DType result);
 
   abstract void element(Tensor x, Tensor y, long i, double scale, long zeroPoint);
+
+  /** The type that the attribute of operator set 21 names. */
+  private static DType declared(Node node, DType otherwise) {
+    long number = node.intAttribute("output_dtype", 0);
+    return number == 0
+        ? otherwise
+        : OnnxTypes.dtype(
+            number, named -> node.unsupported("makes " + named, "use 8 or 16 bits, or floats"));
+  }
 
   @Override
   public int leastInputs() {
@@ -67,29 +82,52 @@ public enum LinearQuantization implements Operator {
     ValueType x = inputs.required(0);
     ValueType scale = inputs.required(1);
     ValueType zeroPoint = inputs.type(2).orElse(null);
-    DType result = result(x, scale, zeroPoint);
-    if (!accepts(x.dtype(), result)) {
+    DType result = result(node, scale, zeroPoint);
+    if (!accepts(x.dtype(), result) || !scale.dtype().isFloating()) {
       throw node.unsupported(
-          "converts " + x + " to " + result, "use f32 beside i8 or u8 with scales of f32");
+          "converts " + x + " to " + result, "use floats beside integers of 8 or 16 bits");
     }
     if (this == DEQUANTIZE && zeroPoint != null && zeroPoint.dtype() != x.dtype()) {
       throw node.problem(
           "has zero points " + zeroPoint + " for " + x, "give them the type of the codes");
     }
-    if (scale.rank() > 1 || zeroPoint != null && !zeroPoint.dims().equals(scale.dims())) {
+    boolean blocked = block(node) > 0 && scale.rank() == x.rank();
+    if (scale.rank() > 1 && !blocked
+        || zeroPoint != null && !zeroPoint.dims().equals(scale.dims())) {
       throw node.problem(
           "has scales " + scale + " and zero points " + zeroPoint,
-          "give one of each, or one of each for every index of the axis");
+          "give one of each, or one of each for every index or block of the axis");
     }
-    if (scale.rank() == 1 && !scale.dim(0).is(1)) {
+    if (scale.rank() == 1 && !scale.dim(0).is(1) || blocked) {
       int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.rank());
-      if (x.dim(axis).isKnown() && !x.dim(axis).equals(scale.dim(0))) {
+      if (blocked ? !blocksFit(node, x, scale, axis) : !linesFit(x, scale, axis)) {
         throw node.problem(
-            "has " + scale.dim(0) + " scales for axis " + axis + " of " + x,
-            "give one for every index of the axis");
+            "has " + scale.dims() + " scales for axis " + axis + " of " + x,
+            "give one for every index of the axis, or for every block of it");
       }
     }
     return List.of(ValueType.of(result, x.dims()));
+  }
+
+  private static long block(Node node) {
+    return node.intAttribute("block_size", 0);
+  }
+
+  private static boolean linesFit(ValueType x, ValueType scale, int axis) {
+    return !x.dim(axis).isKnown() || x.dim(axis).equals(scale.dim(0));
+  }
+
+  private static boolean blocksFit(Node node, ValueType x, ValueType scale, int axis) {
+    for (int a = 0; a < x.rank(); a++) {
+      if (!x.dim(a).isKnown() || !scale.dim(a).isKnown()) {
+        continue;
+      }
+      long extent = x.dim(a).value();
+      if (scale.dim(a).value() != (a == axis ? Math.ceilDiv(extent, block(node)) : extent)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Override
@@ -100,20 +138,24 @@ public enum LinearQuantization implements Operator {
     Tensor y = binding.output();
     long n = x.elements();
     long scales = scale.elements();
-    long inner = 1;
-    if (scales > 1) {
-      int axis =
-          Axes.normalise(binding.node(), binding.node().intAttribute("axis", 1), x.shape().rank());
-      for (int a = axis + 1; a < x.shape().rank(); a++) {
-        inner *= x.shape().extent(a);
-      }
-    }
-    long step = inner;
+    Node node = binding.node();
+    boolean blocked = block(node) > 0 && scale.shape().rank() == x.shape().rank();
+    int axis =
+        scales > 1 || blocked
+            ? Axes.normalise(node, node.intAttribute("axis", 1), x.shape().rank())
+            : -1;
+    long inner = axis < 0 ? 1 : Elements.product(x.shape(), axis + 1, x.shape().rank());
+    long extent = axis < 0 ? 1 : x.shape().extent(axis);
+    long size = blocked ? block(node) : 1;
+    long blocks = blocked ? scale.shape().extent(axis) : scales;
     return () -> {
       for (long i = 0; i < n; i++) {
-        long channel = i / step % scales;
-        element(
-            x, y, i, scale.getDouble(channel), zeroPoint == null ? 0 : zeroPoint.getLong(channel));
+        long line = i / inner;
+        long at =
+            blocked
+                ? (line / extent * blocks + line % extent / size) * inner + i % inner
+                : line % scales;
+        element(x, y, i, scale.getDouble(at), zeroPoint == null ? 0 : zeroPoint.getLong(at));
       }
     };
   }

@@ -18,6 +18,8 @@ import java.util.List;
  * and imaginary parts; optionally of another length, one-sided, or inverse.
  */
 public final class Dft implements Operator {
+  private static final int AXIS_BECAME_INPUT = 20;
+
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
     ValueType x = inputs.required(0);
@@ -28,19 +30,36 @@ public final class Dft implements Operator {
     if (!parts) {
       throw node.problem("transforms " + x, "pass floats [..., 1] or [..., 2]");
     }
-    int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.rank());
-    if (axis == x.rank() - 1) {
-      throw node.problem("transforms the parts of " + x, "name another axis");
-    }
-    boolean oneSided = node.intAttribute("onesided", 0) != 0;
-    if (oneSided && node.intAttribute("inverse", 0) != 0) {
-      throw node.problem("inverts one side", "pass both sides");
-    }
-    Dim length = length(node, inputs, x.dim(axis));
+    int axis = axis(node, inputs, x.rank());
+    boolean real = isRealInverse(node);
+    Dim length = length(node, inputs, real ? whole(x.dim(axis)) : x.dim(axis));
     List<Dim> dims = new ArrayList<>(x.dims());
-    dims.set(axis, oneSided ? half(length) : length);
-    dims.set(x.rank() - 1, Dim.of(2));
+    dims.set(axis, node.intAttribute("onesided", 0) != 0 && !real ? half(length) : length);
+    dims.set(x.rank() - 1, Dim.of(real ? 1 : 2));
     return List.of(ValueType.of(x.dtype(), dims));
+  }
+
+  /** The axis, which became an input in operator set 20. */
+  private static int axis(Node node, Inputs inputs, int rank) {
+    long named = inputs.opset() < AXIS_BECAME_INPUT ? node.intAttribute("axis", 1) : -2;
+    if (inputs.opset() >= AXIS_BECAME_INPUT && inputs.type(2).isPresent()) {
+      named = Axes.known(node, inputs.required(2), "axis").getFirst();
+    }
+    int axis = Axes.normalise(node, named, rank);
+    if (axis == rank - 1) {
+      throw node.problem("transforms the parts of its elements", "name another axis");
+    }
+    return axis;
+  }
+
+  /** Whether one side of a spectrum becomes a real signal. */
+  private static boolean isRealInverse(Node node) {
+    return node.intAttribute("onesided", 0) != 0 && node.intAttribute("inverse", 0) != 0;
+  }
+
+  /** The even length whose spectrum has one side of an extent. */
+  private static Dim whole(Dim side) {
+    return side.isKnown() ? Dim.of(2 * (side.value() - 1)) : Dim.symbol("(2 * " + side + " - 2)");
   }
 
   private static Dim half(Dim length) {
@@ -69,12 +88,15 @@ public final class Dft implements Operator {
     Node node = binding.node();
     Tensor x = binding.input(0);
     Tensor y = binding.output();
-    int axis = Axes.normalise(node, node.intAttribute("axis", 1), x.shape().rank());
+    Inputs known = Axes.known(binding);
+    int axis = axis(node, known, x.shape().rank());
+    boolean toReal = isRealInverse(node);
     Dim extent = Dim.of(x.shape().extent(axis));
-    int length = Math.toIntExact(length(node, Axes.known(binding), extent).value());
+    int length = Math.toIntExact(length(node, known, toReal ? whole(extent) : extent).value());
     Fourier fourier = new Fourier(length, node.intAttribute("inverse", 0) != 0);
     int parts = (int) x.shape().extent(-1);
-    double[] real = new double[(int) Math.min(length, extent.value())];
+    int given = (int) Math.min(toReal ? length / 2 + 1 : length, extent.value());
+    double[] real = new double[toReal ? length : given];
     double[] imaginary = new double[real.length];
     double[] coefficient = new double[2];
     long inner = Elements.product(x.shape(), axis + 1, x.shape().rank() - 1);
@@ -84,16 +106,25 @@ public final class Dft implements Operator {
       for (long line = 0; line < outer * inner; line++) {
         long o = line / inner;
         long i = line % inner;
-        for (int n = 0; n < real.length; n++) {
+        for (int n = 0; n < given; n++) {
           long at = ((o * extent.value() + n) * inner + i) * parts;
           real[n] = x.getDouble(at);
           imaginary[n] = parts == 2 ? x.getDouble(at + 1) : 0;
         }
+        // the other side of a real signal's spectrum mirrors the one that is given
+        for (int n = 1; toReal && n < length; n++) {
+          if (n > length / 2) {
+            real[n] = real[length - n];
+            imaginary[n] = -imaginary[length - n];
+          }
+        }
         for (long k = 0; k < results; k++) {
           fourier.coefficient(k, real, imaginary, coefficient);
-          long at = ((o * results + k) * inner + i) * 2;
+          long at = ((o * results + k) * inner + i) * (toReal ? 1 : 2);
           y.setDouble(at, coefficient[0]);
-          y.setDouble(at + 1, coefficient[1]);
+          if (!toReal) {
+            y.setDouble(at + 1, coefficient[1]);
+          }
         }
       }
     };

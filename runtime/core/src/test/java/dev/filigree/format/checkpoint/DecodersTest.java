@@ -291,6 +291,21 @@ class DecodersTest {
   }
 
   @Test
+  void positionsAreReadAsTransformersFiveWritesThem() {
+    network(false, false, true);
+    String parameters = "\"rope_parameters\": {\"rope_theta\": 100.0, \"rope_type\": \"%s\" %s}";
+    String early = "\"rope_theta\": 100.0";
+    write(config("llama", "").replace(early, parameters.formatted("default", "")));
+    assertClose(expected(frequencies(), 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+    double[] linear = frequencies();
+    for (int i = 0; i < linear.length; i++) {
+      linear[i] /= 4;
+    }
+    write(config("llama", "").replace(early, parameters.formatted("linear", ", \"factor\": 4.0")));
+    assertClose(expected(linear, 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
   void dynamicScalingFollowsTheLengthBeyondTheTrainedOne() {
     network(false, false, true);
     String scaling =

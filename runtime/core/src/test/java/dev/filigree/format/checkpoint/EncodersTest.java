@@ -1,5 +1,6 @@
 package dev.filigree.format.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -31,6 +32,7 @@ class EncodersTest {
   @TempDir private Path folder;
   private final Reference reference = new Reference();
   private final Samples samples = new Samples(3);
+  private boolean fromTensorFlow;
 
   private void matrix(String module, int out, int in, boolean bias) {
     float[] weights = samples.normal(out * in);
@@ -48,6 +50,14 @@ class EncodersTest {
     reference.put(module + ".bias", samples.normal(HIDDEN));
   }
 
+  /** As checkpoints that were converted from TensorFlow call the parameters of a norm. */
+  private String inFile(String name) {
+    return fromTensorFlow
+        ? name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            .replace("LayerNorm.bias", "LayerNorm.beta")
+        : name;
+  }
+
   private float[] run(String config, Map<String, long[]> inputs) {
     CheckpointFolder checkpoint = new CheckpointFolder(folder).config(config);
     reference
@@ -60,7 +70,7 @@ class EncodersTest {
                       || name.contains("layer_norm");
               int rows = vector ? 1 : rows(name, values.length);
               if (vector) {
-                checkpoint.floats(name, values, values.length);
+                checkpoint.floats(inFile(name), values, values.length);
               } else {
                 checkpoint.floats(name, values, rows, values.length / rows);
               }
@@ -197,6 +207,19 @@ class EncodersTest {
             reference.rows("bert.embeddings.position_embeddings", HIDDEN, 0, 1, 2, 3, 4, 5));
     x = reference.layerNormalization(x, "bert.embeddings.LayerNorm", EPSILON);
     assertClose(bert("bert.", x, BERT, EncodersTest::masked), found, 4);
+  }
+
+  @Test
+  void bertThatWasConvertedFromTensorFlow() {
+    embeddings("bert.", 2);
+    bertLayer("bert.encoder.layer.0.");
+    bertLayer("bert.encoder.layer.1.");
+    String config = config("bert", ", \"type_vocab_size\": 2, \"hidden_act\": \"gelu\"");
+    Map<String, long[]> inputs =
+        Map.of("input_ids", IDS, "attention_mask", MASK, "token_type_ids", new long[IDS.length]);
+    float[] expected = run(config, inputs);
+    fromTensorFlow = true;
+    assertArrayEquals(expected, run(config, inputs));
   }
 
   @Test

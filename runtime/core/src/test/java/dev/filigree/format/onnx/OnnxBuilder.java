@@ -89,6 +89,12 @@ final class OnnxBuilder {
     return this;
   }
 
+  /** Any field of the model. */
+  OnnxBuilder modelField(int field, ProtoWriter message) {
+    model.message(field, message);
+    return this;
+  }
+
   /** A TensorProto without data. */
   static ProtoWriter tensor(String name, long type, long... dims) {
     ProtoWriter tensor = new ProtoWriter();

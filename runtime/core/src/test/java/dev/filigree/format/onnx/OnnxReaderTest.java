@@ -78,7 +78,7 @@ final class OnnxReaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
+  @ValueSource(ints = {7, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23, 24, 28})
   void everyOperatorSetInTheRangeIsRead(int opset) {
     Graph graph = read(start(opset).node("Softmax", "y", "x"));
     assertEquals(opset, graph.opset());
@@ -90,10 +90,10 @@ final class OnnxReaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {0, 19, 1000, -1})
+  @ValueSource(longs = {0, 29, 1000, -1})
   void otherOperatorSetsAreRefusedWithTheRange(long opset) {
     assertRefused(
-        UnsupportedException.class, start(opset).node("Neg", "y", "x"), SOURCE, "from 1 to 18");
+        UnsupportedException.class, start(opset).node("Neg", "y", "x"), SOURCE, "from 1 to 28");
   }
 
   @Test
@@ -107,7 +107,7 @@ final class OnnxReaderTest {
     assertRefused(
         UnsupportedException.class,
         none.input("x", DType.F32, 1).output("y", DType.F32, 1).node("Neg", "y", "x"),
-        "from 1 to 18");
+        "from 1 to 28");
   }
 
   @Test
@@ -313,5 +313,49 @@ final class OnnxReaderTest {
           () -> OnnxReader.read(SOURCE, MemorySegment.ofArray(part), OnnxReader.complete(SOURCE)),
           () -> part.length + " bytes");
     }
+  }
+
+  @Test
+  void fourBitIntegersAreReadWhereTheyAreDequantised() {
+    ProtoWriter codes = OnnxBuilder.tensor("w", 22, 3).bytes(9, new byte[] {0x7f, 0x08});
+    ProtoWriter scale = OnnxBuilder.raw("s", DType.F32, new byte[] {0, 0, 0, 0x40});
+    OnnxBuilder builder =
+        new OnnxBuilder(21)
+            .input("x", DType.F32, 3)
+            .output("y", DType.F32, 3)
+            .initializer(codes)
+            .initializer(scale);
+    builder.node("DequantizeLinear", "d", "w", "s").node("Add", "y", "x", "d");
+    Tensor x = Tensor.of(new float[] {100, 100, 100}, 3);
+    float[] y = new Interpreter(read(builder)).run(Map.of("x", x)).get("y").toFloats();
+    assertArrayEquals(new float[] {98, 114, 84}, y);
+    ProtoWriter again = OnnxBuilder.tensor("w", 22, 3).bytes(9, new byte[] {0x7f, 0x08});
+    OnnxBuilder added =
+        new OnnxBuilder(21)
+            .input("x", DType.I8, 3)
+            .output("y", DType.I8, 3)
+            .initializer(again)
+            .node("Add", "y", "x", "w");
+    assertRefused(UnsupportedException.class, added, "'y*' (Add)", "'w' of four-bit integers");
+  }
+
+  @Test
+  void functionsThatCallThemselvesAreRefused() {
+    ProtoWriter call =
+        new ProtoWriter().text(1, "a").text(2, "b").text(4, "again").text(7, "local");
+    ProtoWriter function =
+        new ProtoWriter().text(1, "again").text(4, "a").text(5, "b").message(7, call);
+    function.text(10, "local");
+    ProtoWriter node =
+        new ProtoWriter().text(1, "x").text(2, "y").text(4, "again").text(7, "local");
+    OnnxBuilder builder = start(18).node(node).modelField(25, function);
+    assertRefused(FormatException.class, builder, "functions within functions");
+  }
+
+  @Test
+  void aModelOfClassicalOperatorsAloneSaysSo() {
+    OnnxBuilder trees = new OnnxBuilder().opset("ai.onnx.ml", 3).input("x", DType.F32, 3);
+    trees.output("y", DType.F32, 3).node("Scaler", "y", "x");
+    assertRefused(UnsupportedException.class, trees, "trees and scalers of ai.onnx.ml");
   }
 }

@@ -117,7 +117,7 @@ final class TensorReaderTest {
     "8, string",
     "14, complex64",
     "17, float8e4m3fn",
-    "22, int4",
+    "23, float4e2m1",
     "0, element type 0",
     "99, element type 99"
   })

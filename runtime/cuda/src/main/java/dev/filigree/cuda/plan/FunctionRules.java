@@ -40,7 +40,9 @@ final class FunctionRules {
   }
 
   private boolean unary(Node node) {
-    Optional<UnaryOperation> operation = UnaryOperation.of(node.type());
+    // ONNX's own Gelu is left where it is approximated by a tanh
+    Optional<UnaryOperation> operation =
+        UnaryOperation.of(node.type()).filter(found -> !node.is("Gelu"));
     if (operation.isEmpty() || !planner.type(node.output()).dtype().isFloating()) {
       return false;
     }

@@ -60,7 +60,8 @@ final class OperatorRules {
     }
     return switch (node.type()) {
       case Linear.TYPE -> linear.plan(node);
-      case dev.filigree.kernel.fused.Attention.TYPE -> attention(node);
+      case dev.filigree.kernel.fused.Attention.TYPE ->
+          node.domain().equals(Node.FUSED) && attention(node);
       case Embedding.TYPE -> rows.embedding(node);
       case "LayerNormalization" -> rows.layerNormalization(node);
       case "Cast" -> functions.cast(node);

@@ -1,0 +1,89 @@
+package dev.filigree.graph.pass;
+
+import dev.filigree.UnsupportedException;
+import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Writes the operators that ONNX Runtime's optimiser and quantiser put into files in terms of
+ * ONNX's own, so that all later passes and kernels serve them. What it does not know stays, and is
+ * refused later with its name.
+ */
+final class LowerVendorOperators implements Pass {
+  private static final String VENDOR = "com.microsoft";
+
+  /** How the operator of a node is written otherwise. */
+  @FunctionalInterface
+  interface Rule {
+    /**
+     * Adds the nodes.
+     *
+     * @throws UnsupportedException for a form that cannot be written so
+     */
+    void apply(Node node, Lowered lowered, Map<String, Constant> constants);
+  }
+
+  /** The rules; most models need none of them and then do not load their classes. */
+  private static final class Rules {
+    static final Map<String, Rule> ALL = new HashMap<>();
+
+    static {
+      ALL.putAll(VendorLayers.RULES);
+      ALL.putAll(VendorQuantized.RULES);
+      ALL.put("MatMulNBits", VendorBlocks::matMul);
+    }
+  }
+
+  @Override
+  public Graph apply(Graph graph) {
+    if (graph.nodes().stream().noneMatch(LowerVendorOperators::concerns)) {
+      return graph;
+    }
+    Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
+    List<Node> nodes = new ArrayList<>();
+    for (Node node : graph.nodes()) {
+      Node inner = node.bodies().isEmpty() ? node : withBodies(node);
+      Rule rule = rule(inner);
+      if (rule == null) {
+        nodes.add(inner);
+      } else {
+        Lowered lowered = new Lowered(inner, constants);
+        rule.apply(inner, lowered, constants);
+        nodes.addAll(lowered.nodes());
+      }
+    }
+    return graph.with(nodes, constants);
+  }
+
+  /** Whether a node is the vendor's, or may hold some in its graphs. */
+  private static boolean concerns(Node node) {
+    return isVendors(node) || !node.bodies().isEmpty();
+  }
+
+  private static boolean isVendors(Node node) {
+    // ONNX Runtime has the one without a domain of its own in ONNX's
+    return node.domain().equals(VENDOR) || node.is("SimplifiedLayerNormalization");
+  }
+
+  private static Rule rule(Node node) {
+    return isVendors(node) ? Rules.ALL.get(node.type()) : null;
+  }
+
+  private Node withBodies(Node node) {
+    Map<String, Attribute> attributes = new HashMap<>(node.attributes());
+    attributes.replaceAll(
+        (name, value) ->
+            value instanceof Attribute.Body(Graph body, int captures)
+                ? new Attribute.Body(apply(body), captures)
+                : value);
+    return new Node(
+        node.name(), node.domain(), node.type(), node.inputs(), node.outputs(), attributes);
+  }
+}

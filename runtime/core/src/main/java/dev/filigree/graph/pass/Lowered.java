@@ -1,0 +1,96 @@
+package dev.filigree.graph.pass;
+
+import dev.filigree.Tensor;
+import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Node;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What one node becomes: nodes that compute the same, and constants they need. */
+final class Lowered {
+  private final Node node;
+  private final Map<String, Constant> constants;
+  private final List<Node> made = new ArrayList<>();
+  private int count;
+
+  /**
+   * @param constants of the graph; new ones are added
+   */
+  Lowered(Node node, Map<String, Constant> constants) {
+    this.node = node;
+    this.constants = constants;
+  }
+
+  List<Node> nodes() {
+    return made;
+  }
+
+  /** Name of an input of the lowered node; empty if it is absent. */
+  String in(int i) {
+    return node.input(i).orElse("");
+  }
+
+  boolean has(int i) {
+    return node.input(i).isPresent();
+  }
+
+  /** Adds a node and names what it makes. */
+  String add(String type, Map<String, Attribute> attributes, String... inputs) {
+    return add(type, attributes, List.of(inputs), fresh());
+  }
+
+  /** Adds a node without attributes and names what it makes. */
+  String add(String type, String... inputs) {
+    return add(type, Map.of(), inputs);
+  }
+
+  /** Adds a node whose result has a name. */
+  String add(String type, Map<String, Attribute> attributes, List<String> inputs, String output) {
+    return addAll(type, attributes, inputs, List.of(output)).getFirst();
+  }
+
+  /** Adds a node with several results. */
+  List<String> addAll(
+      String type, Map<String, Attribute> attributes, List<String> inputs, List<String> outputs) {
+    String name = made.isEmpty() ? node.name() : node.name() + "/" + made.size();
+    made.add(new Node(name, Node.ONNX, type, inputs, outputs, attributes));
+    return outputs;
+  }
+
+  /** Adds the node that makes the first output of the lowered one. */
+  void into(String type, Map<String, Attribute> attributes, String... inputs) {
+    add(type, attributes, List.of(inputs), node.output());
+  }
+
+  /** A constant under a name of its own. */
+  String constant(Constant constant) {
+    String name = fresh();
+    constants.put(name, constant);
+    return name;
+  }
+
+  /** A constant tensor under a name of its own. */
+  String constant(Tensor tensor) {
+    return constant(new Constant.Plain(tensor));
+  }
+
+  /** Some of the node's attributes, those it has. */
+  Map<String, Attribute> attributes(String... names) {
+    Map<String, Attribute> some = new HashMap<>();
+    for (String name : names) {
+      Attribute value = node.attributes().get(name);
+      if (value != null) {
+        some.put(name, value);
+      }
+    }
+    return some;
+  }
+
+  /** A name that no file has given: it has a character that comes with no exporter. */
+  String fresh() {
+    return node.output() + "\u00b7" + count++;
+  }
+}

@@ -1,0 +1,130 @@
+package dev.filigree.graph.pass;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Node;
+import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+
+/**
+ * MatMulNBits, the form in which ONNX files hold weights of a few bits, with a scale for each block
+ * of a row:
+ *
+ * <pre>
+ *   codes   u8 [out, blocks, block * bits / 8], the first value of a byte in its low bits
+ *   scales  f32 or f16 [out * blocks]
+ *   zeros   u8 [out * ceil(blocks * bits / 8)], packed like the codes; 2^(bits-1) where absent
+ * </pre>
+ *
+ * That is the bit stream of {@link PackedIntegers} where rows are whole blocks: it stays where it
+ * is mapped, and only the zero points are unpacked.
+ */
+final class VendorBlocks {
+  private static final int GROUP_INDEX = 4;
+  private static final int BIAS = 5;
+
+  private VendorBlocks() {}
+
+  static void matMul(Node node, Lowered to, Map<String, Constant> constants) {
+    int bits = Math.toIntExact(node.intAttribute("bits", 4));
+    int rows = extent(node, "N");
+    int columns = extent(node, "K");
+    int block = extent(node, "block_size");
+    if (bits != 2 && bits != 4 && bits != 8 || (long) block * bits % Integer.SIZE != 0) {
+      throw node.unsupported(
+          "has weights of " + bits + " bits in blocks of " + block,
+          "use 2, 4 or 8 bits, 16 or more");
+    }
+    if (to.has(GROUP_INDEX)) {
+      throw node.unsupported("orders its weights by g_idx", "export it without act order");
+    }
+    int blocks = Math.ceilDiv(columns, block);
+    Tensor codes = constant(node, 1, constants);
+    Tensor scales = constant(node, 2, constants);
+    long expected = (long) rows * blocks * block * bits / Byte.SIZE;
+    if (codes.dtype() != DType.U8 || codes.bytes() != expected) {
+      throw node.problem(
+          "has the codes " + codes,
+          "give u8 of " + expected + " bytes for its N, K and block_size");
+    }
+    if (!scales.dtype().isFloating() || scales.elements() != (long) rows * blocks) {
+      throw node.problem("has the scales " + scales, "give one for each of " + blocks + " blocks");
+    }
+    PackedIntegers values =
+        new PackedIntegers(
+            bits,
+            columns,
+            block,
+            words(codes, rows, columns, bits),
+            scales.dtype(),
+            scales.data(),
+            to.has(3)
+                ? zeros(node, constant(node, 3, constants), rows, blocks, bits)
+                : PackedIntegers.NONE,
+            PackedIntegers.NONE);
+    Packed weights = new Packed(rows, columns, values);
+    weights.validate(node.name());
+    String name = to.constant(new Constant.Compressed(weights, true));
+    if (to.has(BIAS)) {
+      to.into("Add", Map.of(), to.add("MatMul", to.in(0), name), to.in(BIAS));
+    } else {
+      to.into("MatMul", Map.of(), to.in(0), name);
+    }
+  }
+
+  private static int extent(Node node, String attribute) {
+    long value = node.intAttribute(attribute, 0);
+    if (value < 1 || value > Integer.MAX_VALUE) {
+      throw node.problem("has " + attribute + " " + value, "export it again");
+    }
+    return (int) value;
+  }
+
+  private static Tensor constant(Node node, int input, Map<String, Constant> constants) {
+    String name = node.input(input).orElse("");
+    if (!(constants.get(name) instanceof Constant.Plain(Tensor tensor))) {
+      throw node.unsupported("computes its weights '" + name + "'", "make them initializers");
+    }
+    return tensor;
+  }
+
+  /** The rows without the last block's padding, where they have any. */
+  private static MemorySegment words(Tensor codes, int rows, int columns, int bits) {
+    long from = codes.bytes() / rows;
+    long into = (long) PackedIntegers.wordsPerRow(columns, bits) * Integer.BYTES;
+    if (from == into && (long) columns * bits % Integer.SIZE == 0) {
+      return codes.data();
+    }
+    MemorySegment packed = Tensor.zeros(DType.U8, Shape.of(rows * into)).data();
+    long whole = (long) columns * bits / Byte.SIZE;
+    int rest = (int) ((long) columns * bits % Byte.SIZE);
+    for (long row = 0; row < rows; row++) {
+      MemorySegment.copy(codes.data(), row * from, packed, row * into, whole);
+      if (rest > 0) {
+        int last = codes.data().get(DType.BYTE, row * from + whole) & (1 << rest) - 1;
+        packed.set(DType.BYTE, row * into + whole, (byte) last);
+      }
+    }
+    return packed;
+  }
+
+  private static MemorySegment zeros(Node node, Tensor zeros, int rows, int blocks, int bits) {
+    long perRow = Math.ceilDiv((long) blocks * bits, (long) Byte.SIZE);
+    if (zeros.dtype() != DType.U8 || zeros.elements() != rows * perRow) {
+      throw node.unsupported("has the zero points " + zeros, "give packed u8 ones");
+    }
+    byte[] unpacked = new byte[Math.multiplyExact(rows, blocks)];
+    for (int row = 0; row < rows; row++) {
+      for (int i = 0; i < blocks; i++) {
+        long bit = (long) i * bits;
+        int cell = (int) zeros.getLong(row * perRow + bit / Byte.SIZE);
+        unpacked[row * blocks + i] = (byte) (cell >>> bit % Byte.SIZE & (1 << bits) - 1);
+      }
+    }
+    return MemorySegment.ofArray(unpacked);
+  }
+}

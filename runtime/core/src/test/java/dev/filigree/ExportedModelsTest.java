@@ -1,0 +1,73 @@
+package dev.filigree;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.format.onnx.OnnxFiles;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Small models in the forms that exporters, optimisers and quantisers write, each with inputs and
+ * what ONNX Runtime 1.30 made of them. {@code make-cases.py} beside them writes them.
+ */
+final class ExportedModelsTest {
+  /** Kinds of differences there are between two runtimes that sum in different orders. */
+  private static final double TOLERANCE = 1e-4;
+
+  /** Where ONNX Runtime rounds on its way, so that a code may be the next one. */
+  private static final Set<String> ROUNDED_ON_THE_WAY =
+      Set.of("qlinearaveragepool", "qlinearsoftmax");
+
+  static List<Path> cases() throws IOException, URISyntaxException {
+    Path folder = Path.of(ExportedModelsTest.class.getResource("exported").toURI());
+    try (Stream<Path> cases = Files.list(folder)) {
+      return cases.filter(Files::isDirectory).sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aModelGivesWhatOnnxRuntimeGives(Path folder) {
+    try (Arena arena = Arena.ofConfined();
+        Model model = Model.open(folder.resolve("model.onnx"));
+        Session session = model.session(SessionOptions.defaults())) {
+      Map<String, Tensor> inputs = new LinkedHashMap<>();
+      for (int i = 0; i < model.inputs().size(); i++) {
+        Path file = folder.resolve("input_" + i + ".pb");
+        inputs.put(model.inputs().get(i).name(), OnnxFiles.tensor(file, arena));
+      }
+      Map<String, Tensor> outputs = session.run(inputs);
+      for (int i = 0; i < model.outputs().size(); i++) {
+        Tensor expected = OnnxFiles.tensor(folder.resolve("output_" + i + ".pb"), arena);
+        Tensor actual = outputs.get(model.outputs().get(i).name());
+        assertEquals(expected.toString(), actual.toString());
+        assertNear(folder.getFileName().toString(), expected, actual);
+      }
+    }
+  }
+
+  private static void assertNear(String name, Tensor expected, Tensor actual) {
+    double largest = 0;
+    double difference = 0;
+    for (long i = 0; i < expected.elements(); i++) {
+      largest = Math.max(largest, Math.abs(expected.getDouble(i)));
+      difference = Math.max(difference, Math.abs(expected.getDouble(i) - actual.getDouble(i)));
+    }
+    double allowed = expected.dtype().isFloating() ? TOLERANCE * largest : 0;
+    assertTrue(
+        difference <= (ROUNDED_ON_THE_WAY.contains(name) ? 1 : allowed),
+        name + " differs by " + difference + " where values go up to " + largest);
+    assertTrue(largest > 0, name + " expects something");
+  }
+}

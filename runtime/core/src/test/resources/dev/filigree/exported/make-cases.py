@@ -1,0 +1,129 @@
+"""Makes the folders beside it: models as exporters and optimisers write them, with the outputs of
+ONNX Runtime. Run by hand in this folder, with onnx 1.23 and onnxruntime 1.30."""
+import os
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto as T, helper as h, numpy_helper as nh
+
+
+def write(path, array, name):
+    with open(path, "wb") as file:
+        file.write(nh.from_array(np.asarray(array), name).SerializeToString())
+
+
+def case(folder, feeds):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    session = ort.InferenceSession(folder + "/model.onnx", options, providers=["CPUExecutionProvider"])
+    for i, given in enumerate(session.get_inputs()):
+        write(f"{folder}/input_{i}.pb", feeds[given.name], given.name)
+    for i, (made, value) in enumerate(zip(session.get_outputs(), session.run(None, feeds))):
+        write(f"{folder}/output_{i}.pb", value, made.name)
+
+
+rng=np.random.default_rng(11)
+f=lambda *s: rng.standard_normal(s).astype(np.float32)
+def model(nodes, ins, outs, inits=(), opset=17, extra=(), functions=(), ir=10):
+    g=h.make_graph(nodes,'g',ins,outs,[nh.from_array(v,k) if isinstance(v,np.ndarray) else v for k,v in dict(inits).items()])
+    return h.make_model(g,opset_imports=[h.make_opsetid('',opset)]+[h.make_opsetid(d,v) for d,v in extra],functions=list(functions),ir_version=ir)
+V=lambda n,t,s: h.make_tensor_value_info(n,t,s)
+N=h.make_node
+def save(name, m, feeds, **external):
+    folder = name.lower().replace("_", "-")
+    os.makedirs(folder, exist_ok=True)
+    onnx.save(m, folder + "/model.onnx", **external)
+    case(folder, feeds)
+
+
+MS=[('com.microsoft',1)]
+x=f(2,5,16)
+X=[V('x',T.FLOAT,['b','s',16])]
+# 1 functions, nested, with attribute reference and default
+fn1=h.make_function('local','scaled',['a'],['r'],[h.make_node('Constant',[],['k'],name='c'),N('Mul',['a','k'],['r'])],[h.make_opsetid('',18)],['value'])
+fn1.node[0].attribute.append(onnx.AttributeProto(name='value_float',type=onnx.AttributeProto.FLOAT,ref_attr_name='value'))
+fn2=h.make_function('local','gate',['a','b'],['r','a2'],[N('scaled',['a'],['t'],domain='local',value=2.0),N('Sigmoid',['t'],['u']),N('Mul',['u','b'],['r']),N('Identity',['a'],['a2'])],[h.make_opsetid('',18),h.make_opsetid('local',1)])
+save('functions',model([N('gate',['x','x'],['y','z'],domain='local'),N('gate',['y','z'],['w',''],domain='local')],X,[V('w',T.FLOAT,None)],opset=18,extra=[('local',1)],functions=[fn1,fn2]),dict(x=x))
+# If inside a function capturing an input
+th=h.make_graph([N('Mul',['a','a'],['t1'])],'t',[],[V('t1',T.FLOAT,None)]); el=h.make_graph([N('Neg',['a'],['e1'])],'e',[],[V('e1',T.FLOAT,None)])
+fn3=h.make_function('local','cond',['a','c'],['r'],[N('If',['c'],['r'],then_branch=th,else_branch=el)],[h.make_opsetid('',18)])
+save('function_if',model([N('cond',['x','c'],['y'],domain='local')],X+[V('c',T.BOOL,[])],[V('y',T.FLOAT,None)],opset=18,extra=[('local',1)],functions=[fn3]),dict(x=x,c=np.array(True)))
+# vendor ops
+g,b=f(16),f(16)
+save('gelu_ms',model([N('Gelu',['x'],['y'],domain='com.microsoft')],X,[V('y',T.FLOAT,None)],extra=MS),dict(x=x))
+save('biasgelu',model([N('BiasGelu',['x','b'],['y'],domain='com.microsoft')],X,[V('y',T.FLOAT,None)],dict(b=b),extra=MS),dict(x=x))
+save('fastgelu',model([N('FastGelu',['x','b'],['y'],domain='com.microsoft')],X,[V('y',T.FLOAT,None)],dict(b=b),extra=MS),dict(x=x))
+save('quickgelu',model([N('QuickGelu',['x'],['y'],domain='com.microsoft')],X,[V('y',T.FLOAT,None)],extra=MS),dict(x=x))
+save('skipln',model([N('SkipLayerNormalization',['x','x2','g','b','c'],['y','','','s'],domain='com.microsoft',epsilon=1e-5)],X+[V('x2',T.FLOAT,['b','s',16])],[V('y',T.FLOAT,None),V('s',T.FLOAT,None)],dict(g=g,b=b,c=f(16)),extra=MS),dict(x=x,x2=f(2,5,16)))
+save('skiprms',model([N('SkipSimplifiedLayerNormalization',['x','x2','g'],['y','','','s'],domain='com.microsoft',epsilon=1e-5)],X+[V('x2',T.FLOAT,['b','s',16])],[V('y',T.FLOAT,None),V('s',T.FLOAT,None)],dict(g=g),extra=MS),dict(x=x,x2=f(2,5,16)))
+save('rms_ort',model([N('SimplifiedLayerNormalization',['x','g'],['y'],axis=-1,epsilon=1e-5)],X,[V('y',T.FLOAT,None)],dict(g=g)),dict(x=x))
+save('fusedmatmul',model([N('FusedMatMul',['x','x2'],['y'],domain='com.microsoft',alpha=.25,transB=1)],X+[V('x2',T.FLOAT,['b','s',16])],[V('y',T.FLOAT,None)],extra=MS),dict(x=x,x2=f(2,5,16)))
+save('fusedmatmul_a',model([N('FusedMatMul',['x','x2'],['y'],domain='com.microsoft',transA=1)],X+[V('x2',T.FLOAT,['b','s',16])],[V('y',T.FLOAT,None)],extra=MS),dict(x=x,x2=f(2,5,16)))
+for act,par in (('Relu',None),('LeakyRelu',[.2]),('Clip',[0.,.6]),('HardSigmoid',[.2,.5])):
+    kw=dict(activation=act); 
+    if par: kw['activation_params']=par
+    save('fusedconv_'+act,model([N('FusedConv',['i','w','b'],['y'],domain='com.microsoft',pads=[1,1,1,1],**kw)],[V('i',T.FLOAT,[1,3,9,7])],[V('y',T.FLOAT,None)],dict(w=f(8,3,3,3),b=f(8)),extra=MS),dict(i=f(1,3,9,7)))
+# attention, masks
+mask=np.array([[1,1,1,0,0],[1,1,1,1,1]],np.int32)
+for nm,mk in (('mask',['m']),('nomask',[])):
+  save('attention_'+nm,model([N('Attention',['x','w','b']+mk,['y'],domain='com.microsoft',num_heads=4)],X+([V('m',T.INT32,['b','s'])] if mk else []),[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48)),extra=MS),dict(x=x,m=mask) if mk else dict(x=x))
+save('attention_causal',model([N('Attention',['x','w','b'],['y'],domain='com.microsoft',num_heads=4,unidirectional=1)],X,[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48)),extra=MS),dict(x=x))
+save('mha',model([N('MultiHeadAttention',['x','k','v','b','m'],['y'],domain='com.microsoft',num_heads=2)],X+[V('k',T.FLOAT,['b','s',16]),V('v',T.FLOAT,['b','s',16]),V('m',T.INT32,['b','s'])],[V('y',T.FLOAT,None)],dict(b=f(48)),extra=MS),dict(x=x,k=f(2,5,16),v=f(2,5,16),m=mask))
+ids=rng.integers(0,30,(2,5)).astype(np.int32)
+save('embedln',model([N('EmbedLayerNormalization',['i','s','we','pe','se','g','b','m'],['y','mi'],domain='com.microsoft',epsilon=1e-12)],[V('i',T.INT32,['b','s']),V('s',T.INT32,['b','s']),V('m',T.INT32,['b','s'])],[V('y',T.FLOAT,None)],dict(we=f(30,16),pe=f(12,16),se=f(2,16),g=g,b=b),extra=MS,opset=11),dict(i=ids,s=(ids%2).astype(np.int32),m=mask))
+save('rotary_ms',model([N('RotaryEmbedding',['x','p','c','s'],['y'],domain='com.microsoft',num_heads=2)],X+[V('p',T.INT64,['b','s'])],[V('y',T.FLOAT,None)],dict(c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,p=np.array([[0,1,2,3,4],[2,3,4,5,6]],np.int64)))
+# MatMulNBits
+for bits,K,Nn,bs,zp in ((4,64,24,32,True),(4,72,9,16,False),(4,40,6,32,True),(8,64,8,32,True)):
+    nb=-(-K//bs)
+    B=rng.integers(0,256,(Nn,nb,bs*bits//8)).astype(np.uint8)
+    inits=dict(B=B,S=np.abs(f(Nn*nb))*.1)
+    ins=['a','B','S']
+    if zp:
+        inits['Z']=rng.integers(0,256,Nn*(-(-nb*bits//8))).astype(np.uint8); ins.append('Z')
+    save(f'nbits_{bits}_{K}_{bs}',model([N('MatMulNBits',ins,['y'],domain='com.microsoft',K=K,N=Nn,bits=bits,block_size=bs)],[V('a',T.FLOAT,['b',3,K])],[V('y',T.FLOAT,None)],inits,extra=MS),dict(a=f(2,3,K)))
+# int4 DequantizeLinear
+w4=h.make_tensor('w',T.INT4,[32,12],rng.integers(-8,8,32*12).tolist())
+save('dq_int4',model([N('DequantizeLinear',['w','sc'],['wf'],axis=1),N('MatMul',['a','wf'],['y'])],[V('a',T.FLOAT,[3,32])],[V('y',T.FLOAT,None)],{'w':w4,'sc':np.abs(f(12))},opset=21),dict(a=f(3,32)))
+w4=h.make_tensor('w',T.UINT4,[33,11],rng.integers(0,16,33*11).tolist()); z4=h.make_tensor('z',T.UINT4,[3,11],rng.integers(0,16,33).tolist())
+save('dq_uint4_block',model([N('DequantizeLinear',['w','sc','z'],['wf'],axis=0,block_size=16),N('MatMul',['a','wf'],['y'])],[V('a',T.FLOAT,[3,33])],[V('y',T.FLOAT,None)],{'w':w4,'z':z4,'sc':np.abs(f(3,11))},opset=21),dict(a=f(3,33)))
+# QLinear vendor
+q=lambda *s: rng.integers(0,255,s).astype(np.uint8)
+sc=lambda v: np.array(v,np.float32)
+z=lambda v: np.array(v,np.uint8)
+I=dict(s1=sc(.02),z1=z(120),s2=sc(.03),z2=z(100),s3=sc(.05),z3=z(128))
+Q=[V('a',T.UINT8,[2,3,6,6])]
+for op in ('QLinearAdd','QLinearMul'):
+    save(op,model([N(op,['a','s1','z1','b','s2','z2','s3','z3'],['y'],domain='com.microsoft')],Q+[V('b',T.UINT8,[2,3,6,6])],[V('y',T.UINT8,None)],I,extra=MS),dict(a=q(2,3,6,6),b=q(2,3,6,6)))
+for op,kw in (('QLinearSigmoid',{}),('QLinearLeakyRelu',dict(alpha=.1)),('QLinearGlobalAveragePool',{}),('QLinearAveragePool',dict(kernel_shape=[2,2],strides=[2,2])),('QLinearSoftmax',dict(axis=-1,opset=13))):
+    save(op,model([N(op,['a','s1','z1','s2','z2'],['y'],domain='com.microsoft',**kw)],Q,[V('y',T.UINT8,None)],I,extra=MS),dict(a=q(2,3,6,6)))
+save('QLinearConcat',model([N('QLinearConcat',['s3','z3','a','s1','z1','b','s2','z2'],['y'],domain='com.microsoft',axis=1)],Q+[V('b',T.UINT8,[2,3,6,6])],[V('y',T.UINT8,None)],I,extra=MS),dict(a=q(2,3,6,6),b=q(2,3,6,6)))
+save('QGemm',model([N('QGemm',['a','s1','z1','w','s2','z2','c','s3','z3'],['y'],domain='com.microsoft',transB=1)],[V('a',T.UINT8,[4,16])],[V('y',T.UINT8,None)],dict(I,w=q(7,16),c=rng.integers(-500,500,7).astype(np.int32)),extra=MS),dict(a=q(4,16)))
+save('DynQMatMul',model([N('DynamicQuantizeMatMul',['x','w','s2','z2','b2'],['y'],domain='com.microsoft')],X,[V('y',T.FLOAT,None)],dict(I,w=q(16,9),b2=f(9)),extra=MS),dict(x=x))
+save('MatMulIntegerToFloat',model([N('MatMulIntegerToFloat',['a','w','s1','s2','z1','z2'],['y'],domain='com.microsoft')],[V('a',T.UINT8,[4,16])],[V('y',T.FLOAT,None)],dict(I,w=q(16,9)),extra=MS),dict(a=q(4,16)))
+# QDQ per-channel conv + relu, int8, opset 13 and 21
+for ops in (13,21):
+  save(f'qdq_conv_{ops}',model([N('QuantizeLinear',['i','s1','z1'],['q']),N('DequantizeLinear',['q','s1','z1'],['d']),N('DequantizeLinear',['w','ws','wz'],['wd'],axis=0),N('DequantizeLinear',['b','bs'],['bd'],axis=0),N('Conv',['d','wd','bd'],['c'],pads=[1,1,1,1]),N('Relu',['c'],['r']),N('QuantizeLinear',['r','s2','z0'],['rq']),N('DequantizeLinear',['rq','s2','z0'],['y'])],[V('i',T.FLOAT,['n',4,9,9])],[V('y',T.FLOAT,None)],dict(I,z0=z(0),w=rng.integers(-127,127,(6,4,3,3)).astype(np.int8),ws=np.abs(f(6))*.01,wz=np.zeros(6,np.int8),b=rng.integers(-900,900,6).astype(np.int32),bs=np.abs(f(6))*.001),opset=ops),dict(i=f(2,4,9,9)))
+# opset 19..22 resize, pad, avgpool dilation, reduce
+save('resize19',model([N('Resize',['i','','','sz'],['y'],mode='linear',antialias=1,keep_aspect_ratio_policy='not_larger',axes=[2,3])],[V('i',T.FLOAT,[1,2,9,7])],[V('y',T.FLOAT,None)],dict(sz=np.array([5,5],np.int64)),opset=19),dict(i=f(1,2,9,7)))
+save('pad_wrap19',model([N('Pad',['i','p'],['y'],mode='wrap')],[V('i',T.FLOAT,[1,2,5,4])],[V('y',T.FLOAT,None)],dict(p=np.array([0,0,2,1,0,0,1,2],np.int64)),opset=19),dict(i=f(1,2,5,4)))
+save('avgpool_dil19',model([N('AveragePool',['i'],['y'],kernel_shape=[3,3],dilations=[2,2],pads=[1,1,1,1],ceil_mode=1,strides=[2,2],count_include_pad=1)],[V('i',T.FLOAT,[1,2,11,12])],[V('y',T.FLOAT,None)],opset=19),dict(i=f(1,2,11,12)))
+save('gn21',model([N('GroupNormalization',['i','g','b'],['y'],num_groups=2)],[V('i',T.FLOAT,[2,6,5,4])],[V('y',T.FLOAT,None)],dict(g=f(6),b=f(6)),opset=21),dict(i=f(2,6,5,4)))
+save('gelu20',model([N('Gelu',['x'],['y'],approximate='tanh')],X,[V('y',T.FLOAT,None)],opset=20),dict(x=x))
+# tf2onnx NHWC
+save('nhwc',model([N('Transpose',['i'],['t'],perm=[0,3,1,2]),N('Conv',['t','w'],['c'],auto_pad='SAME_UPPER',strides=[2,2]),N('Transpose',['c'],['u'],perm=[0,2,3,1]),N('Add',['u','b'],['v']),N('Relu',['v'],['r']),N('Transpose',['r'],['r2'],perm=[0,3,1,2]),N('MaxPool',['r2'],['p'],kernel_shape=[2,2],strides=[2,2],auto_pad='SAME_UPPER'),N('Transpose',['p'],['p2'],perm=[0,2,3,1]),N('ReduceMean',['p2'],['y'],axes=[1,2],keepdims=0)],[V('i',T.FLOAT,['n',13,11,3])],[V('y',T.FLOAT,None)],dict(w=f(8,3,3,3),b=f(8)),opset=13),dict(i=f(2,13,11,3)))
+# opset 7/8 BN, Upsample, Reshape
+save('opset7',model([N('BatchNormalization',['i','g','b','m','v'],['n']),N('Upsample',['n'],['u'],mode='nearest',scales=[1.,1.,2.,2.]),N('GlobalAveragePool',['u'],['p']),N('Reshape',['p','sh'],['r']),N('Gemm',['r','w','bb'],['y'],transB=1)],[V('i',T.FLOAT,[2,6,5,4])],[V('y',T.FLOAT,None)],dict(g=f(6),b=f(6),m=f(6),v=np.abs(f(6)),sh=np.array([0,-1],np.int64),w=f(3,6),bb=f(3)),opset=7,ir=3),dict(i=f(2,6,5,4)))
+# f16 model, bf16 cast
+save('f16',model([N('MatMul',['a','w'],['m']),N('Add',['m','b'],['s']),N('Gelu',['s'],['y'])],[V('a',T.FLOAT16,['n',16])],[V('y',T.FLOAT16,None)],dict(w=f(16,8).astype(np.float16),b=f(8).astype(np.float16)),opset=20),dict(a=f(3,16).astype(np.float16)))
+# external data
+save('external',model([N('MatMul',['a','w'],['y'])],[V('a',T.FLOAT,['n',64])],[V('y',T.FLOAT,None)],dict(w=f(64,32)),opset=18),dict(a=f(3,64)),save_as_external_data=True,all_tensors_to_one_file=True,location='ext.data',size_threshold=10)
+# attention 23 with cache, GQA, causal
+save('attn23',model([N('Attention',['q','k','v','','pk','pv'],['y','nk','nv'],is_causal=1,q_num_heads=4,kv_num_heads=2)],[V('q',T.FLOAT,[1,3,32]),V('k',T.FLOAT,[1,3,16]),V('v',T.FLOAT,[1,3,16]),V('pk',T.FLOAT,[1,2,4,8]),V('pv',T.FLOAT,[1,2,4,8])],[V('y',T.FLOAT,None),V('nk',T.FLOAT,None),V('nv',T.FLOAT,None)],opset=24),dict(q=f(1,3,32),k=f(1,3,16),v=f(1,3,16),pk=f(1,2,4,8),pv=f(1,2,4,8)))
+# sequences inside: split + at, construct + concat
+save('split_seq',model([N('SplitToSequence',['x','two'],['s'],axis=2),N('SequenceAt',['s','i0'],['a']),N('SequenceAt',['s','i1'],['b']),N('SequenceLength',['s'],['n']),N('Mul',['a','b'],['y'])],X,[V('y',T.FLOAT,None),V('n',T.INT64,None)],dict(two=np.array(8,np.int64),i0=np.array(0,np.int64),i1=np.array(-1,np.int64))),dict(x=x))
+save('concat_seq',model([N('SequenceConstruct',['x','x2'],['s']),N('ConcatFromSequence',['s'],['y'],axis=1),N('ConcatFromSequence',['s'],['z'],axis=0,new_axis=1)],X+[V('x2',T.FLOAT,['b','s',16])],[V('y',T.FLOAT,None),V('z',T.FLOAT,None)]),dict(x=x,x2=f(2,5,16)))
+body=h.make_graph([N('Gather',['x','it'],['row'],axis=1),N('Identity',['c'],['c2']),N('SequenceInsert',['sin','row'],['sout'])],'body',[V('it',T.INT64,[]),V('c',T.BOOL,[]),h.make_tensor_sequence_value_info('sin',T.FLOAT,None)],[V('c2',T.BOOL,[]),h.make_tensor_sequence_value_info('sout',T.FLOAT,None)])
+save('loop_seq',model([N('SequenceEmpty',[],['s0']),N('Loop',['n','','s0'],['s'],body=body),N('ConcatFromSequence',['s'],['y'],axis=1,new_axis=1)],X+[V('n',T.INT64,[])],[V('y',T.FLOAT,None)]),dict(x=x,n=np.array(3,np.int64)))
+# nonzero, unique, scatternd dynamic
+save('dyn',model([N('Greater',['x','zero'],['g']),N('NonZero',['g'],['nz']),N('Transpose',['nz'],['t']),N('GatherND',['x','t'],['v']),N('ReduceSum',['v'],['y'],keepdims=0)],X,[V('y',T.FLOAT,None),V('v',T.FLOAT,None)],dict(zero=np.array(0,np.float32))),dict(x=x))

@@ -1,0 +1,1 @@
+ByJ6Tvh\Zetˆs€qKˆ^epef[qS<Vfrf¢pnrL„uNlIdQpƒ|{znwvtKb\<’

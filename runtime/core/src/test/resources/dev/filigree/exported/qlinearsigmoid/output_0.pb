@@ -1,0 +1,1 @@
+ByJØpoyhsqhvwhgg}iylkj}wrkpkx‚tnw€}~€|iƒu}lkƒk‚ƒoƒƒ‚l€~hslg{{mlƒggh‚gmgkƒuƒ|q}ƒ€lqgƒq~€jƒ~o~i|lonq‚w}rzohƒi~‚hƒ|gvn‚~{jr}hzwjl‚‚‚l~yvƒ|jhzpt‚g‚jƒzij{lgj{m‚€g||oxl‚‚ij|qig{jw‚tgƒvi‚whugg‚€p€u‚h‚|ih‚s~kuƒ

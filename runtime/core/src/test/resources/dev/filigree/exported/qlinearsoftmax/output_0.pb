@@ -1,0 +1,1 @@
+ByJØnhesfegffjdxddtheppftfeeddseqhvedpedefdxdnhlpdmdmefvgdxefmdemedewfyigeeeikiehneffef|jegeydeogtefkdedgzjedfzfdfpejogneegsphieeofgeedgfitkesddehqledngonffiqelfeqdmkoneheuljdfeeiuggifodrejeovefemeegmmeedk{emhdnjhgejyef
