@@ -106,17 +106,30 @@ final class HostedModel {
     }
   }
 
+  /**
+   * Each part is closed whatever becomes of the others: a device that is gone refuses even that.
+   */
   private void close() {
-    batcher.close();
-    session.close();
     try {
+      batcher.close();
+      close("the session", session);
       if (companion != null) {
-        companion.close();
+        close("what belongs to it", companion);
       }
-    } catch (Exception failed) {
-      LOG.log(System.Logger.Level.WARNING, "what belongs to " + model.path() + " stays", failed);
+      close("the file", model);
+    } finally {
+      whenClosed.accept(this);
     }
-    model.close();
-    whenClosed.accept(this);
+  }
+
+  private void close(String what, AutoCloseable part) {
+    try {
+      part.close();
+    } catch (Exception failed) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          what + " of " + name + " version " + version + " (" + path + ") could not be closed",
+          failed);
+    }
   }
 }

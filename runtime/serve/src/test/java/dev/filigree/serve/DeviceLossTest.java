@@ -193,4 +193,15 @@ class DeviceLossTest {
     assertTrue(System.nanoTime() - start < 20_000_000_000L, "the server waited for the device");
     assertTrue(server.host().models().isEmpty());
   }
+
+  @Test
+  @SimulatedGpu(checks = false, failOnFindings = false)
+  void aModelThatIsGivenUpWhileItsDeviceIsGoneEndsAllTheSame(SimulatedDevice device) {
+    serve(LossPolicy.CPU);
+    device.inject("lost=1");
+    // no run has met the loss: closing the session is the first that does, and fails
+    server.host().unload("twice");
+    server.close();
+    assertTrue(server.host().models().isEmpty());
+  }
 }
