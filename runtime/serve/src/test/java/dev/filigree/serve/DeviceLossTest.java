@@ -196,12 +196,14 @@ class DeviceLossTest {
 
   @Test
   @SimulatedGpu(checks = false, failOnFindings = false)
-  void aModelThatIsGivenUpWhileItsDeviceIsGoneEndsAllTheSame(SimulatedDevice device) {
+  void aModelThatIsGivenUpWhileItsDeviceIsGoneEndsAllTheSame(SimulatedDevice device)
+      throws Exception {
     serve(LossPolicy.CPU);
     device.inject("lost=1");
     // no run has met the loss: closing the session is the first that does, and fails
     server.host().unload("twice");
     server.close();
     assertTrue(server.host().models().isEmpty());
+    assertEquals(0, Leaks.now().mapped(), "the model's file is still mapped");
   }
 }
