@@ -87,8 +87,12 @@ public final class Decoder implements AutoCloseable {
   public synchronized void close() {
     if (!closed) {
       closed = true;
-      runner.close();
-      model.release();
+      // the file is let go of also if a device that is gone refuses to end its context
+      try {
+        runner.close();
+      } finally {
+        model.release();
+      }
     }
   }
 }

@@ -4,7 +4,8 @@ import java.util.Objects;
 
 /**
  * A request that was not run although nothing is wrong with it: too many were waiting, its deadline
- * passed, or the server is closing. The message says which; the same request may succeed later.
+ * passed, the device failed, or the server is closing. The message says which; the same request may
+ * succeed later.
  */
 public final class RejectedException extends FiligreeException {
   private static final long serialVersionUID = 1;
@@ -20,7 +21,9 @@ public final class RejectedException extends FiligreeException {
     /** The memory that was set aside does not suffice: free some first. */
     MEMORY,
     /** What it was sent to is closing or closed: send it elsewhere. */
-    CLOSED
+    CLOSED,
+    /** The device failed, and what it held is being loaded again: try again a little later. */
+    LOST
   }
 
   public RejectedException(Kind kind, String problem, String remedy) {

@@ -240,12 +240,23 @@ public final class Session implements AutoCloseable {
         }
       }
     }
-    if (first) {
-      runner.close();
-      model.release();
+    try {
+      if (first) {
+        closeRunner();
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+  }
+
+  /** The file is let go of also if a device that is gone refuses to end its context. */
+  private void closeRunner() {
+    try {
+      runner.close();
+    } finally {
+      model.release();
     }
   }
 }

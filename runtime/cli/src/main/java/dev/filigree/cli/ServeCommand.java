@@ -7,6 +7,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.serve.ModelServer;
 import dev.filigree.serve.ServerOptions;
 import dev.filigree.serving.BatchOptions;
+import dev.filigree.serving.LossPolicy;
 import dev.filigree.serving.ModelHost;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -177,6 +178,16 @@ final class ServeCommand implements Callable<Integer> {
   private Long memory;
 
   @Option(
+      names = "--on-device-loss",
+      paramLabel = "A",
+      defaultValue = "cpu",
+      description = {
+        "What a model does whose GPU failed and does not take it again:",
+        "cpu: serve from there; wait: answer 503 and try on (default: cpu)."
+      })
+  private LossPolicy policy;
+
+  @Option(
       names = "--allow-reload",
       description = "Let POST /v2/repository/models/NAME/load read a file anew.")
   private boolean reload;
@@ -192,7 +203,7 @@ final class ServeCommand implements Callable<Integer> {
     SessionOptions session = runtime.options().withShapes(SHAPES);
     BatchOptions batching = batching();
     Map<String, String> sources = sources();
-    try (ModelServer server = new ModelServer(options, session, batching, memory())) {
+    try (ModelServer server = new ModelServer(options, session, batching, memory(), policy)) {
       try (ProgressBars progress = new ProgressBars()) {
         for (Map.Entry<String, String> source : sources.entrySet()) {
           Path file = Models.file(source.getValue(), progress);

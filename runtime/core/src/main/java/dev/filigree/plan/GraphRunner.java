@@ -89,9 +89,11 @@ public final class GraphRunner implements Runner {
       }
     }
     Workspace workspace = shapes.take(workspaces);
+    pool.begin();
     try {
       plan.run(workspace, pool, graph.inputs(), inputs, outputs);
     } finally {
+      pool.end();
       shapes.give(workspace);
       plans.freeIdle();
     }

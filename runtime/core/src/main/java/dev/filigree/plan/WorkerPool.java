@@ -45,6 +45,10 @@ public final class WorkerPool implements AutoCloseable {
   private final AtomicLong ticket = new AtomicLong();
 
   private final AtomicInteger done = new AtomicInteger();
+
+  /** Runs that were begun and have not ended. */
+  private final AtomicInteger runs = new AtomicInteger();
+
   private final AtomicReference<Throwable> failure = new AtomicReference<>();
   private volatile Body body;
   private volatile int items;
@@ -77,6 +81,16 @@ public final class WorkerPool implements AutoCloseable {
     return threads.length + 1;
   }
 
+  /** Notes that a run begins, which is many calls of {@link #forEach} by one thread. */
+  public void begin() {
+    runs.incrementAndGet();
+  }
+
+  /** Notes that it has ended. */
+  public void end() {
+    runs.decrementAndGet();
+  }
+
   /**
    * Does every item and returns when all are done. What an item throws is thrown here, once the
    * others have ended.
@@ -84,7 +98,7 @@ public final class WorkerPool implements AutoCloseable {
    * @param count number of items
    */
   public void forEach(int count, Body work) {
-    if (count <= 1 || threads.length == 0 || !owner.tryLock()) {
+    if (count <= 1 || runs.get() >= size() || threads.length == 0 || !owner.tryLock()) {
       for (int item = 0; item < count; item++) {
         work.run(item, 0);
       }

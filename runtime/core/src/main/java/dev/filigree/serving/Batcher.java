@@ -1,5 +1,7 @@
 package dev.filigree.serving;
 
+import dev.filigree.DeviceException;
+import dev.filigree.FormatException;
 import dev.filigree.InputException;
 import dev.filigree.RejectedException;
 import dev.filigree.RejectedException.Kind;
@@ -14,6 +16,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 
 /**
  * Runs the requests of many callers together. One run goes on at a time; what arrives meanwhile
@@ -29,6 +32,7 @@ public final class Batcher implements AutoCloseable {
   private final Session session;
   private final BatchOptions options;
   private final BatchLayout layout;
+  private final Consumer<DeviceException> whenLost;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private final BatchQueue queue;
@@ -50,10 +54,15 @@ public final class Batcher implements AutoCloseable {
   private long abandoned;
   private long failed;
 
-  private Batcher(Session session, BatchOptions options, BatchLayout layout) {
+  private Batcher(
+      Session session,
+      BatchOptions options,
+      BatchLayout layout,
+      Consumer<DeviceException> whenLost) {
     this.session = session;
     this.options = options;
     this.layout = layout;
+    this.whenLost = whenLost;
     this.queue = new BatchQueue(options);
   }
 
@@ -63,7 +72,17 @@ public final class Batcher implements AutoCloseable {
    * @throws dev.filigree.UnsupportedException if the model has no variable first axis
    */
   public static Batcher over(Session session, BatchOptions options) {
-    return new Batcher(session, options, BatchLayout.of(session.model(), options));
+    return over(session, options, lost -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param whenLost hears of each run that ended because the session's device is gone, before its
+   *     requests do
+   */
+  static Batcher over(Session session, BatchOptions options, Consumer<DeviceException> whenLost) {
+    return new Batcher(session, options, BatchLayout.of(session.model(), options), whenLost);
   }
 
   /**
@@ -71,8 +90,13 @@ public final class Batcher implements AutoCloseable {
    * alone and as it is.
    */
   public static Batcher oneByOne(Session session, BatchOptions options) {
+    return oneByOne(session, options, lost -> {});
+  }
+
+  static Batcher oneByOne(
+      Session session, BatchOptions options, Consumer<DeviceException> whenLost) {
     BatchOptions single = options.withMaxBatch(1);
-    return new Batcher(session, single, BatchLayout.oneByOne(session.model(), single));
+    return new Batcher(session, single, BatchLayout.oneByOne(session.model(), single), whenLost);
   }
 
   /**
@@ -110,18 +134,23 @@ public final class Batcher implements AutoCloseable {
    * begun out of the queue.
    *
    * @param deadline time from now after which nobody wants the outputs any more; the future then
-   *     fails with a {@link RejectedException}
+   *     fails with a {@link RejectedException}. What has no time left does not run.
    * @return the outputs, or the exceptions {@link #run} throws
    * @throws InputException if an input is missing, unknown or does not fit
    * @throws RejectedException if too many requests wait or the batcher was closed
    */
   public CompletableFuture<Map<String, Tensor>> submit(
       Map<String, Tensor> inputs, Duration deadline) {
+    if (!deadline.isPositive()) {
+      session.check(inputs);
+      countRejected();
+      return CompletableFuture.failedFuture(late(deadline));
+    }
     CompletableFuture<Map<String, Tensor>> result = submit(inputs);
     // the timer ends with the request: were it left to run out, it would hold on to the outputs
     CompletableFuture<Void> timer = new CompletableFuture<>();
     timer
-        .orTimeout(Math.max(0, deadline.toNanos()), TimeUnit.NANOSECONDS)
+        .orTimeout(deadline.toNanos(), TimeUnit.NANOSECONDS)
         .exceptionally(
             timeout -> {
               result.completeExceptionally(late(deadline));
@@ -129,6 +158,15 @@ public final class Batcher implements AutoCloseable {
             });
     result.whenComplete((outputs, failure) -> timer.complete(null));
     return result;
+  }
+
+  private void countRejected() {
+    lock.lock();
+    try {
+      rejected++;
+    } finally {
+      lock.unlock();
+    }
   }
 
   private RejectedException late(Duration deadline) {
@@ -324,9 +362,30 @@ public final class Batcher implements AutoCloseable {
       } else {
         batch.forEach(request -> run(List.of(request)));
       }
+    } catch (DeviceException failed) {
+      try {
+        if (failed.kind() == DeviceException.Kind.LOST) {
+          whenLost.accept(failed);
+        }
+      } finally {
+        fail(batch, failed);
+      }
+    } catch (InternalError fault) {
+      fail(batch, unreadable(fault));
     } catch (Throwable cause) {
       fail(batch, cause);
     }
+  }
+
+  /** The JVM's answer to a page of a mapped file that is not there any more. */
+  private Throwable unreadable(InternalError fault) {
+    if (fault.getMessage() == null || !fault.getMessage().contains("unsafe memory access")) {
+      return fault;
+    }
+    return new FormatException(
+        session.model().path() + " cannot be read any more: it was cut short, or its disk failed",
+        "put the file back and load the model again; replace files by renaming, not in place",
+        fault);
   }
 
   private void fail(List<BatchRequest> batch, Throwable cause) {

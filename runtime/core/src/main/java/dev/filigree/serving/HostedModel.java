@@ -1,8 +1,11 @@
 package dev.filigree.serving;
 
+import dev.filigree.DeviceException;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.UnsupportedException;
+import java.nio.file.Path;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
@@ -12,6 +15,12 @@ import java.util.function.Consumer;
 final class HostedModel {
   private static final System.Logger LOG = System.getLogger("dev.filigree");
 
+  final String name;
+
+  /** What was asked for, to be read again if the device is lost. */
+  final Path path;
+
+  final ModelHost.Preparation preparation;
   final Model model;
   final Session session;
   final Batcher batcher;
@@ -23,6 +32,15 @@ final class HostedModel {
   /** Set before it is served. */
   int version = 1;
 
+  /** Why it does not serve as was asked for, or empty; set before it is served. */
+  String note = "";
+
+  /** How often in a row the device was lost before this version; set before it is served. */
+  int losses;
+
+  /** {@link System#nanoTime} when it was opened. */
+  final long opened = System.nanoTime();
+
   private final Consumer<HostedModel> whenClosed;
   private int leases = 1;
   private boolean retired;
@@ -32,26 +50,33 @@ final class HostedModel {
    *
    * @param model becomes its to close once this has succeeded
    * @param whenClosed hears when all is closed
+   * @param whenLost hears when the session's device is gone; more than once
    */
   HostedModel(
       String name,
+      Path path,
+      ModelHost.Preparation preparation,
       Model model,
       Session session,
       BatchOptions batching,
-      Consumer<HostedModel> whenClosed) {
+      Consumer<HostedModel> whenClosed,
+      BiConsumer<HostedModel, DeviceException> whenLost) {
+    this.name = name;
+    this.path = path;
+    this.preparation = preparation;
     this.model = model;
     this.session = session;
     this.whenClosed = whenClosed;
     Batcher chosen;
     try {
-      chosen = Batcher.over(session, batching);
+      chosen = Batcher.over(session, batching, lost -> whenLost.accept(this, lost));
     } catch (UnsupportedException alone) {
       LOG.log(
           System.Logger.Level.INFO,
           "requests to {0} run one at a time: {1}",
           name,
           alone.problem());
-      chosen = Batcher.oneByOne(session, batching);
+      chosen = Batcher.oneByOne(session, batching, lost -> whenLost.accept(this, lost));
     }
     this.batcher = chosen;
     this.batched = chosen.isBatching();
@@ -81,17 +106,30 @@ final class HostedModel {
     }
   }
 
+  /**
+   * Each part is closed whatever becomes of the others: a device that is gone refuses even that.
+   */
   private void close() {
-    batcher.close();
-    session.close();
     try {
+      batcher.close();
+      close("the session", session);
       if (companion != null) {
-        companion.close();
+        close("what belongs to it", companion);
       }
-    } catch (Exception failed) {
-      LOG.log(System.Logger.Level.WARNING, "what belongs to " + model.path() + " stays", failed);
+      close("the file", model);
+    } finally {
+      whenClosed.accept(this);
     }
-    model.close();
-    whenClosed.accept(this);
+  }
+
+  private void close(String what, AutoCloseable part) {
+    try {
+      part.close();
+    } catch (Exception failed) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          what + " of " + name + " version " + version + " (" + path + ") could not be closed",
+          failed);
+    }
   }
 }

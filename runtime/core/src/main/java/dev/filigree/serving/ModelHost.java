@@ -1,5 +1,7 @@
 package dev.filigree.serving;
 
+import dev.filigree.Device;
+import dev.filigree.DeviceException;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Progress;
@@ -10,21 +12,23 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.LongSupplier;
 
 /**
  * Models by name, each with its session and batcher, in bounded memory. A model can be replaced
  * while it serves: the new version is opened and warmed up first, then takes over, and the old one
  * is closed when its last request is done. Models that cannot run requests together run them one at
  * a time. Thread-safe.
+ *
+ * <p>A model whose device fails is loaded again by itself, as {@link LossPolicy} has it: requests
+ * in flight fail with the {@link DeviceException}, later ones are refused with {@link
+ * RejectedException.Kind#LOST} until it is back.
  *
  * <p>What is bounded are weights, as they lie in the file and laid out for kernels, those of
  * versions that still finish requests among them. Activations have their own bound in each session
@@ -36,11 +40,17 @@ public final class ModelHost implements AutoCloseable {
 
   private final SessionOptions session;
   private final BatchOptions batching;
-  private final long maxBytes;
+  private final WeightBudget budget;
+  private final LossPolicy policy;
   private final Map<String, HostedModel> models = new TreeMap<>();
 
-  /** Bytes of every model that is open, served or not. */
-  private final Map<Model, LongSupplier> held = new IdentityHashMap<>();
+  /** Models whose device failed and that are being loaded again; none of them is in the other. */
+  private final Map<String, Recovery> lost = new TreeMap<>();
+
+  private final Map<String, Integer> losses = new HashMap<>();
+
+  /** Threads that bring models back. */
+  private int recovering;
 
   private final Set<HostedModel> open = new HashSet<>();
   private boolean closed;
@@ -53,12 +63,26 @@ public final class ModelHost implements AutoCloseable {
    * @param maxBytes bytes that the weights of all models may take, as they are and laid out
    */
   public ModelHost(SessionOptions session, BatchOptions batching, long maxBytes) {
-    this.session = session;
-    this.batching = batching;
-    this.maxBytes = maxBytes;
+    this(session, batching, maxBytes, LossPolicy.CPU);
   }
 
-  /** What is done with a model before it serves. */
+  /**
+   * A host without models.
+   *
+   * @param session options of every model's session
+   * @param batching options of every model's batcher
+   * @param maxBytes bytes that the weights of all models may take, as they are and laid out
+   * @param policy for models whose device failed
+   */
+  public ModelHost(
+      SessionOptions session, BatchOptions batching, long maxBytes, LossPolicy policy) {
+    this.session = session;
+    this.batching = batching;
+    this.budget = new WeightBudget(maxBytes);
+    this.policy = policy;
+  }
+
+  /** What is done with a model before it serves; again when it is loaded anew after a loss. */
   @FunctionalInterface
   public interface Preparation {
     /** Inputs to warm up with, one after the other; may be none. */
@@ -84,6 +108,9 @@ public final class ModelHost implements AutoCloseable {
    * @param batched whether requests run together
    * @param bytes its weights take
    * @param activationBytes kept ready between runs
+   * @param ready false while it is being loaded again because its device failed
+   * @param note why it is not ready, or not on the device that was asked for; else empty
+   * @param losses how often its device failed since the host was made
    * @param statistics of its batcher
    */
   public record Served(
@@ -95,6 +122,9 @@ public final class ModelHost implements AutoCloseable {
       boolean batched,
       long bytes,
       long activationBytes,
+      boolean ready,
+      String note,
+      int losses,
       BatchStatistics statistics) {}
 
   /**
@@ -106,38 +136,56 @@ public final class ModelHost implements AutoCloseable {
    * @throws dev.filigree.FiligreeException if the model cannot be opened; likewise
    */
   public int load(String name, Path path, Preparation preparation) {
+    HostedModel hosted = prepared(name, path, preparation, session);
+    replace(hosted, swap(hosted));
+    return hosted.version;
+  }
+
+  /** Opens a version and warms it up; it serves nothing yet. */
+  private HostedModel prepared(
+      String name, Path path, Preparation preparation, SessionOptions options) {
     checkOpen();
     Model model = Model.open(path);
     HostedModel hosted = null;
     try {
-      reserve(name, model, model::weightBytes);
-      hosted = open(name, model);
+      budget.reserve(name, model, model::weightBytes);
+      hosted = open(name, path, preparation, model, options);
       hosted.companion = preparation.companion(model);
       for (Map<String, Tensor> inputs : preparation.warmUp(model)) {
         hosted.session.warmUp(inputs, Progress.NONE);
       }
-      reserve(name, model, hosted::bytes);
+      budget.reserve(name, model, hosted::bytes);
+      return hosted;
     } catch (RuntimeException | Error failed) {
       if (hosted == null) {
-        free(model);
+        budget.free(model);
         model.close();
       } else {
         hosted.retire();
       }
       throw failed;
     }
-    HostedModel old = swap(name, hosted);
-    LOG.log(System.Logger.Level.INFO, "serving {0} version {1}: {2}", name, hosted.version, path);
+  }
+
+  private static void replace(HostedModel hosted, HostedModel old) {
+    LOG.log(
+        System.Logger.Level.INFO,
+        "serving {0} version {1}: {2}",
+        hosted.name,
+        hosted.version,
+        hosted.path);
     if (old != null) {
       old.retire();
     }
-    return hosted.version;
   }
 
-  private HostedModel open(String name, Model model) {
-    Session opened = model.session(session);
+  private HostedModel open(
+      String name, Path path, Preparation preparation, Model model, SessionOptions options) {
+    Session opened = model.session(options);
     try {
-      HostedModel hosted = new HostedModel(name, model, opened, batching, this::closed);
+      HostedModel hosted =
+          new HostedModel(
+              name, path, preparation, model, opened, batching, this::closed, this::lost);
       synchronized (this) {
         open.add(hosted);
       }
@@ -148,48 +196,126 @@ public final class ModelHost implements AutoCloseable {
     }
   }
 
-  /** Notes what a model takes, beside all others. */
-  private synchronized void reserve(String name, Model model, LongSupplier bytes) {
-    held.remove(model);
-    long taken = held.values().stream().mapToLong(LongSupplier::getAsLong).sum();
-    long wanted = bytes.getAsLong();
-    // noted even if it is too much: it is there until it is closed
-    held.put(model, bytes);
-    if (wanted > maxBytes - taken) {
-      throw new RejectedException(
-          Kind.MEMORY,
-          "model '"
-              + name
-              + "' takes "
-              + wanted
-              + " bytes, but of "
-              + maxBytes
-              + " only "
-              + Math.max(0, maxBytes - taken)
-              + " are free",
-          "unload another model, wait until replaced versions have finished their requests,"
-              + " compress it, or allow more memory");
-    }
-  }
-
-  private synchronized void free(Model model) {
-    held.remove(model);
-  }
-
   private synchronized void closed(HostedModel hosted) {
-    held.remove(hosted.model);
+    budget.free(hosted.model);
     open.remove(hosted);
     notifyAll();
   }
 
-  private synchronized HostedModel swap(String name, HostedModel hosted) {
+  /** Lets a version serve; the one that did is the caller's to retire. */
+  private synchronized HostedModel swap(HostedModel hosted) {
     if (closed) {
       hosted.retire();
     }
     checkOpen();
-    HostedModel old = models.put(name, hosted);
-    hosted.version = old == null ? 1 : old.version + 1;
+    Recovery overtaken = lost.remove(hosted.name);
+    HostedModel old = models.put(hosted.name, hosted);
+    HostedModel before = overtaken == null ? old : overtaken.lost();
+    hosted.version = before == null ? 1 : before.version + 1;
+    notifyAll();
     return old;
+  }
+
+  /** The device of a version failed: it serves no more, and is brought back. */
+  private void lost(HostedModel hosted, DeviceException cause) {
+    Recovery recovery = new Recovery(this, policy, hosted, cause);
+    synchronized (this) {
+      // a version that was replaced has nothing to come back for
+      if (closed || models.get(hosted.name) != hosted) {
+        return;
+      }
+      models.remove(hosted.name);
+      lost.put(hosted.name, recovery);
+      losses.merge(hosted.name, 1, Integer::sum);
+      recovering++;
+    }
+    LOG.log(
+        System.Logger.Level.WARNING,
+        "the device of {0} version {1} failed, the model is loaded again: {2}",
+        hosted.name,
+        hosted.version,
+        cause.problem());
+    hosted.retire();
+    Thread.ofVirtual()
+        .name("filigree-recovery")
+        .start(
+            () -> {
+              try {
+                recovery.run();
+              } finally {
+                recovered();
+              }
+            });
+  }
+
+  private synchronized void recovered() {
+    recovering--;
+    notifyAll();
+  }
+
+  /** Whether a model is still lost and not loaded or unloaded by somebody else. */
+  synchronized boolean isWanted(Recovery recovery) {
+    return !closed && lost.get(recovery.lost().name) == recovery;
+  }
+
+  /** Waits; false if meanwhile nobody wants the model back. */
+  synchronized boolean pause(Recovery recovery, long millis) {
+    long end = System.nanoTime() + millis * 1_000_000;
+    long left = millis;
+    while (left > 0 && isWanted(recovery)) {
+      try {
+        wait(left);
+      } catch (InterruptedException interrupt) {
+        // nobody interrupts this thread; if somebody does, it need not wait
+        break;
+      }
+      left = (end - System.nanoTime()) / 1_000_000;
+    }
+    return isWanted(recovery);
+  }
+
+  /** Waits until a version is closed, for some time. */
+  synchronized void awaitClosed(HostedModel hosted, long millis) {
+    long end = System.nanoTime() + millis * 1_000_000;
+    long left = millis;
+    while (left > 0 && open.contains(hosted)) {
+      try {
+        wait(left);
+      } catch (InterruptedException interrupt) {
+        return;
+      }
+      left = (end - System.nanoTime()) / 1_000_000;
+    }
+  }
+
+  /**
+   * Loads a lost model on a device and lets it serve, unless nobody wants it any more.
+   *
+   * @param losses in a row
+   */
+  void recover(Recovery recovery, Device device, int losses) {
+    HostedModel old = recovery.lost();
+    boolean same = device.equals(old.session.device());
+    SessionOptions options = session.withDevice(device);
+    // kernels are named after their device: another has none of those names
+    HostedModel hosted =
+        prepared(old.name, old.path, old.preparation, same ? options : options.withKernels(""));
+    hosted.losses = losses;
+    if (!same) {
+      hosted.note =
+          "on the cpu until it is loaded again, because "
+              + old.session.device()
+              + " failed: "
+              + recovery.reason();
+    }
+    synchronized (this) {
+      if (!isWanted(recovery)) {
+        hosted.retire();
+        return;
+      }
+      swap(hosted);
+    }
+    replace(hosted, null);
   }
 
   private synchronized void checkOpen() {
@@ -208,48 +334,64 @@ public final class ModelHost implements AutoCloseable {
     HostedModel hosted;
     synchronized (this) {
       hosted = models.remove(name);
-      if (hosted == null) {
+      if (hosted == null && lost.remove(name) == null) {
         throw unknown(name);
       }
+      notifyAll();
     }
-    hosted.retire();
+    if (hosted != null) {
+      hosted.retire();
+    }
   }
 
-  /** The models that are served, by name. */
+  /** The models that are served, by name, those that are being loaded again among them. */
   public synchronized List<Served> models() {
-    List<Served> served = new ArrayList<>();
+    Map<String, Served> served = new TreeMap<>();
     models.forEach(
         (name, hosted) ->
-            served.add(
-                new Served(
-                    name,
-                    hosted.model.path(),
-                    hosted.version,
-                    hosted.session.device().toString(),
-                    hosted.session.kernels(),
-                    hosted.batched,
-                    hosted.bytes(),
-                    hosted.session.idleBytes(),
-                    hosted.batcher.statistics())));
-    return served;
+            served.put(
+                name,
+                served(hosted, hosted.bytes(), hosted.session.idleBytes(), true, hosted.note)));
+    lost.forEach(
+        (name, recovery) ->
+            served.put(name, served(recovery.lost(), 0, 0, false, recovery.reason())));
+    return List.copyOf(served.values());
   }
 
-  /** Whether a model of a name is served. */
+  private Served served(
+      HostedModel hosted, long bytes, long activationBytes, boolean ready, String note) {
+    return new Served(
+        hosted.name,
+        hosted.path,
+        hosted.version,
+        hosted.session.device().toString(),
+        hosted.session.kernels(),
+        hosted.batched,
+        bytes,
+        activationBytes,
+        ready,
+        note,
+        losses.getOrDefault(hosted.name, 0),
+        hosted.batcher.statistics());
+  }
+
+  /** Whether a model of a name is served, or is being loaded again. */
   public synchronized boolean has(String name) {
-    return models.containsKey(name);
+    return models.containsKey(name) || lost.containsKey(name);
   }
 
   /**
    * The version that serves a name now, to be closed by the caller.
    *
    * @throws InputException if no model of that name is served
-   * @throws RejectedException if the host was closed
+   * @throws RejectedException if its device failed and it is being loaded again, or the host was
+   *     closed
    */
   public synchronized ModelLease lease(String name) {
     checkOpen();
     HostedModel hosted = models.get(name);
     if (hosted == null) {
-      throw unknown(name);
+      throw lost.containsKey(name) ? lost(lost.get(name)) : unknown(name);
     }
     hosted.lease();
     return new ModelLease(hosted);
@@ -278,6 +420,16 @@ public final class ModelHost implements AutoCloseable {
     }
   }
 
+  private static RejectedException lost(Recovery recovery) {
+    return new RejectedException(
+        Kind.LOST,
+        "model '"
+            + recovery.lost().name
+            + "' is being loaded again because its device failed: "
+            + recovery.reason(),
+        "try again in a moment");
+  }
+
   private InputException unknown(String name) {
     return new InputException("no model '" + name + "' is served", "use one of " + models.keySet());
   }
@@ -290,6 +442,8 @@ public final class ModelHost implements AutoCloseable {
       closed = true;
       all = List.copyOf(models.values());
       models.clear();
+      lost.clear();
+      notifyAll();
     }
     all.forEach(HostedModel::retire);
     awaitClosed();
@@ -297,7 +451,7 @@ public final class ModelHost implements AutoCloseable {
 
   private synchronized void awaitClosed() {
     boolean interrupted = false;
-    while (!open.isEmpty()) {
+    while (!open.isEmpty() || recovering > 0) {
       try {
         wait();
       } catch (InterruptedException interrupt) {

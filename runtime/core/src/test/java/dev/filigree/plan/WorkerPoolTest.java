@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -76,6 +77,35 @@ class WorkerPoolTest {
         caller.join();
       }
       assertEquals(8 * 200 * 15, done.get());
+    }
+  }
+
+  @Test
+  void asManyRunsAsThreadsEachWorkAloneUntilOneEnds() {
+    try (WorkerPool pool = new WorkerPool(2, "test")) {
+      pool.begin();
+      pool.begin();
+      for (int job = 0; job < 200; job++) {
+        pool.forEach(
+            8,
+            (item, worker) -> {
+              assertEquals(0, worker);
+              assertFalse(Thread.currentThread().getName().contains("-worker-"));
+            });
+      }
+      pool.end();
+      AtomicInteger byOthers = new AtomicInteger();
+      // the other thread takes an item sooner or later, since each lasts
+      for (int job = 0; job < 1000 && byOthers.get() == 0; job++) {
+        pool.forEach(
+            8,
+            (item, worker) -> {
+              byOthers.addAndGet(worker);
+              LockSupport.parkNanos(1_000_000);
+            });
+      }
+      assertTrue(byOthers.get() > 0);
+      pool.end();
     }
   }
 

@@ -93,7 +93,10 @@ record EmbeddingRequest(String model, List<String> texts, boolean base64, long d
     }
 
     EmbeddingRequest request() {
-      if (model == null || texts == null || texts.isEmpty()) {
+      if (texts != null && texts.isEmpty()) {
+        throw HttpFailure.bad("input is an empty list; send at least one text");
+      }
+      if (model == null || texts == null) {
         throw HttpFailure.bad(
             (model == null ? "model" : "input") + " is missing; send model and input");
       }

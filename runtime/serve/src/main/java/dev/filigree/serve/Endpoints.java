@@ -1,9 +1,10 @@
 package dev.filigree.serve;
 
+import dev.filigree.RejectedException;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.ValueInfo;
-import dev.filigree.serving.ModelHost;
+import dev.filigree.serving.ModelHost.Served;
 import dev.filigree.serving.ModelLease;
 import dev.filigree.text.SentenceModel;
 import java.time.Duration;
@@ -120,11 +121,25 @@ final class Endpoints {
     }
     // one batch after the other: a long list takes turns with what others send
     return sentences.embed(
-        texts, inputs -> lease.run(inputs, left(arrived, deadline)), dev.filigree.Progress.NONE);
+        texts, inputs -> run(lease, inputs, arrived, deadline), dev.filigree.Progress.NONE);
   }
 
-  private static Duration left(long arrived, Duration deadline) {
-    return deadline.minusNanos(System.nanoTime() - arrived);
+  /** Runs what is left of a request in what is left of its time. */
+  private static Map<String, Tensor> run(
+      ModelLease lease, Map<String, Tensor> inputs, long arrived, Duration deadline) {
+    try {
+      return lease.run(inputs, deadline.minusNanos(System.nanoTime() - arrived));
+    } catch (RejectedException late) {
+      if (late.kind() != RejectedException.Kind.LATE) {
+        throw late;
+      }
+      // the time it was given, of which this run had only the rest
+      throw new HttpFailure(
+          504,
+          "the request was not done within "
+              + deadline.toNanos() / 1000 / 1e3
+              + " ms; allow more time, or send less at once");
+    }
   }
 
   private Reply openInference(Request request, List<String> path, long arrived) {
@@ -149,9 +164,14 @@ final class Endpoints {
     String what = path.size() == 3 ? path.get(2) : "";
     return switch (what) {
       case "live" -> get(request, Reply.json(flag("live", true)));
-      case "ready" -> get(request, Reply.json(draining ? 503 : 200, flag("ready", !draining)));
+      case "ready" -> get(request, ready(models.host().models().stream().allMatch(Served::ready)));
       default -> throw notFound();
     };
+  }
+
+  private Reply ready(boolean models) {
+    boolean ready = models && !draining;
+    return Reply.json(ready ? 200 : 503, flag("ready", ready));
   }
 
   private static ObjectNode flag(String name, boolean value) {
@@ -173,7 +193,7 @@ final class Endpoints {
       only(path, what.isEmpty() ? next : next + 1, null);
       return switch (what) {
         case "" -> get(request, metadata(path.get(2), lease));
-        case "ready" -> get(request, Reply.json(draining ? 503 : 200, flag("ready", !draining)));
+        case "ready" -> get(request, ready(true));
         case "infer" -> post(request, body -> infer(request, body, path.get(2), lease, arrived));
         default -> throw notFound();
       };
@@ -244,7 +264,7 @@ final class Endpoints {
             ? Map.of(
                 TextTensor.OUTPUT,
                 stacked(embed(name, lease, infer.texts(), arrived, deadline).vectors()))
-            : lease.run(infer.inputs(), left(arrived, deadline));
+            : run(lease, infer.inputs(), arrived, deadline);
     return InferReply.of(name, lease.version(), infer, outputs);
   }
 
@@ -292,11 +312,12 @@ final class Endpoints {
 
   private Reply index() {
     ArrayNode list = Json.MAPPER.createArrayNode();
-    for (ModelHost.Served served : models.host().models()) {
+    for (Served served : models.host().models()) {
       list.addObject()
           .put("name", served.name())
           .put("version", Integer.toString(served.version()))
-          .put("state", "READY");
+          .put("state", served.ready() ? "READY" : "UNAVAILABLE")
+          .put("reason", served.note());
     }
     return new Reply(200, Reply.JSON, Json.MAPPER.writeValueAsBytes(list), Map.of());
   }

@@ -60,11 +60,16 @@ final class Json {
     } catch (JacksonException malformed) {
       throw HttpFailure.bad(
           "the body is no valid JSON: "
-              + malformed.getOriginalMessage()
+              + withoutPlaces(malformed.getOriginalMessage())
               + (malformed.getLocation() == null
                   ? ""
                   : " at byte " + malformed.getLocation().getByteOffset()));
     }
+  }
+
+  /** A parser's message without what it says of its source, which is the sender's body. */
+  private static String withoutPlaces(String message) {
+    return message.replaceAll(" ?\\((start marker )?at \\[Source: [^]]*]\\)", "");
   }
 
   /** Reads an object whose start is the current token; {@code field} reads each value. */

@@ -3,6 +3,7 @@ package dev.filigree.serve;
 import dev.filigree.OutputException;
 import dev.filigree.SessionOptions;
 import dev.filigree.serving.BatchOptions;
+import dev.filigree.serving.LossPolicy;
 import dev.filigree.serving.ModelHost;
 import dev.filigree.text.EncoderOptions;
 import java.io.IOException;
@@ -59,6 +60,24 @@ public final class ModelServer implements AutoCloseable {
    */
   public ModelServer(
       ServerOptions options, SessionOptions session, BatchOptions batching, long maxBytes) {
+    this(options, session, batching, maxBytes, LossPolicy.CPU);
+  }
+
+  /**
+   * A server that does not listen yet and has no models.
+   *
+   * @param session options of every model's session
+   * @param batching how requests are put together
+   * @param maxBytes bytes that the weights of all models may take
+   * @param policy for models whose device failed
+   * @throws dev.filigree.FormatException if certificate or key cannot be used
+   */
+  public ModelServer(
+      ServerOptions options,
+      SessionOptions session,
+      BatchOptions batching,
+      long maxBytes,
+      LossPolicy policy) {
     this.options = options;
     QueuedThreadPool threads = new QueuedThreadPool(THREADS);
     threads.setName("filigree-http");
@@ -66,7 +85,7 @@ public final class ModelServer implements AutoCloseable {
         task -> Thread.ofVirtual().name("filigree-request").start(task));
     this.jetty = new Server(threads);
     this.connector = connector(jetty, options);
-    ModelHost host = new ModelHost(session, batching, maxBytes);
+    ModelHost host = new ModelHost(session, batching, maxBytes, policy);
     this.models =
         new ServedModels(
             host, new EncoderOptions(batching.maxBatch(), options.truncate()), batching.maxBatch());

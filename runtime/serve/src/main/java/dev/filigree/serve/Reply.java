@@ -94,7 +94,7 @@ record Reply(int status, String type, byte[] body, Map<String, String> headers) 
           switch (rejected.kind()) {
             case FULL -> 429;
             case LATE -> 504;
-            case MEMORY, CLOSED -> 503;
+            case MEMORY, CLOSED, LOST -> 503;
           };
       case DeviceException device ->
           switch (device.kind()) {

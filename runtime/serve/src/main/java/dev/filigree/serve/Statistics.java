@@ -104,6 +104,9 @@ final class Statistics {
               .put("batched", served.batched())
               .put("bytes", served.bytes())
               .put("activationBytes", served.activationBytes())
+              .put("ready", served.ready())
+              .put("note", served.note())
+              .put("losses", served.losses())
               .put("requests", batches.requests())
               .put("batches", batches.batches())
               .put("rejected", batches.rejected())
@@ -153,6 +156,10 @@ final class Statistics {
     models.forEach(m -> line(text, "model_bytes", "model", m.name(), m.bytes()));
     head(text, "model_version", "gauge", "Version that serves");
     models.forEach(m -> line(text, "model_version", "model", m.name(), m.version()));
+    head(text, "model_ready", "gauge", "1, or 0 while it is loaded again after its device failed");
+    models.forEach(m -> line(text, "model_ready", "model", m.name(), m.ready() ? 1 : 0));
+    head(text, "device_losses_total", "counter", "Times that its device failed");
+    models.forEach(m -> line(text, "device_losses_total", "model", m.name(), m.losses()));
     head(text, "latency_seconds", "histogram", "Time from a request's arrival to its outputs");
     models.forEach(m -> latency(text, m.name(), m.statistics().latencyNanos()));
     head(text, "batch_rows", "histogram", "Rows that ran together");

@@ -2,18 +2,23 @@ package dev.filigree.serve;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.Model;
 import dev.filigree.serving.BatchOptions;
 import dev.filigree.testing.MiniLm;
 import dev.filigree.text.SentenceEncoder;
+import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
@@ -123,8 +128,8 @@ class EmbeddingTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "\"input\":[] | input is missing",
         "\"input\":\" \" | empty text",
+        "\"input\":[] | an empty list",
         "\"input\":[1,2,3] | token numbers",
         "\"input\":[\"a\",[1]] | token numbers",
         "\"input\":\"a\",\"encoding_format\":\"hex\" | float or base64",
@@ -138,6 +143,35 @@ class EmbeddingTest {
     JsonNode error = answer.json().get("error");
     assertEquals("invalid_request_error", error.get("type").asString());
     assertTrue(error.get("message").asString().contains(parts[1]), error.toString());
+  }
+
+  @Test
+  void aBodyThatEndsEarlyIsToldInTheServersOwnWords() {
+    TestServer.Answer answer = server.post("/v1/embeddings", "{\"model\":\"minilm\"");
+    assertEquals(400, answer.status(), answer.body());
+    assertTrue(answer.body().contains("no valid JSON: Unexpected end-of-input"), answer.body());
+    assertFalse(answer.body().contains("Source"), answer.body());
+  }
+
+  @Test
+  void aFileThatIsCutShortUnderTheServerIsToldAndLeavesOtherModelsAlone() throws IOException {
+    Path cut = folder.resolve("cut.onnx");
+    Files.copy(MiniLm.dense(), cut);
+    Files.copy(
+        MiniLm.unpacked("all-minilm-l6-v2-tokenizer.json"), folder.resolve("cut-tokenizer.json"));
+    server.server().load("cut", cut);
+    String body = "{\"model\":\"cut\",\"input\":\"" + TEXTS.getLast() + "\"}";
+    assertEquals(200, server.post("/v1/embeddings", body).status());
+    try (FileChannel file = FileChannel.open(cut, StandardOpenOption.WRITE)) {
+      file.truncate(1000);
+    }
+    TestServer.Answer answer = server.post("/v1/embeddings", body);
+    assertEquals(500, answer.status(), answer.body());
+    assertTrue(answer.body().contains("cut.onnx cannot be read any more"), answer.body());
+    assertEquals(200, embed("\"input\":" + list(TEXTS)).status());
+    server.server().load("cut", MiniLm.dense());
+    assertEquals(200, server.post("/v1/embeddings", body).status());
+    server.server().host().unload("cut");
   }
 
   @Test

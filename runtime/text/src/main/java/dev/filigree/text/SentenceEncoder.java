@@ -91,7 +91,8 @@ public final class SentenceEncoder implements AutoCloseable {
 
   /** Encodes texts and counts their tokens; see {@link #embed}. */
   public SentenceModel.Embedded embedded(List<String> texts, Progress progress) {
-    return sentences.embed(texts, session::run, progress);
+    int callers = Math.min(session.options().threads(), session.options().concurrentRuns());
+    return sentences.embed(texts, session::run, progress, callers);
   }
 
   /** Inputs of the model for some texts; see {@link SentenceModel#batch}. */

@@ -131,26 +131,47 @@ public final class SentenceModel implements AutoCloseable {
   }
 
   /**
-   * Encodes texts.
+   * Encodes texts, one batch after the other.
    *
-   * @param run runs the model on one batch at a time: inputs to outputs, both by name
+   * @param run runs the model on one batch: inputs to outputs, both by name
    * @param progress hears how many texts are done
    * @throws InputException if a text is longer than the model's limit and is not to be cut
    */
   public Embedded embed(
       List<String> texts, UnaryOperator<Map<String, Tensor>> run, Progress progress) {
+    return embed(texts, run, progress, 1);
+  }
+
+  /**
+   * Encodes texts, several batches at a time: where each has a processor to itself, none waits for
+   * another at the end of every layer.
+   *
+   * @param run runs the model on one batch; called by several threads at once
+   * @param progress hears how many texts are done
+   * @param callers threads that run batches, the calling one included
+   * @throws InputException if a text is longer than the model's limit and is not to be cut
+   */
+  public Embedded embed(
+      List<String> texts, UnaryOperator<Map<String, Tensor>> run, Progress progress, int callers) {
     Tokenizer.Tokens[] tokens = texts.isEmpty() ? new Tokenizer.Tokens[0] : tokens(texts);
     float[][] vectors = new float[tokens.length][];
-    int done = 0;
-    for (List<Integer> batch : batches(tokens)) {
-      Batch together = batch(tokens, batch);
-      float[][] found = vectors(together, run.apply(together.inputs()));
-      for (int row = 0; row < found.length; row++) {
-        vectors[batch.get(row)] = found[row];
-      }
-      done += batch.size();
-      progress.at("embedding", done, tokens.length);
-    }
+    // the longest first, so that what is left at the end, when threads run out of work, is short
+    List<List<Integer>> batches = batches(tokens).reversed();
+    int[] done = {0};
+    Callers.each(
+        batches,
+        callers,
+        batch -> {
+          Batch together = batch(tokens, batch);
+          float[][] found = vectors(together, run.apply(together.inputs()));
+          synchronized (done) {
+            for (int row = 0; row < found.length; row++) {
+              vectors[batch.get(row)] = found[row];
+            }
+            done[0] += batch.size();
+            progress.at("embedding", done[0], tokens.length);
+          }
+        });
     return new Embedded(
         vectors, Arrays.stream(tokens).mapToInt(Tokenizer.Tokens::count).reduce(0, Math::addExact));
   }
