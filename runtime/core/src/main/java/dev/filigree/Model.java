@@ -33,6 +33,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * A network read from a file. Its weights stay in the mapped file until a session lays them out for
@@ -352,12 +353,20 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * A writer of a {@code .filigree} file with all of this model; the caller replaces weights before
-   * it writes.
+   * A writer of a {@code .filigree} file with all of this model, what its file says of itself
+   * included; the caller replaces weights before it writes.
    */
   public ContainerWriter writer() {
     ContainerWriter writer = new ContainerWriter(path.toString(), onnx, original);
     documents.forEach(writer::document);
+    new TreeMap<>(metadata)
+        .forEach(
+            (key, value) -> {
+              // the form of a file is that of the new one
+              if (!Container.isOfForm(key)) {
+                writer.metadata(key, value);
+              }
+            });
     return writer;
   }
 

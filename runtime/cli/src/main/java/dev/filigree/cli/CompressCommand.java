@@ -148,6 +148,7 @@ final class CompressCommand implements Callable<Integer> {
             .put("keptBefore", layer.keptBefore())
             .put("kept", layer.kept());
       }
+      CalibrationNotes.of(compression).forEach(document.putArray("notes")::add);
       document.put("elapsedMillis", millis);
       Output.json(out, document);
       return;
@@ -184,6 +185,7 @@ final class CompressCommand implements Callable<Integer> {
         out.println(layer.matrix().name() + ": stays dense, " + layer.refused());
       }
     }
+    CalibrationNotes.of(compression).forEach(out::println);
     for (Compression.Permuted layer : compression.permuted()) {
       out.println(
           layer.name()

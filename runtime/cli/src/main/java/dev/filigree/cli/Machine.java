@@ -5,6 +5,7 @@ import dev.filigree.spi.KernelSets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -42,6 +43,11 @@ final class Machine {
       }
     }
     return "";
+  }
+
+  /** Time that all threads of this process have had processors for; 0 where that is not known. */
+  static long processorNanos() {
+    return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO).toNanos();
   }
 
   static String summary() {

@@ -44,6 +44,9 @@ final class ParetoChart {
 
   private static final double GAP = 0.016;
 
+  /** Half the width of a mark, as a part of the greatest cost. */
+  private static final double MARK = 0.008;
+
   /** Height of a line of text in decades of the vertical axis. */
   private static final double LINE = 0.2;
 
@@ -83,9 +86,12 @@ final class ParetoChart {
     return chart;
   }
 
-  /** Names beside the marks, moved up where another stands already. */
+  /** Names beside the marks, moved up where another or a mark stands already. */
   private static void labels(XYChart chart, List<Point> points, double most) {
     List<double[]> placed = new ArrayList<>();
+    for (Point point : points) {
+      placed.add(new double[] {point.cost, Math.log10(loss(point)), most * MARK});
+    }
     List<Point> upwards =
         points.stream().sorted(Comparator.comparingDouble(ParetoChart::loss)).toList();
     for (Point point : upwards) {

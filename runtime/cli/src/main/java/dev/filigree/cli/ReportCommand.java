@@ -4,10 +4,10 @@ import dev.filigree.Model;
 import dev.filigree.SessionOptions;
 import dev.filigree.compress.Calibration;
 import dev.filigree.compress.Compression;
-import dev.filigree.compress.Compressor;
 import dev.filigree.compress.Fidelity;
 import dev.filigree.compress.ParetoFront;
 import dev.filigree.compress.Recipe;
+import dev.filigree.compress.Sweep;
 import dev.filigree.compress.WeightBytes;
 import dev.filigree.text.EncoderOptions;
 import dev.filigree.text.SentenceEncoder;
@@ -71,8 +71,9 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--recipe",
       paramLabel = "R",
+      split = ",",
       converter = Common.RecipeConverter.class,
-      description = "A recipe to sweep; repeatable (default: all that can be applied).")
+      description = "Recipes to sweep; repeatable (default: all that can be applied).")
   private List<Recipe> recipes = List.of();
 
   @Option(
@@ -81,6 +82,21 @@ final class ReportCommand implements Callable<Integer> {
       required = true,
       description = "Texts to judge by, one a line; none of the calibration's.")
   private Path textFile;
+
+  @Option(
+      names = "--other-texts",
+      paramLabel = "F",
+      description = "Texts of another domain to judge by as well, one a line.")
+  private Path otherFile;
+
+  @Option(
+      names = "--scored-pairs",
+      paramLabel = "F",
+      description = {
+        "Labels: lines of a score, a text and a text with tabs between.",
+        "Accuracy is how scores and cosines agree in rank."
+      })
+  private Path scoredFile;
 
   @Option(
       names = "--output-dir",
@@ -92,14 +108,18 @@ final class ReportCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     SessionOptions options = runtime.options();
     List<String> texts = TextLines.read("--text-file", textFile);
-    requireDisjoint(texts, calibrated.texts());
+    requireDisjoint("--text-file " + textFile, texts);
+    List<String> others =
+        otherFile == null ? List.of() : TextLines.read("--other-texts", otherFile);
+    requireDisjoint("--other-texts " + otherFile, others);
+    ScoredPairs scored = scoredFile == null ? null : ScoredPairs.read("--scored-pairs", scoredFile);
     if (outputFolder != null) {
       Common.checkFolder("--output-dir", outputFolder);
     }
     List<ReportRow> rows;
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress))) {
-      rows = fronts(rows(model, options, texts, progress));
+      rows = fronts(rows(model, options, new Judged(texts, others, scored), progress));
       progress.finish();
     }
     if (outputFolder != null) {
@@ -115,14 +135,13 @@ final class ReportCommand implements Callable<Integer> {
   }
 
   /** What was learned by heart must not be asked in the examination. */
-  private void requireDisjoint(List<String> texts, List<String> learned) {
+  private void requireDisjoint(String option, List<String> texts) {
     Set<String> known = new HashSet<>();
-    learned.forEach(text -> known.add(text.strip()));
+    calibrated.texts().forEach(text -> known.add(text.strip()));
     for (String text : texts) {
       if (known.contains(text.strip())) {
         throw new UsageException(
-            "--text-file "
-                + textFile
+            option
                 + " has the text '"
                 + Output.cut(text, 60)
                 + "' of --calibration; judge by other texts");
@@ -143,25 +162,48 @@ final class ReportCommand implements Callable<Integer> {
     return List.copyOf(all.values());
   }
 
+  /**
+   * What models are judged by.
+   *
+   * @param texts to compare with the dense model
+   * @param others of another domain, may be empty
+   * @param scored pairs, or null
+   */
+  private record Judged(List<String> texts, List<String> others, ScoredPairs scored) {}
+
   private List<ReportRow> rows(
-      Model model, SessionOptions options, List<String> texts, ProgressBars progress)
-      throws IOException {
+      Model model, SessionOptions options, Judged by, ProgressBars progress) throws IOException {
     List<Recipe> sweep = sweep();
     Calibration samples =
         sweep.stream().anyMatch(Recipe::needsCalibration) ? calibrated.samples(model) : null;
+    Sweep shared = new Sweep(model, samples, options.threads());
     List<ReportRow> rows = new ArrayList<>();
+    List<String> texts = by.texts;
+    List<String> others = by.others;
     List<String> timed = texts.subList(0, Math.min(LATENCY_TEXTS, texts.size()));
     try (SentenceEncoder dense = encoder(model, options)) {
       float[][] expected = dense.embed(texts, progress);
+      float[][] expectedOthers = others.isEmpty() ? null : dense.embed(others, progress);
       for (Recipe recipe : sweep) {
         long start = System.nanoTime();
-        Compression compression =
-            Compressor.compress(model, recipe, samples, options.threads(), progress);
+        long busy = Machine.processorNanos();
+        Compression compression = shared.compress(recipe, progress);
         double millis = (System.nanoTime() - start) / 1e6;
+        double processor = (Machine.processorNanos() - busy) / 1e6;
         try (Model compressed = compression.toModel();
             SentenceEncoder encoder = encoder(compressed, options)) {
           Fidelity fidelity = Fidelity.of(expected, encoder.embed(texts, progress));
-          rows.add(row(compression, fidelity, latency(dense, encoder, timed), millis));
+          Fidelity other =
+              others.isEmpty()
+                  ? null
+                  : Fidelity.of(expectedOthers, encoder.embed(others, progress));
+          double accuracy = by.scored == null ? Double.NaN : by.scored.accuracy(encoder);
+          double[] latency = latency(dense, encoder, timed);
+          if (recipe.isEmpty()) {
+            // two sessions of one model differ by chance
+            latency[1] = 1;
+          }
+          rows.add(row(compression, fidelity, other, accuracy, latency, millis, processor));
         }
         progress.at("recipes", rows.size(), sweep.size());
       }
@@ -201,7 +243,13 @@ final class ReportCommand implements Callable<Integer> {
   }
 
   private static ReportRow row(
-      Compression compression, Fidelity fidelity, double[] latency, double millis)
+      Compression compression,
+      Fidelity fidelity,
+      Fidelity other,
+      double accuracy,
+      double[] latency,
+      double millis,
+      double processorMillis)
       throws IOException {
     Compression.Layer worst =
         compression.layers().stream()
@@ -216,11 +264,14 @@ final class ReportCommand implements Callable<Integer> {
             .map(layer -> WeightBytes.of(layer.weights()))
             .reduce(new WeightBytes(0, 0, 0, 0), WeightBytes::plus),
         fidelity,
+        other,
+        accuracy,
         worst == null ? "" : worst.matrix().name(),
         worst == null ? 0 : error(worst),
         latency[0],
         latency[1],
         millis,
+        processorMillis,
         false,
         false);
   }

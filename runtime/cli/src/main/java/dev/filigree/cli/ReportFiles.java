@@ -4,6 +4,8 @@ import dev.filigree.format.AtomicFile;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -13,39 +15,63 @@ final class ReportFiles {
   private ReportFiles() {}
 
   static Output.Table table(List<ReportRow> rows) {
-    Output.Table table =
-        new Output.Table(
-            "recipe",
-            ">bits/w",
-            ">file",
-            ">x",
-            ">mean cos",
-            ">worst cos",
-            ">rank corr",
-            ">top 10",
-            ">worst layer",
-            ">latency",
-            "not beaten in");
+    List<String> header =
+        new ArrayList<>(
+            List.of(
+                "recipe",
+                ">bits/w",
+                ">file",
+                ">x",
+                ">mean cos",
+                ">worst cos",
+                ">rank corr",
+                ">top 10",
+                ">worst layer",
+                ">latency",
+                ">made in",
+                "not beaten in"));
+    if (rows.getFirst().other() != null) {
+      header.addAll(List.of(">other mean", ">other worst"));
+    }
+    if (isScored(rows)) {
+      header.add(">accuracy");
+    }
+    Output.Table table = new Output.Table(header.toArray(String[]::new));
     for (ReportRow row : rows) {
       table.row(cells(row, rows.getFirst()));
     }
     return table;
   }
 
+  /** Whether there were labels. */
+  private static boolean isScored(List<ReportRow> rows) {
+    return !Double.isNaN(rows.getFirst().accuracy());
+  }
+
   private static String[] cells(ReportRow row, ReportRow dense) {
-    return new String[] {
-      row.recipe(),
-      Output.format("%.2f", row.bitsPerWeight()),
-      Output.bytes(row.fileBytes()),
-      Output.format("%.1f", (double) dense.fileBytes() / row.fileBytes()),
-      Output.format("%.4f", row.fidelity().meanCosine()),
-      Output.format("%.4f", row.fidelity().minCosine()),
-      Output.format("%.4f", row.fidelity().spearman()),
-      Output.format("%.3f", row.fidelity().topOverlap()),
-      row.worstLayer().isEmpty() ? "" : Output.format("%.3f", row.worstError()),
-      Output.format("%.1f ms, %.2fx", row.latencyMillis(), row.latencyRatio()),
-      (row.smallest() ? "bytes " : "") + (row.fastest() ? "latency" : ""),
-    };
+    List<String> cells = new ArrayList<>();
+    Collections.addAll(
+        cells,
+        row.recipe(),
+        Output.format("%.2f", row.bitsPerWeight()),
+        Output.bytes(row.fileBytes()),
+        Output.format("%.1f", (double) dense.fileBytes() / row.fileBytes()),
+        Output.format("%.4f", row.fidelity().meanCosine()),
+        Output.format("%.4f", row.fidelity().minCosine()),
+        Output.format("%.4f", row.fidelity().spearman()),
+        Output.format("%.3f", row.fidelity().topOverlap()),
+        row.worstLayer().isEmpty() ? "" : Output.format("%.3f", row.worstError()),
+        Output.format("%.1f ms, %.2fx", row.latencyMillis(), row.latencyRatio()),
+        Output.format("%.1f s", row.processorMillis() / 1e3),
+        (row.smallest() ? "bytes " : "") + (row.fastest() ? "latency" : ""));
+    if (row.other() != null) {
+      cells.add(Output.format("%.4f", row.other().meanCosine()));
+      cells.add(Output.format("%.4f", row.other().minCosine()));
+    }
+    if (!Double.isNaN(dense.accuracy())) {
+      cells.add(Output.format("%.4f", row.accuracy()));
+    }
+    return cells.toArray(String[]::new);
   }
 
   static ObjectNode json(String model, List<ReportRow> rows) {
@@ -76,8 +102,20 @@ final class ReportFiles {
           .put("latencyMillis", row.latencyMillis())
           .put("latencyRatio", row.latencyRatio())
           .put("compressMillis", row.compressMillis())
+          .put("processorMillis", row.processorMillis())
           .put("onBytesFront", row.smallest())
           .put("onLatencyFront", row.fastest());
+      if (isScored(rows)) {
+        entry.put("accuracy", Double.isNaN(row.accuracy()) ? null : row.accuracy());
+      }
+      if (row.other() != null) {
+        entry
+            .putObject("other")
+            .put("meanCosine", row.other().meanCosine())
+            .put("minCosine", row.other().minCosine())
+            .put("spearman", Double.isNaN(row.other().spearman()) ? null : row.other().spearman())
+            .put("top10Overlap", row.other().topOverlap());
+      }
     }
     return document;
   }
@@ -87,8 +125,12 @@ final class ReportFiles {
     text.append("On ").append(Machine.summary()).append(".\n\n");
     text.append(
         "| recipe | bits/weight | file | x | mean cosine | worst cosine | rank correlation | top 10"
-            + " | worst layer | latency | not beaten in |\n");
-    text.append("|---|---|---|---|---|---|---|---|---|---|---|\n");
+            + " | worst layer | latency | made in | not beaten in |");
+    boolean hasOther = rows.getFirst().other() != null;
+    text.append(hasOther ? " other texts: mean | worst |" : "");
+    text.append(isScored(rows) ? " accuracy |\n" : "\n");
+    int columns = 12 + (hasOther ? 2 : 0) + (isScored(rows) ? 1 : 0);
+    text.append("|---".repeat(columns)).append("|\n");
     for (ReportRow row : rows) {
       text.append("| ").append(String.join(" | ", cells(row, rows.getFirst()))).append(" |\n");
     }

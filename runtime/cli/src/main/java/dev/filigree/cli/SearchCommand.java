@@ -119,12 +119,13 @@ final class SearchCommand implements Callable<Integer> {
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress));
         SentenceEncoder dense = encoder(model, options)) {
+      List<Recipe> sweep =
+          recipes.isEmpty() ? OPTIONS.stream().map(Recipe::named).toList() : recipes;
+      budget.check(model, sweep);
       float[][] expected = dense.embed(texts, progress);
       Sensitivity.Judge judge =
           candidate -> fidelity(candidate, options, texts, expected).meanCosine();
       boolean timed = budget.kind() == Budget.Kind.LATENCY;
-      List<Recipe> sweep =
-          recipes.isEmpty() ? OPTIONS.stream().map(Recipe::named).toList() : recipes;
       Calibration samples =
           sweep.stream().anyMatch(Recipe::needsCalibration) ? calibrated.samples(model) : null;
       Sensitivity scan =

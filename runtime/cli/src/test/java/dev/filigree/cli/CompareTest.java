@@ -55,14 +55,26 @@ class CompareTest {
   @Test
   void reportWritesATableItsNumbersAndPicturesOfBothFronts() throws IOException {
     Path file = texts("texts.txt", TEXTS);
+    Path other = texts("other.txt", List.of("Returns the index of the first match."));
+    Path pairs =
+        texts(
+            "pairs.tsv",
+            List.of(
+                "5\tA boat leaves.\tThe boat leaves at seven.",
+                "0.5\tA boat leaves.\tShe repaired the radio.",
+                "3\tRain is expected.\tIt may be wet in the north."));
     JsonNode report =
         Cli.run(
                 "report",
                 "minilm",
                 "--recipe",
-                "2:4",
+                "2:4,unstructured-50",
                 "--text-file",
                 file,
+                "--other-texts",
+                other,
+                "--scored-pairs",
+                pairs,
                 "--output-dir",
                 folder,
                 "--json")
@@ -80,9 +92,15 @@ class CompareTest {
       assertTrue(row.get("latencyMillis").asDouble() > 0);
     }
     assertEquals(
-        List.of("dense", "int8", "int4", "2:4"), names, "the honest rows are always there");
+        List.of("dense", "int8", "int4", "2:4", "unstructured-50"),
+        names,
+        "the honest rows are always there");
     JsonNode dense = report.get("recipes").get(0);
     assertEquals(1, dense.get("meanCosine").asDouble(), 1e-6);
+    assertEquals(1, dense.get("accuracy").asDouble(), "scores and cosines have the same order");
+    assertEquals(1, dense.get("other").get("meanCosine").asDouble(), 1e-6);
+    assertTrue(report.get("recipes").get(3).get("other").get("meanCosine").asDouble() < 0.9);
+    assertTrue(report.get("recipes").get(3).get("processorMillis").asDouble() > 0);
     assertTrue(dense.get("onBytesFront").asBoolean());
     assertFalse(report.get("recipes").get(3).get("onBytesFront").asBoolean(), "int8 beats 2:4");
     assertEquals(report, Output.JSON.readTree(Files.readString(folder.resolve("report.json"))));
@@ -96,6 +114,15 @@ class CompareTest {
       BufferedImage png = ImageIO.read(folder.resolve(picture + ".png").toFile());
       assertEquals(960, png.getWidth());
     }
+  }
+
+  @Test
+  void pairsWithoutScoresAreRefused() throws IOException {
+    Path file = texts("texts.txt", TEXTS);
+    Path none = texts("pairs.tsv", List.of("1\tone text\tanother", "a score\tone\ttwo"));
+    Cli.Result refused =
+        Cli.run("report", "minilm", "--text-file", file, "--scored-pairs", none).failsWith(2);
+    assertTrue(refused.err().contains("'a score"), refused.err());
   }
 
   @Test

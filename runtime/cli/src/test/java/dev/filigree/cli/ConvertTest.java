@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.Model;
 import dev.filigree.Tensor;
+import dev.filigree.compress.Compression;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,6 +54,24 @@ class ConvertTest {
     Cli.run("convert", sparse, checkpoint, "--json").json();
     assertTrue(Files.readString(checkpoint.resolve("config.json")).contains("sparse-24-bitmask"));
     assertTrue(Files.size(checkpoint.resolve("model.safetensors")) > 0);
+  }
+
+  @Test
+  void aFileKeepsItsRecipeInEveryForm() {
+    Path sparse = folder.resolve("sparse.filigree");
+    Cli.run("compress", model, "--recipe", "2:4-int8", "-o", sparse, "--json").json();
+    Path archive = folder.resolve("archive.filigree");
+    Cli.run("convert", sparse, archive, "--archive", "--json").json();
+    Path plain = folder.resolve("plain.filigree");
+    Cli.run("convert", archive, plain, "--json").json();
+    try (Model first = Model.open(sparse);
+        Model packed = Model.open(archive);
+        Model last = Model.open(plain)) {
+      String recipe = first.metadata().get(Compression.RECIPE);
+      assertTrue(recipe.contains("2:4"), recipe);
+      assertEquals(recipe, packed.metadata().get(Compression.RECIPE));
+      assertEquals(first.metadata(), last.metadata());
+    }
   }
 
   @Test

@@ -12,9 +12,11 @@ import java.util.Arrays;
  * @param perRow whether every row has a codebook of its own
  * @param centroids {@code [1 or rows, 2^bits]}, ascending as far as they are used
  * @param used centroids of each codebook that are
+ * @param cost within the clusters of all codebooks
  * @param overOptimum within-cluster cost of all codebooks over the least possible; 1 if exact
  */
-record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used, double overOptimum)
+record CodebookCoder(
+    int bits, boolean perRow, float[] centroids, int[] used, double cost, double overOptimum)
     implements Coder {
   private static final long SEED = 0;
 
@@ -41,7 +43,17 @@ record CodebookCoder(int bits, boolean perRow, float[] centroids, int[] used, do
       used[book] = Math.max(1, found.length);
     }
     double overOptimum = costs[0] == costs[1] ? 1 : costs[0] / costs[1];
-    return new CodebookCoder(encoding.bits(), perRow, centroids, used, overOptimum);
+    return new CodebookCoder(encoding.bits(), perRow, centroids, used, costs[0], overOptimum);
+  }
+
+  /** Sum of the squares of values, each as often as it matters. */
+  static double energy(float[] values, float[] sensitivity) {
+    double energy = 0;
+    for (int i = 0; i < values.length; i++) {
+      double square = (double) values[i] * values[i];
+      energy += sensitivity == null ? square : sensitivity[i] * square;
+    }
+    return energy;
   }
 
   /**

@@ -41,6 +41,11 @@ public record Compression(
     this(model, recipe, layers, Reordering.NONE, Map.of());
   }
 
+  /** The same result under another name. */
+  Compression by(Recipe other) {
+    return new Compression(model, other, layers, reordering, tuned);
+  }
+
   /** The layers whose inputs have another order now. */
   public List<Permuted> permuted() {
     return reordering.layers();

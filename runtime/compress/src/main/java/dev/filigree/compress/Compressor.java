@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 
 /**
  * Applies a recipe to the weights of a model. Without calibration every layer is compressed for
@@ -44,21 +45,39 @@ public final class Compressor {
    */
   public static Compression compress(
       Model model, Recipe recipe, Calibration calibration, int threads, Progress progress) {
+    return compress(
+        model, recipe, calibration, threads, progress, new Sweep(model, calibration, threads));
+  }
+
+  static Compression compress(
+      Model model,
+      Recipe recipe,
+      Calibration calibration,
+      int threads,
+      Progress progress,
+      Sweep sweep) {
     if (threads < 1) {
       throw new InputException("option threads is " + threads, "choose 1 or more");
     }
     Reordering reordering = Reordering.of(model, Work.of(model, recipe), threads);
     if (reordering.constants().isEmpty()) {
-      return inOrder(model, recipe, calibration, threads, progress);
+      return inOrder(model, recipe, calibration, threads, progress, sweep);
     }
     try (Model reordered = model.with(reordering.constants(), Map.of())) {
-      Compression compression = inOrder(reordered, recipe, calibration, threads, progress);
+      // what is kept is of the model as it was
+      Sweep own = new Sweep(reordered, calibration, threads);
+      Compression compression = inOrder(reordered, recipe, calibration, threads, progress, own);
       return new Compression(model, recipe, compression.layers(), reordering, compression.tuned());
     }
   }
 
   private static Compression inOrder(
-      Model model, Recipe recipe, Calibration calibration, int threads, Progress progress) {
+      Model model,
+      Recipe recipe,
+      Calibration calibration,
+      int threads,
+      Progress progress,
+      Sweep sweep) {
     List<Work> work = GlobalThreshold.resolve(Work.of(model, recipe));
     if (!recipe.needsCalibration()) {
       return new Compression(model, recipe, sideBySide(model, work, threads, progress));
@@ -68,9 +87,13 @@ public final class Compressor {
           "recipe '" + recipe.name() + "' learns from samples and got none",
           "pass texts with --calibration FILE, one a line, or use a recipe without calibration");
     }
-    return recipe.distillation() == null
-        ? new CalibratedRun(model, recipe, work, threads).run(calibration, progress)
-        : new DistilledRun(model, recipe, work, threads).run(calibration, progress);
+    if (recipe.distillation() != null) {
+      return new DistilledRun(model, recipe, work, threads).run(calibration, progress, sweep);
+    }
+    Supplier<Compression> run =
+        () -> new CalibratedRun(model, recipe, work, threads).run(calibration, progress);
+    boolean prunesOnly = recipe.stages().stream().allMatch(Stage.Prune.class::isInstance);
+    return prunesOnly ? sweep.pruned(recipe.stages(), run).by(recipe) : run.get();
   }
 
   private static List<Compression.Layer> sideBySide(

@@ -14,38 +14,50 @@ final class DistillJson {
   private static final String HIDDEN = "hidden";
   private static final String POSITIONS = "positions";
   private static final String SEED = "seed";
+  private static final String FIT_SAMPLES = "fit_samples";
 
   private DistillJson() {}
 
   static Stage.Distill read(String place, JsonNode body) {
-    RecipeJson.keys(
+    JsonFields.keys(
         place,
         body,
-        Set.of(BLOCK_EPOCHS, BLOCK_RATE, MODEL_EPOCHS, MODEL_RATE, HIDDEN, POSITIONS, SEED));
+        Set.of(
+            BLOCK_EPOCHS,
+            BLOCK_RATE,
+            MODEL_EPOCHS,
+            MODEL_RATE,
+            HIDDEN,
+            POSITIONS,
+            SEED,
+            FIT_SAMPLES));
     Distillation.Options otherwise = Distillation.Options.DEFAULTS;
     return new Stage.Distill(
         new Distillation.Options(
-            RecipeJson.whole(place, body, BLOCK_EPOCHS, otherwise.blockEpochs()),
+            JsonFields.whole(place, body, BLOCK_EPOCHS, otherwise.blockEpochs()),
             number(place, body, BLOCK_RATE, otherwise.blockRate()),
-            RecipeJson.whole(place, body, MODEL_EPOCHS, otherwise.modelEpochs()),
+            JsonFields.whole(place, body, MODEL_EPOCHS, otherwise.modelEpochs()),
             number(place, body, MODEL_RATE, otherwise.modelRate()),
             number(place, body, HIDDEN, otherwise.hidden()),
-            RecipeJson.whole(place, body, POSITIONS, otherwise.positions()),
-            RecipeJson.whole(place, body, SEED, Math.toIntExact(otherwise.seed()))));
+            JsonFields.whole(place, body, POSITIONS, otherwise.positions()),
+            JsonFields.whole(place, body, SEED, Math.toIntExact(otherwise.seed()))),
+        JsonFields.whole(place, body, FIT_SAMPLES, Stage.Distill.FIT_SAMPLES));
   }
 
   private static double number(String place, JsonNode body, String key, double otherwise) {
     JsonNode value = body.get(key);
-    return value == null ? otherwise : RecipeJson.number(place, key, value);
+    return value == null ? otherwise : JsonFields.number(place, key, value);
   }
 
-  static void write(ObjectNode body, Distillation.Options options) {
+  static void write(ObjectNode body, Stage.Distill stage) {
+    Distillation.Options options = stage.options();
     body.put(BLOCK_EPOCHS, options.blockEpochs())
         .put(BLOCK_RATE, options.blockRate())
         .put(MODEL_EPOCHS, options.modelEpochs())
         .put(MODEL_RATE, options.modelRate())
         .put(HIDDEN, options.hidden())
         .put(POSITIONS, options.positions())
-        .put(SEED, options.seed());
+        .put(SEED, options.seed())
+        .put(FIT_SAMPLES, stage.fitSamples());
   }
 }

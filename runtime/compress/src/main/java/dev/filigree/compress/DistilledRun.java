@@ -28,8 +28,20 @@ final class DistilledRun {
   private final Stage.Distill stage;
   private final List<Work> work;
   private final int threads;
-  private final Map<String, Parameter> weights = new LinkedHashMap<>();
-  private final Map<String, Parameter> vectors = new LinkedHashMap<>();
+
+  /**
+   * What training made.
+   *
+   * @param pruned what it began with
+   * @param weights of linear layers, by the constant in the file
+   * @param vectors biases and scales, by constant
+   */
+  record Trained(
+      Compression pruned, Map<String, Parameter> weights, Map<String, Parameter> vectors) {
+    private Trained(Compression pruned) {
+      this(pruned, new LinkedHashMap<>(), new LinkedHashMap<>());
+    }
+  }
 
   DistilledRun(Model model, Recipe recipe, List<Work> work, int threads) {
     this.model = model;
@@ -50,36 +62,61 @@ final class DistilledRun {
     }
   }
 
-  Compression run(Calibration calibration, Progress progress) {
-    List<Work> pruning =
-        work.stream().map(item -> new Work(item.matrix(), item.prune(), null)).toList();
-    Compression pruned =
-        new CalibratedRun(model, recipe, pruning, threads).run(calibration, progress);
-    return finish(pruned, calibration, progress);
+  Compression run(Calibration calibration, Progress progress, Sweep sweep) {
+    Calibration fitted = calibration.part(stage.fitSamples());
+    int place = recipe.stages().indexOf(stage);
+    // pruning that saw all samples is that of a recipe without distillation
+    List<Stage> pruning = recipe.stages().subList(0, fitted == calibration ? place : place + 1);
+    return encoded(
+        sweep.trained(
+            recipe.stages().subList(0, place + 1),
+            () ->
+                trained(
+                    sweep.pruned(pruning, () -> pruned(fitted, progress)),
+                    fitted,
+                    calibration,
+                    progress)),
+        progress);
   }
 
-  /** Distils what was pruned, and encodes it. */
-  Compression finish(Compression pruned, Calibration calibration, Progress progress) {
-    collect(pruned);
-    List<Parameter> all = new ArrayList<>(weights.values());
-    all.addAll(vectors.values());
-    new Distillation(model.graph(), all, calibration.batches(), stage.options(), progress)
+  private Compression pruned(Calibration calibration, Progress progress) {
+    List<Work> pruning =
+        work.stream().map(item -> new Work(item.matrix(), item.prune(), null)).toList();
+    return new CalibratedRun(model, recipe, pruning, threads).run(calibration, progress);
+  }
+
+  private Trained trained(
+      Compression pruned, Calibration fitted, Calibration all, Progress progress) {
+    Trained trained = collected(pruned);
+    List<Parameter> parameters = new ArrayList<>(trained.weights.values());
+    parameters.addAll(trained.vectors.values());
+    new Distillation(
+            model.graph(), parameters, fitted.batches(), all.batches(), stage.options(), progress)
         .run(threads);
+    return trained;
+  }
+
+  private Compression encoded(Trained trained, Progress progress) {
     List<Compression.Layer> layers = new ArrayList<>();
     try (WorkerPool pool = new WorkerPool(threads, "filigree-compress")) {
       for (int i = 0; i < work.size(); i++) {
-        layers.add(encoded(work.get(i), pruned.layers().get(i), pool));
+        Work item = work.get(i);
+        Parameter parameter = trained.weights.get(item.matrix().constant());
+        layers.add(encoded(item, parameter, trained.pruned.layers().get(i), pool));
         progress.at("encoding", i + 1, work.size());
       }
     }
     Map<String, Tensor> tuned = new LinkedHashMap<>();
-    vectors.forEach(
+    trained.vectors.forEach(
         (name, vector) -> tuned.put(name, Tensor.of(vector.values(), vector.values().length)));
     return new Compression(model, recipe, layers, Reordering.NONE, tuned);
   }
 
   /** What learns: the weights of linear layers, and vectors that the file has as they are. */
-  private void collect(Compression pruned) {
+  private Trained collected(Compression pruned) {
+    Trained trained = new Trained(pruned);
+    Map<String, Parameter> weights = trained.weights;
+    Map<String, Parameter> vectors = trained.vectors;
     Graph graph = model.graph();
     Map<String, Compression.Layer> layerOf = new LinkedHashMap<>();
     Map<String, float[]> biases = new LinkedHashMap<>();
@@ -117,6 +154,7 @@ final class DistilledRun {
         }
       }
     }
+    return trained;
   }
 
   /** Whether a value is a vector of the file that can be replaced. */
@@ -137,8 +175,8 @@ final class DistilledRun {
     return parameter;
   }
 
-  private Compression.Layer encoded(Work item, Compression.Layer pruned, WorkerPool pool) {
-    Parameter parameter = weights.get(item.matrix().constant());
+  private static Compression.Layer encoded(
+      Work item, Parameter parameter, Compression.Layer pruned, WorkerPool pool) {
     if (parameter == null) {
       return item.changes()
           ? new LayerCompressor(item, null, pool).compress()

@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.DType;
 import dev.filigree.weights.Values;
+import java.util.List;
 
 /**
  * How the values of a layer are written: as floats, as scaled integers, or as codes into a
@@ -87,16 +88,29 @@ public sealed interface Encoding permits Encoding.Floats, Encoding.Integers, Enc
    * Codes of a few bits into a codebook of centroids. Where a value is exactly zero, one centroid
    * is zero, so that zeros stay zeros.
    *
-   * @param bits of a code: 1, 2, 4 or 8
+   * @param bits of a code: 1, 2, 4 or 8, or {@link #AUTO}
    * @param granularity of the codebooks: tensor or row
    * @param start of Lloyd's iteration, or null for the exact optimum
    * @param restarts of a random start
+   * @param error root mean square error over the root mean square of the values, both weighted as
+   *     clusters are, that automatic bits stay below; NaN if bits are given
    */
-  record Codes(int bits, Granularity granularity, Lloyd.Start start, int restarts)
+  record Codes(int bits, Granularity granularity, Lloyd.Start start, int restarts, double error)
       implements Encoding {
+    /** The fewest bits with which a layer's error stays below a bound, or 8. */
+    public static final int AUTO = 0;
+
+    /** Bits that codes can have. */
+    static final List<Integer> BITS = List.of(1, 2, 4, 8);
+
     /** Exact codebooks, one a row or one for all. */
     public Codes(int bits, boolean perRow) {
-      this(bits, perRow ? Granularity.ROW : Granularity.TENSOR, null, 1);
+      this(bits, perRow ? Granularity.ROW : Granularity.TENSOR, null, 1, Double.NaN);
+    }
+
+    /** The same with a number of bits. */
+    Codes withBits(int chosen) {
+      return new Codes(chosen, granularity, start, restarts, Double.NaN);
     }
 
     @Override
@@ -106,7 +120,17 @@ public sealed interface Encoding permits Encoding.Floats, Encoding.Integers, Enc
 
     @Override
     public Coder fit(float[] values, int rows, int perRow, int columns, float[] sensitivity) {
-      return CodebookCoder.fit(this, values, rows, perRow, sensitivity);
+      if (bits != AUTO) {
+        return CodebookCoder.fit(this, values, rows, perRow, sensitivity);
+      }
+      CodebookCoder coder = null;
+      for (int width : BITS) {
+        coder = CodebookCoder.fit(withBits(width), values, rows, perRow, sensitivity);
+        if (coder.cost() <= error * error * CodebookCoder.energy(values, sensitivity)) {
+          break;
+        }
+      }
+      return coder;
     }
   }
 }

@@ -89,8 +89,11 @@ public record Fidelity(
     return pairs;
   }
 
-  /** Spearman's rank correlation; equal values share the mean of their ranks. */
-  static double spearman(double[] a, double[] b) {
+  /**
+   * Spearman's rank correlation; equal values share the mean of their ranks. NaN if all of one side
+   * are equal.
+   */
+  public static double spearman(double[] a, double[] b) {
     double[] ranksA = ranks(a);
     double[] ranksB = ranks(b);
     double mean = (a.length - 1) / 2.0;

@@ -102,12 +102,16 @@ final class LayerCompressor {
 
   Compression.Layer compress() {
     Stage.Prune prune = work.prune();
+    boolean fits = work.needsTargets();
+    Refit refit = fits ? new Refit(data.moments(), bias != null, pool) : null;
+    if (fits && prune != null && prune.score() == Stage.Score.SPARSEGPT) {
+      // which weights matter is asked of those that make up for the layers before
+      refit.fit(w, null, data.outputs());
+    }
     if (prune != null) {
       prune(prune);
     }
-    boolean fits = work.needsTargets();
     if (fits) {
-      Refit refit = new Refit(data.moments(), bias != null, pool);
       double[] fitted = refit.fit(w, mask, data.outputs());
       bias = fitted == null ? bias : fitted;
     }
@@ -169,7 +173,7 @@ final class LayerCompressor {
           "let the stage ignore it");
     }
     if (prune.score() == Stage.Score.SPARSEGPT) {
-      Surgeon surgeon = data.surgeon(prune.damping(), false, pool);
+      Surgeon surgeon = data.surgeon(prune.damping(), false, centred(), pool);
       damping = surgeon.damping();
       mask = surgeon.operate(w, choice(prune.structure()), Grid.CONTINUOUS);
       return;
@@ -190,6 +194,11 @@ final class LayerCompressor {
         }
       }
     }
+  }
+
+  /** Whether the bias takes over the mean of what is lost. */
+  private boolean centred() {
+    return bias != null && work.correctsBias();
   }
 
   private static Surgeon.Choice choice(Structure structure) {
@@ -259,7 +268,8 @@ final class LayerCompressor {
   /** The weights as they go into the encoder: rounded column by column if the recipe says so. */
   private Dense rounded(Coder coder) {
     if (work.rounding() == Stage.Rounding.GPTQ) {
-      Surgeon surgeon = data.surgeon(work.roundingDamping(), work.roundsByImportance(), pool);
+      Surgeon surgeon =
+          data.surgeon(work.roundingDamping(), work.roundsByImportance(), centred(), pool);
       damping = Math.max(damping, surgeon.damping());
       surgeon.operate(
           w, mask == null ? new Surgeon.Choice.None() : new Surgeon.Choice.Given(mask), coder);

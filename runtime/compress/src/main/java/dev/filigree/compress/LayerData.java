@@ -15,8 +15,9 @@ import java.util.Map;
  * @param outputs it should make, or null
  */
 record LayerData(Moments moments, Map<String, Surgeon> surgeons, float[] bias, Outputs outputs) {
-  Surgeon surgeon(double damping, boolean byImportance, WorkerPool pool) {
+  Surgeon surgeon(double damping, boolean byImportance, boolean centred, WorkerPool pool) {
     return surgeons.computeIfAbsent(
-        damping + " " + byImportance, key -> Surgeon.of(moments, damping, byImportance, pool));
+        damping + " " + byImportance + " " + centred,
+        key -> Surgeon.of(moments, damping, byImportance, centred, pool));
   }
 }

@@ -19,7 +19,8 @@ public record Prediction(List<Matrix> matrices) {
    *
    * @param matrix as the model has it
    * @param steps what is done to it, in words; empty if nothing is
-   * @param bytes it will take; a global threshold is taken for one of each layer
+   * @param bytes it will take; a global threshold is taken for one of each layer, automatic bits
+   *     for those of the weights before anything is pruned
    */
   public record Matrix(WeightMatrix matrix, String steps, long bytes) {}
 
@@ -53,6 +54,12 @@ public record Prediction(List<Matrix> matrices) {
     long rows = matrix.weights().rows();
     long columns = matrix.weights().columns();
     Encoding encoding = work.encoding(dense.tensor().dtype());
+    if (encoding instanceof Encoding.Codes codes && codes.bits() == Encoding.Codes.AUTO) {
+      // what the weights ask for as they are; fitted or pruned ones may ask for other bits
+      float[] values = dense.unpack();
+      Coder coder = codes.fit(values, (int) rows, (int) columns, (int) columns, null);
+      encoding = codes.withBits(((CodebookCoder) coder).bits());
+    }
     if (work.prune() == null) {
       return new Matrix(
           matrix, steps(work), values(encoding, rows, columns, columns, rows * columns));

@@ -106,7 +106,7 @@ public record Recipe(String name, List<Stage> stages) {
     }
     recipes.put("2:4-sparsegpt", List.of(fitted));
     recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
-    Stage distilled = new Stage.Distill(Distillation.Options.DEFAULTS);
+    Stage distilled = new Stage.Distill(Distillation.Options.DEFAULTS, Stage.Distill.FIT_SAMPLES);
     recipes.put("2:4-distilled", List.of(fitted, distilled));
     recipes.put("2:4-distilled-int8", List.of(fitted, distilled, int8, int8Tables));
     recipes.put("2:4-fp16", List.of(sparse, half, halfTables));

@@ -8,15 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Recipes as JSON, with the field names of llm-compressor where it has them:
@@ -30,6 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  *     {"quantize": {"bits": 4, "strategy": "group", "group_size": 64, "observer": "mse",
  *                   "method": "gptq", "actorder": true, "refit": true}},
  *     {"share":    {"bits": 4, "granularity": "row", "weights": "hessian-diag", "solver": "exact"}},
+ *     {"share":    {"bits": "auto", "error": 0.05}},
  *     {"convert":  {"dtype": "f16"}}]}
  *   and between pruning and encoding
  *     {"distill":  {"block_epochs": 4, "block_rate": 5e-4, "model_epochs": 1, "model_rate": 1e-4}}
@@ -41,7 +39,14 @@ public final class RecipeJson {
   private static final ObjectMapper JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
-  private static final String EXACT = "exact";
+  /** The solver that needs no start. */
+  static final String EXACT = "exact";
+
+  /** Bits that are chosen for each layer. */
+  static final String AUTO = "auto";
+
+  /** The error that they stay below if none is given. */
+  private static final double AUTO_ERROR = 0.1;
 
   private RecipeJson() {}
 
@@ -77,7 +82,7 @@ public final class RecipeJson {
           "correct the recipe",
           malformed);
     }
-    keys(source, root, Set.of("version", "name", "stages"));
+    JsonFields.keys(source, root, Set.of("version", "name", "stages"));
     JsonNode version = root.path("version");
     if (!version.isInt() || version.asInt() != 1 || !root.path("stages").isArray()) {
       throw new FormatException(
@@ -87,7 +92,7 @@ public final class RecipeJson {
     for (JsonNode stage : root.get("stages")) {
       stages.add(stage(source + ", stage " + (stages.size() + 1), stage));
     }
-    return new Recipe(text(source, root, "name", source), stages);
+    return new Recipe(JsonFields.text(source, root, "name", source), stages);
   }
 
   private static Stage stage(String place, JsonNode node) {
@@ -103,9 +108,9 @@ public final class RecipeJson {
       case "share" -> share(place, body);
       case "distill" -> DistillJson.read(place, body);
       case "convert" -> {
-        keys(place, body, Set.of("dtype", "targets", "ignore"));
+        JsonFields.keys(place, body, Set.of("dtype", "targets", "ignore"));
         yield new Stage.Convert(
-            dtype(place, text(place, body, "dtype", "f16")), targets(place, body));
+            dtype(place, JsonFields.text(place, body, "dtype", "f16")), targets(place, body));
       }
       default ->
           throw new FormatException(
@@ -115,7 +120,7 @@ public final class RecipeJson {
   }
 
   private static Stage prune(String place, JsonNode body) {
-    keys(
+    JsonFields.keys(
         place,
         body,
         Set.of(
@@ -130,28 +135,30 @@ public final class RecipeJson {
             "fold_batchnorm",
             "targets",
             "ignore"));
-    String permute = text(place, body, "permute", "none");
+    String permute = JsonFields.text(place, body, "permute", "none");
     if (!permute.equals("none") && !permute.equals("swap")) {
       throw new InputException(
           place + ": the permute '" + permute + "' is not supported", "use none or swap");
     }
     JsonNode sparsity = body.get("sparsity");
     return new Stage.Prune(
-        choice(place, body, "method", Stage.Score.MAGNITUDE),
+        JsonFields.choice(place, body, "method", Stage.Score.MAGNITUDE),
         Structure.of(
-            text(place, body, "mask_structure", "2:4"),
-            sparsity == null ? null : number(place, "sparsity", sparsity),
-            body.has("scope") ? choice(place, body, "scope", Structure.Scope.LAYER) : null),
-        flag(place, body, "refit"),
-        flag(place, body, "bias_correction"),
+            JsonFields.text(place, body, "mask_structure", "2:4"),
+            sparsity == null ? null : JsonFields.number(place, "sparsity", sparsity),
+            body.has("scope")
+                ? JsonFields.choice(place, body, "scope", Structure.Scope.LAYER)
+                : null),
+        JsonFields.flag(place, body, "refit"),
+        JsonFields.flag(place, body, "bias_correction"),
         damping(place, body),
         permute.equals("swap"),
-        !body.has("fold_batchnorm") || flag(place, body, "fold_batchnorm"),
+        !body.has("fold_batchnorm") || JsonFields.flag(place, body, "fold_batchnorm"),
         targets(place, body));
   }
 
   private static Stage quantize(String place, JsonNode body) {
-    keys(
+    JsonFields.keys(
         place,
         body,
         Set.of(
@@ -165,8 +172,8 @@ public final class RecipeJson {
             "dampening_frac",
             "targets",
             "ignore"));
-    String strategy = text(place, body, "strategy", "channel");
-    int group = whole(place, body, "group_size", 0);
+    String strategy = JsonFields.text(place, body, "strategy", "channel");
+    int group = JsonFields.whole(place, body, "group_size", 0);
     Encoding.Granularity granularity =
         switch (strategy) {
           case "tensor" -> Encoding.Granularity.TENSOR;
@@ -182,39 +189,47 @@ public final class RecipeJson {
           place + ": the strategy " + strategy + " with a group_size of " + group,
           "give the strategy group a positive group_size, the others none");
     }
-    String observer = text(place, body, "observer", "minmax");
+    String observer = JsonFields.text(place, body, "observer", "minmax");
     if (!observer.equals("minmax") && !observer.equals("mse")) {
       throw new InputException(
           place + ": the observer '" + observer + "' is not supported", "use minmax or mse");
     }
     return new Stage.Quantize(
         new Encoding.Integers(
-            whole(place, body, "bits", 8), granularity, group, observer.equals("mse")),
+            JsonFields.whole(place, body, "bits", 8), granularity, group, observer.equals("mse")),
         rounding(place, body),
-        flag(place, body, "actorder"),
-        flag(place, body, "refit"),
+        JsonFields.flag(place, body, "actorder"),
+        JsonFields.flag(place, body, "refit"),
         damping(place, body),
         targets(place, body));
   }
 
   private static Stage share(String place, JsonNode body) {
-    keys(
+    JsonFields.keys(
         place,
         body,
         Set.of(
-            "bits", "granularity", "weights", "solver", "restarts", "method", "targets", "ignore"));
-    String granularity = text(place, body, "granularity", "row");
+            "bits",
+            "granularity",
+            "weights",
+            "solver",
+            "restarts",
+            "error",
+            "method",
+            "targets",
+            "ignore"));
+    String granularity = JsonFields.text(place, body, "granularity", "row");
     if (!granularity.equals("row") && !granularity.equals("tensor")) {
       throw new InputException(
           place + ": the granularity '" + granularity + "' is not supported", "use row or tensor");
     }
-    String weights = text(place, body, "weights", "none");
+    String weights = JsonFields.text(place, body, "weights", "none");
     if (!weights.equals("none") && !weights.equals("hessian-diag")) {
       throw new InputException(
           place + ": the weights '" + weights + "' are not supported",
           "use none or hessian-diag, the mean square of each input");
     }
-    String solver = text(place, body, "solver", EXACT);
+    String solver = JsonFields.text(place, body, "solver", EXACT);
     Lloyd.Start start =
         switch (solver) {
           case EXACT -> null;
@@ -227,26 +242,31 @@ public final class RecipeJson {
                   place + ": the solver '" + solver + "' is not supported",
                   "use exact, linear, density, random or k-means++");
         };
-    int restarts = whole(place, body, "restarts", 1);
+    int restarts = JsonFields.whole(place, body, "restarts", 1);
     if (restarts < 1
         || restarts > 1 && start != Lloyd.Start.RANDOM && start != Lloyd.Start.PLUS_PLUS) {
       throw new InputException(
           place + ": " + restarts + " restarts of the solver " + solver,
           "restart random or k-means++; the others end where they did before");
     }
+    JsonNode error = body.get("error");
+    boolean isAuto = body.path("bits").isString() && body.get("bits").asString().equals(AUTO);
     return new Stage.Share(
         new Encoding.Codes(
-            whole(place, body, "bits", 4),
+            isAuto ? Encoding.Codes.AUTO : JsonFields.whole(place, body, "bits", 4),
             granularity.equals("row") ? Encoding.Granularity.ROW : Encoding.Granularity.TENSOR,
             start,
-            restarts),
+            restarts,
+            error == null
+                ? isAuto ? AUTO_ERROR : Double.NaN
+                : JsonFields.number(place, "error", error)),
         weights.equals("hessian-diag"),
         rounding(place, body),
         targets(place, body));
   }
 
   private static Stage.Rounding rounding(String place, JsonNode body) {
-    String method = text(place, body, "method", "rtn");
+    String method = JsonFields.text(place, body, "method", "rtn");
     return switch (method) {
       case "rtn" -> Stage.Rounding.NEAREST;
       case "gptq" -> Stage.Rounding.GPTQ;
@@ -258,33 +278,7 @@ public final class RecipeJson {
 
   private static double damping(String place, JsonNode body) {
     JsonNode value = body.get("dampening_frac");
-    return value == null ? Stage.DAMPING : number(place, "dampening_frac", value);
-  }
-
-  private static boolean flag(String place, JsonNode body, String key) {
-    JsonNode value = body.get(key);
-    if (value != null && !value.isBoolean()) {
-      throw new FormatException(
-          place + " has a \"" + key + "\" that is neither true nor false", "write true or false");
-    }
-    return value != null && value.asBoolean();
-  }
-
-  /** One of an enumeration's constants, by its name in lower case. */
-  private static <E extends Enum<E>> E choice(
-      String place, JsonNode body, String key, E otherwise) {
-    String name = text(place, body, key, otherwise.name().toLowerCase(Locale.ROOT));
-    List<String> names = new ArrayList<>();
-    for (E constant : otherwise.getDeclaringClass().getEnumConstants()) {
-      String own = constant.name().toLowerCase(Locale.ROOT);
-      if (own.equals(name)) {
-        return constant;
-      }
-      names.add(own);
-    }
-    throw new InputException(
-        place + ": the " + key + " '" + name + "' is not supported",
-        "use one of " + String.join(", ", names));
+    return value == null ? Stage.DAMPING : JsonFields.number(place, "dampening_frac", value);
   }
 
   private static DType dtype(String place, String name) {
@@ -296,163 +290,12 @@ public final class RecipeJson {
   }
 
   private static Targets targets(String place, JsonNode body) {
-    return new Targets(texts(place, body, "targets"), texts(place, body, "ignore"));
-  }
-
-  private static List<String> texts(String place, JsonNode body, String key) {
-    JsonNode list = body.get(key);
-    if (list == null) {
-      return null;
-    }
-    if (!list.isArray()) {
-      throw new FormatException(
-          place + " has a \"" + key + "\" that is no list", "write [\"...\"]");
-    }
-    List<String> texts = new ArrayList<>();
-    for (JsonNode entry : list) {
-      if (!entry.isString()) {
-        throw new FormatException(place + " has a \"" + key + "\" that is no text", "write texts");
-      }
-      texts.add(entry.asString());
-    }
-    return texts;
-  }
-
-  private static String text(String place, JsonNode body, String key, String otherwise) {
-    JsonNode value = body.get(key);
-    if (value != null && !value.isString()) {
-      throw new FormatException(place + " has a \"" + key + "\" that is no text", "write a text");
-    }
-    return value == null ? otherwise : value.asString();
-  }
-
-  static int whole(String place, JsonNode body, String key, int otherwise) {
-    JsonNode value = body.get(key);
-    if (value != null && !value.isInt()) {
-      throw new FormatException(
-          place + " has a \"" + key + "\" that is no whole number", "write a whole number");
-    }
-    return value == null ? otherwise : value.asInt();
-  }
-
-  static Double number(String place, String key, JsonNode value) {
-    if (!value.isNumber()) {
-      throw new FormatException(
-          place + " has a \"" + key + "\" that is no number", "write a number");
-    }
-    return value.asDouble();
-  }
-
-  static void keys(String place, JsonNode node, Set<String> known) {
-    if (!node.isObject()) {
-      throw new FormatException(place + " is no JSON object", "write {...}");
-    }
-    for (String key : node.propertyNames()) {
-      if (!known.contains(key)) {
-        throw new FormatException(
-            place + " has the unknown key \"" + key + "\"",
-            "known are " + String.join(", ", known.stream().sorted().toList()));
-      }
-    }
+    return new Targets(
+        JsonFields.texts(place, body, "targets"), JsonFields.texts(place, body, "ignore"));
   }
 
   /** A recipe as JSON text. */
   public static String write(Recipe recipe) {
-    ObjectNode root = JSON.createObjectNode().put("version", 1).put("name", recipe.name());
-    ArrayNode stages = root.putArray("stages");
-    for (Stage stage : recipe.stages()) {
-      ObjectNode body = JSON.createObjectNode();
-      switch (stage) {
-        case Stage.Prune prune -> {
-          write(body, prune);
-          stages.addObject().set("prune", body);
-        }
-        case Stage.Quantize quantize -> {
-          write(body, quantize);
-          stages.addObject().set("quantize", body);
-        }
-        case Stage.Share share -> {
-          write(body, share);
-          stages.addObject().set("share", body);
-        }
-        case Stage.Distill distill -> {
-          DistillJson.write(body, distill.options());
-          stages.addObject().set("distill", body);
-          continue;
-        }
-        case Stage.Convert convert -> {
-          body.put("dtype", convert.dtype().toString());
-          stages.addObject().set("convert", body);
-        }
-      }
-      stage.targets().targets().forEach(body.putArray("targets")::add);
-      if (!stage.targets().ignore().isEmpty()) {
-        stage.targets().ignore().forEach(body.putArray("ignore")::add);
-      }
-    }
-    return root.toString();
-  }
-
-  private static void write(ObjectNode body, Stage.Prune prune) {
-    body.put("method", prune.score().name().toLowerCase(Locale.ROOT));
-    switch (prune.structure()) {
-      case Structure.Groups groups -> body.put("mask_structure", groups.label());
-      case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
-          body.put("mask_structure", "unstructured")
-              .put("sparsity", sparsity)
-              .put("scope", scope.name().toLowerCase(Locale.ROOT));
-      case Structure.Block(int rows, int columns, double sparsity) ->
-          body.put("mask_structure", "block " + rows + "x" + columns).put("sparsity", sparsity);
-    }
-    if (!prune.folded()) {
-      body.put("fold_batchnorm", false);
-    }
-    if (prune.permute()) {
-      body.put("permute", "swap");
-    }
-    if (prune.needsCalibration()) {
-      body.put("refit", prune.refit())
-          .put("bias_correction", prune.biasCorrection())
-          .put("dampening_frac", prune.damping());
-    }
-  }
-
-  private static void write(ObjectNode body, Stage.Quantize quantize) {
-    Encoding.Integers encoding = quantize.encoding();
-    body.put("bits", encoding.bits());
-    switch (encoding.granularity()) {
-      case TENSOR -> body.put("strategy", "tensor");
-      case ROW -> body.put("strategy", "channel");
-      case GROUP -> body.put("strategy", "group").put("group_size", encoding.group());
-    }
-    body.put("observer", encoding.searched() ? "mse" : "minmax");
-    write(body, quantize.rounding());
-    if (quantize.needsCalibration()) {
-      body.put("actorder", quantize.byImportance())
-          .put("refit", quantize.refit())
-          .put("dampening_frac", quantize.damping());
-    }
-  }
-
-  private static void write(ObjectNode body, Stage.Share share) {
-    Encoding.Codes codes = share.encoding();
-    body.put("bits", codes.bits())
-        .put("granularity", codes.granularity().name().toLowerCase(Locale.ROOT))
-        .put("weights", share.weighted() ? "hessian-diag" : "none")
-        .put(
-            "solver",
-            switch (codes.start()) {
-              case null -> EXACT;
-              case LINEAR -> "linear";
-              case DENSITY -> "density";
-              case RANDOM -> "random";
-              case PLUS_PLUS -> "k-means++";
-            })
-        .put("restarts", codes.restarts());
-    write(body, share.rounding());
-  }
-
-  private static void write(ObjectNode body, Stage.Rounding rounding) {
-    body.put("method", rounding == Stage.Rounding.GPTQ ? "gptq" : "rtn");
+    return RecipeWriter.write(recipe);
   }
 }

@@ -147,9 +147,18 @@ public sealed interface Stage {
       implements Stage {
     public Share {
       int bits = encoding.bits();
-      if (bits != 1 && bits != 2 && bits != 4 && bits != 8) {
+      boolean isAuto = bits == Encoding.Codes.AUTO;
+      if (!isAuto && !Encoding.Codes.BITS.contains(bits)) {
         throw new InputException(
-            "codes of " + bits + " bits are not supported", "use 1, 2, 4 or 8 bits");
+            "codes of " + bits + " bits are not supported", "use 1, 2, 4 or 8 bits, or auto");
+      }
+      if (isAuto ? !(encoding.error() > 0 && encoding.error() < 1) : encoding.error() >= 0) {
+        throw new InputException(
+            "codes of "
+                + (isAuto ? "automatic" : bits)
+                + " bits with an error of "
+                + encoding.error(),
+            "give the bits auto an error between 0 and 1, for example 0.1, other bits none");
       }
       if (encoding.granularity() == Encoding.Granularity.GROUP) {
         throw new InputException(
@@ -195,8 +204,21 @@ public sealed interface Stage {
   /**
    * Teaches the pruned network what the dense one makes of the calibration samples, before values
    * are encoded. Every linear layer, bias and scale learns.
+   *
+   * @param fitSamples samples that pruning is fitted to and blocks learn from, evenly taken from
+   *     all lengths; end to end the network learns from all there are
    */
-  record Distill(Distillation.Options options) implements Stage {
+  record Distill(Distillation.Options options, int fitSamples) implements Stage {
+    /** As many as fits pay for: those of a few thousand inputs take some ten thousand tokens. */
+    public static final int FIT_SAMPLES = 2000;
+
+    public Distill {
+      if (fitSamples < 1) {
+        throw new InputException(
+            "distillation with " + fitSamples + " fit_samples", "choose 1 or more");
+      }
+    }
+
     @Override
     public Targets targets() {
       return Targets.LINEAR;

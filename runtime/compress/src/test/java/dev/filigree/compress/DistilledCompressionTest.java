@@ -16,8 +16,11 @@ import dev.filigree.testing.OnnxModel;
 import dev.filigree.testing.Samples;
 import dev.filigree.weights.Sparse24;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -106,6 +109,43 @@ class DistilledCompressionTest {
   }
 
   @Test
+  void recipesThatShareTheirTrainingTrainOnceAndGetWhatTheyGetAlone() {
+    try (Model model = model()) {
+      Calibration calibration =
+          new Calibration(List.of(Map.of("x", inputs(500, 1)), Map.of("x", inputs(500, 2))));
+      List<String> heard = new ArrayList<>();
+      Sweep sweep = new Sweep(model, calibration, 2);
+      String int8 = "{\"quantize\": {\"bits\": 8}}";
+      List<Compression> shared =
+          Stream.of(recipe(PRUNE), recipe(PRUNE, DISTILL), recipe(PRUNE, DISTILL, int8))
+              .map(recipe -> sweep.compress(recipe, (task, done, total) -> heard.add(task)))
+              .toList();
+      long trained = heard.stream().filter("distilling blocks"::equals).count();
+      heard.clear();
+      sweep.compress(recipe(PRUNE, DISTILL, int8), (task, done, total) -> heard.add(task));
+      assertTrue(trained > 0);
+      assertEquals(Set.of("encoding"), Set.copyOf(heard), "all else is known");
+      try (Model together = shared.get(2).toModel();
+          Model alone = compress(model, PRUNE, DISTILL, int8).toModel()) {
+        assertArrayEquals(run(alone), run(together));
+      }
+    }
+  }
+
+  @Test
+  void pruningIsFittedToAShareOfTheSamplesIfThereAreMore() {
+    String sparse = "{\"prune\": {\"method\": \"sparsegpt\", \"refit\": true}}";
+    try (Model model = model()) {
+      Compression all = compress(model, sparse, DISTILL);
+      String few = DISTILL.replace("\"distill\": {", "\"distill\": {\"fit_samples\": 200, ");
+      Compression part = compress(model, sparse, few);
+      assertEquals(1000, all.layers().getFirst().calibrated().tokens());
+      assertEquals(200, part.layers().getFirst().calibrated().tokens());
+      assertEquals(200, part.recipe().distillation().fitSamples());
+    }
+  }
+
+  @Test
   void theFileHoldsWhatWasTrained() {
     try (Model model = model()) {
       Compression distilled = compress(model, PRUNE, DISTILL);
@@ -153,6 +193,7 @@ class DistilledCompressionTest {
         "{\"block_epochs\": 0, \"model_epochs\": 0}",
         "{\"block_rate\": 0}",
         "{\"positions\": 0}",
+        "{\"fit_samples\": 0}",
         "{\"hidden\": -1}"
       })
   void impossibleOptionsAreRefused(String options) {

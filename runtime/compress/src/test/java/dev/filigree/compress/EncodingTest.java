@@ -12,6 +12,8 @@ import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Values;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class EncodingTest {
   private static float[] decode(Values values, int rows, int perRow) {
@@ -136,5 +138,17 @@ class EncodingTest {
       Values values = new Encoding.Codes(4, perRow).encode(weights, 2, 4);
       Floats.assertSameBits(weights, decode(values, 2, 4));
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0.5, 2", "0.15, 4", "0.05, 8", "0.001, 8"})
+  void automaticBitsAreTheFewestWithinTheError(double error, int bits) {
+    // 0.36, 0.12 and 0.02 are what 2, 4 and 8 bits leave of a normal distribution
+    float[] weights = new Samples(7).normal(4000);
+    Encoding.Codes codes =
+        new Encoding.Codes(Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, null, 1, error);
+    CodeValues values = (CodeValues) codes.encode(weights, 10, 400);
+    assertEquals(bits, values.bits());
+    assertEquals(new Encoding.Codes(bits, false).encode(weights, 10, 400).bytes(), values.bytes());
   }
 }

@@ -81,6 +81,12 @@ class RecipeTest {
             List.of(
                 new Stage.Share(
                     2, false, new Targets(List.of("re:.*query", "fc1"), List.of("re:layer\\.0.*"))),
+                new Stage.Share(
+                    new Encoding.Codes(
+                        Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, null, 1, 0.05),
+                    false,
+                    Stage.Rounding.NEAREST,
+                    Targets.LINEAR),
                 new Stage.Convert(DType.BF16, Targets.EMBEDDING)));
     assertEquals(own, RecipeJson.parse("test", RecipeJson.write(own)));
   }
@@ -160,6 +166,10 @@ class RecipeTest {
         "{\"quantize\": {\"bits\": 8.5}}   | r, stage 1 has a \"bits\" that is no whole number",
         "{\"quantize\": {\"strategy\": \"group\"}} | r, stage 1: the strategy group with a group",
         "{\"share\": {\"bits\": 3}}        | codes of 3 bits are not supported",
+        "{\"share\": {\"bits\": \"some\"}} | r, stage 1 has a \"bits\" that is no whole number",
+        "{\"share\": {\"bits\": \"auto\", \"error\": 0}} | codes of automatic bits with an error"
+            + " of",
+        "{\"share\": {\"bits\": 4, \"error\": 0.1}} | codes of 4 bits with an error of 0.1",
         "{\"share\": {\"granularity\": \"cell\"}} | r, stage 1: the granularity 'cell' is not",
         "{\"convert\": {\"dtype\": \"i8\"}} | r, stage 1 converts to 'i8'",
         "{\"prune\": {\"targets\": \"Linear\"}} | r, stage 1 has a \"targets\" that is no list",

@@ -2,7 +2,7 @@ package dev.filigree.compress.layer;
 
 /**
  * Factors of symmetric positive definite matrices in double precision, blocked for the caches. Only
- * the upper triangle is read and written.
+ * the upper triangle is read; what lies below it is lost.
  */
 public final class Cholesky {
   /** Rows of a panel, a multiple of what {@link Rows} combines. */
@@ -37,7 +37,12 @@ public final class Cholesky {
       }
       for (int tile = last; tile < n; tile += TILE) {
         int end = Math.min(n, tile + TILE);
-        for (int i = last; i < end; i++) {
+        int i = last;
+        for (; i + 4 <= end; i += 4) {
+          // of the three rows behind the first a few values left of the diagonal change as well
+          Rows.eliminate4(a, i, first, last, Math.max(i, tile), end);
+        }
+        for (; i < end; i++) {
           for (int k = first; k < last; k++) {
             factors[k - first] = a[k][i];
           }

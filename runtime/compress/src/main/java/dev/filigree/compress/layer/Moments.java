@@ -85,6 +85,16 @@ public final class Moments {
   }
 
   /**
+   * The product of two inputs summed over tokens.
+   *
+   * @param centred whether of their differences from their means
+   */
+  double product(int row, int column, boolean centred) {
+    double product = second()[row][column];
+    return centred && tokens > 0 ? product - sums[row] * sums[column] / tokens : product;
+  }
+
+  /**
    * Squared norm of the outputs that weights make of these inputs: the sum over rows of {@code w
    * X^T X w^T}.
    *

@@ -68,6 +68,65 @@ final class Rows {
     }
   }
 
+  /**
+   * {@code rows[i + n][j] -= sum over k of rows[k][i + n] * rows[k][j]} for four rows n and the
+   * columns {@code [start, end)}: what a panel of rows takes from the rows below it. Four of each
+   * side at a time, so that what is loaded serves four times.
+   *
+   * @param i first of the four rows, {@code to} or more
+   * @param from first row of the panel
+   * @param to row after its last, by a multiple of four away from {@code from}
+   */
+  static void eliminate4(double[][] rows, int i, int from, int to, int start, int end) {
+    double[] y0 = rows[i];
+    double[] y1 = rows[i + 1];
+    double[] y2 = rows[i + 2];
+    double[] y3 = rows[i + 3];
+    for (int k = from; k < to; k += 4) {
+      eliminate(y0, y1, y2, y3, rows[k], rows[k + 1], rows[k + 2], rows[k + 3], i, start, end);
+    }
+  }
+
+  private static void eliminate(
+      double[] y0,
+      double[] y1,
+      double[] y2,
+      double[] y3,
+      double[] r0,
+      double[] r1,
+      double[] r2,
+      double[] r3,
+      int i,
+      int start,
+      int end) {
+    double a0 = r0[i];
+    double a1 = r1[i];
+    double a2 = r2[i];
+    double a3 = r3[i];
+    double b0 = r0[i + 1];
+    double b1 = r1[i + 1];
+    double b2 = r2[i + 1];
+    double b3 = r3[i + 1];
+    double c0 = r0[i + 2];
+    double c1 = r1[i + 2];
+    double c2 = r2[i + 2];
+    double c3 = r3[i + 2];
+    double d0 = r0[i + 3];
+    double d1 = r1[i + 3];
+    double d2 = r2[i + 3];
+    double d3 = r3[i + 3];
+    for (int j = start; j < end; j++) {
+      double p0 = r0[j];
+      double p1 = r1[j];
+      double p2 = r2[j];
+      double p3 = r3[j];
+      y0[j] -= a0 * p0 + a1 * p1 + (a2 * p2 + a3 * p3);
+      y1[j] -= b0 * p0 + b1 * p1 + (b2 * p2 + b3 * p3);
+      y2[j] -= c0 * p0 + c1 * p1 + (c2 * p2 + c3 * p3);
+      y3[j] -= d0 * p0 + d1 * p1 + (d2 * p2 + d3 * p3);
+    }
+  }
+
   static void scale(double[] y, double factor, int start, int end) {
     for (int j = start; j < end; j++) {
       y[j] *= factor;

@@ -14,6 +14,9 @@ public final class Surgeon {
   /** Columns visited before the rest is updated. */
   public static final int BLOCK = 128;
 
+  /** Share of an input's mean square up to which its variance is rounding of f32 products. */
+  private static final double CONSTANT = 1e-6;
+
   /** Rows a thread takes at a time. */
   private static final int ROWS = 16;
 
@@ -31,25 +34,36 @@ public final class Surgeon {
     this.pool = pool;
   }
 
+  /** Prepares for layers without a bias that makes up for means. */
+  public static Surgeon of(Moments moments, double damping, boolean byImportance, WorkerPool pool) {
+    return of(moments, damping, byImportance, false, pool);
+  }
+
   /**
    * Prepares for the layers that read some inputs. A dead input counts as one of its own, so that
    * its weights do not matter. The damping is raised tenfold until the matrix can be factored.
    *
    * @param damping added to the diagonal, as a fraction of its mean
    * @param byImportance whether columns of large inputs are visited first
+   * @param centred whether the layers' biases take over the mean of what is lost: then only what
+   *     inputs do around their means counts, and a constant one is as good as dead
    */
-  public static Surgeon of(Moments moments, double damping, boolean byImportance, WorkerPool pool) {
+  public static Surgeon of(
+      Moments moments, double damping, boolean byImportance, boolean centred, WorkerPool pool) {
     int n = moments.inputs();
     boolean[] dead = new boolean[n];
     double trace = 0;
     for (int i = 0; i < n; i++) {
-      dead[i] = moments.second()[i][i] == 0;
-      trace += moments.second()[i][i];
+      double own = moments.product(i, i, centred);
+      // what is left of a constant input is rounding
+      dead[i] = own <= (centred ? CONSTANT * moments.second()[i][i] : 0);
+      trace += dead[i] ? 0 : own;
     }
     double mean = trace / n;
     int[] order = order(moments, byImportance);
     for (double added = damping; ; added = Math.max(added * 10, 1e-6)) {
-      double[][] u = Cholesky.ofInverse(damped(moments, order, dead, mean == 0 ? 1 : added * mean));
+      double[][] u =
+          Cholesky.ofInverse(damped(moments, order, dead, centred, mean == 0 ? 1 : added * mean));
       if (u != null) {
         return new Surgeon(u, added, dead, order, pool);
       }
@@ -68,14 +82,15 @@ public final class Surgeon {
     return Arrays.stream(order).mapToInt(i -> i).toArray();
   }
 
-  private static double[][] damped(Moments moments, int[] order, boolean[] dead, double added) {
+  private static double[][] damped(
+      Moments moments, int[] order, boolean[] dead, boolean centred, double added) {
     int n = order.length;
     double[][] a = new double[n][n];
     for (int i = 0; i < n; i++) {
       for (int j = i; j < n; j++) {
         int row = Math.min(order[i], order[j]);
         int column = Math.max(order[i], order[j]);
-        a[i][j] = moments.second()[row][column];
+        a[i][j] = dead[row] || dead[column] ? 0 : moments.product(row, column, centred);
       }
       a[i][i] += dead[order[i]] ? 1 : added;
     }

@@ -1,6 +1,11 @@
 package dev.filigree.compress.search;
 
 import dev.filigree.InputException;
+import dev.filigree.Model;
+import dev.filigree.compress.Prediction;
+import dev.filigree.compress.Recipe;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,6 +28,9 @@ public record Budget(Kind kind, double bound) {
     FIDELITY
   }
 
+  /** Share of the predicted bytes that no result stays below. */
+  private static final double CERTAINLY = 0.98;
+
   private static final Pattern TEXT =
       Pattern.compile("(bytes|latency|fidelity)=(\\d{1,15}(?:\\.\\d{1,9})?)(B|kB|MB|GB)?");
 
@@ -37,6 +45,35 @@ public record Budget(Kind kind, double bound) {
       throw new InputException(
           "a budget of " + kind.name().toLowerCase(Locale.ROOT) + "=" + bound + " leaves no choice",
           "use for example bytes=20MB, latency=0.6 or fidelity=0.98");
+    }
+  }
+
+  /**
+   * Refuses a number of bytes that no choice among recipes keeps to, before anything is compressed.
+   *
+   * @param recipes that each layer may be compressed by, or left as it is
+   * @throws InputException if the smallest choice is larger
+   */
+  public void check(Model model, List<Recipe> recipes) {
+    if (kind != Kind.BYTES) {
+      return;
+    }
+    long[] least =
+        Prediction.of(model, Recipe.named("dense")).matrices().stream()
+            .mapToLong(Prediction.Matrix::bytes)
+            .toArray();
+    for (Recipe recipe : recipes) {
+      List<Prediction.Matrix> predicted = Prediction.of(model, recipe).matrices();
+      for (int i = 0; i < least.length; i++) {
+        least[i] = Math.min(least[i], predicted.get(i).bytes());
+      }
+    }
+    long sum = Arrays.stream(least).sum();
+    // a little more than predicted, or less, may come out: thresholds are not met to the weight
+    if (bound < sum * CERTAINLY) {
+      throw new InputException(
+          "no choice keeps to " + Math.round(bound) + " bytes; the least is about " + sum,
+          "raise the budget or add a recipe that is smaller");
     }
   }
 

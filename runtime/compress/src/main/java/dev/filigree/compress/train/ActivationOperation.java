@@ -10,6 +10,7 @@ record ActivationOperation(Activation activation, WorkerPool pool) implements Op
     float[] y = inputs[0].data().clone();
     float[] slopes = needsGradient ? new float[y.length] : null;
     Curve.apply(activation, y, slopes, pool);
-    return new Step(inputs[0].with(y), dy -> new float[][] {LinearOperation.before(dy, slopes)});
+    return new Step(
+        inputs[0].with(y), (dy, wanted) -> new float[][] {LinearOperation.before(dy, slopes)});
   }
 }

@@ -31,7 +31,7 @@ record AttentionOperation(int heads, float scale, WorkerPool pool) implements Op
     }
     return new Step(
         q.with(y),
-        dy -> {
+        (dy, wanted) -> {
           float[] dq = new float[y.length];
           float[] dk = new float[y.length];
           float[] dv = new float[y.length];

@@ -89,26 +89,31 @@ record ConvolutionOperation(LinearOperation product, Geometry geometry) implemen
     }
     return new Step(
         y,
-        dy -> {
+        (dy, wanted) -> {
           float[][] gradients = new float[inputs.length][];
           float[] before = LinearOperation.before(dy, result.slopes());
-          float[] ofPatches = product.backward(patches, positions, before);
-          float[] dx = new float[x.data().length];
-          visit(
-              x,
-              rows,
-              columns,
-              (patch, channel, length, from) -> {
-                for (int i = 0; i < length; i++) {
-                  dx[from + i * geometry.across] += ofPatches[patch + i];
-                }
-              });
-          gradients[0] = dx;
+          float[] ofPatches = product.backward(patches, positions, before, wanted);
+          gradients[0] = wanted ? scattered(x, rows, columns, ofPatches) : null;
           if (hasResidual) {
             gradients[Convolution.RESIDUAL] = before;
           }
           return gradients;
         });
+  }
+
+  /** The gradient of an image: each value's share in every patch. */
+  private float[] scattered(Signal x, int rows, int columns, float[] ofPatches) {
+    float[] dx = new float[x.data().length];
+    visit(
+        x,
+        rows,
+        columns,
+        (patch, channel, length, from) -> {
+          for (int i = 0; i < length; i++) {
+            dx[from + i * geometry.across] += ofPatches[patch + i];
+          }
+        });
+    return dx;
   }
 
   /** Called for each stretch of a row of the patches that lies inside the image. */

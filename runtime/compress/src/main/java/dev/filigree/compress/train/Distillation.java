@@ -47,7 +47,7 @@ public final class Distillation {
       int positions,
       long seed) {
     /** What did well on a sentence encoder of six blocks. */
-    public static final Options DEFAULTS = new Options(4, 5e-4, 1, 1e-4, 1, 768, 0);
+    public static final Options DEFAULTS = new Options(3, 7e-4, 1, 1.5e-4, 1, 384, 0);
 
     public Options {
       if (blockEpochs < 0 || modelEpochs < 0 || blockEpochs + modelEpochs == 0) {
@@ -79,33 +79,45 @@ public final class Distillation {
   private final Options options;
   private final Progress progress;
   private final Kernels kernels = KernelSets.open("");
-  private final List<Map<String, Tensor>> samples = new ArrayList<>();
+  private final List<Map<String, Tensor>> ofBlocks = new ArrayList<>();
+  private final List<Map<String, Tensor>> ofModel = new ArrayList<>();
 
-  /**
-   * A distillation.
-   *
-   * @param graph of the dense model
-   * @param trained what takes the place of its constants, with masks; changed by {@link #run}
-   * @param batches samples of one length each, by input
-   * @param progress hears of steps
-   */
+  /** A distillation in which blocks and the whole learn from the same samples. */
   public Distillation(
       Graph graph,
       Collection<Parameter> trained,
       List<Map<String, Tensor>> batches,
       Options options,
       Progress progress) {
+    this(graph, trained, batches, batches, options, progress);
+  }
+
+  /**
+   * A distillation.
+   *
+   * @param graph of the dense model
+   * @param trained what takes the place of its constants, with masks; changed by {@link #run}
+   * @param ofBlocks samples of one length each, by input, that blocks learn from
+   * @param ofModel samples that the network learns from end to end
+   * @param progress hears of steps
+   */
+  public Distillation(
+      Graph graph,
+      Collection<Parameter> trained,
+      List<Map<String, Tensor>> ofBlocks,
+      List<Map<String, Tensor>> ofModel,
+      Options options,
+      Progress progress) {
     this.graph = graph;
     this.trained = new HashSet<>(trained);
     this.options = options;
     this.progress = progress;
-    for (Map<String, Tensor> batch : batches) {
-      cut(batch);
-    }
+    ofBlocks.forEach(batch -> cut(batch, this.ofBlocks));
+    ofModel.forEach(batch -> cut(batch, this.ofModel));
   }
 
   /** Cuts a batch along its first axis into steps. */
-  private void cut(Map<String, Tensor> batch) {
+  private void cut(Map<String, Tensor> batch, List<Map<String, Tensor>> samples) {
     Tensor any = batch.values().iterator().next();
     int count = (int) any.shape().extent(0);
     int inner = (int) Math.max(1, any.elements() / Math.max(1, count));
@@ -148,15 +160,13 @@ public final class Distillation {
         Network dense = new Network(graph, List.of(), kernels, pool);
         Network student = new Network(graph, trained, kernels, pool)) {
       List<Network.Segment> blocks = blocks(student);
-      List<Network.Batch> prepared = new ArrayList<>();
-      samples.forEach(sample -> prepared.add(dense.prepare(sample)));
       List<double[]> losses =
           options.blockEpochs == 0
               ? List.of()
-              : new Blocks(dense, student, prepared, pool).run(blocks);
+              : new Blocks(dense, student, prepared(dense, ofBlocks), pool).run(blocks);
       double[] model = {Double.NaN, Double.NaN};
       if (options.modelEpochs > 0) {
-        model = whole(dense, student, prepared, blocks, pool);
+        model = whole(dense, student, prepared(dense, ofModel), blocks, pool);
       }
       return new Result(losses, model);
     }
@@ -192,8 +202,12 @@ public final class Distillation {
     return network.parameters(segment).stream().filter(trained::contains).toList();
   }
 
-  private int[] shuffled(SplittableRandom random) {
-    int[] order = new int[samples.size()];
+  private static List<Network.Batch> prepared(Network network, List<Map<String, Tensor>> samples) {
+    return samples.stream().map(network::prepare).toList();
+  }
+
+  private static int[] shuffled(int count, SplittableRandom random) {
+    int[] order = new int[count];
     for (int i = 0; i < order.length; i++) {
       int other = random.nextInt(i + 1);
       order[i] = order[other];
@@ -284,7 +298,7 @@ public final class Distillation {
       double[] epochs = new double[options.blockEpochs];
       int step = 0;
       for (int epoch = 0; epoch < epochs.length; epoch++) {
-        for (int j : shuffled(random)) {
+        for (int j : shuffled(targets.length, random)) {
           Network.Trace trace = student.run(block, batches.get(j), learned[j], true);
           Loss.Result loss = Loss.meanSquare(trace.output(), targets[j], variance, 1);
           trace.backward(Map.of(block.output(), loss.gradient()));
@@ -320,7 +334,7 @@ public final class Distillation {
     int steps = options.modelEpochs * batches.size();
     List<Double> losses = new ArrayList<>();
     for (int epoch = 0; epoch < options.modelEpochs; epoch++) {
-      for (int j : shuffled(random)) {
+      for (int j : shuffled(batches.size(), random)) {
         Network.Trace wanted = dense.run(all, batches.get(j), null, false);
         Network.Trace trace = student.run(all, batches.get(j), null, true);
         Loss.Result cosine = Loss.pooledCosine(trace.output(), wanted.output());

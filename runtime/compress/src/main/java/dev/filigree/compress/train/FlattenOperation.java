@@ -8,7 +8,7 @@ record FlattenOperation() implements Operation {
     int inner = x.perSample();
     float[] moved = moved(x.data(), x.features(), x.samples(), inner);
     Signal y = new Signal(moved, x.features() * inner, x.samples());
-    return new Step(y, dy -> new float[][] {back(dy, x.features(), x.samples(), inner)});
+    return new Step(y, (dy, wanted) -> new float[][] {back(dy, x.features(), x.samples(), inner)});
   }
 
   private static float[] moved(float[] data, int channels, int samples, int inner) {

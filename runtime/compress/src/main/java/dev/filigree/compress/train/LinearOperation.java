@@ -26,10 +26,10 @@ record LinearOperation(
     }
     return new Step(
         y,
-        dy -> {
+        (dy, wanted) -> {
           float[][] gradients = new float[inputs.length][];
           float[] before = before(dy, result.slopes);
-          gradients[0] = backward(x.data(), x.positions(), before);
+          gradients[0] = backward(x.data(), x.positions(), before, wanted);
           if (hasResidual) {
             gradients[Linear.RESIDUAL] = before;
           }
@@ -78,8 +78,8 @@ record LinearOperation(
     return before;
   }
 
-  /** Adds to the gradients of weights and bias; the gradient of x. */
-  float[] backward(float[] x, int positions, float[] before) {
+  /** Adds to the gradients of weights and bias; the gradient of x, null if it is not wanted. */
+  float[] backward(float[] x, int positions, float[] before, boolean wanted) {
     int out = weights.rows();
     int in = weights.columns();
     float[] byPosition = products.transposed(x, in, positions);
@@ -101,6 +101,9 @@ record LinearOperation(
                 bias.gradient()[o] += (float) total;
               }
             });
+    if (!wanted) {
+      return null;
+    }
     float[] turned = products.transposed(weights.values(), out, in);
     return products.multiply(turned, in, out, before, positions);
   }

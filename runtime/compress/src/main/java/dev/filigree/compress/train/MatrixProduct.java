@@ -17,9 +17,6 @@ import java.lang.foreign.MemorySegment;
 final class MatrixProduct implements AutoCloseable {
   private static final int ALIGNMENT = 64;
 
-  /** Rows and columns of a square that is moved while it is in the first cache. */
-  private static final int SQUARE = 32;
-
   private final Kernels kernels;
   private final WorkerPool pool;
   private Arena arena = Arena.ofShared();
@@ -97,18 +94,10 @@ final class MatrixProduct implements AutoCloseable {
   float[] transposed(float[] a, int rows, int columns) {
     float[] moved = new float[rows * columns];
     pool.forEach(
-        Math.ceilDiv(columns, SQUARE),
+        Math.ceilDiv(columns, Signal.COLUMNS),
         (strip, worker) -> {
-          int c0 = strip * SQUARE;
-          int c1 = Math.min(columns, c0 + SQUARE);
-          for (int r0 = 0; r0 < rows; r0 += SQUARE) {
-            int r1 = Math.min(rows, r0 + SQUARE);
-            for (int c = c0; c < c1; c++) {
-              for (int r = r0; r < r1; r++) {
-                moved[c * rows + r] = a[r * columns + c];
-              }
-            }
-          }
+          int c0 = strip * Signal.COLUMNS;
+          Signal.move(a, rows, columns, c0, Math.min(columns, c0 + Signal.COLUMNS), moved);
         });
     return moved;
   }

@@ -196,14 +196,20 @@ public final class Network implements AutoCloseable {
         if (dy == null) {
           continue;
         }
-        float[][] ofInputs = steps.get(i - segment.from).backward().inputs(dy);
+        boolean wanted = isWanted(node.inputs().getFirst());
+        float[][] ofInputs = steps.get(i - segment.from).backward().inputs(dy, wanted);
         for (int k = 0; k < ofInputs.length; k++) {
           String name = node.inputs().get(k);
-          if (ofInputs[k] != null && values.containsKey(name) && !name.equals(segment.input)) {
+          if (ofInputs[k] != null && isWanted(name)) {
             add(open, own, name, ofInputs[k]);
           }
         }
       }
+    }
+
+    /** Whether gradients flow on to a value: one that the segment makes. */
+    private boolean isWanted(String name) {
+      return values.containsKey(name) && !name.equals(segment.input);
     }
 
     private static void add(

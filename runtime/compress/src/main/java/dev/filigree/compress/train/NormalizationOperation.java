@@ -33,7 +33,8 @@ record NormalizationOperation(Parameter scale, Parameter bias, float epsilon, Wo
             y[i] = normal[i] * factor + shift;
           }
         });
-    return new Step(x.with(y), dy -> new float[][] {backward(dy, normal, inverse, features)});
+    return new Step(
+        x.with(y), (dy, wanted) -> new float[][] {backward(dy, normal, inverse, features)});
   }
 
   @FunctionalInterface

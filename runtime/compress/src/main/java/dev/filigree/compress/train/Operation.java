@@ -14,14 +14,20 @@ interface Operation {
    * A node's output and the way back.
    *
    * @param output of the node
-   * @param backward from the output's gradient to those of the inputs, in their order and null for
-   *     constants; adds to the gradients of the node's parameters; null if none was wanted
+   * @param backward from the output's gradient to those of the inputs; adds to the gradients of the
+   *     node's parameters; null if none was wanted
    */
   record Step(Signal output, Backward backward) {}
 
   /** From the gradient of an output to those of the inputs. */
   @FunctionalInterface
   interface Backward {
-    float[][] inputs(float[] outputGradient);
+    /**
+     * Gradients of the inputs in their order, null for constants.
+     *
+     * @param wanted whether anything asks for that of the first input; if not it may be null, which
+     *     saves a third of a layer's work
+     */
+    float[][] inputs(float[] outputGradient, boolean wanted);
   }
 }

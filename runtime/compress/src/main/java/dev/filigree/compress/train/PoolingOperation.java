@@ -17,7 +17,7 @@ record PoolingOperation(ConvolutionOperation.Geometry geometry, WorkerPool pool)
     Signal output = new Signal(y, x.features(), x.samples(), rows, columns);
     return new Step(
         output,
-        dy -> {
+        (dy, wanted) -> {
           float[] dx = new float[x.data().length];
           for (int i = 0; i < dy.length; i++) {
             if (chosen[i] >= 0) {

@@ -19,7 +19,14 @@ import java.util.Arrays;
  * @param inner extents inside a sample; none for vectors, one for texts, two for images
  */
 record Signal(float[] data, int features, int samples, int... inner) {
-  private static final int SQUARE = 32;
+  /**
+   * Rows moved at a time: few enough rows that their lines stay in the first cache even where the
+   * extent of a row is a multiple of its ways.
+   */
+  private static final int ROWS = 8;
+
+  /** Columns moved at a time: a line of the cache. */
+  static final int COLUMNS = 16;
 
   /** Positions of a feature. */
   int positions() {
@@ -104,18 +111,21 @@ record Signal(float[] data, int features, int samples, int... inner) {
 
   private static float[] moved(float[] a, int rows, int columns) {
     float[] moved = new float[a.length];
-    // by squares, so that neither side leaves the cache between neighbours
-    for (int r0 = 0; r0 < rows; r0 += SQUARE) {
-      int r1 = Math.min(rows, r0 + SQUARE);
-      for (int c0 = 0; c0 < columns; c0 += SQUARE) {
-        int c1 = Math.min(columns, c0 + SQUARE);
-        for (int c = c0; c < c1; c++) {
-          for (int r = r0; r < r1; r++) {
-            moved[c * rows + r] = a[r * columns + c];
-          }
+    for (int c0 = 0; c0 < columns; c0 += COLUMNS) {
+      move(a, rows, columns, c0, Math.min(columns, c0 + COLUMNS), moved);
+    }
+    return moved;
+  }
+
+  /** Transposes the columns {@code [c0, c1)} of a matrix {@code [rows, columns]}. */
+  static void move(float[] a, int rows, int columns, int c0, int c1, float[] moved) {
+    for (int r0 = 0; r0 < rows; r0 += ROWS) {
+      int r1 = Math.min(rows, r0 + ROWS);
+      for (int c = c0; c < c1; c++) {
+        for (int r = r0; r < r1; r++) {
+          moved[c * rows + r] = a[r * columns + c];
         }
       }
     }
-    return moved;
   }
 }

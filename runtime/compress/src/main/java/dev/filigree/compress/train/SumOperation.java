@@ -9,6 +9,6 @@ record SumOperation() implements Operation {
     for (int i = 0; i < sum.length; i++) {
       sum[i] += other[i];
     }
-    return new Step(inputs[0].with(sum), dy -> new float[][] {dy, dy});
+    return new Step(inputs[0].with(sum), (dy, wanted) -> new float[][] {dy, dy});
   }
 }

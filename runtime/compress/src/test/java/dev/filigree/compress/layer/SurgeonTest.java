@@ -9,6 +9,7 @@ import dev.filigree.spi.KernelSets;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import dev.filigree.weights.Mask;
+import java.util.Arrays;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -262,5 +263,56 @@ class SurgeonTest {
     }
     assertTrue(problem.error(alone) < problem.error(together));
     assertTrue(problem.error(together) < problem.error(masked(problem, mask)));
+  }
+
+  /** Squared error once each bias took over the mean of what its row lost. */
+  private static double errorAroundMeans(Problem problem, double[][] w) {
+    double[] bias = new double[problem.rows];
+    for (int r = 0; r < problem.rows; r++) {
+      for (int i = 0; i < problem.inputs; i++) {
+        bias[r] += (problem.weights[r][i] - w[r][i]) * problem.moments.mean(i);
+      }
+    }
+    float[] targets = problem.outputs(problem.weights, null);
+    return Arrays.stream(problem.errors(targets, w, bias)).sum();
+  }
+
+  @Test
+  void whereBiasesTakeOverMeansOnlyWhatInputsDoAroundThemCounts() {
+    double asTheyAre = 0;
+    double around = 0;
+    for (int seed = 0; seed < 10; seed++) {
+      Problem problem = new Problem(new Samples(seed), 12, 24, 300, pool);
+      for (boolean centred : new boolean[] {false, true}) {
+        double[][] w = problem.weights();
+        Surgeon.of(problem.moments, 0.01, false, centred, pool)
+            .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+        double error = errorAroundMeans(problem, w);
+        around += centred ? error : 0;
+        asTheyAre += centred ? 0 : error;
+      }
+    }
+    assertTrue(around < asTheyAre, around + " and " + asTheyAre);
+  }
+
+  @Test
+  void aConstantInputGoesWhereABiasTakesItsPlace() {
+    int inputs = 4;
+    float[] x = new Samples(2).normal(50 * inputs);
+    for (int i = 1; i < x.length; i += inputs) {
+      x[i] = 3.7f;
+    }
+    Moments moments = new Moments(inputs, true, KernelSets.open(KernelSets.SCALAR), pool);
+    moments.add(x, 50);
+    double[][] w = {{1, 100, 0.5, 2}};
+    Mask mask =
+        Surgeon.of(moments, 0.01, false, true, pool)
+            .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+    assertEquals(0b1001, mask.group(0, 0), "the one and the two stay");
+    w[0][1] = 100;
+    mask =
+        Surgeon.of(moments, 0.01, false, pool)
+            .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+    assertTrue(mask.kept(0, 1), "without a bias its product is needed");
   }
 }

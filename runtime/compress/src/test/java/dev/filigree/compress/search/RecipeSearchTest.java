@@ -192,6 +192,16 @@ class RecipeSearchTest {
     InputException refusal =
         assertThrows(InputException.class, () -> search(scan, "bytes=100", 10));
     assertTrue(refusal.problem().contains("the least is "), refusal.problem());
+    long least =
+        Arrays.stream(scan.cells())
+            .mapToLong(c -> Arrays.stream(c).mapToLong(Sensitivity.Cell::bytes).min().orElseThrow())
+            .sum();
+    Budget.parse("bytes=" + least).check(model, OPTIONS);
+    // known before anything is scanned
+    InputException early =
+        assertThrows(
+            InputException.class, () -> Budget.parse("bytes=" + least / 2).check(model, OPTIONS));
+    assertTrue(early.problem().contains("the least is about " + least), early.problem());
     assertThrows(
         InputException.class,
         () ->

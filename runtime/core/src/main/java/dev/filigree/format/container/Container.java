@@ -53,6 +53,9 @@ public record Container(
   /** Key of an archive's sizes: bytes of the tensors as they are coded, and decoded. */
   public static final String ARCHIVE = "filigree.archive";
 
+  /** Key under which safetensors files name what they are. */
+  static final String FAMILY = "format";
+
   /** The version this code writes; it reads archives too. */
   static final String CURRENT = "1";
 
@@ -60,6 +63,11 @@ public record Container(
   static final String FORMAT = "format";
   static final String TRANSPOSED = "transposed";
   static final String PLAIN = "plain";
+
+  /** Whether an entry of the metadata tells how a file is written and not what is in it. */
+  public static boolean isOfForm(String key) {
+    return key.equals(FAMILY) || key.equals(VERSION) || key.equals(ARCHIVE);
+  }
 
   /**
    * Maps a file and checks it: header, graph, masks, sizes. Weights are not copied, but those of an

@@ -126,7 +126,7 @@ public final class ContainerWriter {
    */
   public void write(Path file) {
     SafetensorsWriter tensors = new SafetensorsWriter();
-    tensors.metadata("format", "filigree").metadata(Container.VERSION, Container.CURRENT);
+    tensors.metadata(Container.FAMILY, "filigree").metadata(Container.VERSION, Container.CURRENT);
     metadata.forEach(tensors::metadata);
     Map<String, Map<String, String>> places = new LinkedHashMap<>();
     List<Layer> layersSoFar = new ArrayList<>();
