@@ -26,11 +26,18 @@ final class FoldConstants implements Pass {
   /** Elements of folded results that any model may have. */
   private static final long FREE = 1 << 20;
 
+  /**
+   * Elements that fills of one value may have: files whose weights were left out have them in their
+   * place, and a convolution is slow whose weights are not known when it is planned.
+   */
+  private static final long FILLED = 1 << 27;
+
   @Override
   public Graph apply(Graph graph) {
     Map<String, ValueType> types = ShapeInference.infer(graph, Operators::find);
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
     long budget = FREE + GROWTH * plainElements(constants);
+    long fills = FILLED;
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
       ValueType known = node.outputs().size() == 1 ? types.get(node.output()) : null;
@@ -39,8 +46,15 @@ final class FoldConstants implements Pass {
         continue;
       }
       OptionalLong made = elements(node, types);
-      if (made.isPresent() && made.getAsLong() <= budget && isConstant(node, constants)) {
-        budget -= made.getAsLong();
+      boolean fill = node.is("ConstantOfShape");
+      if (made.isPresent()
+          && made.getAsLong() <= (fill ? fills : budget)
+          && isConstant(node, constants)) {
+        if (fill) {
+          fills -= made.getAsLong();
+        } else {
+          budget -= made.getAsLong();
+        }
         fold(node, graph.opset(), constants);
       } else {
         nodes.add(node);

@@ -101,6 +101,22 @@ final class FoldConstantsTest {
   }
 
   @Test
+  void fillsStandForWeightsUpToABoundOfTheirOwn() {
+    GraphBuilder builder = start();
+    long[] extents = {1 << 20, 1 << 24, 1 << 26};
+    for (int i = 0; i < extents.length; i++) {
+      builder
+          .longs("extents" + i, 3, extents[i])
+          .node("ConstantOfShape", "filled" + i, "extents" + i)
+          .node("MatMul", "y" + i, "x", "filled" + i)
+          .output("y" + i);
+    }
+    Graph result = new FoldConstants().apply(builder.build());
+    // three times 2^20 and 2^24 elements fit 2^27, three times 2^26 do not
+    assertEquals(List.of("MatMul", "MatMul", "ConstantOfShape", "MatMul"), types(result));
+  }
+
+  @Test
   void constantsWiderThanTheirTypeWrapAsTheKernelsDo() {
     Tensor a = Tensor.zeros(DType.U8, Shape.of(2));
     a.setLong(0, 200);
