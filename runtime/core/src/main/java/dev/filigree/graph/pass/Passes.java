@@ -14,6 +14,7 @@ public final class Passes {
           new ResolveSequences(),
           new WidenHalves(),
           new RemoveIdentities(),
+          new SplitSum(),
           new QuantizedConstants(),
           new FoldConstants(),
           new RemoveDeadCode(),
