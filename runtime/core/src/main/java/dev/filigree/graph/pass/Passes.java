@@ -14,7 +14,7 @@ public final class Passes {
           new ResolveSequences(),
           new WidenHalves(),
           new RemoveIdentities(),
-          new SplitSum(),
+          new SplitComposites(),
           new QuantizedConstants(),
           new FoldConstants(),
           new RemoveDeadCode(),

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-final class SplitSumTest {
+final class SplitCompositesTest {
   private static final Map<String, Tensor> INPUT =
       Map.of("x", Tensor.of(new float[] {1, 1, 1, 2, 2, 2}, 2, 3));
 
@@ -29,7 +29,7 @@ final class SplitSumTest {
   @Test
   void severalTensorsAreAddedInTheirOrder() {
     Graph graph = sum("x", "a", "b");
-    Graph split = new SplitSum().apply(graph);
+    Graph split = new SplitComposites().apply(graph);
     assertEquals(List.of("Add", "Add"), types(split));
     assertEquals(List.of("x", "a"), split.nodes().getFirst().inputs());
     assertSameValues(graph, split, INPUT, 0);
@@ -37,6 +37,19 @@ final class SplitSumTest {
 
   @Test
   void aSumOfOneStays() {
-    assertEquals(List.of("Sum"), types(new SplitSum().apply(sum("x"))));
+    assertEquals(List.of("Sum"), types(new SplitComposites().apply(sum("x"))));
+  }
+
+  @Test
+  void aSwishWithAFactorIsASigmoidAndProducts() {
+    Graph graph =
+        new GraphBuilder(24)
+            .input("x", DType.F32, "rows", 3)
+            .node("Swish", Map.of("alpha", 1.702f), List.of("y"), "x")
+            .output("y")
+            .build();
+    Graph split = new SplitComposites().apply(graph);
+    assertEquals(List.of("Mul", "Sigmoid", "Mul"), types(split));
+    assertSameValues(graph, split, INPUT, 1e-6f);
   }
 }
