@@ -52,7 +52,7 @@ class RecordingTest {
     assertTrue(packed.getLong("bytes") > 0);
     List<RecordedEvent> fallbacks = events.get("dev.filigree.Fallback");
     assertTrue(
-        fallbacks.stream().anyMatch(each -> each.getString("what").startsWith("Sum ")),
+        fallbacks.stream().anyMatch(each -> each.getString("what").startsWith("Mean ")),
         fallbacks.toString());
   }
 }

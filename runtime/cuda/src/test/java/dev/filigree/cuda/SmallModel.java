@@ -32,7 +32,7 @@ final class SmallModel {
             .node("MatMul", "xv", "x", "v")
             .node("Add", "y", "positive", "xv")
             .node("Softmax", "share", "y")
-            .node("Sum", "total", "y", "share")
+            .node("Mean", "total", "y", "share")
             .output("y", DType.F32, "batch", "length", Integer.toString(OUT))
             .output("share", DType.F32, "batch", "length", Integer.toString(OUT))
             .output("total", DType.F32, "batch", "length", Integer.toString(OUT))
