@@ -4,6 +4,7 @@ import dev.filigree.Device;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
 import dev.filigree.spi.Devices;
+import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.KernelProvider;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.LibraryStatus;
@@ -66,6 +67,14 @@ final class DoctorCommand implements Callable<Integer> {
           kernels.put("bits", 0).put("ready", false).put("why", why).put("fix", fix);
     }
     document.put("kernels", chosen(sets));
+    ArrayNode stuck = document.putArray("stuck");
+    for (KernelGuard.Stuck kernel : stuck()) {
+      stuck
+          .addObject()
+          .put("kernel", kernel.operation())
+          .put("slowdown", kernel.slowdown())
+          .put("fix", KernelGuard.REMEDY);
+    }
     document.put("native", Machine.nativeKernels());
     document.put("jit", jit());
     ArrayNode devices = document.putArray("devices");
@@ -90,6 +99,12 @@ final class DoctorCommand implements Callable<Integer> {
     }
     document.put("cache", Cache.folder().toString());
     Output.json(out, document);
+  }
+
+  /** Kernels of the set in use that the JIT compiler gave up on in this process. */
+  private static List<KernelGuard.Stuck> stuck() {
+    KernelSets.open("");
+    return KernelGuard.checkAll();
   }
 
   /** The devices of all providers, the CPU first. */
@@ -148,6 +163,14 @@ final class DoctorCommand implements Callable<Integer> {
                 "not used: " + why + "; " + fix;
           };
       out.println("kernels   " + set.name() + ": " + state);
+    }
+    for (KernelGuard.Stuck kernel : stuck()) {
+      out.printf(
+          Locale.ROOT,
+          "stuck     %s: %.0f times as slow as the scalar kernel, which replaces it; %s%n",
+          kernel.operation(),
+          kernel.slowdown(),
+          KernelGuard.REMEDY);
     }
     for (Library library : libraries()) {
       out.println(

@@ -62,6 +62,7 @@ final class ExplainCommand implements Callable<Integer> {
     Common.checkPositive("--batch", batch);
     Common.checkPositive("--length", length);
     List<LayerPlan> layers;
+    String kernels;
     try (ProgressBars progress = new ProgressBars()) {
       Path file =
           Models.compressed(
@@ -75,21 +76,23 @@ final class ExplainCommand implements Callable<Integer> {
         Map<String, Shape> extents = new HashMap<>();
         inputs.forEach((name, tensor) -> extents.put(name, tensor.shape()));
         layers = session.plan(extents);
+        kernels = session.kernels();
       }
     }
     PrintWriter out = spec.commandLine().getOut();
     boolean simulated = options.device().kind() == Device.Kind.SIMULATED;
     if (format.json) {
-      json(out, layers, simulated);
+      json(out, layers, kernels, simulated);
     } else {
       print(out, layers, simulated);
     }
     return Main.DONE;
   }
 
-  private static void json(PrintWriter out, List<LayerPlan> layers, boolean simulated) {
+  private static void json(
+      PrintWriter out, List<LayerPlan> layers, String kernels, boolean simulated) {
     ObjectNode document = Output.JSON.createObjectNode();
-    document.put("simulated", simulated);
+    document.put("simulated", simulated).put("kernels", kernels);
     ArrayNode list = document.putArray("layers");
     for (LayerPlan layer : layers) {
       ObjectNode entry =

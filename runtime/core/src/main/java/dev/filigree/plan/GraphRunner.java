@@ -8,6 +8,7 @@ import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
+import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Runner;
@@ -171,8 +172,10 @@ public final class GraphRunner implements Runner {
       return;
     }
     Map<String, Tensor> outputs = run(inputs);
+    KernelGuard.checkUsed(); // also brings them out of the interpreter, sooner than whole runs do
     WarmUp warmUp = new WarmUp(linearLayers, pool);
     warmUp.settle(() -> run(inputs, outputs), progress);
+    KernelGuard.checkUsed();
     if (warmUp.measure(first.plan().get().linearSteps(), progress)) {
       plans.forget(ShapePlans.shapes(inputs));
       run(inputs, outputs);

@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.Precision;
+import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
 import dev.filigree.spi.PackedLinear;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Chooses how each linear layer runs and keeps the packed weights. Dense multiplication is always
@@ -112,15 +114,27 @@ final class LinearLayers {
    * The weights of a product of integers: scaled integers without their scales, others as they are.
    * The same object for the same weights.
    */
-  private Weights integers(Weights weights) {
+  private synchronized Weights integers(Weights weights) {
     return integers.computeIfAbsent(
         weights, scaled -> scaled instanceof Quantized quantized ? quantized.integers() : scaled);
+  }
+
+  /**
+   * What is left when the JIT compiler gave up on all other kernels of a layer: the dense scalar
+   * one. It has the position after the last of {@link #options}.
+   */
+  LayerOption lastResort(Layer layer) {
+    Weights weights = layer.use == Use.INTEGERS ? integers(layer.weights) : layer.weights;
+    return new ScalarKernels().linear(weights).getLast();
   }
 
   /** The choice for a layer and a number of tokens as things are known now. */
   synchronized Choice choose(Layer layer, int tokens) {
     List<LayerOption> options = options(layer);
     double[] micros = measured.get(Kind.of(layer, tokens));
+    if (micros != null && micros.length > options.size()) {
+      options = Stream.concat(options.stream(), Stream.of(lastResort(layer))).toList();
+    }
     int predictedBest = 0;
     List<LayerPlan.Candidate> candidates = new ArrayList<>();
     for (int i = 0; i < options.size(); i++) {
@@ -169,11 +183,13 @@ final class LinearLayers {
     PackedLinear[] kernelsOfLayer;
     synchronized (this) {
       kernelsOfLayer =
-          packed.computeIfAbsent(layer, unused -> new PackedLinear[options(layer).size()]);
+          packed.computeIfAbsent(layer, unused -> new PackedLinear[options(layer).size() + 1]);
     }
     synchronized (kernelsOfLayer) {
       if (kernelsOfLayer[option] == null) {
-        kernelsOfLayer[option] = pack(options(layer).get(option), layer.weights);
+        List<LayerOption> options = options(layer);
+        kernelsOfLayer[option] =
+            pack(option < options.size() ? options.get(option) : lastResort(layer), layer.weights);
       }
       return kernelsOfLayer[option];
     }
@@ -188,7 +204,9 @@ final class LinearLayers {
     return measured.containsKey(kind);
   }
 
-  /** Takes measurements, in microseconds for each option. */
+  /**
+   * Takes measurements, in microseconds for each option, and for the last resort if it was needed.
+   */
   synchronized void record(Kind kind, double[] micros) {
     measured.put(kind, micros.clone());
   }

@@ -3,16 +3,21 @@ package dev.filigree.plan;
 import dev.filigree.DType;
 import dev.filigree.Progress;
 import dev.filigree.Shape;
+import dev.filigree.event.FallbackEvent;
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.KernelGuard;
+import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.LayerOption;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import dev.filigree.spi.RoundedKernel;
+import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -31,6 +36,17 @@ final class WarmUp {
   private static final int ROUNDS = 9;
   private static final long WARM_NANOS = 60_000_000;
   private static final long SAMPLE_NANOS = 2_000_000;
+
+  /** Plain Java comes out of the interpreter in its own time. */
+  private static final long SCALAR_WARM_NANOS = 400_000_000;
+
+  private static final long LOOK_NANOS = 100_000;
+
+  /** A multiply-add of plain Java takes half of this on a slow machine. */
+  private static final double STUCK_NANOS_PER_PRODUCT = 2;
+
+  /** Below this a call's overhead counts, and being slow costs nothing. */
+  private static final double STUCK_CALL_MICROS = 20;
 
   private final LinearLayers linearLayers;
   private final WorkerPool pool;
@@ -65,7 +81,8 @@ final class WarmUp {
   record Sized(LinearLayers.Layer layer, int tokens) {}
 
   /**
-   * Measures the candidates of every kind of layer that has not been measured.
+   * Measures the candidates of every kind of layer that has not been measured. One that has a
+   * single candidate is measured if that is stuck.
    *
    * @return whether anything was measured
    */
@@ -73,17 +90,66 @@ final class WarmUp {
     Map<LinearLayers.Kind, Sized> kinds = new LinkedHashMap<>();
     for (Sized sized : layers) {
       LinearLayers.Kind kind = LinearLayers.Kind.of(sized.layer, sized.tokens);
-      if (!linearLayers.isMeasured(kind) && linearLayers.options(sized.layer).size() > 1) {
+      if (!linearLayers.isMeasured(kind)) {
         kinds.putIfAbsent(kind, sized);
       }
     }
     int done = 0;
+    boolean measured = false;
     for (Map.Entry<LinearLayers.Kind, Sized> entry : kinds.entrySet()) {
       progress.at("measuring kernels", done++, kinds.size());
-      linearLayers.record(entry.getKey(), measure(entry.getValue()));
+      Sized sized = entry.getValue();
+      if (linearLayers.options(sized.layer).size() > 1 || isStuck(sized)) {
+        linearLayers.record(entry.getKey(), withLastResort(sized, measure(sized)));
+        measured = true;
+      }
     }
     progress.at("measuring kernels", kinds.size(), kinds.size());
-    return !kinds.isEmpty();
+    return measured;
+  }
+
+  /** Whether the only kernel of a layer is, which was run often already, is far from any rate. */
+  private boolean isStuck(Sized sized) {
+    if (linearLayers.kernels().name().equals(KernelSets.SCALAR)) {
+      return false;
+    }
+    try (Workspace workspace = workspace(sized, linearLayers.kernel(sized.layer, 0))) {
+      return isStuck(sized, time(workspace, LOOK_NANOS));
+    }
+  }
+
+  private static boolean isStuck(Sized sized, double micros) {
+    Weights weights = sized.layer.weights();
+    double products = (double) weights.stored() * sized.tokens;
+    return micros > STUCK_CALL_MICROS && micros * 1e3 > products * STUCK_NANOS_PER_PRODUCT;
+  }
+
+  /**
+   * The times, and that of the scalar kernel as the last where every other seems stuck: compiled
+   * badly for the life of the process. See {@link dev.filigree.spi.KernelGuard}.
+   */
+  private double[] withLastResort(Sized sized, double[] micros) {
+    double best = Arrays.stream(micros).min().orElseThrow();
+    if (!isStuck(sized, best)) {
+      return micros;
+    }
+    LayerOption scalar = linearLayers.lastResort(sized.layer);
+    double[] all = Arrays.copyOf(micros, micros.length + 1);
+    try (Workspace workspace = workspace(sized, scalar.pack())) {
+      time(workspace, SCALAR_WARM_NANOS);
+      all[micros.length] = time(workspace, SAMPLE_NANOS);
+    }
+    if (all[micros.length] < best) {
+      FallbackEvent.record(
+          "scalar dense product of " + sized.layer.weights().format(),
+          String.format(
+              Locale.ROOT,
+              "the fast kernel is stuck at %.0f us, the scalar one takes %.0f us",
+              best,
+              all[micros.length]),
+          KernelGuard.REMEDY);
+    }
+    return all;
   }
 
   /** Microseconds of each candidate. */
@@ -92,7 +158,7 @@ final class WarmUp {
     Workspace[] workspaces = new Workspace[options.size()];
     try {
       for (int i = 0; i < workspaces.length; i++) {
-        workspaces[i] = workspace(sized, i);
+        workspaces[i] = workspace(sized, linearLayers.kernel(sized.layer, i));
       }
       double[][] samples = new double[workspaces.length][ROUNDS];
       for (Workspace workspace : workspaces) {
@@ -118,9 +184,8 @@ final class WarmUp {
     }
   }
 
-  /** A workspace in which one option runs on inputs of its own, encoded as a part of its time. */
-  private Workspace workspace(Sized sized, int option) {
-    PackedLinear packed = linearLayers.kernel(sized.layer, option);
+  /** A workspace in which a kernel runs on inputs of its own, encoded as a part of its time. */
+  private Workspace workspace(Sized sized, PackedLinear packed) {
     Panels panels = Panels.of(sized.tokens, linearLayers.kernels().lanes());
     Slot x = slot(sized.tokens, packed.columns(), panels, 0);
     Slot y = slot(sized.tokens, packed.rows(), panels, end(x));

@@ -6,14 +6,33 @@ import dev.filigree.kernel.scalar.ScalarKernels;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.ServiceLoader;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Finds the sets of CPU kernels that are installed and chooses one. */
 public final class KernelSets {
   /** Name of the set that is always there. */
   public static final String SCALAR = "scalar";
 
+  /**
+   * Of this process, by the name of their provider: a kernel that is stuck is so in all sessions.
+   */
+  private static final Map<String, GuardedKernels> OPENED = new ConcurrentHashMap<>();
+
   private KernelSets() {}
+
+  private static Kernels open(KernelProvider provider) {
+    if (provider.isPartial()) {
+      return provider.open(); // the set it stands on is guarded
+    }
+    return OPENED.computeIfAbsent(provider.name(), unused -> new GuardedKernels(provider.open()));
+  }
+
+  /** The guarded sets that were opened in this process. */
+  static List<GuardedKernels> opened() {
+    return List.copyOf(OPENED.values());
+  }
 
   /**
    * A set that is installed.
@@ -46,7 +65,7 @@ public final class KernelSets {
   public static Kernels below(KernelProvider provider) {
     for (KernelProvider other : providers()) {
       if (other.rank() < provider.rank() && other.probe() instanceof KernelProvider.Probe.Ready) {
-        return other.open();
+        return open(other);
       }
     }
     return new ScalarKernels();
@@ -66,7 +85,7 @@ public final class KernelSets {
       if (name.isEmpty() || name.equals(provider.name())) {
         switch (provider.probe()) {
           case KernelProvider.Probe.Ready ready -> {
-            return provider.open();
+            return open(provider);
           }
           case KernelProvider.Probe.Missing(String why, String fix) -> {
             if (!name.isEmpty()) {

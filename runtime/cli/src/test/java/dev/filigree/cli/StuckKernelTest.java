@@ -1,0 +1,111 @@
+package dev.filigree.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.testing.OnnxModel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Kernels that are never compiled, as those the JIT compiler gave up on: in a JVM of its own that
+ * is told to leave them in the interpreter.
+ */
+class StuckKernelTest {
+  private static final String KERNELS = "dev.filigree.kernels.vector.";
+  private static final String DENSE = KERNELS + "DenseTiles::*";
+  private static final String RELU = KERNELS + "Elementwise::relu";
+
+  @TempDir private Path folder;
+
+  private static JsonNode run(List<String> excluded, String... arguments)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(
+        List.of(
+            "-XX:+UseSerialGC",
+            "--add-modules=jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            "-XX:CompileCommand=quiet"));
+    for (String method : excluded) {
+      command.add("-XX:CompileCommand=exclude," + method);
+      command.add("-XX:CompileCommand=dontinline," + method); // nor as a part of others
+    }
+    String classPath =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    command.addAll(List.of("-cp", classPath, Main.class.getName()));
+    command.addAll(List.of(arguments));
+    Process process =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    try {
+      String document = String.join("\n", process.inputReader().lines().toList());
+      assertTrue(process.waitFor(120, TimeUnit.SECONDS), "the JVM ends");
+      assertEquals(0, process.exitValue(), document);
+      return new JsonMapper().readTree(document);
+    } finally {
+      process.destroy();
+    }
+  }
+
+  @Test
+  void theDoctorNamesEachOfThem() throws IOException, InterruptedException {
+    JsonNode stuck = run(List.of(RELU, DENSE), "doctor", "--json").path("stuck");
+    List<String> names =
+        stuck.valueStream().map(kernel -> kernel.path("kernel").asString()).toList();
+    // attention uses the dense tiles as well, for a part of its time
+    assertEquals(
+        List.of("linear", "relu"), names.stream().filter(n -> !n.equals("attend")).toList());
+    stuck.forEach(kernel -> assertTrue(kernel.path("slowdown").asDouble() > 2, kernel.toString()));
+  }
+
+  /** Two layers, so that one is followed by ReLU. */
+  private Path network() {
+    float[] weights = new float[96 * 96];
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = (i % 7 - 3) * 0.01f;
+    }
+    Tensor matrix = Tensor.of(weights, 96, 96);
+    return new OnnxModel(20)
+        .input("x", DType.F32, "batch", "96")
+        .initializer("w", matrix)
+        .initializer("v", matrix)
+        .node("MatMul", "inner", "x", "w")
+        .node("Relu", "active", "inner")
+        .node("MatMul", "y", "active", "v")
+        .output("y", DType.F32, "batch", "96")
+        .write(folder.resolve("network.onnx"));
+  }
+
+  @Test
+  void aSessionFallsBackToScalarOnes() throws IOException, InterruptedException {
+    String model = network().toString();
+    JsonNode stuck = explain(model, RELU, DENSE);
+    assertTrue(stuck.path("kernels").asString().endsWith("relu (stuck)"), () -> text(stuck));
+    stuck
+        .path("layers")
+        .forEach(
+            layer -> assertEquals("scalar dense", layer.path("kernel").asString(), text(stuck)));
+    JsonNode healthy = explain(model);
+    assertFalse(text(healthy).contains("scalar"), () -> text(healthy));
+  }
+
+  private static JsonNode explain(String model, String... excluded)
+      throws IOException, InterruptedException {
+    return run(List.of(excluded), "explain", model, "--shape", "x=64x96", "--json");
+  }
+
+  private static String text(JsonNode document) {
+    return document.toPrettyString();
+  }
+}
