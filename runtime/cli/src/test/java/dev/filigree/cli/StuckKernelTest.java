@@ -59,13 +59,12 @@ class StuckKernelTest {
   }
 
   @Test
-  void theDoctorNamesEachOfThem() throws IOException, InterruptedException {
-    JsonNode stuck = run(List.of(RELU, DENSE), "doctor", "--json").path("stuck");
+  void theDoctorNamesThem() throws IOException, InterruptedException {
+    JsonNode stuck = run(List.of(DENSE), "doctor", "--json").path("stuck");
     List<String> names =
         stuck.valueStream().map(kernel -> kernel.path("kernel").asString()).toList();
-    // attention uses the dense tiles as well, for a part of its time
-    assertEquals(
-        List.of("linear", "relu"), names.stream().filter(n -> !n.equals("attend")).toList());
+    assertTrue(names.contains("linear"), names.toString());
+    assertFalse(names.contains("softmax"), names.toString());
     stuck.forEach(kernel -> assertTrue(kernel.path("slowdown").asDouble() > 2, kernel.toString()));
   }
 

@@ -40,10 +40,12 @@ final class WarmUp {
   /** Plain Java comes out of the interpreter in its own time. */
   private static final long SCALAR_WARM_NANOS = 400_000_000;
 
+  private static final int SCALAR_WARM_RUNS = 30;
+
   private static final long LOOK_NANOS = 100_000;
 
-  /** A multiply-add of plain Java takes half of this on a slow machine. */
-  private static final double STUCK_NANOS_PER_PRODUCT = 2;
+  /** A multiply-add of plain Java takes this. */
+  private static final double STUCK_NANOS_PER_PRODUCT = 1;
 
   /** Below this a call's overhead counts, and being slow costs nothing. */
   private static final double STUCK_CALL_MICROS = 20;
@@ -136,6 +138,9 @@ final class WarmUp {
     LayerOption scalar = linearLayers.lastResort(sized.layer);
     double[] all = Arrays.copyOf(micros, micros.length + 1);
     try (Workspace workspace = workspace(sized, scalar.pack())) {
+      for (int i = 0; i < SCALAR_WARM_RUNS; i++) {
+        workspace.run(pool);
+      }
       time(workspace, SCALAR_WARM_NANOS);
       all[micros.length] = time(workspace, SAMPLE_NANOS);
     }

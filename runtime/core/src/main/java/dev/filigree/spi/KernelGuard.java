@@ -38,6 +38,8 @@ public final class KernelGuard {
   /** A scalar kernel is compiled after this; only those of a slow kernel are run. */
   private static final long SCALAR_NANOS = 300_000_000;
 
+  private static final int SCALAR_CALLS = 2_000;
+
   /** How much slower than the scalar kernel is no noise. */
   private static final double STUCK = 2;
 
@@ -128,7 +130,7 @@ public final class KernelGuard {
       calls += CALLS_OF_A_LOOK;
     }
     KernelProbe.Trial scalar = probe.trial(operation, kernels.scalar());
-    return nanos / shortest(scalar.call(), 1, SCALAR_NANOS);
+    return nanos / shortest(scalar.call(), SCALAR_CALLS, SCALAR_NANOS);
   }
 
   /**

@@ -68,7 +68,7 @@ final class KernelProbe {
       case LAYER_NORMALIZATION ->
           panel(
               () -> kernels.layerNormalization(memory, x, y, WIDTH, FEATURES, ones, ones, EPSILON));
-      case SOFTMAX -> values(() -> kernels.softmax(memory, x, y, VALUES));
+      case SOFTMAX -> functions(() -> kernels.softmax(memory, x, y, VALUES));
       case ATTEND -> attention(kernels);
       case RANGE -> values(() -> kernels.range(memory, x, VALUES, range));
       case QUANTIZE -> values(() -> kernels.quantize(memory, x, y, VALUES, 0.1f, 128));
@@ -100,12 +100,16 @@ final class KernelProbe {
   }
 
   /** Of functions as expensive as an exponential. */
-  private static Trial values(Runnable call) {
+  private static Trial functions(Runnable call) {
     return new Trial(call, VALUES * 4.0);
   }
 
+  private static Trial values(Runnable call) {
+    return new Trial(call, VALUES);
+  }
+
   private static Trial panel(Runnable call) {
-    return new Trial(call, WIDTH * FEATURES * 4.0);
+    return new Trial(call, WIDTH * FEATURES);
   }
 
   private static Trial products(int count, Runnable call) {
@@ -114,11 +118,12 @@ final class KernelProbe {
 
   /** In place, so each time from the same values: repeated on its own results they would vanish. */
   private Trial activation(Activation activation, Kernels kernels) {
-    return values(
+    Runnable call =
         () -> {
           MemorySegment.copy(memory, input, memory, y, (long) VALUES * Float.BYTES);
           kernels.activate(activation, memory, y, VALUES);
-        });
+        };
+    return activation == Activation.RELU ? values(call) : functions(call);
   }
 
   private Trial gather(Kernels kernels) {
