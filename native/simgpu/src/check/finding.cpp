@@ -8,6 +8,7 @@ namespace simgpu {
 const char* findingKindName(FindingKind kind) {
   constexpr std::array names{
       "out-of-bounds access", "use after free",    "misaligned access",     "uninitialised read",
+      "unwritten value stored",
       "shared-memory race",   "race between blocks", "divergent barrier",   "divergent warp synchronisation",
       "deadlock",             "missing cp.async wait", "invalid 2:4 metadata", "unordered 2:4 metadata",
       "invalid barrier",      "invalid call",      "invalid launch",        "assertion failed",

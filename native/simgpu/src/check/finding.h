@@ -13,6 +13,7 @@ enum class FindingKind : std::uint8_t {
   useAfterFree,         // address inside an allocation that was freed
   misaligned,           // address not a multiple of the access size
   uninitialisedRead,    // bytes nobody wrote
+  unwrittenStored,      // a value that comes from such bytes went to global memory: no defect until it is used
   sharedRace,           // two warps touched a shared byte, one wrote, no barrier between
   blockRace,            // two blocks wrote different values to a global byte without synchronising
   divergentBarrier,     // lanes of one warp wait at different barriers, or some never arrive

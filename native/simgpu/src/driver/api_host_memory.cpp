@@ -19,7 +19,7 @@ CUresult allocateHost(const char* name, void** pointer, std::size_t bytes, unsig
     if (const CUresult failed = allocate(driver, context, bytes, hostLabel, &address, DeviceMemory::pageAlignment)) {
       return failed;
     }
-    driver.memory().markInitialised(address, bytes); // the host writes there unseen
+    driver.memory().shareWithHost(address);
     driver.hostRanges[address] = {context.id, address, bytes, flags, false};
     *pointer = reinterpret_cast<void*>(address);
     return CUDA_SUCCESS;

@@ -84,7 +84,7 @@ CUresult cuMemAllocManaged(CUdeviceptr* address, std::size_t bytes, unsigned fla
       return driver.refuse(CUDA_ERROR_INVALID_VALUE, "flags must be CU_MEM_ATTACH_GLOBAL or CU_MEM_ATTACH_HOST");
     }
     if (const CUresult failed = allocate(driver, context, bytes, managedLabel, address)) return failed;
-    driver.memory().markInitialised(*address, bytes); // the host writes there unseen
+    driver.memory().shareWithHost(*address);
     return CUDA_SUCCESS;
   });
 }

@@ -25,6 +25,12 @@ char* handOut(const std::string& text) {
   return copy;
 }
 
+/** What stored the value there, if a kernel did. */
+std::string originOf(DeviceMemory& memory, DeviceAddress address) {
+  const std::uint8_t shadow = *memory.initialisedShadow(address);
+  return holdsUnwrittenValue(shadow) ? ": " + memory.unwrittenValues().origin(shadow).text() : std::string();
+}
+
 /** The library goes on with what it finds, as the device would. */
 void reportUnwritten(Driver& driver, const char* function, const std::vector<simgpuRange>& ranges) {
   for (const simgpuRange& range : ranges) {
@@ -40,7 +46,8 @@ void reportUnwritten(Driver& driver, const char* function, const std::vector<sim
       const std::optional<Allocation> allocation = driver.memory().find(bad);
       driver.report(findingKindName(FindingKind::uninitialisedRead), CUDA_SUCCESS,
                     std::string(function) + " reads " + range.name + ", of which nobody wrote the byte at " + place +
-                        (allocation ? " (" + allocation->describe() + ")" : std::string()));
+                        (allocation ? " (" + allocation->describe() + ")" : std::string()) +
+                        originOf(driver.memory(), bad));
       break;
     }
   }

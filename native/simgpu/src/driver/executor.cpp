@@ -44,6 +44,31 @@ MemoryStatus copyRows(DeviceMemory& memory, const CopyWork& copy) {
   });
 }
 
+bool reachesHost(Driver& driver, const CopyWork& copy) {
+  if (!copy.from.device || !copy.to.device) return copy.from.device;
+  const std::optional<Allocation> target = driver.memory().find(copy.to.address);
+  return target && target->hostSees;
+}
+
+/** A copy to the host uses what it brings: the first value that comes from bytes nobody wrote is reported. */
+CUresult reportUnwrittenCopied(Driver& driver, const CopyWork& copy) {
+  DeviceMemory& memory = driver.memory();
+  DeviceAddress found = 0;
+  forRows(copy, [&](auto, auto from, auto bytes) {
+    found = found != 0 ? found : memory.firstUnwrittenValue(from, bytes);
+    return MemoryStatus::ok;
+  });
+  if (found == 0) return CUDA_SUCCESS;
+  Finding finding = memory.unwrittenValues().origin(*memory.initialisedShadow(found));
+  char place[64];
+  std::snprintf(place, sizeof place, "; a copy to the host reads it at 0x%llx", static_cast<unsigned long long>(found));
+  finding.detail += place;
+  const std::optional<Allocation> allocation = memory.find(found);
+  if (allocation) finding.detail += " (" + allocation->describe() + ")";
+  driver.report(finding);
+  return static_cast<CUresult>(finding.status);
+}
+
 } // namespace
 
 double clockMilliseconds() {
@@ -113,7 +138,10 @@ CUresult run(Driver& driver, const CopyWork& work) {
                   std::string("the copy of ") + std::to_string(work.bytes()) + " bytes fails, as demanded");
     return fault;
   }
-  return transfer(driver, work);
+  const CUresult result = transfer(driver, work);
+  return result == CUDA_SUCCESS && driver.configuration.engine.checks && reachesHost(driver, work)
+             ? reportUnwrittenCopied(driver, work)
+             : result;
 }
 
 CUresult transfer(Driver& driver, const CopyWork& work) {

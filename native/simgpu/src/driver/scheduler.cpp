@@ -177,7 +177,7 @@ CUresult Scheduler::runNow(Context& context, const CopyWork& copy) {
   const CUresult result = execute(context, *context.legacy, Work(copy), place, false);
   driver_.order.waited(result == CUDA_SUCCESS);
   // a fault of the device; what is wrong with the arguments harms nothing else
-  if (result == CUDA_ERROR_ILLEGAL_ADDRESS) failContext(context, result);
+  if (result == CUDA_ERROR_ILLEGAL_ADDRESS || result == CUDA_ERROR_LAUNCH_FAILED) failContext(context, result);
   return result;
 }
 

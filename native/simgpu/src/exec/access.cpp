@@ -96,7 +96,7 @@ bool allWritten(const std::uint8_t* shadow, std::uint32_t bytes) {
   } else if (bytes == 16) {
     std::memcpy(words, shadow, 16);
   } else {
-    return std::memchr(shadow, 0, bytes) == nullptr;
+    return std::all_of(shadow, shadow + bytes, [](std::uint8_t each) { return each == byteWritten; });
   }
   return ((words[0] & words[1]) & ones) == ones;
 }
@@ -108,17 +108,24 @@ void checkInitialised(Warp& warp, const Op& op, int lane, std::uint64_t address,
   }
   std::uint32_t missing = 0;
   for (std::uint32_t i = 0; i < access.bytes; i++) {
-    missing |= static_cast<std::uint32_t>(shadow[i] == 0) << (i & 31);
+    missing |= static_cast<std::uint32_t>(shadow[i] != byteWritten) << (i & 31);
   }
   if ((missing & access.usedBytes) == 0) {
     return;
   }
   missing &= access.usedBytes;
   const auto describe = [&] {
+    const auto first = static_cast<std::uint32_t>(std::countr_zero(missing));
     Finding finding = warp.launch.locate(FindingKind::uninitialisedRead, Status::launchFailed, warp, op, lane);
-    finding.address = address + static_cast<std::uint64_t>(std::countr_zero(missing));
+    finding.address = address + first;
     finding.detail = "nobody wrote this global byte";
     finding.allocation = warp.launch.describeAddress(address);
+    if (holdsUnwrittenValue(shadow[first])) { // the defect is where the value comes from
+      Finding origin = warp.launch.memory.unwrittenValues().origin(shadow[first]);
+      origin.detail += "; line " + std::to_string(finding.line) + " of kernel " + finding.kernel + " (" +
+                       finding.instruction + ") reads it from " + finding.allocation;
+      return origin;
+    }
     return finding;
   };
   forEachLane(missing, [&](int byte) {
@@ -144,7 +151,7 @@ void resolveGlobal(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddre
   if (access.intent != Intent::read) {
     markWritten(warp, mask, addresses, access.bytes);
     if (!warp.suspects().empty()) {
-      warp.suspects().reportStored(warp, op, mask, access.bytes);
+      warp.suspects().keepStored(warp, op, mask, addresses, access.bytes);
     }
   }
   if (warp.launch.settings.countTraffic) {

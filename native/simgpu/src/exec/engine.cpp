@@ -224,7 +224,7 @@ LaunchResult Engine::launch(const Kernel& kernel, const LaunchConfig& config, st
   LaunchResult result;
   execute(context, resident, config.footprint, result);
   result.findings = context.takeFindings();
-  result.status = result.findings.empty() ? Status::success : result.findings.front().status;
+  result.status = result.findings.empty() ? Status::success : result.findings.front().status; // a note's is success
   const std::string printed = context.takePrinted();
   if (!printed.empty()) {
     std::function<void(std::string_view)> sink;

@@ -17,8 +17,14 @@ void LaunchContext::report(Finding finding) {
       return;
     }
   }
+  const auto isNote = [](const Finding& each) { return each.status == Status::success; };
   if (findings_.size() < settings.findingLimit) {
     findings_.push_back(std::move(finding));
+  } else if (!isNote(finding)) { // a defect goes before what is none
+    const auto note = std::find_if(findings_.begin(), findings_.end(), isNote);
+    if (note != findings_.end()) {
+      *note = std::move(finding);
+    }
   }
 }
 
@@ -70,6 +76,8 @@ void LaunchContext::print(std::string_view text) {
 
 std::vector<Finding> LaunchContext::takeFindings() {
   std::lock_guard lock(mutex_);
+  std::stable_partition(findings_.begin(), findings_.end(),
+                        [](const Finding& each) { return each.status != Status::success; });
   return std::move(findings_);
 }
 

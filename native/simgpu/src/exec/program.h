@@ -142,6 +142,14 @@ struct Code {
     const std::size_t end = index + 1 < operandStart.size() ? operandStart[index + 1] : operands.size();
     return {operands.data() + operandStart[index], end - operandStart[index]};
   }
+
+  const OpSource& sourceOf(const Op& op) const { return sources[static_cast<std::size_t>(&op - ops.data())]; }
+  /** The opcode as written: "ld.global.v4.u32". */
+  std::string_view textOf(const Op& op) const { return texts[sourceOf(op).text]; }
+  /** "line 12 (ld.global.v4.u32)". */
+  std::string describe(const Op& op) const {
+    return "line " + std::to_string(sourceOf(op).line) + " (" + texts[sourceOf(op).text] + ")";
+  }
 };
 
 } // namespace simgpu

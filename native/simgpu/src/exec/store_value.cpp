@@ -9,8 +9,7 @@ namespace simgpu {
 
 std::optional<std::uint8_t> storedByte(const Warp& warp, const Op& op, int lane, std::uint32_t byte) {
   const Code& code = *warp.launch.code;
-  const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
-  if (!code.texts[source.text].starts_with("st.")) {
+  if (!code.textOf(op).starts_with("st.")) {
     return std::nullopt;
   }
   const std::uint32_t element = op.target >> loadElementShift & loadElementMask;

@@ -37,7 +37,7 @@ bool isMemory(const Op& op) {
 }
 
 std::string_view opcodeOf(const Code& code, const Op& op) {
-  const std::string_view text = code.texts[code.sources[static_cast<std::size_t>(&op - code.ops.data())].text];
+  const std::string_view text = code.textOf(op);
   return text.substr(0, text.find('.'));
 }
 
@@ -48,8 +48,7 @@ std::uint32_t sizeOfSlot(std::span<const OperandSlot> operands, std::uint32_t sl
 
 /** Both halves of a packed type are values of their own. */
 bool isPacked(const Code& code, const Op& op) {
-  const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
-  return code.texts[source.text].find("16x2") != std::string::npos;
+  return code.textOf(op).find("16x2") != std::string_view::npos;
 }
 
 /** Whether an operation only computes registers. */
@@ -232,10 +231,8 @@ void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_
   if (lanes == 0) {
     return;
   }
-  const Code& code = *warp.launch.code;
-  const OpSource& source = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
   Finding finding = origins_[taint.origin].finding;
-  finding.detail += "; line " + std::to_string(source.line) + " (" + code.texts[source.text] + ") uses its value";
+  finding.detail += "; " + warp.launch.code->describe(op) + " uses its value";
   warp.launch.report(std::move(finding));
 }
 
@@ -318,8 +315,7 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
   }
   const bool shifts = (opcode == "shl" || opcode == "shr") && taintOf(warp.registers + op.b).any() == 0;
   if (shifts) {
-    const OpSource& text = code.sources[static_cast<std::size_t>(&op - code.ops.data())];
-    const bool arithmetic = code.texts[text.text].starts_with("shr.s");
+    const bool arithmetic = code.textOf(op).starts_with("shr.s");
     taint.bytes = shiftedBytes(warp, op, sizeOfSlot(operands, op.a), taint.bytes, opcode == "shl", arithmetic);
   }
   report(warp, op, address, active);
@@ -360,26 +356,6 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
   }
 }
 
-void Suspects::reportStored(Warp& warp, const Op& op, std::uint32_t lanes, std::uint32_t bytes) {
-  for (std::uint32_t byte = 0; byte < bytes; byte++) {
-    if ((stored(warp, op, byte) & lanes) != 0) {
-      const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
-      const std::uint32_t* slots = op.n == 1 ? &op.b : warp.extended(op);
-      report(warp, op, taintOf(warp.registers + slots[byte / element]), lanes);
-      return;
-    }
-  }
-}
-
-std::uint32_t Suspects::stored(const Warp& warp, const Op& op, std::uint32_t byte) const {
-  if (entries_.empty() || opcodeOf(*warp.launch.code, op) != "st") {
-    return 0;
-  }
-  const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
-  const std::uint32_t* slots = op.n == 1 ? &op.b : warp.extended(op);
-  const Taint taint = taintOf(warp.registers + slots[std::min<std::uint32_t>(byte / element, op.n - 1u)]);
-  return taint.bytes[byte % element];
-}
 
 void Suspects::forget(const std::byte* registers, std::uint32_t bytes) {
   const auto inside = [&](const Entry& entry) { return entry.slot >= registers && entry.slot < registers + bytes; };

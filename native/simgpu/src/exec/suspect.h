@@ -3,7 +3,8 @@
 // Working kernels do read such bytes: the stage of a pipeline that the last iteration fetches for nothing, the rows of
 // a tile beyond the matrix. So the read itself is no defect. The registers that hold the value are followed through
 // the instructions that compute with them, byte by byte and lane by lane, and the read is reported when its value
-// decides something: an address, a branch, what global memory holds. (Valgrind's memcheck works by the same rule.)
+// decides something: an address, a branch, an atomic. (Valgrind's memcheck works by the same rule.) Stored to global
+// memory it stays suspect for those who read it there, the host included: see memory/unwritten_values.h.
 #pragma once
 
 #include "check/finding.h"
@@ -47,8 +48,11 @@ public:
   /** Lanes in which byte `byte` of what the store `op` writes is suspect. */
   std::uint32_t stored(const Warp& warp, const Op& op, std::uint32_t byte) const;
 
-  /** Reports the suspect bytes among the first `bytes` that the store `op` writes to global memory. */
-  void reportStored(Warp& warp, const Op& op, std::uint32_t lanes, std::uint32_t bytes);
+  /**
+   * The store `op` writes `bytes` bytes to each of these global addresses. Suspect ones are remembered there, if they
+   * come from bytes nobody wrote; races, and what the host sees without a copy, are reported.
+   */
+  void keepStored(Warp& warp, const Op& op, std::uint32_t lanes, const LaneAddresses& addresses, std::uint32_t bytes);
 
   /** The frame whose registers begin here has ended or begins: nothing of it is suspect. */
   void forget(const std::byte* registers, std::uint32_t bytes);
@@ -64,6 +68,7 @@ private:
   struct Origin {
     const Op* op = nullptr;
     Finding finding;
+    std::uint8_t code = 0; // among the unwritten values of global memory, once one was stored there
   };
   struct Taint {
     ByteLanes bytes{};
@@ -77,9 +82,11 @@ private:
 
   std::uint32_t originOf(const Op& op, const Finding& finding);
   Taint taintOf(const std::byte* slot) const;
+  Taint storedTaint(const Warp& warp, const Op& op, std::uint32_t byte) const;
   void set(std::byte* slot, const Taint& taint, std::uint32_t lanes);
   void add(std::vector<Entry>& entries, std::byte* slot, const Taint& taint);
   void report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes);
+  std::uint8_t codeOf(Warp& warp, const Op& store, std::uint32_t origin);
   void followMma(Warp& warp, const Op& op, std::uint32_t active);
   void followShuffle(Warp& warp, const Op& op, std::uint32_t active);
   void followSelection(Warp& warp, const Op& op, std::uint32_t active);

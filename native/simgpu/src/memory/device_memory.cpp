@@ -32,6 +32,22 @@ void* reserve(std::uint64_t bytes) {
   return range;
 }
 
+/** How many shadow bytes from `shadow` on say "written". */
+std::uint64_t writtenPrefix(const std::uint8_t* shadow, std::uint64_t bytes) {
+  constexpr std::uint64_t allWritten = 0x0101010101010101 * byteWritten;
+  std::uint64_t i = 0;
+  for (std::uint64_t word = 0; bytes - i >= sizeof word; i += sizeof word) {
+    std::memcpy(&word, shadow + i, sizeof word);
+    if (word != allWritten) {
+      break;
+    }
+  }
+  while (i < bytes && shadow[i] == byteWritten) {
+    i++;
+  }
+  return i;
+}
+
 /** Gives the whole pages inside a range back; clears the rest. */
 void discardRange(void* begin, std::uint64_t bytes) {
   const auto first = reinterpret_cast<std::uint64_t>(begin);
@@ -239,6 +255,13 @@ const Allocation* DeviceMemory::findLocked(DeviceAddress address) const {
   return found->second.contains(address, 1) ? &found->second : nullptr;
 }
 
+void DeviceMemory::shareWithHost(DeviceAddress base) {
+  std::unique_lock lock(mutex_);
+  Allocation& allocation = table_.at(base);
+  allocation.hostSees = true;
+  markInitialised(base, allocation.size);
+}
+
 std::optional<Allocation> DeviceMemory::find(DeviceAddress address) const {
   std::shared_lock lock(mutex_);
   const Allocation* allocation = findLocked(address);
@@ -344,15 +367,25 @@ MemoryStatus DeviceMemory::fill(DeviceAddress to, const void* pattern, std::uint
 
 bool DeviceMemory::initialised(DeviceAddress address, std::uint64_t bytes, DeviceAddress* firstBad) const {
   const std::uint8_t* shadow = initialisedShadow(address);
-  const auto* bad = static_cast<const std::uint8_t*>(std::memchr(shadow, 0, bytes));
-  if (bad != nullptr && firstBad != nullptr) {
-    *firstBad = address + static_cast<std::uint64_t>(bad - shadow);
+  const std::uint64_t good = writtenPrefix(shadow, bytes);
+  if (good < bytes && firstBad != nullptr) {
+    *firstBad = address + good;
   }
-  return bad == nullptr;
+  return good == bytes;
 }
 
 void DeviceMemory::markInitialised(DeviceAddress address, std::uint64_t bytes) {
-  std::memset(initialisedShadow(address), 1, bytes);
+  std::memset(initialisedShadow(address), byteWritten, bytes);
+}
+
+DeviceAddress DeviceMemory::firstUnwrittenValue(DeviceAddress address, std::uint64_t bytes) const {
+  const std::uint8_t* shadow = initialisedShadow(address);
+  for (std::uint64_t i = 0; (i += writtenPrefix(shadow + i, bytes - i)) < bytes; i++) {
+    if (holdsUnwrittenValue(shadow[i])) {
+      return address + i;
+    }
+  }
+  return 0;
 }
 
 std::vector<Allocation> DeviceMemory::live() const {

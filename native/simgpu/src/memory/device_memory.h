@@ -3,6 +3,8 @@
 // bytes; freed ranges stay known (quarantined) and lose their contents, so that a use after free is found.
 #pragma once
 
+#include "memory/unwritten_values.h"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +36,7 @@ struct Allocation {
   std::string label;       // variable name, may be empty
   bool freed = false;
   bool reserved = false; // by reserveAddresses(): the addresses stay its own while it is freed
+  bool hostSees = false; // the host reads and writes there without a copy
 
   bool contains(DeviceAddress address, std::uint64_t bytes) const {
     return address >= base && bytes <= size && address - base <= size - bytes;
@@ -80,6 +83,9 @@ public:
   bool revive(DeviceAddress base);
   void release(DeviceAddress base);
 
+  /** The host reads and writes this allocation without copies: unseen, so all of it counts as written. */
+  void shareWithHost(DeviceAddress base);
+
   /** Frees all live allocations of `owner`. */
   void freeOwned(std::uint64_t owner, AllocationKind kind);
 
@@ -105,6 +111,11 @@ public:
   bool initialised(DeviceAddress address, std::uint64_t bytes, DeviceAddress* firstBad = nullptr) const;
   void markInitialised(DeviceAddress address, std::uint64_t bytes);
 
+  /** The first of these bytes to hold a value that comes from bytes nobody wrote; 0 when none does. */
+  DeviceAddress firstUnwrittenValue(DeviceAddress address, std::uint64_t bytes) const;
+  /** Where those values come from. */
+  UnwrittenValues& unwrittenValues() { return unwrittenValues_; }
+
   /** Live allocations, in order of their ids: what leaked, when the owner ends. */
   std::vector<Allocation> live() const;
   std::vector<Allocation> live(std::uint64_t owner) const;
@@ -121,7 +132,7 @@ public:
   /** Whether an address belongs to the reserved range at all. */
   bool covers(DeviceAddress address) const { return address - base_ < reserved_; }
 
-  // Raw shadows, for the executor. One byte per byte: 1 when written.
+  // Raw shadows, for the executor. One byte per byte: see unwritten_values.h.
   std::uint8_t* initialisedShadow(DeviceAddress address) const { return initShadow_ + (address - base_); }
   // One word per aligned four bytes: who wrote them last in which launch (see exec/global_race.cpp).
   std::uint64_t* writerShadow(DeviceAddress address) const { return writerShadow_ + (address - base_) / 4; }
@@ -145,6 +156,7 @@ private:
   std::uint8_t* initShadow_ = nullptr;
   std::uint64_t* writerShadow_ = nullptr;
   std::uint32_t* sectorShadow_ = nullptr;
+  UnwrittenValues unwrittenValues_;
 
   mutable std::shared_mutex mutex_;
   Table table_;                                       // live and quarantined, by base

@@ -244,6 +244,11 @@ TEST("inputs nobody wrote are found, and what a product writes counts as written
   CHECK(!found("nobody wrote"));
   multiply(empty, &zero);
   CHECK(found("cublasGemmEx reads A, of which nobody wrote the byte at"));
+  const CUdeviceptr kept = program.upload(std::vector<float>(32));
+  CHECK_EQUAL(launch(program.function(keepKernel, "keep"), 32, nullptr, {const_cast<CUdeviceptr*>(&kept)}),
+              CUDA_SUCCESS);
+  multiply(kept, &zero);
+  CHECK(found("uninitialised read: nobody wrote this shared byte; line "));
   simgpuClear();
   CHECK_EQUAL(cuMemAlloc_v2(&c, 16), CUDA_SUCCESS);
   multiply(b, &one);

@@ -217,3 +217,51 @@ TEST("managed memory is read and written from both sides") {
   CHECK_EQUAL(managed, 1U);
   CHECK_EQUAL(findings().find("uninitialised"), std::string::npos);
 }
+
+namespace {
+
+CUresult keep(const Program& program, CUdeviceptr data) {
+  const CUresult launched = launch(program.function(keepKernel, "keep"), 32, nullptr, {&data});
+  return launched != CUDA_SUCCESS ? launched : cuCtxSynchronize();
+}
+
+} // namespace
+
+TEST("a value nobody wrote may be kept on the device, and not brought to the host") {
+  const Program program;
+  const CUdeviceptr data = program.upload(std::vector<float>(32));
+  CHECK_EQUAL(keep(program, data), CUDA_SUCCESS);
+  CHECK(found("unwritten value stored"));
+  CHECK(!found("uninitialised read"));
+  float value = 1;
+  CHECK_EQUAL(cuMemcpyDtoH_v2(&value, data, 4), CUDA_SUCCESS);
+  CHECK_EQUAL(value, 0.0F);
+  CHECK(!found("uninitialised read"));
+  CHECK_EQUAL(cuMemcpyDtoH_v2(&value, data + 4, 4), CUDA_ERROR_LAUNCH_FAILED);
+  CHECK(found("uninitialised read: nobody wrote this shared byte"));
+  CHECK(found("a copy to the host reads it at"));
+  CHECK_EQUAL(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED); // as after any fault of a kernel
+}
+
+TEST("a value nobody wrote is found in a later copy of a stream, and where the host needs no copy") {
+  {
+    const Program program;
+    const CUdeviceptr data = program.upload(std::vector<float>(32));
+    CHECK_EQUAL(keep(program, data), CUDA_SUCCESS);
+    void* pinned = nullptr;
+    CHECK_EQUAL(cuMemAllocHost_v2(&pinned, 128), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, data, 128, program.stream()), CUDA_SUCCESS);
+    CHECK_EQUAL(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
+  }
+  {
+    const Program program;
+    CUdeviceptr managed = 0;
+    CHECK_EQUAL(cuMemAllocManaged(&managed, 128, 1), CUDA_SUCCESS);
+    CHECK_EQUAL(keep(program, managed), CUDA_ERROR_LAUNCH_FAILED);
+    CHECK(found("uses its value"));
+  }
+  const Program unchecked("checks=off");
+  const CUdeviceptr data = unchecked.upload(std::vector<float>(32));
+  CHECK_EQUAL(keep(unchecked, data), CUDA_SUCCESS);
+  CHECK_EQUAL(unchecked.download(data, 32).size(), std::size_t{32});
+}

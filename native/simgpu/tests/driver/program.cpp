@@ -129,4 +129,15 @@ CUresult launch(CUfunction function, unsigned count, CUstream stream, std::vecto
   return cuLaunchKernel(function, (count + 31) / 32, 1, 1, 32, 1, 1, 0, stream, parameters.data(), nullptr);
 }
 
+const char* const keepKernel = R"(.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry keep(.param .u64 data) {
+  .reg .b32 %r<4>; .reg .b64 %rd<4>; .reg .pred %p;
+  .shared .align 4 .b8 s[128];
+  mov.u32 %r1, %tid.x; ld.param.u64 %rd1, [data]; mul.wide.u32 %rd2, %r1, 4; add.s64 %rd1, %rd1, %rd2;
+  shl.b32 %r2, %r1, 2; mov.u32 %r3, s; add.s32 %r2, %r2, %r3; setp.eq.u32 %p, %r1, 0;
+  @%p st.shared.u32 [%r2], %r1; ld.shared.u32 %r3, [%r2]; st.global.u32 [%rd1], %r3;
+})";
+
 } // namespace simgpu::testing

@@ -45,5 +45,7 @@ CUresult launch(CUfunction function, unsigned count, CUstream stream, std::vecto
 extern const char* const addKernel;
 /** scale(data, factor, n): data[i] *= factor; also a variable `table` of 4 numbers. */
 extern const char* const scaleKernel;
+/** keep(data): data[i] = what nobody wrote in shared memory, but for the first thread. */
+extern const char* const keepKernel;
 
 } // namespace simgpu::testing

@@ -1,6 +1,8 @@
 // Reads of bytes nobody wrote, or of bytes another warp writes: a defect when the value matters, and only then.
 #include "small_kernel.h"
 
+#include <array>
+#include <span>
 #include <string>
 
 namespace simgpu::testing {
@@ -12,14 +14,34 @@ const std::string unwritten =
     ".shared .align 16 .b8 s[2048]; .reg .b16 %h<4>;" + threadIndex +
     "mov.u32 %r5, s; shl.b32 %r4, %r1, 2; add.s32 %r4, %r5, %r4;";
 
-/** What a launch of 32 threads on a zeroed buffer of 4 KB finds. */
-LaunchResult run(const std::string& body, std::uint32_t threads = 32) {
+/** What a launch of 32 threads on a zeroed buffer of 4 KB finds, and whether it leaves what nobody wrote there. */
+struct Run {
+  LaunchResult result;
+  bool keeps = false;
+};
+
+Run runAndLook(const std::string& body, std::uint32_t threads) {
   SmallKernel k(1, body);
-  return k.launch({}, {threads}, {k.buffer(4096)});
+  const DeviceAddress buffer = k.buffer(4096);
+  LaunchResult result = k.launch({}, {threads}, {buffer});
+  return {std::move(result), k.memory().firstUnwrittenValue(buffer, 4096) != 0};
 }
 
+LaunchResult run(const std::string& body, std::uint32_t threads = 32) { return runAndLook(body, threads).result; }
+
 void expectSilence(const std::string& body, std::uint32_t threads = 32) {
-  CHECK_EQUAL(run(body, threads).report(), std::string());
+  const Run run = runAndLook(body, threads);
+  CHECK_EQUAL(run.result.report(), std::string());
+  CHECK(!run.keeps);
+}
+
+/** The launch succeeds, and global memory knows that it holds a value that comes from bytes nobody wrote. */
+void expectStored(const std::string& body, std::uint32_t threads = 32) {
+  const Run run = runAndLook(body, threads);
+  CHECK_EQUAL(run.result.findings.size(), std::size_t{1});
+  CHECK(!run.result.findings.empty() && run.result.findings.front().kind == FindingKind::unwrittenStored);
+  CHECK(run.result.status == Status::success);
+  CHECK(run.keeps);
 }
 
 void expectKind(FindingKind kind, const std::string& body, std::uint32_t threads = 32) {
@@ -34,14 +56,15 @@ TEST("a value nobody wrote may be read, computed with and dropped") {
   expectSilence(unwritten + "ld.shared.u32 %r6, [%r4]; add.s32 %r7, %r6, 1; mul.lo.s32 %r8, %r7, %r6;");
 }
 
-TEST("a value nobody wrote is found where it reaches global memory, whatever was computed with it") {
+TEST("storing a value nobody wrote to global memory is noted, whatever was computed with it") {
   const LaunchResult result =
       run(unwritten + "ld.shared.u32 %r6, [%r4]; add.s32 %r7, %r6, 1;\nst.global.u32 [%rd3], %r7;");
   CHECK_EQUAL(result.findings.size(), std::size_t{1});
   const Finding& finding = result.findings.front();
-  CHECK(finding.kind == FindingKind::uninitialisedRead);
+  CHECK(finding.kind == FindingKind::unwrittenStored);
+  CHECK(result.status == Status::success);
   CHECK_EQUAL(finding.instruction, std::string("ld.shared.u32"));
-  CHECK(finding.detail.find("line " + std::to_string(finding.line + 1) + " (st.global.u32) uses its value") !=
+  CHECK(finding.detail.find("line " + std::to_string(finding.line + 1) + " (st.global.u32) stores its value") !=
         std::string::npos);
 }
 
@@ -60,23 +83,22 @@ TEST("bits that are masked, shifted out or outvoted do not matter") {
   const std::string half = unwritten + "cvt.u16.u32 %h1, %r1; st.shared.u16 [%r4+2], %h1; ld.shared.u32 %r6, [%r4];";
   expectSilence(read + "and.b32 %r7, %r6, 0; st.global.u32 [%rd3], %r7;");
   expectSilence(read + "or.b32 %r7, %r6, -1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, read + "or.b32 %r7, %r6, 0xffff; st.global.u32 [%rd3], %r7;");
+  expectStored(read + "or.b32 %r7, %r6, 0xffff; st.global.u32 [%rd3], %r7;");
   expectSilence(half + "shr.u32 %r7, %r6, 16; st.global.u32 [%rd3], %r7;");
   expectSilence(half + "shr.s32 %r7, %r6, 20; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, half + "shr.u32 %r7, %r6, 15; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, half + "shl.b32 %r7, %r6, 16; st.global.u32 [%rd3], %r7;");
+  expectStored(half + "shr.u32 %r7, %r6, 15; st.global.u32 [%rd3], %r7;");
+  expectStored(half + "shl.b32 %r7, %r6, 16; st.global.u32 [%rd3], %r7;");
   expectSilence(half + "shl.b32 %r7, %r6, 16; and.b32 %r7, %r7, 0xffff; st.global.u32 [%rd3], %r7;");
   // garbage or true is true
   const std::string vote = read + "setp.lt.s32 %p1, %r6, 5; setp.lt.u32 %p2, %r1, 100; or.pred %p3, %p1, %p2;";
   expectSilence(vote + "selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead,
-             vote + "and.pred %p3, %p1, %p2; selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
+  expectStored(vote + "and.pred %p3, %p1, %p2; selp.u32 %r7, 3, 4, %p3; st.global.u32 [%rd3], %r7;");
 }
 
 TEST("a selection takes only the chosen value") {
   const std::string read = unwritten + "ld.shared.u32 %r6, [%r4]; setp.lt.u32 %p1, %r1, 64;";
   expectSilence(read + "selp.b32 %r7, %r1, %r6, %p1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, read + "selp.b32 %r7, %r6, %r1, %p1; st.global.u32 [%rd3], %r7;");
+  expectStored(read + "selp.b32 %r7, %r6, %r1, %p1; st.global.u32 [%rd3], %r7;");
 }
 
 TEST("a store of only the lanes with a good value is silent") {
@@ -85,24 +107,68 @@ TEST("a store of only the lanes with a good value is silent") {
                                        "ld.shared.u32 %r6, [%r4];";
   expectSilence(half + "@%p1 st.global.u32 [%rd3], %r6;");
   expectSilence(half + "shfl.sync.idx.b32 %r7, %r6, 3, 31, -1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead,
-             half + "shfl.sync.idx.b32 %r7, %r6, 20, 31, -1; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead,
-             half + "shfl.sync.bfly.b32 %r7, %r6, 16, 31, -1; @%p1 st.global.u32 [%rd3], %r7;");
+  expectStored(half + "shfl.sync.idx.b32 %r7, %r6, 20, 31, -1; st.global.u32 [%rd3], %r7;");
+  expectStored(half + "shfl.sync.bfly.b32 %r7, %r6, 16, 31, -1; @%p1 st.global.u32 [%rd3], %r7;");
 }
 
 TEST("the two halves of a packed register are values of their own") {
   const std::string packed = unwritten + "st.shared.u16 [%r4], %r1; bar.warp.sync -1; ld.shared.u32 %r6, [%r4];"
                                          "mov.b32 {%h1, %h2}, %r6; mov.b32 %r7, {%h1, %h1}; mov.b32 %r8, {%h2, %h1};";
   expectSilence(packed + "st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, packed + "st.global.u32 [%rd3], %r8;");
+  expectStored(packed + "st.global.u32 [%rd3], %r8;");
 }
 
 TEST("a value nobody wrote stays one on its way through shared memory") {
   const std::string through = unwritten + "ld.shared.u32 %r6, [%r4]; st.shared.u32 [%r4+1024], %r6; bar.sync 0;"
                                           "ld.shared.u32 %r7, [%r4+1024];";
   expectSilence(through);
-  expectKind(FindingKind::uninitialisedRead, through + "st.global.u32 [%rd3], %r7;");
+  expectStored(through + "st.global.u32 [%rd3], %r7;");
+}
+
+TEST("a value nobody wrote stays one on its way through global memory, kernel by kernel") {
+  const std::string entry = ".visible .entry ";
+  const std::string use = "(.param .u64 p0) {" + threadIndex + "ld.global.u32 %r4, [%rd3];";
+  SmallKernel k(1, unwritten + "ld.shared.u32 %r6, [%r4]; st.global.u32 [%rd3], %r6;",
+                entry + "drop" + use + "add.u32 %r5, %r4, 1; }" + entry + "pass" + use +
+                    "add.u32 %r5, %r4, 1; st.global.u32 [%rd3+128], %r5; }" + entry + "jump" + use +
+                    "setp.eq.u32 %p1, %r4, 0; @%p1 bra L; bar.sync 0; L: ret; }" + entry + "add" + use +
+                    "atom.global.add.u32 %r5, [%rd3], 1; }" + entry + "write" + use + "st.global.u32 [%rd3], %r1; }");
+  const DeviceAddress buffer = k.buffer(256);
+  const auto run = [&](const std::string& name, DeviceAddress at) {
+    LaunchConfig config;
+    config.block = {32};
+    const std::array parameters{at};
+    return k.engine().launch(*k.module().kernel(name), config, std::as_bytes(std::span(parameters)));
+  };
+  CHECK(run("k", buffer).status == Status::success);
+  CHECK_EQUAL(run("drop", buffer).report(), std::string());
+  CHECK(run("pass", buffer).status == Status::success);
+  CHECK_EQUAL(k.memory().firstUnwrittenValue(buffer + 128, 128), buffer + 128);
+  // the defect is in the first kernel, however far the value has come
+  for (const std::string& name : {std::string("jump"), std::string("add")}) {
+    const LaunchResult result = run(name, buffer + 128);
+    expectFinding(result, FindingKind::uninitialisedRead, Status::launchFailed);
+    CHECK_EQUAL(result.findings.front().kernel, std::string("k"));
+    CHECK(result.findings.front().detail.find("of kernel " + name) != std::string::npos);
+  }
+  CHECK(run("write", buffer).status == Status::success);
+  CHECK_EQUAL(k.memory().firstUnwrittenValue(buffer, 128), DeviceAddress{0});
+  CHECK_EQUAL(run("jump", buffer).report(), std::string());
+}
+
+TEST("a copy carries values nobody wrote, a fill ends them") {
+  SmallKernel k(1, unwritten + "ld.shared.u32 %r6, [%r4]; setp.eq.u32 %p1, %r1, 9; @%p1 st.global.u32 [%rd3], %r6;");
+  const DeviceAddress from = k.buffer(128);
+  const DeviceAddress to = k.buffer(128);
+  CHECK(k.launch({}, {32}, {from}).status == Status::success);
+  CHECK(k.memory().copyWithin(to, from, 128) == MemoryStatus::ok);
+  CHECK_EQUAL(k.memory().firstUnwrittenValue(to, 128), to + 36);
+  CHECK_EQUAL(k.memory().firstUnwrittenValue(to, 36), DeviceAddress{0});
+  const Finding origin = k.memory().unwrittenValues().origin(*k.memory().initialisedShadow(to + 36));
+  CHECK_EQUAL(origin.instruction, std::string("ld.shared.u32"));
+  const std::uint32_t zero = 0;
+  CHECK(k.memory().fill(to + 36, &zero, 4, 1) == MemoryStatus::ok);
+  CHECK_EQUAL(k.memory().firstUnwrittenValue(to, 128), DeviceAddress{0});
 }
 
 namespace {
@@ -121,7 +187,7 @@ const std::string halfTile =
 
 TEST("rows of a product that come from unwritten rows matter only when they are stored") {
   expectSilence(halfTile + "st.global.f32 [%rd3], %f2; st.global.f32 [%rd3+128], %f3;");
-  expectKind(FindingKind::uninitialisedRead, halfTile + "st.global.f32 [%rd3], %f4;");
+  expectStored(halfTile + "st.global.f32 [%rd3], %f4;");
 }
 
 namespace {
@@ -151,7 +217,7 @@ TEST("a branch that only chooses between values is no use of its condition") {
     return text.replace(text.find("ACTION"), 6, action);
   };
   expectSilence(with("", "@%p1 st.global.u32 [%rd3], %r7;"));
-  expectKind(FindingKind::uninitialisedRead, with("", "st.global.u32 [%rd3], %r6;"));
+  expectStored(with("", "st.global.u32 [%rd3], %r6;"));
   expectKind(FindingKind::uninitialisedRead, with("st.global.u32 [%rd3], %r1;", ""));
 }
 
@@ -166,7 +232,7 @@ TEST("warps that write the same value to a word do not race, those that write di
 TEST("a word of local memory that nobody wrote is found when it is used") {
   const std::string local = ".local .align 4 .b8 l[16];" + threadIndex + "mov.u64 %rd5, l; st.local.u32 [%rd5], %r1;";
   expectSilence(local + "ld.local.u32 %r6, [%rd5+4]; ld.local.u32 %r7, [%rd5]; st.global.u32 [%rd3], %r7;");
-  expectKind(FindingKind::uninitialisedRead, local + "ld.local.u32 %r6, [%rd5+4]; st.global.u32 [%rd3], %r6;");
+  expectStored(local + "ld.local.u32 %r6, [%rd5+4]; st.global.u32 [%rd3], %r6;");
 }
 
 } // namespace simgpu::testing

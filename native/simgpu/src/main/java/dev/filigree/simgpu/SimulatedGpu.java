@@ -43,8 +43,8 @@ public @interface SimulatedGpu {
   String faults() default "";
 
   /**
-   * Whether the test fails when it leaves findings behind, leaks included. Calls the driver refused
-   * do not count: the program was told.
+   * Whether the test fails when it leaves findings behind, leaks and notes of stored values that
+   * nobody wrote included. Calls the driver refused do not count: the program was told.
    */
   boolean failOnFindings() default true;
 }
