@@ -3,16 +3,12 @@ package dev.filigree.cli;
 import dev.filigree.Device;
 import dev.filigree.FormatException;
 import dev.filigree.InputException;
-import dev.filigree.Model;
 import dev.filigree.Precision;
 import dev.filigree.SessionOptions;
-import dev.filigree.compress.Calibration;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.RecipeJson;
-import dev.filigree.text.TextBatches;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -97,46 +93,6 @@ final class Common {
           "2:4-distilled-int8 (default: dense)."
         })
     Recipe recipe;
-  }
-
-  /** The texts that a recipe learns from. */
-  static final class Calibrated {
-    @Option(
-        names = "--calibration",
-        paramLabel = "FILE",
-        description = "Texts that recipes learn from, one a line.")
-    Path file;
-
-    @Option(
-        names = "--calibration-samples",
-        paramLabel = "N",
-        defaultValue = "2000",
-        description = "Lines of it to use at most (default: 2000).")
-    int samples;
-
-    @Option(
-        names = "--calibration-tokens",
-        paramLabel = "N",
-        defaultValue = "64",
-        description = "Tokens of a text to use at most (default: 64).")
-    int tokens;
-
-    /** The texts, or none. */
-    List<String> texts() {
-      checkPositive("--calibration-samples", samples);
-      checkPositive("--calibration-tokens", tokens);
-      if (file == null) {
-        return List.of();
-      }
-      List<String> texts = TextLines.read("--calibration", file);
-      return texts.subList(0, Math.min(samples, texts.size()));
-    }
-
-    /** Samples of a model, or null if there are no texts. */
-    Calibration samples(Model model) {
-      List<String> texts = texts();
-      return texts.isEmpty() ? null : new Calibration(TextBatches.of(model, texts, tokens));
-    }
   }
 
   /** How a .filigree file is written. */

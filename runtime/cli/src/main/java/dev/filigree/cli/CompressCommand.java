@@ -39,7 +39,7 @@ final class CompressCommand implements Callable<Integer> {
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Compressed compressed;
-  @Mixin private Common.Calibrated calibrated;
+  @Mixin private CalibrationOptions calibrated;
   @Mixin private Common.Archived archived;
   @Mixin private Common.Format format;
 

@@ -7,16 +7,10 @@ import dev.filigree.image.Classification;
 import dev.filigree.image.ImageClassifier;
 import dev.filigree.image.Preprocessing;
 import dev.filigree.image.PreprocessingJson;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import java.util.Set;
-import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -25,10 +19,6 @@ import tools.jackson.databind.node.ObjectNode;
 final class ImageRun {
   /** Classes shown of an image. */
   private static final int TOP = 5;
-
-  /** Endings of the files that are taken from a folder. */
-  private static final Set<String> ENDINGS =
-      Set.of("jpg", "jpeg", "png", "gif", "bmp", "wbmp", "tif", "tiff");
 
   @Option(
       names = "--image",
@@ -57,44 +47,6 @@ final class ImageRun {
     return !paths.isEmpty();
   }
 
-  /** The image files, those of folders in the order of their paths. */
-  List<Path> files() {
-    List<Path> files = new ArrayList<>();
-    for (Path path : paths) {
-      if (Files.isDirectory(path)) {
-        files.addAll(inside(path));
-      } else if (Files.exists(path)) {
-        files.add(path);
-      } else {
-        throw new UsageException("--image " + path + " does not exist; check the path");
-      }
-    }
-    return files;
-  }
-
-  private static List<Path> inside(Path folder) {
-    try (Stream<Path> all = Files.walk(folder)) {
-      List<Path> files = all.filter(ImageRun::isImage).sorted().toList();
-      if (files.isEmpty()) {
-        throw new UsageException(
-            "--image "
-                + folder
-                + " is a folder without images ("
-                + String.join(", ", ENDINGS.stream().sorted().toList())
-                + ")");
-      }
-      return files;
-    } catch (IOException | java.io.UncheckedIOException unreadable) {
-      throw new UsageException(
-          "--image " + folder + " cannot be read (" + unreadable.getMessage() + ")");
-    }
-  }
-
-  private static boolean isImage(Path file) {
-    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-    return Files.isRegularFile(file) && ENDINGS.contains(name.substring(name.lastIndexOf('.') + 1));
-  }
-
   /**
    * Classifies and prints.
    *
@@ -110,7 +62,7 @@ final class ImageRun {
       ProgressBars progress,
       PrintWriter out,
       PrintWriter error) {
-    List<Path> files = files();
+    List<Path> files = ImageFiles.of("--image", paths);
     List<String> named = labels == null ? null : TextLines.read("--labels", labels);
     try (Model model = Model.open(file);
         ImageClassifier classifier = ImageClassifier.open(model, options, described(model))) {

@@ -1,6 +1,7 @@
 package dev.filigree.cli;
 
 import dev.filigree.format.AtomicFile;
+import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
 import java.io.ByteArrayOutputStream;
@@ -32,6 +33,7 @@ final class ParetoChart {
   private static final Color FRONT = new Color(0x1f6feb);
   private static final Color DOMINATED = new Color(0xa0a0a0);
   private static final Color INK = new Color(0x24292f);
+  private static final Color GRID = new Color(0xf0f1f3);
 
   /**
    * The loss of a perfect option on the logarithmic axis, which has no zero: what an embedding in
@@ -75,6 +77,9 @@ final class ParetoChart {
     chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNE);
     chart.getStyler().setChartBackgroundColor(Color.WHITE);
     chart.getStyler().setPlotBorderVisible(false);
+    chart.getStyler().setPlotGridLinesColor(GRID);
+    chart.getStyler().setPlotGridLinesStroke(new BasicStroke(1));
+    chart.getStyler().setYAxisDecimalPattern("0.######");
     chart.getStyler().setAnnotationTextFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     chart.getStyler().setAnnotationTextFontColor(INK);
     double most = points.stream().mapToDouble(Point::cost).max().orElse(1);
@@ -86,31 +91,50 @@ final class ParetoChart {
     return chart;
   }
 
-  /** Names beside the marks, moved up where another or a mark stands already. */
+  /**
+   * Names beside the marks: to the right or the left, a little higher or lower, wherever no other
+   * name or mark stands, nearest first.
+   */
   private static void labels(XYChart chart, List<Point> points, double most) {
     List<double[]> placed = new ArrayList<>();
     for (Point point : points) {
       placed.add(new double[] {point.cost, Math.log10(loss(point)), most * MARK});
     }
-    List<Point> upwards =
-        points.stream().sorted(Comparator.comparingDouble(ParetoChart::loss)).toList();
-    for (Point point : upwards) {
-      double half = most * HALF_CHARACTER * point.label.length();
-      double x = point.cost + most * GAP + half;
-      // the line that joins the front would strike out a name at the height of its mark
-      double y = Math.log10(loss(point)) + (point.front ? LINE / 2 : 0);
-      for (boolean free = false; !free; ) {
-        free = true;
-        for (double[] other : placed) {
-          if (Math.abs(other[0] - x) < other[2] + half && Math.abs(other[1] - y) < LINE) {
-            // a little more, so that rounding does not leave it where it was
-            y = other[1] + 1.01 * LINE;
-            free = false;
+    // the front first: its names stand best where they are looked for
+    List<Point> inOrder =
+        points.stream()
+            .sorted(
+                Comparator.comparing((Point point) -> !point.front)
+                    .thenComparingDouble(ParetoChart::loss))
+            .toList();
+    for (Point point : inOrder) {
+      double[] place = place(point, placed, most);
+      placed.add(place);
+      chart.addAnnotation(new AnnotationText(point.label, place[0], Math.pow(10, place[1]), false));
+    }
+  }
+
+  /** The nearest free place for a name: its middle, and half its width. */
+  private static double[] place(Point point, List<double[]> placed, double most) {
+    double half = most * HALF_CHARACTER * point.label.length();
+    double aside = most * GAP + half;
+    for (int step = 0; ; step++) {
+      for (double sign : new double[] {1, -1}) {
+        // the line that joins the front would strike out a name at the height of its mark
+        double y = Math.log10(loss(point)) + sign * (step + (point.front ? 1 : 0)) * LINE / 2;
+        for (double x : new double[] {point.cost + aside, point.cost - aside}) {
+          boolean free =
+              x - half >= 0
+                  && placed.stream()
+                      .noneMatch(
+                          other ->
+                              Math.abs(other[0] - x) < other[2] + half
+                                  && Math.abs(other[1] - y) < 0.95 * LINE);
+          if (free) {
+            return new double[] {x, y, half};
           }
         }
       }
-      placed.add(new double[] {x, y, half});
-      chart.addAnnotation(new AnnotationText(point.label, x, Math.pow(10, y), false));
     }
   }
 

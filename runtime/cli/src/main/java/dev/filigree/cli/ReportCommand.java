@@ -65,7 +65,7 @@ final class ReportCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
-  @Mixin private Common.Calibrated calibrated;
+  @Mixin private CalibrationOptions calibrated;
   @Mixin private Common.Format format;
 
   @Option(
@@ -154,7 +154,7 @@ final class ReportCommand implements Callable<Integer> {
     ALWAYS.forEach(name -> all.put(name, Recipe.named(name)));
     if (recipes.isEmpty()) {
       PLAIN.forEach(name -> all.put(name, Recipe.named(name)));
-      if (calibrated.file != null) {
+      if (calibrated.isGiven()) {
         LEARNING.forEach(name -> all.put(name, Recipe.named(name)));
       }
     }

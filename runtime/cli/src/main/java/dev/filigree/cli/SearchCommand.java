@@ -64,7 +64,7 @@ final class SearchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
-  @Mixin private Common.Calibrated calibrated;
+  @Mixin private CalibrationOptions calibrated;
   @Mixin private Common.Format format;
 
   @Option(

@@ -9,29 +9,29 @@ import java.util.Arrays;
  * Rounds to the centroids of codebooks.
  *
  * @param bits of a code
- * @param perRow whether every row has a codebook of its own
- * @param centroids {@code [1 or rows, 2^bits]}, ascending as far as they are used
+ * @param rowsPerBook neighbouring rows that share a codebook, or {@link CodeValues#ALL}
+ * @param centroids {@code [books, 2^bits]}, ascending as far as they are used
  * @param used centroids of each codebook that are
  * @param cost within the clusters of all codebooks
  * @param overOptimum within-cluster cost of all codebooks over the least possible; 1 if exact
  */
 record CodebookCoder(
-    int bits, boolean perRow, float[] centroids, int[] used, double cost, double overOptimum)
+    int bits, int rowsPerBook, float[] centroids, int[] used, double cost, double overOptimum)
     implements Coder {
   private static final long SEED = 0;
 
   static CodebookCoder fit(
       Encoding.Codes encoding, float[] values, int rows, int perRowCount, float[] sensitivity) {
-    boolean perRow = encoding.granularity() == Encoding.Granularity.ROW;
+    int rowsPerBook = encoding.rowsPerBook();
     int size = 1 << encoding.bits();
-    int books = perRow ? rows : 1;
-    int perBook = perRow ? perRowCount : values.length;
+    int together = rowsPerBook == CodeValues.ALL ? Math.max(1, rows) : rowsPerBook;
+    int books = Math.max(1, Math.ceilDiv(rows, together));
     float[] centroids = new float[books * size];
     int[] used = new int[books];
     double[] costs = new double[2];
     for (int book = 0; book < books; book++) {
-      int from = book * perBook;
-      int to = from + perBook;
+      int from = book * together * perRowCount;
+      int to = Math.min(values.length, from + together * perRowCount);
       float[] found =
           centroids(
               encoding,
@@ -43,7 +43,7 @@ record CodebookCoder(
       used[book] = Math.max(1, found.length);
     }
     double overOptimum = costs[0] == costs[1] ? 1 : costs[0] / costs[1];
-    return new CodebookCoder(encoding.bits(), perRow, centroids, used, costs[0], overOptimum);
+    return new CodebookCoder(encoding.bits(), rowsPerBook, centroids, used, costs[0], overOptimum);
   }
 
   /** Sum of the squares of values, each as often as it matters. */
@@ -94,16 +94,19 @@ record CodebookCoder(
     return withZero;
   }
 
+  private int book(int row) {
+    return rowsPerBook == CodeValues.ALL ? 0 : row / rowsPerBook;
+  }
+
   private int code(int row, float value) {
-    int book = perRow ? row : 0;
+    int book = book(row);
     int from = book << bits;
     return KMeans.nearest(centroids, from, from + used[book], value) - from;
   }
 
   @Override
   public double round(int row, int column, double value) {
-    int book = perRow ? row : 0;
-    return centroids[(book << bits) + code(row, (float) value)];
+    return centroids[(book(row) << bits) + code(row, (float) value)];
   }
 
   @Override
@@ -112,7 +115,7 @@ record CodebookCoder(
     for (int i = 0; i < codes.length; i++) {
       codes[i] = (byte) code(i / perRowCount, values[i]);
     }
-    return CodeValues.of(bits, codes, centroids);
+    return CodeValues.of(bits, codes, centroids, rowsPerBook);
   }
 
   @Override
@@ -124,6 +127,6 @@ record CodebookCoder(
         codes[at] = (byte) code(row, values[at]);
       }
     }
-    return CodeValues.of(bits, codes, centroids);
+    return CodeValues.of(bits, codes, centroids, rowsPerBook);
   }
 }

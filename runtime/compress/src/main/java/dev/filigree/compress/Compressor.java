@@ -85,7 +85,8 @@ public final class Compressor {
     if (calibration == null) {
       throw new InputException(
           "recipe '" + recipe.name() + "' learns from samples and got none",
-          "pass texts with --calibration FILE, one a line, or use a recipe without calibration");
+          "pass texts with --calibration FILE, one a line, images with --calibration-image, arrays"
+              + " with --calibration-input NAME=FILE.npy, or use a recipe without calibration");
     }
     if (recipe.distillation() != null) {
       return new DistilledRun(model, recipe, work, threads).run(calibration, progress, sweep);

@@ -1,6 +1,7 @@
 package dev.filigree.compress;
 
 import dev.filigree.DType;
+import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Values;
 import java.util.List;
 
@@ -15,7 +16,10 @@ public sealed interface Encoding permits Encoding.Floats, Encoding.Integers, Enc
     TENSOR,
     /** One for each output. */
     ROW,
-    /** One for each group of consecutive inputs of an output. */
+    /**
+     * Scales: one for each group of consecutive inputs of an output. Codebooks, which take more
+     * room: one for each group of neighbouring outputs.
+     */
     GROUP
   }
 
@@ -89,13 +93,16 @@ public sealed interface Encoding permits Encoding.Floats, Encoding.Integers, Enc
    * is zero, so that zeros stay zeros.
    *
    * @param bits of a code: 1, 2, 4 or 8, or {@link #AUTO}
-   * @param granularity of the codebooks: tensor or row
+   * @param granularity of the codebooks
+   * @param group outputs that share a codebook, 0 unless the granularity is {@link
+   *     Granularity#GROUP}
    * @param start of Lloyd's iteration, or null for the exact optimum
    * @param restarts of a random start
    * @param error root mean square error over the root mean square of the values, both weighted as
    *     clusters are, that automatic bits stay below; NaN if bits are given
    */
-  record Codes(int bits, Granularity granularity, Lloyd.Start start, int restarts, double error)
+  record Codes(
+      int bits, Granularity granularity, int group, Lloyd.Start start, int restarts, double error)
       implements Encoding {
     /** The fewest bits with which a layer's error stays below a bound, or 8. */
     public static final int AUTO = 0;
@@ -105,12 +112,21 @@ public sealed interface Encoding permits Encoding.Floats, Encoding.Integers, Enc
 
     /** Exact codebooks, one a row or one for all. */
     public Codes(int bits, boolean perRow) {
-      this(bits, perRow ? Granularity.ROW : Granularity.TENSOR, null, 1, Double.NaN);
+      this(bits, perRow ? Granularity.ROW : Granularity.TENSOR, 0, null, 1, Double.NaN);
+    }
+
+    /** Outputs that share a codebook, {@link CodeValues#ALL} if all do. */
+    int rowsPerBook() {
+      return switch (granularity) {
+        case TENSOR -> CodeValues.ALL;
+        case ROW -> 1;
+        case GROUP -> group;
+      };
     }
 
     /** The same with a number of bits. */
     Codes withBits(int chosen) {
-      return new Codes(chosen, granularity, start, restarts, Double.NaN);
+      return new Codes(chosen, granularity, group, start, restarts, Double.NaN);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.filigree.compress;
 
 import dev.filigree.Model;
 import dev.filigree.WeightMatrix;
+import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Sparse24;
@@ -95,7 +96,8 @@ public record Prediction(List<Matrix> matrices) {
     return switch (encoding) {
       case Encoding.Floats floats -> stored * floats.dtype().bytes();
       case Encoding.Codes codes -> {
-        long books = codes.granularity() == Encoding.Granularity.ROW ? rows : 1;
+        int together = codes.rowsPerBook();
+        long books = together == CodeValues.ALL ? 1 : Math.ceilDiv(rows, (long) together);
         long centroids = books << codes.bits();
         yield Math.ceilDiv(stored * codes.bits(), 8L) + centroids * Float.BYTES;
       }
@@ -116,6 +118,28 @@ public record Prediction(List<Matrix> matrices) {
     return words * Integer.BYTES + scales * Short.BYTES;
   }
 
+  /** How values are written, in words. */
+  private static String written(Encoding encoding) {
+    return switch (encoding) {
+      case Encoding.Floats floats -> floats.label();
+      case Encoding.Integers integers ->
+          integers.label()
+              + switch (integers.granularity()) {
+                case TENSOR -> ", one scale";
+                case ROW -> " by row";
+                case GROUP -> " by " + integers.group();
+              };
+      case Encoding.Codes codes ->
+          (codes.bits() == Encoding.Codes.AUTO ? "" : codes.bits() + "-bit ")
+              + codes.label()
+              + switch (codes.granularity()) {
+                case TENSOR -> "";
+                case ROW -> " by row";
+                case GROUP -> " by " + codes.group() + " rows";
+              };
+    };
+  }
+
   private static String steps(Work work) {
     StringBuilder steps = new StringBuilder();
     if (work.prune() != null) {
@@ -130,7 +154,7 @@ public record Prediction(List<Matrix> matrices) {
       steps.append(steps.isEmpty() ? "" : ", ").append("refit");
     }
     if (work.encode() != null) {
-      steps.append(steps.isEmpty() ? "" : ", ").append(work.encoding(null).label());
+      steps.append(steps.isEmpty() ? "" : ", ").append(written(work.encoding(null)));
       if (work.rounding() == Stage.Rounding.GPTQ) {
         steps.append(" by gptq");
       }

@@ -28,6 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  *                   "method": "gptq", "actorder": true, "refit": true}},
  *     {"share":    {"bits": 4, "granularity": "row", "weights": "hessian-diag", "solver": "exact"}},
  *     {"share":    {"bits": "auto", "error": 0.05}},
+ *     {"share":    {"bits": 4, "granularity": "group", "group_size": 8}},
  *     {"convert":  {"dtype": "f16"}}]}
  *   and between pruning and encoding
  *     {"distill":  {"block_epochs": 4, "block_rate": 5e-4, "model_epochs": 1, "model_rate": 1e-4}}
@@ -211,6 +212,7 @@ public final class RecipeJson {
         Set.of(
             "bits",
             "granularity",
+            "group_size",
             "weights",
             "solver",
             "restarts",
@@ -218,11 +220,10 @@ public final class RecipeJson {
             "method",
             "targets",
             "ignore"));
-    String granularity = JsonFields.text(place, body, "granularity", "row");
-    if (!granularity.equals("row") && !granularity.equals("tensor")) {
-      throw new InputException(
-          place + ": the granularity '" + granularity + "' is not supported", "use row or tensor");
-    }
+    Encoding.Granularity granularity =
+        body.has("granularity")
+            ? JsonFields.choice(place, body, "granularity", Encoding.Granularity.ROW)
+            : Encoding.Granularity.ROW;
     String weights = JsonFields.text(place, body, "weights", "none");
     if (!weights.equals("none") && !weights.equals("hessian-diag")) {
       throw new InputException(
@@ -254,7 +255,8 @@ public final class RecipeJson {
     return new Stage.Share(
         new Encoding.Codes(
             isAuto ? Encoding.Codes.AUTO : JsonFields.whole(place, body, "bits", 4),
-            granularity.equals("row") ? Encoding.Granularity.ROW : Encoding.Granularity.TENSOR,
+            granularity,
+            JsonFields.whole(place, body, "group_size", 0),
             start,
             restarts,
             error == null

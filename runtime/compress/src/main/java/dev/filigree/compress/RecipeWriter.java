@@ -97,8 +97,11 @@ final class RecipeWriter {
     } else {
       body.put("bits", codes.bits());
     }
-    body.put("granularity", codes.granularity().name().toLowerCase(Locale.ROOT))
-        .put("weights", share.weighted() ? "hessian-diag" : "none")
+    body.put("granularity", codes.granularity().name().toLowerCase(Locale.ROOT));
+    if (codes.granularity() == Encoding.Granularity.GROUP) {
+      body.put("group_size", codes.group());
+    }
+    body.put("weights", share.weighted() ? "hessian-diag" : "none")
         .put(
             "solver",
             switch (codes.start()) {

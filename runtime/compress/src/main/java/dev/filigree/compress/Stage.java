@@ -160,9 +160,14 @@ public sealed interface Stage {
                 + encoding.error(),
             "give the bits auto an error between 0 and 1, for example 0.1, other bits none");
       }
-      if (encoding.granularity() == Encoding.Granularity.GROUP) {
+      boolean isGrouped = encoding.granularity() == Encoding.Granularity.GROUP;
+      if (isGrouped ? encoding.group() < 2 : encoding.group() != 0) {
         throw new InputException(
-            "codebooks of groups are not supported", "use the granularity row or tensor");
+            "codebooks of the granularity "
+                + encoding.granularity().name().toLowerCase(Locale.ROOT)
+                + " with a group_size of "
+                + encoding.group(),
+            "give the granularity group a group_size of 2 outputs or more, the others none");
       }
     }
 

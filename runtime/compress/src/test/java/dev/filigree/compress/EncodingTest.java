@@ -96,7 +96,13 @@ class EncodingTest {
     int rows = samples.between(1, 6);
     int columns = samples.between(1, 60);
     int bits = samples.oneOf(List.of(1, 2, 4));
-    boolean perRow = samples.chance(0.5);
+    int together = samples.between(0, 4);
+    Encoding.Granularity granularity =
+        switch (together) {
+          case 0 -> Encoding.Granularity.TENSOR;
+          case 1 -> Encoding.Granularity.ROW;
+          default -> Encoding.Granularity.GROUP;
+        };
     float[] weights = samples.normal(rows * columns);
     boolean[] pruned = new boolean[weights.length];
     for (int i = 0; i < weights.length; i++) {
@@ -104,9 +110,13 @@ class EncodingTest {
       weights[i] = pruned[i] ? samples.chance(0.5) ? 0f : -0f : weights[i];
     }
     CodeValues values =
-        (CodeValues) new Encoding.Codes(bits, perRow).encode(weights, rows, columns);
+        (CodeValues)
+            new Encoding.Codes(bits, granularity, together > 1 ? together : 0, null, 1, Double.NaN)
+                .encode(weights, rows, columns);
     values.validate("layer", rows);
-    assertEquals(perRow && rows > 1, values.perRow());
+    assertEquals(
+        together == 0 ? 1 : Math.ceilDiv(rows, together),
+        values.centroids().byteSize() / Float.BYTES / values.size());
     float[] decoded = decode(values, rows, columns);
     for (int i = 0; i < weights.length; i++) {
       if (pruned[i]) {
@@ -116,15 +126,18 @@ class EncodingTest {
       for (int code = 0; code < values.size(); code++) {
         float distance = Math.abs(values.centroid(i / columns, code) - weights[i]);
         // codes that no value has are 0, and 0 is no centroid where no value is 0
-        nearest = isUsed(values, code) ? Math.min(nearest, distance) : nearest;
+        nearest =
+            isUsed(values, i / columns, columns, code) ? Math.min(nearest, distance) : nearest;
       }
       assertEquals(nearest, Math.abs(decoded[i] - weights[i]));
     }
   }
 
-  private static boolean isUsed(CodeValues values, int code) {
+  /** Whether a code occurs among the rows that share a row's codebook. */
+  private static boolean isUsed(CodeValues values, int row, int columns, int code) {
+    int together = values.isShared() ? Integer.MAX_VALUE : values.rowsPerBook();
     for (long i = 0; i < values.count(); i++) {
-      if (values.code(i) == code) {
+      if (i / columns / together == row / together && values.code(i) == code) {
         return true;
       }
     }
@@ -146,7 +159,7 @@ class EncodingTest {
     // 0.36, 0.12 and 0.02 are what 2, 4 and 8 bits leave of a normal distribution
     float[] weights = new Samples(7).normal(4000);
     Encoding.Codes codes =
-        new Encoding.Codes(Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, null, 1, error);
+        new Encoding.Codes(Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, 0, null, 1, error);
     CodeValues values = (CodeValues) codes.encode(weights, 10, 400);
     assertEquals(bits, values.bits());
     assertEquals(new Encoding.Codes(bits, false).encode(weights, 10, 400).bytes(), values.bytes());

@@ -83,10 +83,15 @@ class RecipeTest {
                     2, false, new Targets(List.of("re:.*query", "fc1"), List.of("re:layer\\.0.*"))),
                 new Stage.Share(
                     new Encoding.Codes(
-                        Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, null, 1, 0.05),
+                        Encoding.Codes.AUTO, Encoding.Granularity.TENSOR, 0, null, 1, 0.05),
                     false,
                     Stage.Rounding.NEAREST,
                     Targets.LINEAR),
+                new Stage.Share(
+                    new Encoding.Codes(4, Encoding.Granularity.GROUP, 8, null, 1, Double.NaN),
+                    false,
+                    Stage.Rounding.NEAREST,
+                    new Targets(List.of("fc2"), List.of())),
                 new Stage.Convert(DType.BF16, Targets.EMBEDDING)));
     assertEquals(own, RecipeJson.parse("test", RecipeJson.write(own)));
   }
@@ -171,6 +176,10 @@ class RecipeTest {
             + " of",
         "{\"share\": {\"bits\": 4, \"error\": 0.1}} | codes of 4 bits with an error of 0.1",
         "{\"share\": {\"granularity\": \"cell\"}} | r, stage 1: the granularity 'cell' is not",
+        "{\"share\": {\"granularity\": \"group\"}} | codebooks of the granularity group with a"
+            + " group_size of 0",
+        "{\"share\": {\"group_size\": 4}} | codebooks of the granularity row with a group_size of"
+            + " 4",
         "{\"convert\": {\"dtype\": \"i8\"}} | r, stage 1 converts to 'i8'",
         "{\"prune\": {\"targets\": \"Linear\"}} | r, stage 1 has a \"targets\" that is no list",
         "{\"prune\": {\"targets\": [1]}}   | r, stage 1 has a \"targets\" that is no text",

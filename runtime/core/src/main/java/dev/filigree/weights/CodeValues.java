@@ -11,12 +11,22 @@ import java.lang.foreign.MemorySegment;
  * @param bits of one code: 1, 2, 4 or 8
  * @param count number of codes
  * @param codes the packed codes
- * @param centroids f32 {@code [1, k]} shared by all rows or {@code [rows, k]}, k = 2^bits
+ * @param centroids f32 {@code [books, k]}, k = 2^bits
+ * @param rowsPerBook neighbouring rows that share a codebook, the last one maybe fewer; {@link
+ *     #ALL} if all rows share one
  */
-public record CodeValues(int bits, long count, MemorySegment codes, MemorySegment centroids)
+public record CodeValues(
+    int bits, long count, MemorySegment codes, MemorySegment centroids, int rowsPerBook)
     implements Values {
+  /** One codebook serves all rows. */
+  public static final int ALL = 0;
+
   public CodeValues {
     requireBits(bits);
+    if (rowsPerBook < 0) {
+      throw new WeightsException(
+          "a codebook for " + rowsPerBook + " rows", "let 1 or more rows share one, or all");
+    }
     if (count < 0 || codes.byteSize() != packedBytes(count, bits)) {
       throw new WeightsException(
           count + " codes of " + bits + " bits in " + codes.byteSize() + " bytes",
@@ -25,16 +35,32 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
     if (centroids.byteSize() == 0 || centroids.byteSize() % (4L << bits) != 0) {
       throw new WeightsException(
           "the codebook takes " + centroids.byteSize() + " bytes",
-          "store " + (1 << bits) + " f32 centroids, once or for each row");
+          "store " + (1 << bits) + " f32 centroids, once or for each row or group of rows");
     }
+  }
+
+  /** Codes into one codebook that all rows share, or into one for each row. */
+  public CodeValues(int bits, long count, MemorySegment codes, MemorySegment centroids) {
+    this(bits, count, codes, centroids, centroids.byteSize() > 4L << bits ? 1 : ALL);
   }
 
   /**
    * Packs codes, one a byte, into a stream.
    *
+   * @param centroids of one codebook, or of one for each row
    * @throws WeightsException if a code does not fit the bits
    */
   public static CodeValues of(int bits, byte[] codes, float[] centroids) {
+    return of(bits, codes, centroids, centroids.length > 1 << bits ? 1 : ALL);
+  }
+
+  /**
+   * Packs codes whose codebooks belong to neighbouring rows.
+   *
+   * @param rowsPerBook rows of a codebook, or {@link #ALL}
+   * @throws WeightsException if a code does not fit the bits
+   */
+  public static CodeValues of(int bits, byte[] codes, float[] centroids, int rowsPerBook) {
     requireBits(bits);
     byte[] packed = new byte[Math.toIntExact(packedBytes(codes.length, bits))];
     int perByte = 8 / bits;
@@ -47,7 +73,11 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
       packed[i / perByte] |= (byte) ((codes[i] & 0xff) << i % perByte * bits);
     }
     return new CodeValues(
-        bits, codes.length, MemorySegment.ofArray(packed), MemorySegment.ofArray(centroids));
+        bits,
+        codes.length,
+        MemorySegment.ofArray(packed),
+        MemorySegment.ofArray(centroids),
+        rowsPerBook);
   }
 
   private static void requireBits(int bits) {
@@ -66,9 +96,35 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
     return 1 << bits;
   }
 
-  /** Whether every row has a codebook of its own. */
-  public boolean perRow() {
-    return centroids.byteSize() > 4L * size();
+  /** Whether all rows share one codebook. */
+  public boolean isShared() {
+    return rowsPerBook == ALL;
+  }
+
+  /** Codebooks that a matrix of some rows has. */
+  public long books(int rows) {
+    return isShared() ? 1 : Math.ceilDiv(rows, rowsPerBook);
+  }
+
+  /** The codebook of a row. */
+  private long book(int row) {
+    return isShared() ? 0 : row / rowsPerBook;
+  }
+
+  /**
+   * The codebooks as kernels read them: {@code [k]} if all rows share one, else {@code [rows, k]},
+   * repeated for the rows of a group.
+   */
+  public float[] centroidsOfRows(int rows) {
+    float[] stored = centroids.toArray(DType.FLOAT);
+    if (rowsPerBook <= 1) {
+      return stored;
+    }
+    float[] repeated = new float[Math.multiplyExact(rows, size())];
+    for (int row = 0; row < rows; row++) {
+      System.arraycopy(stored, (int) book(row) * size(), repeated, row * size(), size());
+    }
+    return repeated;
   }
 
   /** The code at a position. */
@@ -79,8 +135,7 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
 
   /** The value a code stands for in a row. */
   public float centroid(int row, int code) {
-    long codebook = perRow() ? (long) row * size() : 0;
-    return centroids.get(DType.FLOAT, (codebook + code) * 4);
+    return centroids.get(DType.FLOAT, (book(row) * size() + code) * 4);
   }
 
   @Override
@@ -95,7 +150,7 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
 
   @Override
   public void decode(int row, long position, long stride, int count, float[] into, int at) {
-    long codebook = perRow() ? (long) row * size() : 0;
+    long codebook = book(row) * size();
     for (int i = 0; i < count; i++) {
       into[at + i] = centroids.get(DType.FLOAT, (codebook + code(position + i * stride)) * 4);
     }
@@ -104,10 +159,12 @@ public record CodeValues(int bits, long count, MemorySegment codes, MemorySegmen
   @Override
   public void validate(String layer, int rows) {
     long codebooks = centroids.byteSize() / (4L * size());
-    if (codebooks != 1 && codebooks != rows) {
+    if (codebooks != books(rows)) {
       throw new WeightsException(
           "layer " + layer + " has " + codebooks + " codebooks for " + rows + " rows",
-          "store one codebook, or one for each row");
+          rowsPerBook > 1
+              ? "store " + books(rows) + ", one for " + rowsPerBook + " rows each"
+              : "store one codebook, or one for each row");
     }
     for (long i = 0; i < codebooks * size(); i++) {
       float centroid = centroids.get(DType.FLOAT, i * 4);

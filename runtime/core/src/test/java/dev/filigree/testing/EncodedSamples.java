@@ -126,27 +126,31 @@ public record EncodedSamples(String name, float[] values, Sparse24.Encoder encod
   private static EncodedSamples codes(Samples samples, int rows, int columns, boolean perRow) {
     int bits = samples.oneOf(List.of(1, 2, 4, 8));
     int size = 1 << bits;
-    float[] centroids = samples.normal(perRow ? rows * size : size);
+    // neighbouring rows may share a codebook
+    int rowsPerBook = perRow ? samples.oneOf(List.of(1, 2, 3)) : Math.max(1, rows);
+    float[] centroids = samples.normal(Math.max(1, Math.ceilDiv(rows, rowsPerBook)) * size);
     for (int book = 0; book < centroids.length; book += size) {
       // fillers need a zero
       centroids[book + samples.between(0, size - 1)] = 0;
     }
     float[] values = new float[rows * columns];
     for (int i = 0; i < values.length; i++) {
-      int book = perRow ? i / columns * size : 0;
+      int book = i / columns / rowsPerBook * size;
       values[i] = centroids[book + samples.between(0, size - 1)];
     }
     Sparse24.Encoder encoder =
         (kept, ofRows, perKept) -> {
           byte[] codes = new byte[kept.length];
           for (int i = 0; i < kept.length; i++) {
-            int book = perRow ? i / perKept * size : 0;
+            int book = i / perKept / rowsPerBook * size;
             codes[i] = (byte) indexOf(kept[i], Arrays.copyOfRange(centroids, book, book + size));
           }
-          return CodeValues.of(bits, codes, centroids);
+          return CodeValues.of(bits, codes, centroids, perRow ? rowsPerBook : CodeValues.ALL);
         };
     return new EncodedSamples(
-        "codebook-" + bits + "bit" + (perRow ? " per row" : ""), values, encoder);
+        "codebook-" + bits + "bit" + (perRow ? " per " + rowsPerBook + " rows" : ""),
+        values,
+        encoder);
   }
 
   private static int indexOf(float value, float[] centroids) {

@@ -92,7 +92,7 @@ record SelectRows(
             encoded instanceof IntegerValues ? new byte[words * STEPS] : null,
             encoded instanceof CodeValues ? new int[words] : null,
             table(sparse, pairs * 2),
-            encoded instanceof CodeValues codes && codes.perRow());
+            encoded instanceof CodeValues codes && !codes.isShared());
     for (int row = 0; row < sparse.rows(); row++) {
       packed.put(sparse, row);
     }
@@ -109,8 +109,8 @@ record SelectRows(
         yield scales;
       }
       case CodeValues codes -> {
-        float[] centroids = codes.centroids().toArray(DType.FLOAT);
-        yield codes.perRow() ? Arrays.copyOf(centroids, rows * CENTROIDS) : centroids;
+        float[] centroids = codes.centroidsOfRows(weights.rows());
+        yield codes.isShared() ? centroids : Arrays.copyOf(centroids, rows * CENTROIDS);
       }
       default -> null;
     };

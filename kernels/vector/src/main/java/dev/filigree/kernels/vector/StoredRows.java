@@ -317,8 +317,8 @@ sealed interface StoredRows {
    * Codes of 4 bits into codebooks.
    *
    * @param address of the first code
-   * @param centroids of all codebooks
-   * @param perRow whether each row has one of its own
+   * @param centroids of one codebook, or of one for each row
+   * @param perRow whether there is one for each row; rows of a group hold copies
    */
   record Codes(long address, int columns, float[] centroids, boolean perRow) implements StoredRows {
     private static final int SIZE = 16;
@@ -336,8 +336,8 @@ sealed interface StoredRows {
               new Codes(
                   values.codes().address(),
                   weights.columns(),
-                  values.centroids().toArray(DType.FLOAT),
-                  values.perRow()))
+                  values.centroidsOfRows(weights.rows()),
+                  !values.isShared()))
           : Optional.empty();
     }
 

@@ -8,6 +8,7 @@ import dev.filigree.weights.Dense;
 import dev.filigree.weights.IntegerValues;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
+import java.util.Arrays;
 
 /**
  * Weights in the order of {@link DenseKernel}'s tiles, as floats or in an encoding that is decoded
@@ -191,20 +192,16 @@ interface TileSource {
       int rows = weights.rows();
       int columns = weights.columns();
       byte[] packed = new byte[TileSource.size(rows, columns)];
-      int books = values.perRow() ? tiles(rows) * DenseTiles.OUTPUTS : 1;
-      float[] centroids = new float[books * values.size()];
-      for (int book = 0; book < (values.perRow() ? rows : 1); book++) {
-        for (int c = 0; c < values.size(); c++) {
-          centroids[book * values.size() + c] = values.centroid(book, c);
-        }
-      }
+      int books = values.isShared() ? 1 : tiles(rows) * DenseTiles.OUTPUTS;
+      float[] centroids =
+          Arrays.copyOf(values.centroidsOfRows(rows), Math.multiplyExact(books, values.size()));
       for (int r = 0; r < rows; r++) {
         int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
         for (int k = 0; k < columns; k++) {
           packed[at + k * DenseTiles.OUTPUTS] = (byte) values.code((long) r * columns + k);
         }
       }
-      return new CodebookTiles(packed, centroids, values.size(), values.perRow(), columns);
+      return new CodebookTiles(packed, centroids, values.size(), !values.isShared(), columns);
     }
 
     @Override

@@ -3,7 +3,7 @@ package dev.filigree.compress.layer;
 /**
  * The inner loop of all dense algebra here: a row minus a combination of other rows. Matrices are
  * arrays of rows, so that every row is an array of its own and the compiler can turn the loops into
- * vector instructions.
+ * vector instructions; it fuses a product and a sum only where it is told to.
  */
 final class Rows {
   /** Rows combined in one sweep: each value of the result is loaded and stored once for eight. */
@@ -56,8 +56,8 @@ final class Rows {
     double f6 = factors[at + 6];
     double f7 = factors[at + 7];
     for (int j = start; j < end; j++) {
-      double low = f0 * r0[j] + f1 * r1[j] + f2 * r2[j] + f3 * r3[j];
-      double high = f4 * r4[j] + f5 * r5[j] + f6 * r6[j] + f7 * r7[j];
+      double low = Math.fma(f0, r0[j], Math.fma(f1, r1[j], Math.fma(f2, r2[j], f3 * r3[j])));
+      double high = Math.fma(f4, r4[j], Math.fma(f5, r5[j], Math.fma(f6, r6[j], f7 * r7[j])));
       y[j] -= low + high;
     }
   }
@@ -99,31 +99,31 @@ final class Rows {
       int i,
       int start,
       int end) {
-    double a0 = r0[i];
-    double a1 = r1[i];
-    double a2 = r2[i];
-    double a3 = r3[i];
-    double b0 = r0[i + 1];
-    double b1 = r1[i + 1];
-    double b2 = r2[i + 1];
-    double b3 = r3[i + 1];
-    double c0 = r0[i + 2];
-    double c1 = r1[i + 2];
-    double c2 = r2[i + 2];
-    double c3 = r3[i + 2];
-    double d0 = r0[i + 3];
-    double d1 = r1[i + 3];
-    double d2 = r2[i + 3];
-    double d3 = r3[i + 3];
+    double a0 = -r0[i];
+    double a1 = -r1[i];
+    double a2 = -r2[i];
+    double a3 = -r3[i];
+    double b0 = -r0[i + 1];
+    double b1 = -r1[i + 1];
+    double b2 = -r2[i + 1];
+    double b3 = -r3[i + 1];
+    double c0 = -r0[i + 2];
+    double c1 = -r1[i + 2];
+    double c2 = -r2[i + 2];
+    double c3 = -r3[i + 2];
+    double d0 = -r0[i + 3];
+    double d1 = -r1[i + 3];
+    double d2 = -r2[i + 3];
+    double d3 = -r3[i + 3];
     for (int j = start; j < end; j++) {
       double p0 = r0[j];
       double p1 = r1[j];
       double p2 = r2[j];
       double p3 = r3[j];
-      y0[j] -= a0 * p0 + a1 * p1 + (a2 * p2 + a3 * p3);
-      y1[j] -= b0 * p0 + b1 * p1 + (b2 * p2 + b3 * p3);
-      y2[j] -= c0 * p0 + c1 * p1 + (c2 * p2 + c3 * p3);
-      y3[j] -= d0 * p0 + d1 * p1 + (d2 * p2 + d3 * p3);
+      y0[j] = Math.fma(a0, p0, Math.fma(a1, p1, Math.fma(a2, p2, Math.fma(a3, p3, y0[j]))));
+      y1[j] = Math.fma(b0, p0, Math.fma(b1, p1, Math.fma(b2, p2, Math.fma(b3, p3, y1[j]))));
+      y2[j] = Math.fma(c0, p0, Math.fma(c1, p1, Math.fma(c2, p2, Math.fma(c3, p3, y2[j]))));
+      y3[j] = Math.fma(d0, p0, Math.fma(d1, p1, Math.fma(d2, p2, Math.fma(d3, p3, y3[j]))));
     }
   }
 

@@ -196,10 +196,21 @@ record LayerTensors(SafetensorsFile file, String module) {
       throw new WeightsException(
           "its codebook has the shape " + codebook.shape(), "store 2, 4, 16 or 256 centroids");
     }
-    return new CodeValues(
-        Long.numberOfTrailingZeros(size),
-        count,
-        required("codes", SafetensorsType.U8).data(),
-        codebook.data());
+    int bits = Long.numberOfTrailingZeros(size);
+    MemorySegment codes = required("codes", SafetensorsType.U8).data();
+    return optional("codebook_rows").isEmpty()
+        ? new CodeValues(bits, count, codes, codebook.data())
+        : new CodeValues(bits, count, codes, codebook.data(), rowsPerBook());
+  }
+
+  /** Rows that share a codebook, which a file says if there is neither one for all nor for each. */
+  private int rowsPerBook() {
+    SafetensorsFile.Entry entry = required("codebook_rows", SafetensorsType.I64);
+    requireShape(entry, Shape.of(1));
+    long rows = entry.tensor().toLongs()[0];
+    if (rows < 2 || rows > Integer.MAX_VALUE) {
+      throw new WeightsException("a codebook of it serves " + rows + " rows", REMEDY);
+    }
+    return (int) rows;
   }
 }

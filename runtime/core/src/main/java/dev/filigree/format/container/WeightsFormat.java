@@ -34,6 +34,7 @@ import java.lang.foreign.MemorySegment;
  *                 M.weight_packing I64 [2]: bits, group
  *                 M.weight_zero_point U8, as many as scales        M.weight_g_idx I32 [in], both optional
  *   codebook      M.codes         U8 [bytes]              M.codebook F32 [1|out, k]   M.weight_shape I64 [2]
+ *                 M.codebook_rows I64 [1]: outputs that share one, where M.codebook is F32 [ceil(out / rows), k]
  *   2:4           M.compressed    [out, in / 2]           M.bitmask U8 [out, in / 8]  M.shape I64 [2, 1]
  *   unstructured  M.compressed    [stored]                M.bitmask U8 [out, in / 8]  M.shape I64 [2]  M.row_offsets I64 [out]
  * </pre>
@@ -187,6 +188,13 @@ enum WeightsFormat {
         SafetensorsType.F32,
         Shape.of(books, values.size()),
         values.centroids());
+    if (values.rowsPerBook() > 1) {
+      file.add(
+          module + ".codebook_rows",
+          SafetensorsType.I64,
+          Shape.of(1),
+          MemorySegment.ofArray(new long[] {values.rowsPerBook()}));
+    }
   }
 
   private static void mask(SafetensorsWriter file, String module, Mask mask) {
