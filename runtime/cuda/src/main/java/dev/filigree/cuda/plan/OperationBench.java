@@ -18,6 +18,7 @@ import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Pooling;
+import dev.filigree.cuda.operation.Recurrence;
 import dev.filigree.cuda.operation.Reduction;
 import dev.filigree.cuda.operation.Rows;
 import dev.filigree.cuda.operation.SequencePooling;
@@ -89,6 +90,7 @@ final class OperationBench implements AutoCloseable {
       networks();
       sparsity();
       quantized();
+      recurrent();
       network = new NetworkBench(device, Math.max(1, rows / 128));
       cases.addAll(network.cases());
     } catch (RuntimeException | Error failed) {
@@ -343,6 +345,26 @@ final class OperationBench implements AutoCloseable {
     add(
         IntegerProduct.convolve(kernels, form, a, w, none, none, 0, asTheyAre, sums),
         a.bytes() + w.bytes() + sums.bytes());
+  }
+
+  private void recurrent() {
+    int hidden = 128;
+    int steps = rows / 16;
+    for (Recurrence.Kind kind : Recurrence.Kind.values()) {
+      Rows x = rows(0, DType.F16);
+      Rows r = new Rows(memory.address() + third, DType.F16, 4 * hidden, hidden, hidden);
+      Rows w = new Rows(memory.address() + third, DType.F16, 4 * hidden, columns, x.pitch());
+      Rows y = new Rows(memory.address() + 2 * third, DType.F16, rows, hidden, hidden);
+      add(
+          Recurrence.run(
+              kernels,
+              new Recurrence.Form(kind, steps, 16, 1, columns, hidden, false, false),
+              x,
+              new Recurrence.Weights(w, r, 0),
+              new Recurrence.States(0, 0, 0, 0, hidden),
+              y),
+          x.bytes() + r.bytes() + w.bytes() + y.bytes());
+    }
   }
 
   @Override

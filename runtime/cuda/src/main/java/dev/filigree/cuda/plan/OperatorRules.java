@@ -31,6 +31,7 @@ final class OperatorRules {
   private final ImageRules images;
   private final SequenceRules sequences;
   private final QuantizedRules quantized;
+  private final RecurrentRules recurrent;
 
   /**
    * Rules.
@@ -48,6 +49,7 @@ final class OperatorRules {
     this.rows = new RowRules(planner, device);
     this.convolutions = new ConvolutionRules(planner, device);
     this.images = new ImageRules(planner, device);
+    this.recurrent = new RecurrentRules(planner, device);
     this.quantized = new QuantizedRules(planner, kernels);
     this.sequences = new SequenceRules(planner, device, state);
   }
@@ -75,6 +77,7 @@ final class OperatorRules {
               || images.plan(node)
               || sequences.plan(node)
               || quantized.plan(node)
+              || recurrent.plan(node)
               || movements.plan(node)
               || reductions.reduce(node)
               || functions.plan(node);
