@@ -13,7 +13,7 @@ namespace simgpu::driver {
  * Written as words `key=value` between white space; each key is also an environment variable, such as
  * FILIGREE_SIMGPU_DEVICE for `device`:
  *
- *   device=a100|a10|rtx3090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
+ *   device=a100|a10|rtx3090|rtx5090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
  *   workers=N                 watchdog=N            findings=N         async=deferred|eager
  *   report=stderr|off         times=wall|projected  guard=on|off       faults=LIST (see FaultPlan)
  */

@@ -27,7 +27,7 @@ std::optional<int> ofModel(const DeviceModel& model, int attribute) {
   case 76: return model.computeMinor;
   case 81: return model.sharedPerSm;
   case 82: return model.registersPerSm;
-  case 87: return model.computeMinor == 0 ? 2 : 64; // single to double precision throughput: A100, others
+  case 87: return model.computeMajor == 8 && model.computeMinor == 0 ? 2 : 64; // single to double precision throughput: A100, others
   case 97: return model.sharedPerBlockOptin;
   case 106: return model.blocksPerSm;
   case 111: return model.sharedReservedPerBlock;

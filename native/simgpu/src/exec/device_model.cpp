@@ -45,6 +45,21 @@ DeviceModel DeviceModel::rtx3090() {
   return model;
 }
 
+DeviceModel DeviceModel::rtx5090() {
+  DeviceModel model = a10();
+  model.name = "Simulated NVIDIA GeForce RTX 5090";
+  model.computeMajor = 12;
+  model.computeMinor = 0;
+  model.smCount = 170;
+  model.clockKilohertz = 2407000;
+  model.memoryClockKilohertz = 14001000;
+  model.memoryBusBits = 512;
+  model.memoryBytes = 32ull << 30;
+  model.l2Bytes = 96u << 20;
+  model.blocksPerSm = 24;
+  return model;
+}
+
 std::optional<DeviceModel> DeviceModel::named(std::string_view name) {
   std::string lower;
   for (const char c : name) {
@@ -53,6 +68,7 @@ std::optional<DeviceModel> DeviceModel::named(std::string_view name) {
   return lower == "a100"      ? std::optional(a100())
          : lower == "a10"     ? std::optional(a10())
          : lower == "rtx3090" ? std::optional(rtx3090())
+         : lower == "rtx5090" ? std::optional(rtx5090())
                               : std::nullopt;
 }
 

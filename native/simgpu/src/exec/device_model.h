@@ -32,7 +32,10 @@ struct DeviceModel {
   static DeviceModel a10();
   static DeviceModel rtx3090();
 
-  /** "a100", "a10" or "rtx3090", in any case; nothing else. */
+  /** A later architecture than any kernel was written for; it computes as the others do. */
+  static DeviceModel rtx5090();
+
+  /** "a100", "a10", "rtx3090" or "rtx5090", in any case; nothing else. */
   static std::optional<DeviceModel> named(std::string_view name);
 };
 

@@ -31,17 +31,18 @@ CUresult scaleOnce(CUfunction function, CUdeviceptr data, CUstream stream = null
 
 } // namespace
 
-TEST("the three devices have the numbers of their data sheets") {
+TEST("the devices have the numbers of their data sheets") {
   struct Device {
     const char* setting;
     const char* name;
-    int multiprocessors, threads, blocks, sharedPerMultiprocessor, sharedPerBlock, minor, l2, doubleRatio;
+    int multiprocessors, threads, blocks, sharedPerMultiprocessor, sharedPerBlock, major, minor, l2, doubleRatio;
     std::size_t gigabytes;
   };
   for (const Device& each :
-       {Device{"device=a100", "A100", 108, 2048, 32, 167936, 166912, 0, 41943040, 2, 40},
-        Device{"device=a10", "A10", 72, 1536, 16, 102400, 101376, 6, 6291456, 64, 24},
-        Device{"device=rtx3090", "RTX 3090", 82, 1536, 16, 102400, 101376, 6, 6291456, 64, 24}}) {
+       {Device{"device=a100", "A100", 108, 2048, 32, 167936, 166912, 8, 0, 41943040, 2, 40},
+        Device{"device=a10", "A10", 72, 1536, 16, 102400, 101376, 8, 6, 6291456, 64, 24},
+        Device{"device=rtx3090", "RTX 3090", 82, 1536, 16, 102400, 101376, 8, 6, 6291456, 64, 24},
+        Device{"device=rtx5090", "RTX 5090", 170, 1536, 24, 102400, 101376, 12, 0, 100663296, 64, 32}}) {
     simgpuEndContexts();
     CHECK_EQUAL(simgpuConfigure((std::string("report=off ") + each.setting).c_str()), 0);
     CHECK_EQUAL(cuInit(0), CUDA_SUCCESS);
@@ -54,7 +55,7 @@ TEST("the three devices have the numbers of their data sheets") {
     CHECK_EQUAL(attribute(81), each.sharedPerMultiprocessor);
     CHECK_EQUAL(attribute(97), each.sharedPerBlock);
     CHECK_EQUAL(attribute(8), 49152);
-    CHECK_EQUAL(attribute(75), 8);
+    CHECK_EQUAL(attribute(75), each.major);
     CHECK_EQUAL(attribute(76), each.minor);
     CHECK_EQUAL(attribute(38), each.l2);
     CHECK_EQUAL(attribute(87), each.doubleRatio);

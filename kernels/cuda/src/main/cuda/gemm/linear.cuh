@@ -66,6 +66,10 @@ template <class Shape> __device__ void linear(const Arguments& a) {
   Loader<Shape> loader(a, steps);
   Cursor<Shape> ahead(work, begin);
   loader.place(Place<Shape>(work, ahead.tile));
+  const uint32_t tables = ring + Shape::tablesAt;
+  if constexpr (Format::tableBytes > 0) {
+    Loader<Shape>::Tables::load(tables, a.weights, loader.out, loader.panels); // arrive with the first stage
+  }
   int toLoad = end - begin;
   const auto loadNext = [&](uint32_t stage) {
     if (toLoad > 0) {
@@ -94,7 +98,18 @@ template <class Shape> __device__ void linear(const Arguments& a) {
     // one tile, or this block's part of it
     const int part = min(left, work.kTiles - cursor.kTile);
     typename Format::Rows rows;
-    rows.load(a.weights, min(Place<Shape>(work, cursor.tile).out * Shape::warpsOut + warp.out, loader.panels - 1), warp.group);
+    const int out = Place<Shape>(work, cursor.tile).out;
+    if constexpr (Format::tableBytes > 0) {
+      if (cursor.tile != firstTile && a.weights.booksPerPanel != 0) {
+        __syncthreads(); // the tile before may still look up; the loop below waits for all threads again
+        Loader<Shape>::Tables::load(tables, a.weights, out, loader.panels);
+        commitCopies();
+        waitForCopies<0>();
+      }
+      rows.place(tables + static_cast<uint32_t>(warp.out * Format::tableBytes), warp.lane);
+    } else {
+      rows.load(a.weights, min(out * Shape::warpsOut + warp.out, loader.panels - 1), warp.group);
+    }
     Sums<Shape> sums;
     sums.clear();
 #pragma unroll 1

@@ -72,6 +72,22 @@ template <class Shape> struct Loader {
     }
   };
 
+  /** Starts copying the tables of a tile's panels behind the stages, where no thread reads those of the tile before. */
+  struct Tables {
+    __device__ static void load(uint32_t to, const WeightOperands& weights, int out, int panels) {
+      constexpr int chunks = Format::tableBytes / 16;
+#pragma unroll
+      for (int own = 0; own < Shape::warpsOut; own++) {
+        const int table = min(out * Shape::warpsOut + own, panels - 1) * weights.booksPerPanel;
+        const uint4* const from = weights.codebook + static_cast<size_t>(table) * chunks;
+#pragma unroll 8
+        for (int chunk = static_cast<int>(threadIdx.x); chunk < chunks; chunk += Shape::threads) {
+          copyAsync<0>(to + own * Format::tableBytes + chunk * 16, from + chunk);
+        }
+      }
+    }
+  };
+
   const Arguments& a;
   int steps;
   int panels;

@@ -27,6 +27,7 @@
 //   s8           32   the same for the first and the second 32 columns
 //   i8 as f16     8   2:4: (g, 2q..2q+1) (g, 8+2q..) | (g+8, the same four);  dense: 16, for each half of the step
 //   codes         4   2:4: nibbles in the order of i8 as f16;                   dense:  8, for each half of the step
+//   8-bit codes   8   as i8 as f16, but lane q's tiles in the order q, q+1, q+2, q+3 (modulo 4): format/books.cuh
 //
 // Integers with a scale for each group of neighbours along K have, for each panel and group, 64 scales in f16 and 64 times
 // 1024 + zero point in f16, in the order of the rows:
@@ -55,10 +56,11 @@ constexpr int pieceBytes = warpLanes * 16;
 struct WeightOperands {
   const uint4* w = nullptr;
   const uint4* meta = nullptr;
-  const uint4* codebook = nullptr; // 32 bytes a row: the low bytes of its 16 entries, then the high bytes
+  const uint4* codebook = nullptr; // of 16 entries: 32 bytes a row, the low bytes, then the high bytes; of 256: see Books
   const uint4* offsets = nullptr;  // f16 a row: 1024 + zero point
   const uint4* groups = nullptr;   // of integers scaled by groups along K, see Groups
   int stepsPerGroup = 1;
+  int booksPerPanel = 1; // 0 where all panels have one table of codebooks of 256 entries
 };
 
 /** Piece `index` of a lane's 16-byte pieces; `own` is where its first one is. */

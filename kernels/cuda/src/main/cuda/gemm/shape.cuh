@@ -50,7 +50,9 @@ struct Shape {
   /** Floats from one token to the next where warps along K leave their sums; 8 modulo 16 keeps banks apart. */
   static constexpr int sumsStride = panelRows + 8;
   static constexpr int sumsBytes = warpsK == 1 ? 0 : warpsK * warpsOut * tileTokens * sumsStride * 4;
-  static constexpr int sharedBytes = stages * stageBytes + sumsBytes;
+  /** Tables of the panels, behind all else. */
+  static constexpr int tablesAt = stages * stageBytes + sumsBytes;
+  static constexpr int sharedBytes = tablesAt + warpsOut * Format::tableBytes;
 
   static_assert(rowBytes >= 128, "the swizzle of activations needs rows of 128 bytes");
   static_assert(warpsK > 1 || steps == 2, "K is padded to two steps, which a stage then never exceeds");

@@ -65,7 +65,7 @@ template <class Shape> struct Sums {
       forEach<Shape::columnTiles>([&](auto j) { loadMatrices<j * 8 * Shape::rowBytes>(x[j], chunk); });
       const typename Format::Step weights(values + static_cast<uint32_t>(s * Shape::blockBytes),
                                           metadata + static_cast<uint32_t>(s * Shape::metaBlockBytes),
-                                          groups + static_cast<uint32_t>(s * Format::groupBytes));
+                                          groups + static_cast<uint32_t>(s * Format::groupBytes), rows);
       forEach<panelTiles>([&](auto tile) { weights.template multiply<tile>(of[tile], x, rows); });
     }
   }

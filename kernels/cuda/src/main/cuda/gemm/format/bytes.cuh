@@ -46,12 +46,13 @@ struct DenseBytes {
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 0;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Bytes::Rows;
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t, const Rows&) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
       const Words<4> codes = loadPiece<tile>(own);
@@ -76,13 +77,14 @@ struct SparseBytes {
   static constexpr int laneBytes = 8;
   static constexpr int metaBytes = 8;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Bytes::Rows;
   struct Step {
     Words<4> codes[2];
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t, const Rows&)
         : codes{loadPiece<0>(values), loadPiece<1>(values)},
           metadata(loadShared8(meta)) {}
     template <int tile, int columns>

@@ -51,12 +51,13 @@ template <class Type> struct DenseCodes {
   static constexpr int laneBytes = 8;
   static constexpr int metaBytes = 0;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Codes::Rows;
   struct Step {
     Words<4> codes[2];
-    __device__ Step(uint32_t values, uint32_t, uint32_t) : codes{loadPiece<0>(values), loadPiece<1>(values)} {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t, const Rows&) : codes{loadPiece<0>(values), loadPiece<1>(values)} {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {
 #pragma unroll
@@ -80,13 +81,14 @@ template <class Type> struct SparseCodes {
   static constexpr int laneBytes = 4;
   static constexpr int metaBytes = 8;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Codes::Rows;
   struct Step {
     Words<4> codes;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t, const Rows&)
         : codes(loadPiece<0>(values)), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows& rows) const {

@@ -1,11 +1,11 @@
-// Formats of four-bit integers whose scales change along K.
+// Formats of integers whose scales change along K.
 #pragma once
 
 #include "gemm/format/bytes.cuh"
 
 namespace filigree {
 
-/** Integers of up to four bits with a scale and a zero point for each group along K, expanded to f16. */
+/** Integers with a scale and a zero point for each group along K, expanded to f16. */
 struct Groups {
   static constexpr int bytes = 2 * panelRows * 2;
   using Rows = Dense16<F16>::Rows;
@@ -29,12 +29,18 @@ struct Groups {
     high = scaled(high, scale);
   }
 
-  /** The registers of A of one tile from its 8 codes. */
+  /** The registers of A of one tile from its 8 codes, a byte each. */
+  template <int tile>
+  __device__ static void fragment(uint32_t (&a)[4], uint32_t upper, uint32_t lower, const Parameters& group) {
+    expand<tile>(a[0], a[2], upper, group);
+    expand<4 + tile>(a[1], a[3], lower, group);
+  }
+
+  /** The same from four bits each. */
   template <int tile> __device__ static void fragment(uint32_t (&a)[4], uint32_t codes, const Parameters& group) {
     const uint32_t even = codes & 0x0f0f0f0f;
     const uint32_t odd = codes >> 4 & 0x0f0f0f0f;
-    expand<tile>(a[0], a[2], permuteBytes(even, odd, 0x5140), group);
-    expand<4 + tile>(a[1], a[3], permuteBytes(even, odd, 0x7362), group);
+    fragment<tile>(a, permuteBytes(even, odd, 0x5140), permuteBytes(even, odd, 0x7362), group);
   }
 
   __device__ static uint32_t scaled(uint32_t a, uint32_t b) {
@@ -52,13 +58,14 @@ struct DenseGroups {
   static constexpr int laneBytes = 8;
   static constexpr int metaBytes = 0;
   static constexpr int groupBytes = Groups::bytes;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Groups::Rows;
   struct Step {
     Words<4> codes[2];
     Groups::Parameters group;
-    __device__ Step(uint32_t values, uint32_t, uint32_t groups)
+    __device__ Step(uint32_t values, uint32_t, uint32_t groups, const Rows&)
         : codes{loadPiece<0>(values), loadPiece<1>(values)}, group(groups) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
@@ -83,6 +90,7 @@ struct SparseGroups {
   static constexpr int laneBytes = 4;
   static constexpr int metaBytes = 8;
   static constexpr int groupBytes = Groups::bytes;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Groups::Rows;
@@ -90,12 +98,75 @@ struct SparseGroups {
     Words<4> codes;
     Words<2> metadata;
     Groups::Parameters group;
-    __device__ Step(uint32_t values, uint32_t meta, uint32_t groups)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t groups, const Rows&)
         : codes(loadPiece<0>(values)), metadata(loadShared8(meta)), group(groups) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
       uint32_t a[4];
       Groups::fragment<tile>(a, codes.r[tile], group);
+#pragma unroll
+      for (int j = 0; j < columns; j++) {
+        multiplySparse<tile % 2>(F16{}, sums[j], a, x[j], metadata.r[tile / 2]);
+      }
+    }
+  };
+};
+
+/** Dense integers of up to eight bits, scaled by groups. */
+struct DenseByteGroups {
+  using Element = F16;
+  using Sum = float;
+  static constexpr int elementBytes = 2;
+  static constexpr int laneBytes = 16;
+  static constexpr int metaBytes = 0;
+  static constexpr int groupBytes = Groups::bytes;
+  static constexpr int tableBytes = 0;
+  static constexpr bool hasScales = true;
+
+  using Rows = Groups::Rows;
+  struct Step {
+    uint32_t own;
+    Groups::Parameters group;
+    __device__ Step(uint32_t values, uint32_t, uint32_t groups, const Rows&) : own(values), group(groups) {}
+    template <int tile, int columns>
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      const Words<4> codes = loadPiece<tile>(own);
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        uint32_t a[4];
+        Groups::fragment<tile>(a, codes.r[2 * half], codes.r[2 * half + 1], group);
+#pragma unroll
+        for (int j = 0; j < columns; j++) {
+          multiplyDense(F16{}, sums[j], a, x[j] + 2 * half);
+        }
+      }
+    }
+  };
+};
+
+/** 2:4 integers of up to eight bits, scaled by groups of stored values. */
+struct SparseByteGroups {
+  using Element = F16;
+  using Sum = float;
+  static constexpr int elementBytes = 2;
+  static constexpr int laneBytes = 8;
+  static constexpr int metaBytes = 8;
+  static constexpr int groupBytes = Groups::bytes;
+  static constexpr int tableBytes = 0;
+  static constexpr bool hasScales = true;
+
+  using Rows = Groups::Rows;
+  struct Step {
+    Words<4> codes[2];
+    Words<2> metadata;
+    Groups::Parameters group;
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t groups, const Rows&)
+        : codes{loadPiece<0>(values), loadPiece<1>(values)}, metadata(loadShared8(meta)), group(groups) {}
+    template <int tile, int columns>
+    __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
+      uint32_t a[4];
+      const Words<4>& piece = codes[tile / 2];
+      Groups::fragment<tile>(a, piece.r[tile % 2 * 2], piece.r[tile % 2 * 2 + 1], group);
 #pragma unroll
       for (int j = 0; j < columns; j++) {
         multiplySparse<tile % 2>(F16{}, sums[j], a, x[j], metadata.r[tile / 2]);

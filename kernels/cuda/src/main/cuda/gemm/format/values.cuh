@@ -13,6 +13,7 @@ template <class Type> struct Dense16 {
   static constexpr int laneBytes = 32; // for one tile
   static constexpr int metaBytes = 0;  // for all tiles
   static constexpr int groupBytes = 0; // parameters of groups of a panel
+  static constexpr int tableBytes = 0; // of a panel, which stay in shared memory
   static constexpr bool hasScales = false;
 
   struct Rows {
@@ -20,7 +21,7 @@ template <class Type> struct Dense16 {
   };
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t, const Rows&) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
       const Words<4> first = loadPiece<2 * tile>(own);
@@ -45,13 +46,14 @@ template <class Type> struct Sparse16 {
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 8;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = false;
 
   using Rows = typename Dense16<Type>::Rows;
   struct Step {
     uint32_t own;
     Words<2> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t, const Rows&)
         : own(values), metadata(loadShared8(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(float (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
@@ -72,12 +74,13 @@ struct Dense8 {
   static constexpr int laneBytes = 32;
   static constexpr int metaBytes = 0;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
     uint32_t own;
-    __device__ Step(uint32_t values, uint32_t, uint32_t) : own(values) {}
+    __device__ Step(uint32_t values, uint32_t, uint32_t, const Rows&) : own(values) {}
     template <int tile, int columns>
     __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {
       const Words<4> first = loadPiece<2 * tile>(own);
@@ -99,13 +102,14 @@ struct Sparse8 {
   static constexpr int laneBytes = 16;
   static constexpr int metaBytes = 16;
   static constexpr int groupBytes = 0;
+  static constexpr int tableBytes = 0;
   static constexpr bool hasScales = true;
 
   using Rows = Dense16<F16>::Rows;
   struct Step {
     uint32_t own;
     Words<4> metadata;
-    __device__ Step(uint32_t values, uint32_t meta, uint32_t)
+    __device__ Step(uint32_t values, uint32_t meta, uint32_t, const Rows&)
         : own(values), metadata(loadShared16(meta)) {}
     template <int tile, int columns>
     __device__ void multiply(int (&sums)[columns][4], const uint32_t (&x)[columns][4], const Rows&) const {

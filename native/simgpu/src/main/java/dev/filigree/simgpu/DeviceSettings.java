@@ -6,7 +6,7 @@ import java.util.StringJoiner;
 /**
  * What can be chosen about a simulated device.
  *
- * @param model {@code a100}, {@code a10} or {@code rtx3090}
+ * @param model {@code a100}, {@code a10}, {@code rtx3090} or {@code rtx5090}
  * @param memoryBytes size of the device's memory; 0 for the model's own
  * @param checks uninitialised reads, races, missing waits, sparse metadata; bounds and alignment
  *     are checked always

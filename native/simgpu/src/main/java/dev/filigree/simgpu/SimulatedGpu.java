@@ -21,7 +21,7 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 @ExtendWith(SimulatedGpuExtension.class)
 @ResourceLock("dev.filigree.simgpu")
 public @interface SimulatedGpu {
-  /** The device: {@code a100}, {@code a10} or {@code rtx3090}. */
+  /** The device: {@code a100}, {@code a10}, {@code rtx3090} or {@code rtx5090}. */
   String model() default "a100";
 
   /** Size of the device's memory in bytes; 0 for the model's own. */

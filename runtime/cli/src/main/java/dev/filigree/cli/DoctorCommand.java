@@ -20,6 +20,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -34,6 +35,14 @@ final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private Common.Format format;
 
+  @Option(
+      names = "--device",
+      paramLabel = "D",
+      defaultValue = "auto",
+      converter = Common.DeviceConverter.class,
+      description = "Show this device only, and fail if it is not ready (default: all).")
+  private Device device = Device.auto();
+
   /** A library, with its path, or how to get it. */
   private record Library(String name, boolean found, String detail) {}
 
@@ -43,16 +52,43 @@ final class DoctorCommand implements Callable<Integer> {
     List<KernelSets.Installed> sets = KernelSets.installed();
     KernelSets.Installed vector =
         sets.stream().filter(set -> set.name().equals("vector")).findFirst().orElse(null);
+    List<DeviceStatus> devices = wanted();
     if (format.json) {
-      json(out, sets, vector);
+      json(out, sets, vector, devices);
     } else {
-      print(out, sets);
+      print(out, sets, devices);
     }
-    return Main.DONE;
+    boolean isMet = isAny() || devices.stream().allMatch(DeviceStatus::ready);
+    return isMet ? Main.DONE : Main.UNMET;
+  }
+
+  private boolean isAny() {
+    return device.kind() == Device.Kind.AUTO;
+  }
+
+  /** The device that is asked about, or all. */
+  private List<DeviceStatus> wanted() {
+    List<DeviceStatus> all = devices();
+    if (isAny()) {
+      return all;
+    }
+    return List.of(
+        all.stream()
+            .filter(status -> status.device().equals(device))
+            .findFirst()
+            .orElseGet(
+                () ->
+                    DeviceStatus.missing(
+                        device,
+                        "there is none of this name",
+                        "choose one of " + all.stream().map(DeviceStatus::device).toList())));
   }
 
   private static void json(
-      PrintWriter out, List<KernelSets.Installed> sets, KernelSets.Installed vector) {
+      PrintWriter out,
+      List<KernelSets.Installed> sets,
+      KernelSets.Installed vector,
+      List<DeviceStatus> shown) {
     ObjectNode document = Output.JSON.createObjectNode().put("java", Machine.java());
     ObjectNode kernels = document.putObject("vector");
     switch (vector == null ? null : vector.probe()) {
@@ -78,7 +114,7 @@ final class DoctorCommand implements Callable<Integer> {
     document.put("native", Machine.nativeKernels());
     document.put("jit", jit());
     ArrayNode devices = document.putArray("devices");
-    for (DeviceStatus status : devices()) {
+    for (DeviceStatus status : shown) {
       devices
           .addObject()
           .put("name", status.device().toString())
@@ -138,9 +174,10 @@ final class DoctorCommand implements Callable<Integer> {
     return System.getProperty("java.vm.info", "unknown");
   }
 
-  private static void print(PrintWriter out, List<KernelSets.Installed> sets) {
+  private static void print(
+      PrintWriter out, List<KernelSets.Installed> sets, List<DeviceStatus> shown) {
     out.println("java      " + Machine.java() + " (" + jit() + ")");
-    for (DeviceStatus status : devices()) {
+    for (DeviceStatus status : shown) {
       out.println(
           "device    "
               + status.device()

@@ -273,6 +273,17 @@ class JsonTest {
   }
 
   @Test
+  void doctorAskedForADeviceShowsThatOneAndFailsUnlessItIsReady() {
+    JsonNode cpu = Cli.run("doctor", "--device", "cpu", "--json").json().get("devices");
+    assertEquals(1, cpu.size());
+    assertEquals("cpu", cpu.get(0).get("name").asString());
+    Cli.Result missing = Cli.run("doctor", "--device", "cuda:999");
+    assertEquals(Main.UNMET, missing.code());
+    assertTrue(missing.out().contains("cuda:999: not used: "), missing.out());
+    assertFalse(missing.out().contains("device    cpu"), missing.out());
+  }
+
+  @Test
   void aProfileHasEveryKernelOfEveryRunInItsOrder() throws IOException {
     Path trace = folder.resolve("trace.json");
     JsonNode document =

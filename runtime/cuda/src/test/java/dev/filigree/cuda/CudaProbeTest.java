@@ -17,6 +17,14 @@ class CudaProbeTest extends KernelTest {
     SelfTest.run(context);
   }
 
+  /** Compute capability 12.0: the driver translates the kernels' PTX for what it has. */
+  @Test
+  @SimulatedGpu(model = "rtx5090")
+  void aLaterArchitectureThanTheKernelsPassesTheSelfTest() {
+    assertEquals(120, context.properties().architecture());
+    SelfTest.run(context);
+  }
+
   @Test
   void theSimulatedGpuIsNoCudaDevice() {
     List<DeviceStatus> devices = CudaProbe.devices();

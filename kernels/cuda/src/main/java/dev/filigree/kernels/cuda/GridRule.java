@@ -30,6 +30,8 @@ public enum GridRule {
   MATRIX_TILES("matrixTiles"),
   /** One block for each 256 features of a sequence. */
   SEQUENCES("sequences"),
+  /** Along x the sequences, along y the directions. */
+  SEQUENCES_DIRECTIONS("sequencesDirections"),
   /** Along x any number of blocks that share an image, along y the images. */
   IMAGES("images"),
   /** Along x the tokens, along y the heads. */

@@ -31,7 +31,9 @@ public record WeightsForm(Structure structure, Values values) {
     BF16("bf16"),
     I8("i8"),
     I4("i4"),
-    CODEBOOK16("codebook16");
+    I8_GROUPS("i8groups"),
+    CODEBOOK16("codebook16"),
+    CODEBOOK256("codebook256");
 
     private final String label;
 

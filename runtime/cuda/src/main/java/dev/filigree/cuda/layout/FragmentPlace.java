@@ -17,6 +17,7 @@ import dev.filigree.weights.FragmentMetadata;
  *     16-bit, s8   b = k * bytes:  16 * (b/32) + 8 * (b%32/16) + 4h + b%4       q = b%16/4
  *     i8 as f16                     8 * (k/16) + 4h + 2 * (k%16/8) + k%2        q = k%8/2
  *     codes        half of it: the same number, in nibbles                      q = k%8/2
+ *     books         as i8 as f16, but the lane's tiles are in the order q, q+1, q+2, q+3 (modulo 4)
  *
  *   a lane's bytes of tiles 0..3 in a row, B, lie in pieces of 16:   512 * (B/16) + 16 * lane + B%16
  * </pre>
@@ -28,6 +29,8 @@ enum FragmentPlace {
   SPARSE8(8, 32, 16, true),
   DENSE_BYTES(8, 32, 16, false),
   SPARSE_BYTES(8, 16, 8, true),
+  DENSE_BOOKS(8, 32, 16, false),
+  SPARSE_BOOKS(8, 16, 8, true),
   DENSE_CODES(4, 32, 8, false),
   SPARSE_CODES(4, 16, 4, true);
 
@@ -64,7 +67,9 @@ enum FragmentPlace {
           activation == ActivationType.I8
               ? sparse ? SPARSE8 : DENSE8
               : sparse ? SPARSE_BYTES : DENSE_BYTES;
+      case I8_GROUPS -> sparse ? SPARSE_BYTES : DENSE_BYTES;
       case I4, CODEBOOK16 -> sparse ? SPARSE_CODES : DENSE_CODES;
+      case CODEBOOK256 -> sparse ? SPARSE_BOOKS : DENSE_BOOKS;
     };
   }
 
@@ -138,7 +143,10 @@ enum FragmentPlace {
       quad = stored % 8 / 2;
       inTile = bits / 4 * (8 * (stored / 16) + 4 * half + 2 * (stored % 16 / 8) + stored % 2);
     }
-    int ofLane = 2 * laneBytes * tile + inTile;
+    // codes are looked up at different times, see gemm/format/books.cuh
+    boolean inTurn = this == DENSE_BOOKS || this == SPARSE_BOOKS;
+    int inOrder = inTurn ? Math.floorMod(tile - quad, TILES) : tile;
+    int ofLane = 2 * laneBytes * inOrder + inTile;
     int lane = 4 * group + quad;
     return ofLane / (2 * PIECE) * (2 * PIECE * FragmentMetadata.LANES)
         + lane * 2 * PIECE

@@ -27,17 +27,16 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
   /** No column. */
   static final int NONE = -1;
 
-  /** Bytes of a weight, and of a group's scale and zero point. */
-  private static final double WEIGHT_BYTES = 0.5;
-
+  /** Bytes of a group's scale and zero point. */
   private static final double GROUP_BYTES = 4;
 
   /**
-   * The order for dense integers; empty where they lie so already.
+   * The order for integers; empty where they lie so already.
    *
-   * @param perStep columns of a step
+   * @param perStep stored columns of a step
+   * @param weightBytes of a stored integer on the device
    */
-  static Optional<GroupOrder> of(PackedIntegers values, int perStep) {
+  static Optional<GroupOrder> of(PackedIntegers values, int perStep, double weightBytes) {
     boolean neighbours = areNeighbours(values);
     if (StoredGroups.isOneGroup(values) || neighbours && values.group() % perStep == 0) {
       return Optional.empty();
@@ -47,7 +46,7 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
     int best = 1;
     double leastBytes = Double.POSITIVE_INFINITY;
     for (int steps = 1; steps <= Math.ceilDiv(longest, perStep); steps++) {
-      double bytes = bytes(members, steps * perStep);
+      double bytes = bytes(members, steps * perStep, weightBytes);
       if (bytes <= leastBytes) {
         leastBytes = bytes;
         best = steps;
@@ -61,6 +60,16 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
     boolean named = values.groupOf().byteSize() != 0;
     for (int column = 0; named && column < values.perRow(); column++) {
       if (group(values, column) != column / values.group()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether any two neighbours, which 2:4 keeps of the same four columns, are of one group. */
+  static boolean arePairs(PackedIntegers values) {
+    for (int column = 0; column + 1 < values.perRow(); column += 2) {
+      if (group(values, column) != group(values, column + 1)) {
         return false;
       }
     }
@@ -89,12 +98,12 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
   }
 
   /** Bytes of a row whose groups take so many columns. */
-  private static double bytes(List<int[]> members, int span) {
+  private static double bytes(List<int[]> members, int span, double weightBytes) {
     long groups = members.stream().mapToLong(each -> Math.ceilDiv(each.length, span)).sum();
     long room = Math.ceilDiv(members.getLast().length, span) * (long) span;
     // K ends with the last column
     long columns = groups * span - (room - members.getLast().length);
-    return columns * WEIGHT_BYTES + groups * GROUP_BYTES;
+    return columns * weightBytes + groups * GROUP_BYTES;
   }
 
   private static GroupOrder laid(List<int[]> members, int steps, int span) {

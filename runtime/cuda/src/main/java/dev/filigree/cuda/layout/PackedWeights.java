@@ -3,9 +3,10 @@ package dev.filigree.cuda.layout;
 import dev.filigree.DType;
 import dev.filigree.kernels.cuda.ActivationType;
 import dev.filigree.kernels.cuda.WeightsForm;
+import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.FragmentMetadata;
 import dev.filigree.weights.Metadata24;
-import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
@@ -28,14 +29,15 @@ import java.util.stream.IntStream;
  * @param metadata the kernel's {@code meta}, words {@code [panels, steps, lane, words]}; empty for
  *     dense weights
  * @param scales f32 {@code [padded rows]}; empty for 16-bit values
- * @param codebook 32 bytes a row: the low bytes of its 16 entries, then the high bytes; else empty
+ * @param codebook of 16 entries, 32 bytes a row: the low bytes, then the high bytes; of 256 entries
+ *     tables of a panel's rows, see {@code gemm/format/books.cuh}; else empty
  * @param offsets f16 {@code [padded rows]}, 1024 + zero point, for 8-bit codes under 16-bit
  *     activations; else empty
  * @param groups of integers scaled by groups along K, {@code [panels, groups, 2, 64]} in f16: the
  *     scales of a panel's rows, then 1024 + their zero points; else empty
  * @param order which input lies at each of the columns, i32, a negative one for none; empty where
  *     they lie as they come
- * @param stepsPerGroup steps that share a scale; 0 without groups
+ * @param numbers that belong to the weights, by the names of the kernels' parameters
  */
 public record PackedWeights(
     WeightsForm form,
@@ -48,7 +50,7 @@ public record PackedWeights(
     MemorySegment offsets,
     MemorySegment groups,
     MemorySegment order,
-    int stepsPerGroup) {
+    Map<String, Integer> numbers) {
 
   /** The part that says in which order the inputs must be put; no parameter of a kernel. */
   public static final String ORDER = "order";
@@ -77,7 +79,7 @@ public record PackedWeights(
     if (weights instanceof Sparse24 sparse && place.isSparse()) {
       IntStream.range(0, panels)
           .parallel()
-          .forEach(panel -> metadata(sparse, place, steps, panel, metadata));
+          .forEach(panel -> metadata(sparse, stored, place, steps, panel, metadata));
     }
     int padded = panels * FragmentPlace.PANEL_ROWS;
     return new PackedWeights(
@@ -91,7 +93,7 @@ public record PackedWeights(
         stored.offsets(padded, arena).asReadOnly(),
         stored.groups(panels, steps, arena).asReadOnly(),
         stored.order(arena).asReadOnly(),
-        stored.stepsPerGroup(steps));
+        stored.numbers(steps));
   }
 
   /** The forms weights can be packed in under activations of a type, the smallest first. */
@@ -101,11 +103,19 @@ public record PackedWeights(
 
   /** Columns of weights in a form, if their inputs must be put in an order of the form's own. */
   public static OptionalInt orderedColumns(Weights weights, WeightsForm form) {
-    return form.values() == WeightsForm.Values.I4 && weights instanceof Packed packed
-        ? StoredGroups.order(packed.values(), form.structure()).stream()
-            .mapToInt(order -> order.columns().length)
-            .findFirst()
+    boolean grouped =
+        form.values() == WeightsForm.Values.I4 || form.values() == WeightsForm.Values.I8_GROUPS;
+    return grouped && StoredRows.values(weights) instanceof PackedIntegers integers
+        ? StoredGroups.orderedColumns(integers, form.structure())
         : OptionalInt.empty();
+  }
+
+  /** Bytes of the tables that weights in a form are looked up in. */
+  public static long tableBytes(Weights weights, WeightsForm form) {
+    return form.values() == WeightsForm.Values.CODEBOOK256
+            && StoredRows.values(weights) instanceof CodeValues codes
+        ? StoredBooks.bytes(weights.rows(), codes)
+        : 0;
   }
 
   /** Why weights cannot be had as they are stored, so that they are unpacked; empty if they can. */
@@ -133,7 +143,12 @@ public record PackedWeights(
   }
 
   private static void metadata(
-      Sparse24 weights, FragmentPlace place, int steps, int panel, MemorySegment into) {
+      Sparse24 weights,
+      StoredRows stored,
+      FragmentPlace place,
+      int steps,
+      int panel,
+      MemorySegment into) {
     FragmentMetadata fragment = place.metadata();
     int words = place.metadataWords();
     for (int step = 0; step < steps; step++) {
@@ -147,6 +162,7 @@ public record PackedWeights(
                 (row, chunk) ->
                     nibble(
                         weights,
+                        stored,
                         firstRow + FragmentPlace.panelRow(firstTile + row / 16, row % 16),
                         firstGroup + chunk));
         for (int lane = 0; lane < FragmentMetadata.LANES; lane++) {
@@ -156,9 +172,8 @@ public record PackedWeights(
     }
   }
 
-  private static int nibble(Sparse24 weights, int row, int group) {
-    return row < weights.rows() && group < weights.groups()
-        ? Metadata24.nibble(weights.mask().group(row, group))
-        : Metadata24.PADDING;
+  private static int nibble(Sparse24 weights, StoredRows stored, int row, int place) {
+    int group = row < weights.rows() ? stored.four(place) : -1;
+    return group < 0 ? Metadata24.PADDING : Metadata24.nibble(weights.mask().group(row, group));
   }
 }

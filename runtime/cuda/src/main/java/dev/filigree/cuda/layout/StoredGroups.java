@@ -1,17 +1,22 @@
 package dev.filigree.cuda.layout;
 
 import dev.filigree.DType;
+import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.kernels.cuda.WeightsForm.Structure;
 import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
- * Integers of at most four bits with a scale and a zero point for each group along K. A group's
- * scale is divided by a power of two, the row's scale, so that f16 holds it whatever its range.
+ * Integers with a scale and a zero point for each group along K, in four bits if they fit or in
+ * eight. A group's scale is divided by a power of two, the row's scale, so that f16 holds it
+ * whatever its range.
  *
  * <pre>
  *   panel 0: | group 0: 64 scales, 64 offsets | group 1 | ... |   panel 1: ...
@@ -24,7 +29,7 @@ import java.util.Optional;
  */
 record StoredGroups(Weights weights, PackedIntegers values, Structure structure, GroupOrder order)
     implements StoredRows {
-  /** Bits of a code in a kernel. */
+  /** Bits of a code in the kernels of short ones. */
   static final int BITS = 4;
 
   /** The f16 number whose last place is 1: a code as its low bits adds the code. */
@@ -40,17 +45,34 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
 
   /** The order of the columns where kernels do not take the file's. */
   static Optional<GroupOrder> order(PackedIntegers values, Structure structure) {
-    return structure == Structure.DENSE
-        ? GroupOrder.of(values, perStep(structure))
-        : Optional.empty();
+    double weightBytes = (values.bits() <= BITS ? BITS : Byte.SIZE) / (double) Byte.SIZE;
+    return GroupOrder.of(values, perStep(structure), weightBytes);
   }
 
-  /** Whether kernels can take them: 2:4 only by neighbouring groups of whole steps. */
+  /** How many columns the inputs have in the order of the weights, if that is their own. */
+  static OptionalInt orderedColumns(PackedIntegers values, Structure structure) {
+    return order(values, structure).stream()
+        .mapToInt(order -> columnsOf(order, structure))
+        .findFirst();
+  }
+
+  private static int columnsOf(GroupOrder order, Structure structure) {
+    int stored = order.columns().length;
+    return structure == Structure.SPARSE24 ? stored / Sparse24.KEPT * Sparse24.GROUP : stored;
+  }
+
+  /** How kernels take them. */
+  static WeightsForm.Values encoding(PackedIntegers values) {
+    return values.bits() <= BITS ? WeightsForm.Values.I4 : WeightsForm.Values.I8_GROUPS;
+  }
+
+  /**
+   * Whether kernels of groups take them: wider ones without groups have others, and what 2:4 keeps
+   * of four columns moves together.
+   */
   static boolean fit(PackedIntegers values, Structure structure) {
-    boolean neighbours =
-        isOneGroup(values)
-            || GroupOrder.areNeighbours(values) && values.group() % perStep(structure) == 0;
-    return values.bits() <= BITS && (structure == Structure.DENSE || neighbours);
+    return !StoredIntegers.fit(values)
+        && (structure == Structure.DENSE || isOneGroup(values) || GroupOrder.arePairs(values));
   }
 
   /** What keeps kernels from taking them; empty if nothing does. */
@@ -58,17 +80,8 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
     if (fit(values, structure) || StoredIntegers.fit(values)) {
       return Optional.empty();
     }
-    if (values.bits() > BITS) {
-      return Optional.of(
-          values.bits() + "-bit integers by group, where kernels take up to " + BITS + " bits");
-    }
     return Optional.of(
-        !GroupOrder.areNeighbours(values)
-            ? "groups in the order of activations, where 2:4 kernels take that of the columns"
-            : "groups of "
-                + values.group()
-                + " stored values, where 2:4 kernels take multiples of "
-                + perStep(structure));
+        "groups that part the two weights kept of four columns, which 2:4 kernels scale alike");
   }
 
   static boolean isOneGroup(PackedIntegers values) {
@@ -83,17 +96,39 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
 
   @Override
   public int columns() {
-    return order == null ? weights.columns() : order.columns().length;
+    return order == null ? weights.columns() : columnsOf(order, structure);
   }
 
   @Override
   public MemorySegment order(Arena arena) {
-    return order == null ? arena.allocate(0) : arena.allocateFrom(DType.INT, order.columns());
+    if (order == null) {
+      return arena.allocate(0);
+    }
+    if (structure == Structure.DENSE) {
+      return arena.allocateFrom(DType.INT, order.columns());
+    }
+    int[] inputs = new int[columns()];
+    for (int i = 0; i < inputs.length; i++) {
+      int four = four(i / Sparse24.GROUP);
+      int column = four * Sparse24.GROUP + i % Sparse24.GROUP;
+      inputs[i] = four < 0 || column >= weights.columns() ? GroupOrder.NONE : column;
+    }
+    return arena.allocateFrom(DType.INT, inputs);
+  }
+
+  @Override
+  public int four(int place) {
+    if (order == null) {
+      return StoredRows.super.four(place);
+    }
+    int at = place * Sparse24.KEPT;
+    boolean exists = at < order.columns().length && order.columns()[at] != GroupOrder.NONE;
+    return exists ? order.columns()[at] / Sparse24.KEPT : GroupOrder.NONE;
   }
 
   @Override
   public void row(int row, int[] into) {
-    int count = order == null ? StoredRows.count(weights) : columns();
+    int count = order == null ? StoredRows.count(weights) : order.columns().length;
     long first = StoredRows.first(weights, row);
     for (int i = 0; i < count; i++) {
       int column = order == null ? i : order.columns()[i];
@@ -136,7 +171,11 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
   }
 
   @Override
-  public int stepsPerGroup(int steps) {
+  public Map<String, Integer> numbers(int steps) {
+    return Map.of("stepsPerGroup", stepsPerGroup(steps));
+  }
+
+  private int stepsPerGroup(int steps) {
     if (order != null) {
       return order.stepsPerGroup();
     }

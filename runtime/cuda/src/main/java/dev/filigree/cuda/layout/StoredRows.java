@@ -20,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** The bits of a layer's stored weights, row by row, in one of the encodings kernels take. */
@@ -63,9 +64,14 @@ interface StoredRows {
     return arena.allocate(0);
   }
 
-  /** Steps that share a scale; 0 without groups. */
-  default int stepsPerGroup(int steps) {
-    return 0;
+  /** The four columns of 2:4 that lie at a place, by number; a negative one for none. */
+  default int four(int place) {
+    return place * Sparse24.GROUP < weights().columns() ? place : -1;
+  }
+
+  /** Numbers that belong to the weights, by the names of the kernels' parameters. */
+  default Map<String, Integer> numbers(int steps) {
+    return Map.of();
   }
 
   /** The forms weights can be had in, the smallest first. */
@@ -86,11 +92,13 @@ interface StoredRows {
     }
     if (values instanceof CodeValues codes && codes.bits() <= StoredCodes.BITS) {
       forms.add(new WeightsForm(structure, WeightsForm.Values.CODEBOOK16));
+    } else if (values instanceof CodeValues && activation == ActivationType.F16) {
+      forms.add(new WeightsForm(structure, WeightsForm.Values.CODEBOOK256));
     }
     if (values instanceof PackedIntegers integers
         && activation == ActivationType.F16
         && StoredGroups.fit(integers, structure)) {
-      forms.add(new WeightsForm(structure, WeightsForm.Values.I4));
+      forms.add(new WeightsForm(structure, StoredGroups.encoding(integers)));
     }
     boolean bytes =
         values instanceof IntegerValues
@@ -134,12 +142,14 @@ interface StoredRows {
       case F16 -> new StoredFloats(weights, form.structure(), DType.F16);
       case BF16 -> new StoredFloats(weights, form.structure(), DType.BF16);
       case I8 -> StoredIntegers.of(weights, values(weights), activation == ActivationType.I8);
-      case I4 -> StoredGroups.of(weights, (PackedIntegers) values(weights), form.structure());
+      case I4, I8_GROUPS ->
+          StoredGroups.of(weights, (PackedIntegers) values(weights), form.structure());
       case CODEBOOK16 ->
           new StoredCodes(
               weights,
               (CodeValues) values(weights),
               activation == ActivationType.F16 ? DType.F16 : DType.BF16);
+      case CODEBOOK256 -> new StoredBooks(weights, (CodeValues) values(weights));
     };
   }
 
@@ -148,15 +158,12 @@ interface StoredRows {
     Structure structure = weights instanceof Sparse24 ? Structure.SPARSE24 : Structure.DENSE;
     return switch (values(weights)) {
       case PackedIntegers integers -> StoredGroups.obstacle(integers, structure);
-      case CodeValues codes when codes.bits() > StoredCodes.BITS ->
-          Optional.of(
-              "codes of " + codes.bits() + " bits, where kernels look up " + StoredCodes.BITS);
       case null, default -> Optional.empty();
     };
   }
 
   /** The encoded values; null for what is unpacked to floats. */
-  private static Values values(Weights weights) {
+  static Values values(Weights weights) {
     return switch (weights) {
       case Dense dense -> null;
       case Quantized quantized -> quantized.values();

@@ -33,14 +33,7 @@ public final class MatrixProduct {
     long[] extents = new long[Parameter.OUTER_AXES];
     long[] stepsA = new long[Parameter.OUTER_AXES];
     long[] stepsB = new long[Parameter.OUTER_AXES];
-    long products = 1;
-    for (int i = 0; i < Parameter.OUTER_AXES; i++) {
-      int axis = i - (Parameter.OUTER_AXES - leading);
-      extents[i] = axis < 0 ? 1 : y.extents()[axis];
-      stepsA[i] = axis < 0 ? 0 : step(a, axis - (y.rank() - a.rank()));
-      stepsB[i] = axis < 0 ? 0 : step(b, axis - (y.rank() - b.rank()));
-      products *= extents[i];
-    }
+    long products = pairs(a, b, y, extents, stepsA, stepsB);
     int rows = Math.toIntExact(y.extents()[leading]);
     int pitchY = pitch(y);
     return OperationKernels.launch(
@@ -64,12 +57,26 @@ public final class MatrixProduct {
                 .i32("exact", y.dtype() == DType.F32 ? 1 : 0));
   }
 
+  /** Extents and steps along the leading axes; how many pairs of matrices there are. */
+  static long pairs(View a, View b, View y, long[] extents, long[] stepsA, long[] stepsB) {
+    int leading = y.rank() - 2;
+    long products = 1;
+    for (int i = 0; i < Parameter.OUTER_AXES; i++) {
+      int axis = i - (Parameter.OUTER_AXES - leading);
+      extents[i] = axis < 0 ? 1 : y.extents()[axis];
+      stepsA[i] = axis < 0 ? 0 : step(a, axis - (y.rank() - a.rank()));
+      stepsB[i] = axis < 0 ? 0 : step(b, axis - (y.rank() - b.rank()));
+      products *= extents[i];
+    }
+    return products;
+  }
+
   /** Elements to the next matrix along a leading axis; 0 where it repeats. */
   private static long step(View view, int axis) {
     return axis < 0 || view.extents()[axis] == 1 ? 0 : view.steps()[axis];
   }
 
-  private static int pitch(View view) {
+  static int pitch(View view) {
     return Math.toIntExact(view.steps()[view.rank() - 2]);
   }
 }

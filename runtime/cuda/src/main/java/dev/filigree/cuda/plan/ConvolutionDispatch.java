@@ -175,7 +175,9 @@ final class ConvolutionDispatch implements AutoCloseable {
         () -> {
           try (Arena arena = Arena.ofConfined()) {
             return new DeviceWeights(
-                device.context(), Map.of("w", ConvolutionWeights.direct(weights, taps, arena)), 0);
+                device.context(),
+                Map.of("w", ConvolutionWeights.direct(weights, taps, arena)),
+                Map.of());
           }
         });
   }

@@ -18,19 +18,20 @@ import java.util.Map;
 final class DeviceWeights implements AutoCloseable {
   private final DeviceMemory memory;
   private final Map<String, Long> addresses = new LinkedHashMap<>();
-  private final int stepsPerGroup;
+  private final Map<String, Integer> numbers;
 
   /**
    * Copies parts to the device.
    *
-   * @param stepsPerGroup of weights scaled by groups
+   * @param numbers that belong to the weights, by the names of the kernels' parameters
    */
-  DeviceWeights(CudaContext context, Map<String, MemorySegment> parts, int stepsPerGroup) {
+  DeviceWeights(
+      CudaContext context, Map<String, MemorySegment> parts, Map<String, Integer> numbers) {
     long bytes = 0;
     for (MemorySegment part : parts.values()) {
       bytes += Arenas.aligned(part.byteSize());
     }
-    this.stepsPerGroup = stepsPerGroup;
+    this.numbers = Map.copyOf(numbers);
     memory = context.allocate(bytes);
     try {
       long at = 0;
@@ -59,9 +60,9 @@ final class DeviceWeights implements AutoCloseable {
     return addresses.get(part);
   }
 
-  /** Steps along K that share a scale; 0 without groups. */
-  int stepsPerGroup() {
-    return stepsPerGroup;
+  /** Numbers that belong to the weights, by the names of the kernels' parameters. */
+  Map<String, Integer> numbers() {
+    return numbers;
   }
 
   @Override

@@ -141,7 +141,9 @@ final class LinearDispatch implements AutoCloseable {
     TensorCoreOption.Gathered gathered =
         ordered.isEmpty() ? null : new TensorCoreOption.Gathered(layer.tokens(), columns);
     double extra = gathered == null ? 0 : model.gatherMicros(columns, layer.tokens());
-    double bytes = weightBytes(form, (double) weights.rows() * columns);
+    double bytes =
+        weightBytes(form, (double) weights.rows() * columns)
+            + PackedWeights.tableBytes(weights, form);
     LinearGrid whole = LinearGrid.of(kernel, weights.rows(), columns, layer.tokens());
     List<LinearGrid> grids = new ArrayList<>(List.of(whole));
     LinearGrid split = whole.by(model.resident(kernel));
@@ -178,7 +180,7 @@ final class LinearDispatch implements AutoCloseable {
     double valueBytes =
         switch (form.values()) {
           case F16, BF16 -> 2;
-          case I8 -> 1;
+          case I8, I8_GROUPS, CODEBOOK256 -> 1;
           case I4, CODEBOOK16 -> 0.5;
         };
     // a nibble of metadata for two stored values

@@ -1,6 +1,8 @@
 package dev.filigree.cuda.plan;
 
 import dev.filigree.weights.Packed;
+import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.util.List;
 import java.util.Optional;
@@ -32,7 +34,12 @@ record LinearLayer(String name, Weights weights, int tokens, boolean quantizable
 
   /** Whether groups do not lie in the order of the columns, which their format does not say. */
   private boolean isReordered() {
-    return weights instanceof Packed packed && packed.values().groupOf().byteSize() != 0;
+    return switch (weights) {
+      case Packed packed -> packed.values().groupOf().byteSize() != 0;
+      case Sparse24 sparse ->
+          sparse.values() instanceof PackedIntegers integers && integers.groupOf().byteSize() != 0;
+      default -> false;
+    };
   }
 
   LayerKind kind() {

@@ -8,6 +8,7 @@ import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.weights.SparseCsr;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
+import java.util.Map;
 
 /** How weights lie on the device; several kernels may share one. */
 sealed interface LinearLayout {
@@ -39,12 +40,14 @@ sealed interface LinearLayout {
             new DeviceWeights(
                 device.context(),
                 CsrWeights.pack(layer, (SparseCsr) weights, activation, arena).parts(),
-                0);
+                Map.of());
         case DenseRows() ->
-            new DeviceWeights(device.context(), LibraryWeights.dense(weights, arena), 0);
+            new DeviceWeights(device.context(), LibraryWeights.dense(weights, arena), Map.of());
         case CompressedRows() ->
             new DeviceWeights(
-                device.context(), LibraryWeights.sparse(layer, (SparseCsr) weights, arena), 0);
+                device.context(),
+                LibraryWeights.sparse(layer, (SparseCsr) weights, arena),
+                Map.of());
       };
     }
   }

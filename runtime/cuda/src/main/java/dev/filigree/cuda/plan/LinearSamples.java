@@ -20,10 +20,7 @@ import java.util.List;
 
 /** Weights of a size in every form that some kernel reads as it is, for timing. */
 final class LinearSamples {
-  /** Codes of four bits. */
-  private static final int CODES = 16;
-
-  private static final int GROUP = 128;
+  private static final int GROUP = 64;
 
   /** One weight of so many is kept. */
   private static final int SPARSITY = 10;
@@ -35,16 +32,20 @@ final class LinearSamples {
     Dense dense = Dense.of(rows, columns, floats(rows * columns));
     all.add(dense);
     all.add(new Quantized(rows, columns, integers(rows, columns)));
-    all.add(new Codebook(rows, columns, codes(rows, columns)));
-    all.add(new Packed(rows, columns, groups(rows, columns)));
+    for (int bits : new int[] {4, 8}) {
+      all.add(new Codebook(rows, columns, codes(bits, rows, columns)));
+      all.add(new Packed(rows, columns, groups(bits, rows, columns)));
+    }
     // every other weight: two of any four
     Mask half = Mask.of(rows, columns, (row, column) -> (row + column) % 2 == 0);
     List<Sparse24.Encoder> encoders =
         List.of(
             (kept, r, count) -> FloatValues.of(DType.F16, kept),
             (kept, r, count) -> integers(r, count),
-            (kept, r, count) -> codes(r, count),
-            (kept, r, count) -> groups(r, count));
+            (kept, r, count) -> codes(4, r, count),
+            (kept, r, count) -> groups(4, r, count),
+            (kept, r, count) -> codes(8, r, count),
+            (kept, r, count) -> groups(8, r, count));
     for (Sparse24.Encoder encoder : encoders) {
       all.add(Sparse24.pack(dense, half, encoder));
     }
@@ -83,17 +84,18 @@ final class LinearSamples {
         IntegerValues.SYMMETRIC);
   }
 
-  private static CodeValues codes(int rows, int columns) {
-    return CodeValues.of(4, bytes(rows * columns, CODES), floats(rows * CODES));
+  private static CodeValues codes(int bits, int rows, int columns) {
+    return CodeValues.of(bits, bytes(rows * columns, 1 << bits), floats(rows << bits));
   }
 
-  private static PackedIntegers groups(int rows, int columns) {
-    int group = Math.min(GROUP, columns);
+  private static PackedIntegers groups(int bits, int rows, int columns) {
+    // two groups at least: integers without groups have kernels of their own
+    int group = Math.min(GROUP, Math.ceilDiv(columns, 2));
     return PackedIntegers.of(
-        4,
+        bits,
         columns,
         group,
-        bytes(rows * columns, CODES / 2),
+        bytes(rows * columns, 1 << bits - 1),
         DType.F16,
         scales(rows * Math.ceilDiv(columns, group)));
   }

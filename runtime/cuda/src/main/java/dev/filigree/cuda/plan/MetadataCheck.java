@@ -18,8 +18,7 @@ final class MetadataCheck {
 
   /** Weights on the device, checked there. */
   static DeviceWeights load(DeviceState device, String layer, PackedWeights packed) {
-    DeviceWeights weights =
-        new DeviceWeights(device.context(), packed.parts(), packed.stepsPerGroup());
+    DeviceWeights weights = new DeviceWeights(device.context(), packed.parts(), packed.numbers());
     long bytes = packed.metadata().byteSize();
     try {
       if (bytes > 0) {

@@ -9,13 +9,16 @@ import dev.filigree.cuda.operation.Comparison;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Embedding;
 import dev.filigree.cuda.operation.Gather;
+import dev.filigree.cuda.operation.IntegerProduct;
 import dev.filigree.cuda.operation.Launch;
 import dev.filigree.cuda.operation.LinearEpilogue;
+import dev.filigree.cuda.operation.LinearQuantization;
 import dev.filigree.cuda.operation.MatrixProduct;
 import dev.filigree.cuda.operation.Movement;
 import dev.filigree.cuda.operation.Normalization;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Pooling;
+import dev.filigree.cuda.operation.Recurrence;
 import dev.filigree.cuda.operation.Reduction;
 import dev.filigree.cuda.operation.Rows;
 import dev.filigree.cuda.operation.SequencePooling;
@@ -40,6 +43,8 @@ final class OperationBench implements AutoCloseable {
   private static final List<DType> FLOATS = List.of(DType.F16, DType.BF16, DType.F32);
   private static final List<DType> SIZES = List.of(DType.U8, DType.F16, DType.F32, DType.I64);
   private static final int WIDE_COLUMNS = 2048;
+
+  private static final int IMAGE_CHANNELS = 16;
 
   /** Indices, masks and parameters: as many bytes as a row of the widest type needs. */
   private static final long SMALL = 1 << 20;
@@ -84,6 +89,8 @@ final class OperationBench implements AutoCloseable {
       normalisations();
       networks();
       sparsity();
+      quantized();
+      recurrent();
       network = new NetworkBench(device, Math.max(1, rows / 128));
       cases.addAll(network.cases());
     } catch (RuntimeException | Error failed) {
@@ -303,6 +310,61 @@ final class OperationBench implements AutoCloseable {
         w.bytes() + values.bytes() + metadataBytes);
     add(Sparsity24.unpack(kernels, packed, w, fault), w.bytes() + values.bytes() + metadataBytes);
     add(Sparsity24.check(kernels, metadata, metadataBytes / Integer.BYTES, fault), metadataBytes);
+  }
+
+  private void quantized() {
+    LinearQuantization one = LinearQuantization.one(small(), small());
+    Rows codes = rows(1, DType.U8);
+    for (DType dtype : List.of(DType.F16, DType.F32)) {
+      Rows x = rows(0, dtype);
+      add(one.quantize(kernels, x, codes, false), x.bytes() + codes.bytes());
+    }
+    for (DType dtype : List.of(DType.I8, DType.U8, DType.I32)) {
+      Rows x = rows(0, dtype);
+      Rows y = rows(2, DType.F16);
+      add(one.dequantize(kernels, x, y), x.bytes() + y.bytes());
+    }
+    long result = memory.address() + 2 * third;
+    add(LinearQuantization.range(kernels, small(), small(), result, result + Float.BYTES), 13);
+    Rows a = rows(0, DType.U8);
+    Rows b = new Rows(codes.address(), DType.I8, columns, columns, codes.pitch());
+    Rows sums = rows(2, DType.I32);
+    IntegerProduct.Lines none = IntegerProduct.Lines.NONE;
+    IntegerProduct.Results asTheyAre = IntegerProduct.Results.SUMS;
+    add(
+        IntegerProduct.multiply(kernels, view(a), view(b), none, none, asTheyAre, view(sums)),
+        a.bytes() + b.bytes() + sums.bytes());
+    Pooling.Extent extent = new Pooling.Extent(1, 1);
+    Pooling.Window window = new Pooling.Window(extent, extent, new Pooling.Extent(0, 0), extent);
+    // an image of 16 channels and as many outputs
+    int height = rows / IMAGE_CHANNELS;
+    Rows w = new Rows(b.address(), DType.I8, IMAGE_CHANNELS * IMAGE_CHANNELS, 1, 16);
+    IntegerProduct.Convolution form =
+        new IntegerProduct.Convolution(
+            1, IMAGE_CHANNELS, IMAGE_CHANNELS, 1, window, height, height);
+    add(
+        IntegerProduct.convolve(kernels, form, a, w, none, none, 0, asTheyAre, sums),
+        a.bytes() + w.bytes() + sums.bytes());
+  }
+
+  private void recurrent() {
+    int hidden = 128;
+    int steps = rows / 16;
+    for (Recurrence.Kind kind : Recurrence.Kind.values()) {
+      Rows x = rows(0, DType.F16);
+      Rows r = new Rows(memory.address() + third, DType.F16, 4 * hidden, hidden, hidden);
+      Rows w = new Rows(memory.address() + third, DType.F16, 4 * hidden, columns, x.pitch());
+      Rows y = new Rows(memory.address() + 2 * third, DType.F16, rows, hidden, hidden);
+      add(
+          Recurrence.run(
+              kernels,
+              new Recurrence.Form(kind, steps, 16, 1, columns, hidden, false, false),
+              x,
+              new Recurrence.Weights(w, r, 0),
+              new Recurrence.States(0, 0, 0, 0, hidden),
+              y),
+          x.bytes() + r.bytes() + w.bytes() + y.bytes());
+    }
   }
 
   @Override

@@ -30,6 +30,8 @@ final class OperatorRules {
   private final ConvolutionRules convolutions;
   private final ImageRules images;
   private final SequenceRules sequences;
+  private final QuantizedRules quantized;
+  private final RecurrentRules recurrent;
 
   /**
    * Rules.
@@ -47,6 +49,8 @@ final class OperatorRules {
     this.rows = new RowRules(planner, device);
     this.convolutions = new ConvolutionRules(planner, device);
     this.images = new ImageRules(planner, device);
+    this.recurrent = new RecurrentRules(planner, device);
+    this.quantized = new QuantizedRules(planner, kernels);
     this.sequences = new SequenceRules(planner, device, state);
   }
 
@@ -72,6 +76,8 @@ final class OperatorRules {
           convolutions.plan(node)
               || images.plan(node)
               || sequences.plan(node)
+              || quantized.plan(node)
+              || recurrent.plan(node)
               || movements.plan(node)
               || reductions.reduce(node)
               || functions.plan(node);

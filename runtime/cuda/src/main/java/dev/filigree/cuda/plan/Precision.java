@@ -21,6 +21,7 @@ import java.util.Set;
  *       cannot.
  *   <li>The residual stream is added to in every layer: rounded each time, it costs more precision
  *       than all other roundings together.
+ *   <li>Sums of products of integers are larger than f16 can hold until they are scaled.
  *   <li>Results of linear layers and of normalisation that leave the graph need not be rounded
  *       first.
  * </ul>
@@ -41,6 +42,8 @@ final class Precision {
           "Cast",
           LastToken.TYPE);
 
+  private static final Set<String> INTEGER_SUMS = Set.of("ConvInteger", "MatMulInteger");
+
   private final Set<String> exact = new HashSet<>();
   private final Set<String> rounded = new HashSet<>();
 
@@ -53,6 +56,7 @@ final class Precision {
     }
     graph.outputs().stream().map(ValueInfo::name).filter(wide::contains).forEach(exact::add);
     List<Node> nodes = graph.nodes();
+    integerSums(nodes);
     for (int i = nodes.size() - 1; i >= 0; i--) {
       Node node = nodes.get(i);
       if (node.isFused(Attention.TYPE)) {
@@ -73,6 +77,22 @@ final class Precision {
                 || isFollowed(node) && exact.contains(node.output());
         if (!wideOperand) {
           rounded.add(node.inputs().get(i));
+        }
+      }
+    }
+  }
+
+  /** What becomes of sums of integers up to the product with their scale. */
+  private void integerSums(List<Node> nodes) {
+    Set<String> large = new HashSet<>();
+    for (Node node : nodes) {
+      if (INTEGER_SUMS.contains(node.type())) {
+        large.add(node.output());
+      } else if (isFollowed(node) && node.inputs().stream().anyMatch(large::contains)) {
+        exact.add(node.output());
+        boolean isScaled = node.is("Mul") || node.is("Div");
+        if (!isScaled) {
+          large.add(node.output());
         }
       }
     }

@@ -113,8 +113,8 @@ record TensorCoreOption(
         arguments.pointer(name, weights.address(name));
       } else if (name.equals("tokenScales")) {
         arguments.pointer(name, operands.tokenScales());
-      } else if (name.equals("stepsPerGroup")) {
-        arguments.i32(name, weights.stepsPerGroup());
+      } else if (weights.numbers().containsKey(name)) {
+        arguments.i32(name, weights.numbers().get(name));
       }
     }
     Launch launch = new Launch(loaded, grid.blocks(), 1, arguments);

@@ -32,16 +32,16 @@ class GroupOrderTest {
   }
 
   private static GroupOrder order(int columns, int group, int[] groupOf) {
-    return GroupOrder.of(integers(columns, group, groupOf), STEP).orElseThrow();
+    return GroupOrder.of(integers(columns, group, groupOf), STEP, 0.5).orElseThrow();
   }
 
   @Test
   void whatKernelsTakeAsItIsHasNone() {
-    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 32, null), STEP));
-    assertEquals(Optional.empty(), GroupOrder.of(integers(100, 100, null), STEP));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 32, null), STEP, 0.5));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(100, 100, null), STEP, 0.5));
     // GPTQ writes groups out even where they follow each other
     int[] following = IntStream.range(0, 128).map(column -> column / 64).toArray();
-    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 64, following), STEP));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 64, following), STEP, 0.5));
   }
 
   @Test
@@ -84,7 +84,7 @@ class GroupOrderTest {
     int group = 1 + random.nextInt(columns);
     int groups = Math.ceilDiv(columns, group);
     int[] groupOf = random.ints(columns, 0, groups).toArray();
-    Optional<GroupOrder> some = GroupOrder.of(integers(columns, group, groupOf), STEP);
+    Optional<GroupOrder> some = GroupOrder.of(integers(columns, group, groupOf), STEP, 0.5);
     if (groups == 1) {
       assertTrue(some.isEmpty());
       return;

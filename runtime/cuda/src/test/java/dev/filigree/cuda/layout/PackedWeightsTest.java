@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -241,15 +242,46 @@ class PackedWeightsTest {
     assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 24, false)));
     assertEquals(Optional.empty(), PackedWeights.obstacle(integers(3, 128, 32, true)));
     assertEquals(Optional.empty(), PackedWeights.obstacle(integers(8, 128, 128, false)));
-    String wide = PackedWeights.obstacle(integers(5, 128, 32, false)).orElseThrow();
-    assertTrue(wide.contains("5-bit integers by group"), wide);
-    String short24 = PackedWeights.obstacle(sparse(128, 24, false)).orElseThrow();
-    assertTrue(short24.contains("groups of 24"), short24);
-    String ordered = PackedWeights.obstacle(sparse(128, 32, true)).orElseThrow();
-    assertTrue(ordered.contains("order of activations"), ordered);
+    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(5, 128, 32, true)));
+    assertEquals(Optional.empty(), PackedWeights.obstacle(sparse(128, 24, false)));
+    assertEquals(Optional.empty(), PackedWeights.obstacle(sparse(128, 32, true)));
     Codebook codes = new Codebook(1, 4, CodeValues.of(8, new byte[4], new float[256]));
-    String bits = PackedWeights.obstacle(codes).orElseThrow();
-    assertTrue(bits.contains("codes of 8 bits"), bits);
+    assertEquals(Optional.empty(), PackedWeights.obstacle(codes));
+    String odd = PackedWeights.obstacle(sparse(128, 25, false)).orElseThrow();
+    assertTrue(odd.contains("part the two weights kept of four columns"), odd);
+    assertEquals(
+        new WeightsForm(Structure.SPARSE24, Values.F16),
+        PackedWeights.forms(sparse(128, 25, false), ActivationType.F16).getFirst());
+  }
+
+  /** A row's entries lie in one bank, or half of it, one line of 128 bytes after the other. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void tablesOfCodebooksHaveABankForEachRow(boolean perRow) {
+    int rows = 70;
+    float[] centroids = new float[(perRow ? rows : 1) * 256];
+    for (int i = 0; i < centroids.length; i++) {
+      centroids[i] = 1 + i % 773 / 1024f;
+    }
+    Codebook weights = new Codebook(rows, 4, CodeValues.of(8, new byte[rows * 4], centroids));
+    WeightsForm form = new WeightsForm(Structure.DENSE, Values.CODEBOOK256);
+    PackedWeights packed =
+        PackedWeights.pack("test", weights, form, ActivationType.F16, Arena.ofAuto());
+    assertEquals(perRow ? 2 * 32768 : 32768, packed.codebook().byteSize());
+    assertEquals(packed.codebook().byteSize(), PackedWeights.tableBytes(weights, form));
+    assertEquals(perRow ? 1 : 0, packed.numbers().get("booksPerPanel"));
+    for (int row = 0; row < rows; row++) {
+      int inPanel = row % 64;
+      long table = perRow ? row / 64 * 32768L : 0;
+      int bank = inPanel / 8 * 4 + inPanel % 4;
+      for (int code = 0; code < 256; code++) {
+        long at = table + code * 128L + bank * 4 + inPanel % 8 / 4 * 2;
+        assertEquals(
+            weights.values().centroid(row, code),
+            Float.float16ToFloat(packed.codebook().get(DType.SHORT, at)),
+            "row " + row + ", code " + code);
+      }
+    }
   }
 
   /** Every other weight of a row kept. */

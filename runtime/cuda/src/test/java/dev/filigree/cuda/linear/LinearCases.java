@@ -68,8 +68,9 @@ final class LinearCases {
       return switch (form.values()) {
         case F16, BF16 -> Dense.of(rows, columns, uniform(rows * columns, -1, 1));
         case I8 -> new Quantized(rows, columns, integers(rows, columns));
-        case I4 -> new Packed(rows, columns, groups(rows, columns, 32 * groupSteps));
-        default -> new Codebook(rows, columns, codes(rows, columns));
+        case I4, I8_GROUPS ->
+            new Packed(rows, columns, groups(form, rows, columns, 32 * groupSteps));
+        default -> new Codebook(rows, columns, codes(form, rows, columns));
       };
     }
     int groups = Sparse24.groups(columns);
@@ -96,8 +97,8 @@ final class LinearCases {
             yield FloatValues.of(DType.F32, all);
           }
           case I8 -> integers(rows, kept);
-          case I4 -> zeroBeyond(groups(rows, kept, 16 * groupSteps), beyond);
-          default -> codes(rows, kept);
+          case I4, I8_GROUPS -> zeroBeyond(groups(form, rows, kept, 16 * groupSteps), beyond);
+          default -> codes(form, rows, kept);
         };
     return new Sparse24(rows, columns, mask, values);
   }
@@ -112,10 +113,19 @@ final class LinearCases {
         IntegerValues.SYMMETRIC);
   }
 
-  /** Integers of 2 to 4 bits by groups, of whole rows for 0, with zero points or without. */
-  private PackedIntegers groups(int rows, int perRow, int length) {
-    int bits = 2 + random.nextInt(3);
-    int group = length == 0 ? perRow : length;
+  /**
+   * Integers of 2 to 4 or of 5 to 8 bits by groups, with zero points or without.
+   *
+   * @param length of a group, 0 for a whole row; wide ones have two groups then at least
+   */
+  private PackedIntegers groups(WeightsForm form, int rows, int perRow, int length) {
+    boolean wide = form.values() == WeightsForm.Values.I8_GROUPS;
+    int bits = wide ? 5 + random.nextInt(4) : 2 + random.nextInt(3);
+    int step = form.structure() == Structure.DENSE ? 32 : 16;
+    int group = length == 0 ? wide ? step : perRow : length;
+    if (wide && group >= perRow) {
+      group = step;
+    }
     byte[] codes = new byte[rows * perRow];
     for (int i = 0; i < codes.length; i++) {
       codes[i] = (byte) (random.nextInt(1 << bits) - (1 << bits - 1));
@@ -154,12 +164,17 @@ final class LinearCases {
         values.bits(), values.perRow(), values.group(), codes, DType.F32, scales);
   }
 
-  private CodeValues codes(int rows, int columns) {
+  /**
+   * Codes into a codebook for each row, or, where it has 256 entries, by chance into one for all.
+   */
+  private CodeValues codes(WeightsForm form, int rows, int columns) {
+    int bits = form.values() == WeightsForm.Values.CODEBOOK256 ? 8 : 4;
+    int books = bits == 8 && random.nextBoolean() ? 1 : rows;
     byte[] codes = new byte[rows * columns];
     for (int i = 0; i < codes.length; i++) {
-      codes[i] = (byte) random.nextInt(16);
+      codes[i] = (byte) random.nextInt(1 << bits);
     }
-    return CodeValues.of(4, codes, uniform(rows * 16, -1, 1));
+    return CodeValues.of(bits, codes, uniform(books << bits, -1, 1));
   }
 
   private float[] x(ActivationType type, int count) {

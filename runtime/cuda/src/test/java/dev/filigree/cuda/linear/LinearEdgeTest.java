@@ -154,6 +154,30 @@ class LinearEdgeTest {
     }
   }
 
+  static Stream<KernelEntry> ofFloats() {
+    return kernels().filter(k -> k.activation().orElseThrow() != ActivationType.I8);
+  }
+
+  /** They stay in their tokens, meet stored weights only, and -0.0 is a zero. */
+  @ParameterizedTest
+  @MethodSource("ofFloats")
+  void numbersThatAreNonePassThroughAsInTheTwin(KernelEntry kernel) {
+    int columns = 100;
+    LinearCase layer = plain(kernel, 70, columns, 5);
+    float[] x = layer.x().clone();
+    x[7] = Float.NaN;
+    x[columns + 31] = Float.POSITIVE_INFINITY;
+    x[2 * columns + 50] = Float.NEGATIVE_INFINITY;
+    x[2 * columns + 99] = Float.POSITIVE_INFINITY;
+    for (int k = 0; k < columns; k++) {
+      x[3 * columns + k] = -0.0f;
+    }
+    try (LinearLaunch launch = new LinearLaunch()) {
+      LinearCase special = with(layer, layer.weights(), x);
+      assertSame(kernel, special, launch.run(kernel.entry(), special));
+    }
+  }
+
   private static LinearCase with(LinearCase layer, Weights weights, float[] x) {
     return new LinearCase(
         weights,
@@ -200,7 +224,7 @@ class LinearEdgeTest {
   @Test
   void everyFormHasAKernelForOneToken() {
     for (Structure structure : new Structure[] {Structure.DENSE, Structure.SPARSE24}) {
-      for (Values values : new Values[] {Values.F16, Values.BF16, Values.I8, Values.CODEBOOK16}) {
+      for (Values values : Values.values()) {
         assertTrue(
             kernels()
                 .anyMatch(

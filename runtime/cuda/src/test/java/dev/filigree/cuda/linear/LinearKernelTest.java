@@ -38,4 +38,20 @@ class LinearKernelTest {
       }
     }
   }
+
+  static Stream<KernelEntry> ofManyTokens() {
+    return kernels().filter(kernel -> kernel.tokensTo() > 1000);
+  }
+
+  @ParameterizedTest
+  @MethodSource("ofManyTokens")
+  void itEqualsItsTwinForAThousandTokens(KernelEntry kernel) {
+    LinearCase layer =
+        new LinearCases(3)
+            .layer(kernel.weights().orElseThrow(), kernel.activation().orElseThrow(), 67, 72, 1000);
+    try (LinearLaunch launch = new LinearLaunch()) {
+      LinearTwin.assertSame(
+          layer, kernel.weights().orElseThrow().values(), launch.run(kernel.entry(), layer));
+    }
+  }
 }

@@ -81,7 +81,7 @@ final class LinearLaunch implements AutoCloseable {
           case "x" -> arguments.pointer(name, upload(owned, activations(arena, layer, pitchX)));
           case "w", "meta", "scales", "codebook", "offsets", "groups" ->
               arguments.pointer(name, upload(owned, packed.parts().get(name)));
-          case "stepsPerGroup" -> arguments.i32(name, packed.stepsPerGroup());
+          case "stepsPerGroup", "booksPerPanel" -> arguments.i32(name, packed.numbers().get(name));
           case "tokenScales" -> arguments.pointer(name, upload(owned, floats(layer.tokenScales())));
           case "bias" -> arguments.pointer(name, upload(owned, floats(layer.bias())));
           case "residual" -> arguments.pointer(name, upload(owned, residual(arena, layer, pitchY)));

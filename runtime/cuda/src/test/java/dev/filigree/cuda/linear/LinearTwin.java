@@ -72,9 +72,9 @@ final class LinearTwin {
    */
   private static double codebookError(Values values, LinearCase layer) {
     return switch (values) {
-      case CODEBOOK16 -> ulp(layer.operand(), 1) / 2;
+      case CODEBOOK16, CODEBOOK256 -> ulp(layer.operand(), 1) / 2;
       // a scale of a group is rounded, and a code times it once more
-      case I4 -> ulp(layer.operand(), 1);
+      case I4, I8_GROUPS -> ulp(layer.operand(), 1);
       default -> 0;
     };
   }

@@ -19,9 +19,13 @@ import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.LayerPlan;
 import dev.filigree.simgpu.SimulatedGpu;
 import dev.filigree.testing.Samples;
+import dev.filigree.weights.Mask;
 import dev.filigree.weights.Packed;
 import dev.filigree.weights.PackedIntegers;
+import dev.filigree.weights.Sparse24;
+import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -33,12 +37,49 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Layers of packed integers as files have them — groups in the order of activations, groups of no
- * whole steps, more than four bits — against sums in double precision. Weights times their scales
- * are rounded to f16, and so are inputs: 2^-10 of the magnitude of each product in all.
+ * whole steps, more than four bits, dense and 2:4 — against sums in double precision. Weights times
+ * their scales are rounded to f16, and so are inputs: 2^-10 of the magnitude of each product in
+ * all.
  */
 @SimulatedGpu
 class PackedIntegersTest {
+  /** Stands for what takes no part, whatever the input. */
+  private static final float NOT_KEPT = Float.NaN;
+
   private static Packed weights(int bits, int rows, int columns, int group, boolean ordered) {
+    Packed packed =
+        new Packed(rows, columns, integers(bits, rows, columns, group, ordered ? 1 : 0));
+    packed.validate("test");
+    return packed;
+  }
+
+  /** Two random weights of any four columns kept; those of four columns are of one group. */
+  private static Sparse24 sparse(int bits, int rows, int columns, int group, boolean ordered) {
+    Random random = new Random(group);
+    int fours = Sparse24.groups(columns);
+    Mask mask = Mask.none(rows, fours * Sparse24.GROUP);
+    for (int row = 0; row < rows; row++) {
+      for (int four = 0; four < fours; four++) {
+        int among = Math.min(Sparse24.GROUP, columns - four * Sparse24.GROUP);
+        int first = random.nextInt(among);
+        int second = (first + 1 + random.nextInt(among - 1)) % among;
+        mask.keep(row, four * Sparse24.GROUP + first);
+        mask.keep(row, four * Sparse24.GROUP + second);
+      }
+    }
+    PackedIntegers values =
+        integers(bits, rows, fours * Sparse24.KEPT, group, ordered ? Sparse24.KEPT : 0);
+    Sparse24 sparse = new Sparse24(rows, columns, mask, values);
+    sparse.validate("test");
+    return sparse;
+  }
+
+  /**
+   * Random integers.
+   *
+   * @param together how many neighbours stay in one group when they are dealt out; 0 leaves them
+   */
+  private static PackedIntegers integers(int bits, int rows, int columns, int group, int together) {
     Random random = new Random(columns * 31L + group);
     int groups = Math.ceilDiv(columns, group);
     int wordsPerRow = PackedIntegers.wordsPerRow(columns, bits);
@@ -54,27 +95,22 @@ class PackedIntegersTest {
       zeroPoints[i] = (byte) random.nextInt(1 << bits);
     }
     int[] groupOf = new int[columns];
-    for (int rank = 0; rank < columns; rank++) {
-      groupOf[(int) (rank * 37L % columns)] = rank / group;
+    for (int rank = 0; together > 0 && rank < columns / together; rank++) {
+      int at = (int) (rank * 37L % (columns / together)) * together;
+      Arrays.fill(groupOf, at, at + together, rank * together / group);
     }
-    Packed packed =
-        new Packed(
-            rows,
-            columns,
-            new PackedIntegers(
-                bits,
-                columns,
-                group,
-                MemorySegment.ofArray(words),
-                DType.F32,
-                MemorySegment.ofArray(scales),
-                MemorySegment.ofArray(zeroPoints),
-                ordered ? MemorySegment.ofArray(groupOf) : PackedIntegers.NONE));
-    packed.validate("test");
-    return packed;
+    return new PackedIntegers(
+        bits,
+        columns,
+        group,
+        MemorySegment.ofArray(words),
+        DType.F32,
+        MemorySegment.ofArray(scales),
+        MemorySegment.ofArray(zeroPoints),
+        together > 0 ? MemorySegment.ofArray(groupOf) : PackedIntegers.NONE);
   }
 
-  private static Graph graph(Packed weights) {
+  private static Graph graph(Weights weights) {
     Node linear = Linear.node("layer", List.of("x", "w", ""), "y", true, "w", false);
     return new Graph(
         "test",
@@ -87,7 +123,7 @@ class PackedIntegersTest {
         Map.of("w", new Constant.Compressed(weights, false)));
   }
 
-  private static DeviceRunner open(Packed weights, String kernels, Projections projections) {
+  private static DeviceRunner open(Weights weights, String kernels, Projections projections) {
     return new DeviceRunner(
         graph(weights),
         SessionOptions.defaults().withKernels(kernels),
@@ -115,7 +151,11 @@ class PackedIntegersTest {
     "4, 24, 128, 64, false, 3, linear_dense_i4_f16, false",
     "5, 65, 100, 100, false, 3, linear_dense_i8_f16, false",
     "6, 24, 96, 96, false, 17, linear_dense_i8_f16, false",
-    "8, 70, 128, 128, false, 8, linear_dense_i8_f16, false"
+    "8, 70, 128, 128, false, 8, linear_dense_i8_f16, false",
+    "5, 70, 256, 64, false, 1, linear_dense_i8groups_f16, false",
+    "8, 65, 300, 64, true, 9, linear_dense_i8groups_f16, true",
+    "6, 24, 96, 24, false, 17, linear_dense_i8groups_f16, true",
+    "7, 130, 160, 32, false, 70, linear_dense_i8groups_f16, false"
   })
   void runAsTheyAreStored(
       int bits,
@@ -126,13 +166,43 @@ class PackedIntegersTest {
       int tokens,
       String kernels,
       boolean gathered) {
-    Packed weights = weights(bits, rows, columns, group, ordered);
+    runsAsItIs(weights(bits, rows, columns, group, ordered), tokens, kernels, gathered);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "4, 70, 256, 64, false, 1, linear_sparse24_i4_f16, false",
+    "4, 70, 256, 24, false, 9, linear_sparse24_i4_f16, true",
+    "3, 64, 304, 38, true, 3, linear_sparse24_i4_f16, true",
+    "4, 65, 98, 10, false, 33, linear_sparse24_i4_f16, true",
+    "8, 70, 256, 32, false, 1, linear_sparse24_i8groups_f16, false",
+    "6, 24, 304, 64, true, 12, linear_sparse24_i8groups_f16, true",
+    "5, 130, 98, 14, false, 70, linear_sparse24_i8groups_f16, true"
+  })
+  void runAsTheyAreStoredWhereTwoOfFourAreKept(
+      int bits,
+      int rows,
+      int columns,
+      int group,
+      boolean ordered,
+      int tokens,
+      String kernels,
+      boolean gathered) {
+    runsAsItIs(sparse(bits, rows, columns, group, ordered), tokens, kernels, gathered);
+  }
+
+  private static void runsAsItIs(Weights weights, int tokens, String kernels, boolean gathered) {
+    int rows = weights.rows();
+    int columns = weights.columns();
     Tensor x = inputs(tokens, columns);
     try (DeviceRunner runner = open(weights, kernels, null)) {
       Tensor y = runner.run(Map.of("x", x)).get("y");
       float[] w = new float[columns];
       for (int row = 0; row < rows; row++) {
         weights.unpackRow(row, w, 0);
+        for (int k = 0; k < columns; k++) {
+          w[k] = weights.keeps(row, k) ? w[k] : NOT_KEPT;
+        }
         for (int token = 0; token < tokens; token++) {
           check(w, x, token, y.getDouble((long) token * rows + row));
         }
@@ -151,6 +221,9 @@ class PackedIntegersTest {
     double sum = 0;
     double magnitude = 1e-3;
     for (int k = 0; k < w.length; k++) {
+      if (Float.isNaN(w[k])) {
+        continue;
+      }
       double product = w[k] * x.getDouble((long) token * w.length + k);
       sum += product;
       magnitude += Math.abs(product);

@@ -1,0 +1,95 @@
+package dev.filigree.cuda.layout;
+
+import dev.filigree.DType;
+import dev.filigree.weights.CodeValues;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * Codes of eight bits and codebooks of 256 entries, one for each row or one for all. Entries are
+ * divided by a power of two, the row's scale, so that f16 holds them whatever their range.
+ *
+ * <pre>
+ *   a panel's table: | line of entry 0 | ... | line of entry 255 |                 of 64 rows x 2 bytes each
+ *   a line:          | row 0, row 4 | 1, 5 | 2, 6 | 3, 7 | row 8, row 12 | ...     see gemm/format/books.cuh
+ * </pre>
+ *
+ * @param weights whose values they are
+ * @param values the codes
+ */
+record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
+  private static final int ENTRIES = 256;
+
+  private static final int LINE_BYTES = FragmentPlace.PANEL_ROWS * Short.BYTES;
+
+  /** Bytes of the tables of rows. */
+  static long bytes(int rows, CodeValues values) {
+    return (long) tables(rows, values) * ENTRIES * LINE_BYTES;
+  }
+
+  private static int tables(int rows, CodeValues values) {
+    return values.perRow() ? FragmentPlace.panels(rows) : 1;
+  }
+
+  @Override
+  public void row(int row, int[] into) {
+    int count = StoredRows.count(weights);
+    long first = StoredRows.first(weights, row);
+    for (int i = 0; i < count; i++) {
+      into[i] = values.code(first + i);
+    }
+    // the activations there are 0, and entries are finite
+    Arrays.fill(into, count, into.length, 0);
+  }
+
+  /** The power of two that brings the largest entry into [1, 2), within what a float holds. */
+  private float scale(int row) {
+    float largest = 0;
+    for (int code = 0; code < values.size(); code++) {
+      largest = Math.max(largest, Math.abs(values.centroid(row, code)));
+    }
+    int exponent = Math.max(Float.MIN_EXPONENT, Math.getExponent(largest));
+    return largest == 0 ? 1 : Math.scalb(1f, exponent);
+  }
+
+  @Override
+  public MemorySegment scales(int padded, Arena arena) {
+    MemorySegment scales = arena.allocate((long) padded * Float.BYTES, 16);
+    for (int row = 0; row < weights.rows(); row++) {
+      scales.set(DType.FLOAT, (long) row * Float.BYTES, scale(row));
+    }
+    return scales;
+  }
+
+  @Override
+  public MemorySegment codebook(int padded, Arena arena) {
+    MemorySegment books = arena.allocate(bytes(weights.rows(), values), 16);
+    // one table for all serves every row of a panel, those behind the last too
+    int rows = values.perRow() ? weights.rows() : FragmentPlace.PANEL_ROWS;
+    IntStream.range(0, rows).parallel().forEach(row -> book(row, books));
+    return books;
+  }
+
+  private void book(int row, MemorySegment into) {
+    int of = values.perRow() ? row : 0;
+    float scale = scale(of);
+    long table = (long) (row / FragmentPlace.PANEL_ROWS) * ENTRIES * LINE_BYTES;
+    int inPanel = row % FragmentPlace.PANEL_ROWS;
+    int word = inPanel / 8 * 4 + inPanel % 4;
+    int half = inPanel % 8 / 4;
+    for (int code = 0; code < values.size(); code++) {
+      short bits = Float.floatToFloat16(values.centroid(of, code) / scale);
+      into.set(
+          DType.SHORT, table + (long) code * LINE_BYTES + (2L * word + half) * Short.BYTES, bits);
+    }
+  }
+
+  @Override
+  public Map<String, Integer> numbers(int steps) {
+    return Map.of("booksPerPanel", values.perRow() ? 1 : 0);
+  }
+}
