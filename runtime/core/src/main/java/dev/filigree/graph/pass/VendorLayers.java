@@ -6,6 +6,7 @@ import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.OnnxTypes;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,7 @@ final class VendorLayers {
           Map.entry("EmbedLayerNormalization", VendorLayers::embedding),
           Map.entry("Attention", VendorLayers::attention),
           Map.entry("MultiHeadAttention", VendorLayers::multiHeadAttention),
+          Map.entry("GroupQueryAttention", VendorCaches::groupQueryAttention),
           Map.entry("FusedMatMul", VendorLayers::matMul),
           Map.entry("FusedConv", VendorLayers::convolution),
           Map.entry("RotaryEmbedding", VendorLayers::rotaryEmbedding));
@@ -117,8 +119,9 @@ final class VendorLayers {
   }
 
   private static void attention(Node node, Lowered to, Map<String, Constant> all) {
-    if (to.has(4) || to.has(6) || node.outputs().size() > 1) {
-      throw node.unsupported("keeps earlier keys and values", "export it without a cache");
+    if (to.has(6)) {
+      throw node.unsupported(
+          "writes into a buffer of earlier keys and values", "export it without a shared buffer");
     }
     if (node.intsAttribute("qkv_hidden_sizes").isPresent()
         || node.intAttribute("do_rotary", 0) != 0) {
@@ -132,13 +135,17 @@ final class VendorLayers {
             Map.of("axis", new Attribute.Int(-1), "num_outputs", new Attribute.Int(3)),
             List.of(joined),
             List.of(to.fresh(), to.fresh(), to.fresh()));
-    attend(node, to, parts, mask(node, to, 3, 5));
+    VendorCaches.Memory memory = VendorCaches.joined(node, to, 4);
+    attend(node, to, parts, mask(node, to, 3, 5), memory);
+    memory.deliver(to);
   }
 
   private static void multiHeadAttention(Node node, Lowered to, Map<String, Constant> all) {
-    if (!to.has(1) || !to.has(2) || to.has(6) || to.has(7) || node.outputs().size() > 1) {
+    boolean shares = to.has(8) || to.has(9) || node.outputs().size() > 3;
+    if (!to.has(1) || !to.has(2) || to.has(6) != to.has(7) || shares) {
       throw node.unsupported(
-          "packs its inputs or keeps earlier ones", "export it with query, key and value alone");
+          "packs its inputs, shares a buffer or delivers its scores",
+          "export it with query, key and value apart, and without a shared buffer");
     }
     List<String> parts = List.of(to.in(0), to.in(1), to.in(2));
     if (to.has(3)) {
@@ -154,7 +161,7 @@ final class VendorLayers {
               to.add("Add", parts.get(1), biases.get(1)),
               to.add("Add", parts.get(2), biases.get(2)));
     }
-    attend(node, to, parts, mask(node, to, 4, 5));
+    attend(node, to, parts, mask(node, to, 4, 5), VendorCaches.apart(node, to, 6));
   }
 
   /** What is added to the scores: 0 or a large negative number by key, and a bias. */
@@ -178,7 +185,8 @@ final class VendorLayers {
     return node.floatAttribute("mask_filter_value", MASKED);
   }
 
-  private static void attend(Node node, Lowered to, List<String> parts, String mask) {
+  private static void attend(
+      Node node, Lowered to, List<String> parts, String mask, VendorCaches.Memory memory) {
     Attribute heads = new Attribute.Int(node.intAttribute("num_heads", 1));
     Map<String, Attribute> attributes = new HashMap<>();
     attributes.put("q_num_heads", heads);
@@ -187,11 +195,13 @@ final class VendorLayers {
     if (node.floatAttribute("scale", 0) != 0) {
       attributes.putAll(to.attributes("scale"));
     }
-    if (mask.isEmpty()) {
-      to.into("Attention", attributes, parts.get(0), parts.get(1), parts.get(2));
-    } else {
-      to.into("Attention", attributes, parts.get(0), parts.get(1), parts.get(2), mask);
+    List<String> inputs = new ArrayList<>(parts);
+    if (memory.exists()) {
+      inputs.addAll(List.of(mask, memory.pastKey(), memory.pastValue()));
+    } else if (!mask.isEmpty()) {
+      inputs.add(mask);
     }
+    to.addAll("Attention", attributes, inputs, memory.outputs(node));
   }
 
   private static void matMul(Node node, Lowered to, Map<String, Constant> all) {
