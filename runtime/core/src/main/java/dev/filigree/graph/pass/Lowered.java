@@ -52,6 +52,12 @@ final class Lowered {
     return add(type, Map.of(), inputs);
   }
 
+  /** Adds an axis: an attribute up to operator set 12, an input from then on. */
+  String unsqueeze(String x, long axis) {
+    Map<String, Attribute> axes = Map.of("axes", new Attribute.Ints(List.of(axis)));
+    return add("Unsqueeze", axes, x, constant(Tensor.of(new long[] {axis}, 1)));
+  }
+
   /** Adds a node whose result has a name. */
   String add(String type, Map<String, Attribute> attributes, List<String> inputs, String output) {
     return addAll(type, attributes, inputs, List.of(output)).getFirst();

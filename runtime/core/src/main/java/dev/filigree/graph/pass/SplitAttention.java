@@ -232,7 +232,7 @@ final class SplitAttention implements Pass {
       String hidden = "";
       if (left >= 0 || right >= 0) {
         String tokens = extent(q, 2);
-        String at = to.add("Unsqueeze", range(tokens), longs(1));
+        String at = to.unsqueeze(range(tokens), 1);
         if (to.has(DotProductAttention.PAST_KEY)) {
           at = to.add("Add", at, extent(to.in(DotProductAttention.PAST_KEY), 2));
         } else if (lengths) {

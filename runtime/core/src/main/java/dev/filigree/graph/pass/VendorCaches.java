@@ -37,9 +37,7 @@ final class VendorCaches {
     void deliver(Lowered to) {
       if (!joined.isEmpty()) {
         Map<String, Attribute> first = Map.of("axis", new Attribute.Int(0));
-        String zero = to.constant(Tensor.of(new long[] {0}, 1));
-        List<String> both =
-            List.of(to.add("Unsqueeze", key, zero), to.add("Unsqueeze", value, zero));
+        List<String> both = List.of(to.unsqueeze(key, 0), to.unsqueeze(value, 0));
         to.add("Concat", first, both, joined);
       }
     }
@@ -159,7 +157,7 @@ final class VendorCaches {
             to.constant(Tensor.of(new long[] {0})),
             end,
             to.constant(Tensor.of(new long[] {1})));
-    return to.add("Add", to.add("Unsqueeze", start, longs(to, 1)), own);
+    return to.add("Add", to.unsqueeze(start, 1), own);
   }
 
   private static String turned(

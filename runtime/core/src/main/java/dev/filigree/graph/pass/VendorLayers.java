@@ -33,6 +33,7 @@ final class VendorLayers {
           Map.entry("GroupQueryAttention", VendorCaches::groupQueryAttention),
           Map.entry("FusedMatMul", VendorLayers::matMul),
           Map.entry("FusedConv", VendorLayers::convolution),
+          Map.entry("FusedGemm", VendorLayers::gemm),
           Map.entry("RotaryEmbedding", VendorLayers::rotaryEmbedding));
 
   private VendorLayers() {}
@@ -247,6 +248,24 @@ final class VendorLayers {
     }
   }
 
+  private static void gemm(Node node, Lowered to, Map<String, Constant> all) {
+    List<String> inputs =
+        to.has(2) ? List.of(to.in(0), to.in(1), to.in(2)) : List.of(to.in(0), to.in(1));
+    Map<String, Attribute> attributes = to.attributes("alpha", "beta", "transA", "transB");
+    String product = to.add("Gemm", attributes, inputs, to.fresh());
+    String type = node.textAttribute("activation", "");
+    String alpha = "activation_alpha";
+    Map<String, Attribute> slope =
+        type.equals("LeakyRelu") && node.attributes().containsKey(alpha)
+            ? Map.of("alpha", node.attributes().get(alpha))
+            : Map.of();
+    if (!type.isEmpty() && !List.of("Relu", "Sigmoid", "Tanh", "LeakyRelu").contains(type)) {
+      throw node.unsupported(
+          "has the activation '" + type + "'", "export it with optimisation of level basic");
+    }
+    to.into(type.isEmpty() ? "Identity" : type, slope, product);
+  }
+
   private static void activate(Node node, Lowered to, String type, String x) {
     List<Float> numbers =
         node.attributes().get("activation_params") instanceof Attribute.Reals(List<Float> values)
@@ -267,7 +286,13 @@ final class VendorLayers {
     }
     if (type.equals("Clip")) {
       String least = to.constant(Tensor.of(new float[] {numbers.get(0)}));
-      to.into(type, Map.of(), x, least, to.constant(Tensor.of(new float[] {numbers.get(1)})));
+      String most = to.constant(Tensor.of(new float[] {numbers.get(1)}));
+      // attributes up to operator set 10, inputs from then on
+      Map<String, Attribute> bounds =
+          Map.of(
+              "min", new Attribute.Real(numbers.get(0)),
+              "max", new Attribute.Real(numbers.get(1)));
+      to.into(type, bounds, x, least, most);
       return;
     }
     Map<String, Attribute> attributes = new HashMap<>();
