@@ -96,16 +96,17 @@ extern "C" __global__ void __launch_bounds__(threads)
   }
 }
 
-// A block for each token, along x, and head of queries, along y. Filling receives zeros.
+// A block for each token, along x, and head of queries, along y. A token sees the last ones of a window, itself among them,
+// or all if it is 0. Filling receives zeros.
 extern "C" __global__ void __launch_bounds__(threads)
     cached_attention_f16(const __half* q, const void* state, const float* scales, __half* y, int piece, int layer, int heads,
-                         int keyHeads, int width, int pitchQ, int pitchY, float scale, float epsilon) {
+                         int keyHeads, int width, int window, int pitchQ, int pitchY, float scale, float epsilon) {
   KERNEL_FACT("operation cachedAttention");
   KERNEL_FACT("grid tokensHeads");
   KERNEL_FACT_1("threads", threads);
   KERNEL_FACT_1("sharedBytes", (256 + groups * (256 + 2)) * 4);
   KERNEL_FACT("parameters q:pointer state:pointer scales:pointer y:pointer piece:i32 layer:i32 heads:i32 keyHeads:i32 "
-              "width:i32 pitchQ:i32 pitchY:i32 scale:f32 epsilon:f32");
+              "width:i32 window:i32 pitchQ:i32 pitchY:i32 scale:f32 epsilon:f32");
   constexpr int mostAccesses = 4; // of a lane along a head of up to 256 features
   extern __shared__ float memory[];
   float* const query = memory;
@@ -130,15 +131,16 @@ extern "C" __global__ void __launch_bounds__(threads)
   const int own = threadIdx.x % lanesOfKey * perLane;
   const int64_t place = static_cast<int64_t>(layer) * keyHeads + head / (heads / keyHeads);
   const int seen = now.start + token + 1;
+  const int oldest = window > 0 && seen > window ? seen - window : 0;
   float sum[mostAccesses][perLane] = {};
   float most = -INFINITY;
   float weight = 0;
   // all groups of a warp go round together: they exchange by shuffles
-  for (int first = 0; first < seen; first += groups) {
+  for (int first = oldest; first < seen; first += groups) {
     const int at = first + group;
     const bool exists = at < seen;
     float score = 0;
-    const __half* const key = now.keys(exists ? at : 0, place, width);
+    const __half* const key = now.keys(exists ? at : oldest, place, width);
 #pragma unroll
     for (int a = 0; a < mostAccesses; a++) {
       const int d = own + a * lanesOfKey * perLane;

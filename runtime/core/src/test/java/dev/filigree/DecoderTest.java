@@ -75,6 +75,45 @@ class DecoderTest {
   }
 
   @Test
+  void aWindowOverPagesGivesWhatTheWholeGivesAndGivesPagesBack() {
+    String window = ", \"sliding_window\": 70";
+    Path checkpoint = TinyDecoder.write(folder.resolve("tiny"), "mistral", 13, false, window);
+    int length = 400;
+    long[] tokens = tokens(length, 14);
+    try (Model model = Model.open(checkpoint)) {
+      float[] whole = uncached(model, tokens);
+      long pageBytes;
+      try (Decoder decoder = model.decoder(DecoderOptions.defaults())) {
+        pageBytes = Math.round(decoder.bytesPerToken() * 64);
+      }
+      DecoderOptions few =
+          DecoderOptions.defaults().withLongest(length).withCacheBytes(4 * pageBytes);
+      try (Decoder decoder = model.decoder(few);
+          Decoding decoding = decoder.start()) {
+        int at = 0;
+        for (int piece : new int[] {1, 69, 1, 1, 64, 30, 50, 16, 64, 64}) {
+          float[] found = decoding.read(Arrays.copyOfRange(tokens, at, at + piece));
+          at += piece;
+          assertLogits(whole, at - 1, found);
+        }
+        for (; at < length; at++) {
+          assertLogits(whole, at, decoding.read(tokens[at]));
+        }
+        assertTrue(decoder.cacheBytes() <= 4 * pageBytes);
+        decoding.truncate(length - 30);
+        for (at = length - 30; at < length; at++) {
+          assertLogits(whole, at, decoding.read(tokens[at]));
+        }
+        InputException gone =
+            assertThrows(InputException.class, () -> decoding.truncate(length - 200));
+        assertTrue(gone.getMessage().contains("see 70"), gone.getMessage());
+        decoding.truncate(0);
+        assertLogits(whole, 63, decoding.read(Arrays.copyOf(tokens, 64)));
+      }
+    }
+  }
+
+  @Test
   void theResultDoesNotDependOnTheNumberOfThreads() {
     Path checkpoint = TinyDecoder.write(folder.resolve("tiny"), 3, true, "");
     long[] tokens = tokens(40, 4);

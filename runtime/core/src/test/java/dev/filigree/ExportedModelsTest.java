@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -54,6 +55,15 @@ final class ExportedModelsTest {
         assertEquals(expected.toString(), actual.toString());
         assertNear(folder.getFileName().toString(), expected, actual);
       }
+    }
+  }
+
+  /** PyTorch's tracer tests shapes for -1, which an extent that is not known yet never is. */
+  @Test
+  void aMatrixBehindASpreadTokenBecomesALayer() throws URISyntaxException {
+    Path folder = Path.of(ExportedModelsTest.class.getResource("exported/expand-where").toURI());
+    try (Model model = Model.open(folder.resolve("model.onnx"))) {
+      assertEquals(1, model.matrices().size());
     }
   }
 

@@ -5,6 +5,7 @@ import dev.filigree.kernel.attention.RotaryEmbedding;
 import dev.filigree.kernel.control.If;
 import dev.filigree.kernel.control.Loop;
 import dev.filigree.kernel.control.Scan;
+import dev.filigree.kernel.image.AffineGrid;
 import dev.filigree.kernel.image.CenterCropPad;
 import dev.filigree.kernel.index.ArgExtreme;
 import dev.filigree.kernel.index.Compress;
@@ -17,6 +18,7 @@ import dev.filigree.kernel.index.OneHot;
 import dev.filigree.kernel.index.ReverseSequence;
 import dev.filigree.kernel.index.ScatterElements;
 import dev.filigree.kernel.index.ScatterNd;
+import dev.filigree.kernel.index.TensorScatter;
 import dev.filigree.kernel.index.Tile;
 import dev.filigree.kernel.index.TopK;
 import dev.filigree.kernel.index.Trilu;
@@ -55,6 +57,7 @@ final class OtherOperators {
           Map.entry("Abs", Unary.numbers(Math::abs, Math::abs)),
           Map.entry("Acos", Unary.floats(Math::acos)),
           Map.entry("Acosh", Unary.floats(x -> Math.log(x + Math.sqrt(x * x - 1)))),
+          Map.entry("AffineGrid", new AffineGrid()),
           Map.entry("ArgMax", new ArgExtreme(true)),
           Map.entry("ArgMin", new ArgExtreme(false)),
           Map.entry("Asin", Unary.floats(Math::asin)),
@@ -147,6 +150,7 @@ final class OtherOperators {
           Map.entry("Sum", new Variadic(Double::sum, Long::sum, false, false)),
           Map.entry("Swish", Unary.shaped(Activations::swish)),
           Map.entry("Tan", Unary.floats(Math::tan)),
+          Map.entry("TensorScatter", new TensorScatter()),
           Map.entry("ThresholdedRelu", Unary.shaped(Activations::thresholdedRelu)),
           Map.entry("Tile", new Tile()),
           Map.entry("TopK", new TopK()),

@@ -13,6 +13,7 @@ import java.util.Arrays;
  * @param layer of the decoder
  * @param heads of queries
  * @param keyHeads of keys and values
+ * @param window tokens that a token sees, itself the last of them; 0 for all
  * @param q in panels {@code [tokens, heads * width]}
  * @param k in panels {@code [tokens, keyHeads * width]}
  * @param v in panels {@code [tokens, keyHeads * width]}
@@ -28,6 +29,7 @@ record CachedAttentionStep(
     int layer,
     int heads,
     int keyHeads,
+    int window,
     Slot q,
     Slot k,
     Slot v,
@@ -150,20 +152,24 @@ record CachedAttentionStep(
       KvCache.Sequence sequence = state.sequence();
       int seen = sequence.length() + token + 1;
       int pages = Math.ceilDiv(seen, KvCache.PAGE);
+      int first = window == 0 ? 0 : Math.max(0, seen - window);
+      int firstPage = first / KvCache.PAGE;
       read(q, token, head, scratch, scores);
       normalize(scratch, scores, queryNorm);
       rotate(scratch, scores, seen - 1);
       long own = cache.scratch(worker);
-      for (int p = 0; p < pages; p++) {
+      for (int p = firstPage; p < pages; p++) {
         MemorySegment page = sequence.page(p);
         kernels.weightedSum(
             page, cache.keys(layer, keyHead), width, KvCache.PAGE, scratch, scores, 0, own);
         MemorySegment.copy(page, DType.FLOAT, own, scratch, p * KvCache.PAGE, KvCache.PAGE);
       }
-      softmax(scratch, seen, workspace.scratch(worker));
+      softmax(scratch, first, seen, workspace.scratch(worker));
+      // what the window's first page holds in front of the window is seen no more
+      Arrays.fill(scratch, firstPage * KvCache.PAGE, first, 0);
       int sum = scores + width;
       Arrays.fill(scratch, sum, sum + width, 0);
-      for (int p = 0; p < pages; p++) {
+      for (int p = firstPage; p < pages; p++) {
         MemorySegment page = sequence.page(p);
         int used = Math.min(KvCache.PAGE, seen - p * KvCache.PAGE);
         long part = own + (long) KvCache.PAGE * Float.BYTES;
@@ -183,13 +189,13 @@ record CachedAttentionStep(
       write(token, head, scratch, sum);
     }
 
-    private void softmax(float[] scratch, int seen, long at) {
-      for (int i = 0; i < seen; i++) {
+    private void softmax(float[] scratch, int first, int seen, long at) {
+      for (int i = first; i < seen; i++) {
         scratch[i] = (float) (scratch[i] * scale);
       }
-      MemorySegment.copy(scratch, 0, memory, DType.FLOAT, at, seen);
-      kernels.softmax(memory, at, at, seen);
-      MemorySegment.copy(memory, DType.FLOAT, at, scratch, 0, seen);
+      MemorySegment.copy(scratch, first, memory, DType.FLOAT, at, seen - first);
+      kernels.softmax(memory, at, at, seen - first);
+      MemorySegment.copy(memory, DType.FLOAT, at, scratch, first, seen - first);
     }
 
     private void write(int token, int head, float[] scratch, int at) {

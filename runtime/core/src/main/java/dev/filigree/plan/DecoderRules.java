@@ -82,6 +82,7 @@ final class DecoderRules {
             CachedAttention.layer(node),
             CachedAttention.heads(node),
             CachedAttention.keyHeads(node),
+            CachedAttention.window(node),
             q,
             k,
             v,
@@ -97,7 +98,10 @@ final class DecoderRules {
             + CachedAttention.keyHeads(node)
             + " of keys, cached in pages of "
             + KvCache.PAGE
-            + " tokens");
+            + " tokens"
+            + (CachedAttention.window(node) == 0
+                ? ""
+                : ", over a window of " + CachedAttention.window(node)));
     return true;
   }
 

@@ -117,6 +117,7 @@ public final class DecoderRunner implements SequenceRunner {
           Map.of(CachedDecoder.IDS, ids[piece]),
           at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
       sequence.advance(count);
+      sequence.forget(decoder.window());
     }
   }
 

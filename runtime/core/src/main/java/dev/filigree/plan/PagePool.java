@@ -109,6 +109,11 @@ public final class PagePool<P> {
     private final List<P> pages = new ArrayList<>();
     private int length;
 
+    /** Pages at the front that were given back; null stands in their places. */
+    private int forgotten;
+
+    private int window;
+
     /** A sequence that has read nothing. */
     protected Sequence(PagePool<P> pool) {
       this.pool = pool;
@@ -139,7 +144,21 @@ public final class PagePool<P> {
       length += tokens;
     }
 
-    /** Its pages in order. */
+    /**
+     * Gives back the pages that hold nothing but tokens which no later one sees. One page more
+     * stays, so that the last tokens may be taken back.
+     *
+     * @param window tokens that a token sees, itself the last of them; 0 for all
+     */
+    public final void forget(int window) {
+      this.window = window;
+      while (window > 0 && (forgotten + 2) * pool.tokens <= length + 1 - window) {
+        pool.give(List.of(pages.set(forgotten, null)));
+        forgotten++;
+      }
+    }
+
+    /** Its pages in order; null for those that were forgotten. */
     public final List<P> pages() {
       return Collections.unmodifiableList(pages);
     }
@@ -150,7 +169,23 @@ public final class PagePool<P> {
         throw new InputException(
             "a sequence of " + length + " tokens cannot keep " + kept, "keep 0 to " + length);
       }
+      int least = forgotten * pool.tokens + window - 1;
+      if (forgotten > 0 && kept > 0 && kept < least) {
+        throw new InputException(
+            "a sequence of "
+                + length
+                + " tokens whose layers see "
+                + window
+                + " cannot keep "
+                + kept
+                + ": what they see then was forgotten",
+            "keep " + least + " or more, or none");
+      }
       length = kept;
+      if (kept == 0) {
+        pages.subList(0, forgotten).clear();
+        forgotten = 0;
+      }
       List<P> rest = pages.subList(Math.ceilDiv(kept, pool.tokens), pages.size());
       pool.give(List.copyOf(rest));
       rest.clear();

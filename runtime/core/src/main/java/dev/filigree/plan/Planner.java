@@ -134,6 +134,9 @@ final class Planner {
     if (constant.isPresent()) {
       return new Plan.Output(info, null, constant.get());
     }
+    if (!slots.containsKey(info.name())) {
+      return new Plan.Output(info, null, unpacked(info.name()));
+    }
     // panels are moved into the caller's memory at the end of a run, without a step of their own
     Slot slot = slots.get(info.name()).values().iterator().next();
     slot.buffer().needUntil(Integer.MAX_VALUE);
@@ -224,9 +227,15 @@ final class Planner {
     return slot;
   }
 
+  /** A constant that is stored compressed. */
+  private Tensor unpacked(String value) {
+    return graph.constants().get(value).toTensor();
+  }
+
   /** A constant put in the arena for the whole life of a workspace. */
   private Slot resident(String value, Layout layout) {
-    Tensor tensor = constant(value).orElseThrow().contiguous();
+    // a matrix that became no layer, for nothing told its operand's axes before the shapes did
+    Tensor tensor = constant(value).orElseGet(() -> unpacked(value)).contiguous();
     types.put(value, ValueType.of(tensor));
     Slot slot = define(value, Layout.ROWS);
     slot.buffer().needFromStart();

@@ -37,10 +37,15 @@ public final class TinyDecoder {
    * @return the folder
    */
   public static Path write(Path folder, long seed, boolean tied, String more) {
+    return write(folder, "llama", seed, tied, more);
+  }
+
+  /** Writes a checkpoint of a family whose layers have the tensors of Llama's. */
+  public static Path write(Path folder, String family, long seed, boolean tied, String more) {
     try {
       Files.createDirectories(folder);
       new TinyDecoder(seed).tensors(tied).write(folder.resolve("model.safetensors"));
-      Files.writeString(folder.resolve("config.json"), config(tied, more));
+      Files.writeString(folder.resolve("config.json"), config(family, tied, more));
       Files.writeString(folder.resolve("tokenizer.json"), tokenizer());
       return folder;
     } catch (IOException failed) {
@@ -85,14 +90,14 @@ public final class TinyDecoder {
     tensors.add(name, Tensor.of(values, extent));
   }
 
-  private static String config(boolean tied, String more) {
+  private static String config(String family, boolean tied, String more) {
     return """
-    {"model_type": "llama", "hidden_size": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
+    {"model_type": "%s", "hidden_size": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
      "num_hidden_layers": %d, "intermediate_size": %d, "rms_norm_eps": 1e-5, "vocab_size": %d,
      "max_position_embeddings": 512, "rope_theta": 10000.0, "tie_word_embeddings": %b,
      "eos_token_id": 2 %s}\
     """
-        .formatted(HIDDEN, HEADS, KEY_HEADS, LAYERS, WIDE, WORDS, tied, more);
+        .formatted(family, HIDDEN, HEADS, KEY_HEADS, LAYERS, WIDE, WORDS, tied, more);
   }
 
   private static String tokenizer() {

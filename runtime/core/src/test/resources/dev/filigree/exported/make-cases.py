@@ -127,3 +127,32 @@ body=h.make_graph([N('Gather',['x','it'],['row'],axis=1),N('Identity',['c'],['c2
 save('loop_seq',model([N('SequenceEmpty',[],['s0']),N('Loop',['n','','s0'],['s'],body=body),N('ConcatFromSequence',['s'],['y'],axis=1,new_axis=1)],X+[V('n',T.INT64,[])],[V('y',T.FLOAT,None)]),dict(x=x,n=np.array(3,np.int64)))
 # nonzero, unique, scatternd dynamic
 save('dyn',model([N('Greater',['x','zero'],['g']),N('NonZero',['g'],['nz']),N('Transpose',['nz'],['t']),N('GatherND',['x','t'],['v']),N('ReduceSum',['v'],['y'],keepdims=0)],X,[V('y',T.FLOAT,None),V('v',T.FLOAT,None)],dict(zero=np.array(0,np.float32))),dict(x=x))
+# caches of ONNX Runtime, and ONNX's own attention with them
+rng=np.random.default_rng(23)
+I64,I32=T.INT64,T.INT32
+def gqa(name,n,p,packed=False,window=-1,cap=0.0):
+    H,K,W=4,2,16
+    ang=np.outer(np.arange(16),1/100**(np.arange(W//2)/(W//2))).astype(np.float32)
+    fd=dict(q=f(2,n,(H+2*K)*W if packed else H*W)) | ({} if packed else dict(k=f(2,n,K*W),v=f(2,n,K*W))) | dict(pk=f(2,K,p,W),pv=f(2,K,p,W),l=np.full(2,p+n-1,np.int32),t=np.array(p+n,np.int32))
+    ins=[V(k,I32 if k in 'lt' else T.FLOAT,[] if k=='t' else ['b'] if k=='l' else ['b',K,'p',W] if k[0]=='p' else ['b','n',a.shape[2]]) for k,a in fd.items()]
+    node=N('GroupQueryAttention',['q','' if packed else 'k','' if packed else 'v','pk','pv','l','t','cos','sin'],['y','nk','nv'],domain='com.microsoft',num_heads=H,kv_num_heads=K,do_rotary=1,local_window_size=window,softcap=cap)
+    save(name,model([node],ins,[V(o,T.FLOAT,None) for o in ('y','nk','nv')],dict(cos=np.cos(ang),sin=np.sin(ang)),extra=MS),fd)
+gqa('gqa_prompt',5,0); gqa('gqa_token',1,6,cap=2.0); gqa('gqa_packed_window',1,7,packed=True,window=3)
+past=['b',4,'p',8]
+fd=dict(q=f(2,3,32),k=f(2,3,32),v=f(2,3,32),pk=f(2,4,5,8),pv=f(2,4,5,8))
+save('mha_past',model([N('MultiHeadAttention',['q','k','v','','','','pk','pv'],['y','nk','nv'],domain='com.microsoft',num_heads=4,unidirectional=1)],[V(k,T.FLOAT,past if k[0]=='p' else ['b','n',32]) for k in fd],[V(o,T.FLOAT,None) for o in ('y','nk','nv')],extra=MS),fd)
+save('attention_past',model([N('Attention',['x','w','c','','past'],['y','present'],domain='com.microsoft',num_heads=4,unidirectional=1)],[V('x',T.FLOAT,['b','s',32]),V('past',T.FLOAT,[2]+past)],[V('y',T.FLOAT,None),V('present',T.FLOAT,None)],dict(w=f(32,96),c=f(96)),opset=12,extra=MS),dict(x=f(1,2,32),past=f(2,1,4,5,8)))
+fd=dict(q=f(2,4,3,8),k=f(2,2,3,8),v=f(2,2,3,6),m=np.array([[1,0,1,1,1,0,0],[0]*7,[0,1,1,0,1,1,0]],bool),pk=f(2,2,4,8),pv=f(2,2,4,6))
+save('attn23_past',model([N('Attention',list(fd),['y','nk','nv'],is_causal=1)],[V(k,T.BOOL if k=='m' else T.FLOAT,['t','s'] if k=='m' else ['b',a.shape[1],'p' if k[0]=='p' else 't',a.shape[3]]) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv')],opset=23),fd)
+fd=dict(q=f(2,4,2,8),k=f(2,2,5,8),v=f(2,2,5,8),l=np.array([3,5]))
+save('attn24_lengths',model([N('Attention',['q','k','v','','','','l'],['y'],is_causal=1)],[V(k,I64 if k=='l' else T.FLOAT,['b'] if k=='l' else ['b',a.shape[1],'t'+k,8]) for k,a in fd.items()],[V('y',T.FLOAT,None)],opset=24),fd)
+save('cache24',model([N('TensorScatter',['c','u','i'],['y'],mode='circular')],[V('c',T.FLOAT,[2,3,8,4]),V('u',T.FLOAT,[2,3,2,4]),V('i',I64,[2])],[V('y',T.FLOAT,None)],opset=24),dict(c=f(2,3,8,4),u=f(2,3,2,4),i=np.array([3,7])))
+for axes in (2,3):
+    save(f'grid20_{axes}d',model([N('AffineGrid',['t','s'],['y'],align_corners=axes-2)],[V('t',T.FLOAT,['b',axes,axes+1])],[V('y',T.FLOAT,None)],dict(s=np.array([2,3,4,5,2][:axes+2])),opset=20),dict(t=f(2,axes,axes+1)))
+# what quantisers and optimisers write
+save('qdq_bias',model([N('DequantizeLinear',['qb','sb','zb'],['b']),N('Gemm',['x','w','b'],['y'])],[V('x',T.FLOAT,['n',6])],[V('y',T.FLOAT,None)],dict(qb=np.arange(-2,2,dtype=np.int32),sb=np.array([0.5],np.float32),zb=np.array(0,np.int32),w=f(6,4)),opset=13),dict(x=f(3,6)))
+save('fusedconv_clip9',model([N('FusedConv',['x','w'],['y'],domain='com.microsoft',activation='Clip',activation_params=[0.0,0.5])],[V('x',T.FLOAT,['b',3,5,5])],[V('y',T.FLOAT,None)],dict(w=f(4,3,3,3)),opset=9,extra=MS),dict(x=f(1,3,5,5)))
+save('fusedgemm',model([N('FusedGemm',['x','w','c'],['y'],domain='com.microsoft',activation='LeakyRelu',activation_alpha=0.3,transB=1)],[V('x',T.FLOAT,['n',6])],[V('y',T.FLOAT,None)],dict(w=f(4,6),c=f(4)),extra=MS),dict(x=f(3,6)))
+# a class token spread over the batch as PyTorch's tracer writes it, before f16 weights
+spread=[N('Shape',['x'],['xs']),N('Gather',['xs','zero'],['b']),N('Concat',['b','less','less'],['want'],axis=0),N('Shape',['want'],['three']),N('ConstantOfShape',['three'],['ones'],value=nh.from_array(np.array([1]))),N('Mul',['ones','less'],['minus']),N('Equal',['want','minus'],['open']),N('Where',['open','ones','want'],['shape']),N('Expand',['token','shape'],['tokens']),N('Concat',['tokens','x'],['all'],axis=1),N('Cast',['w16'],['w'],to=1),N('MatMul',['all','w'],['y'])]
+save('expand_where',model(spread,[V('x',T.FLOAT,['b','s',6])],[V('y',T.FLOAT,None)],dict(zero=np.array([0]),less=np.array([-1]),token=f(1,1,6),w16=f(6,4).astype(np.float16))),dict(x=f(2,3,6)))

@@ -41,6 +41,7 @@ import java.util.Map;
  * @param ends tokens after which a text is complete
  * @param amplitude factor of the rotary cosines and sines
  * @param frequencies of the rotary positions
+ * @param window tokens that the layers look back at most, the reading one among them; 0 for all
  */
 public record CachedDecoder(
     Graph graph,
@@ -51,7 +52,8 @@ public record CachedDecoder(
     int trained,
     List<Long> ends,
     double amplitude,
-    Frequencies frequencies) {
+    Frequencies frequencies,
+    int window) {
   /** Angles a position of a head's pairs, for sequences of at most a length. */
   @FunctionalInterface
   public interface Frequencies {
@@ -97,7 +99,8 @@ public record CachedDecoder(
         config.number("max_position_embeddings", 1, Integer.MAX_VALUE).orElse(0),
         config.wholeNumbers("eos_token_id"),
         shape.rope().amplitude(),
-        shape.rope()::frequencies);
+        shape.rope()::frequencies,
+        shape.longestWindow());
   }
 
   /**
@@ -198,6 +201,7 @@ public record CachedDecoder(
               number,
               shape.heads(),
               shape.keyHeads(),
+              shape.windows().get(number),
               (float) shape.epsilon()));
       String first = linear(self + "o_proj", attended, shape.hidden(), queries, x);
       String second = normalized(first, name + "post_attention_layernorm");

@@ -3,6 +3,7 @@ package dev.filigree.format.checkpoint;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -55,9 +56,13 @@ final class Decoders {
     String table = net.table(prefix + "embed_tokens", vocabulary, hidden);
     String x = net.gather(table, ids);
     String numbers = net.positions(ids);
-    String bias = bias(mask, numbers);
+    Map<Integer, String> biases = new HashMap<>();
+    for (int window : shape.windows()) {
+      biases.computeIfAbsent(window, of -> bias(mask, numbers, of));
+    }
     String[] rotation = rotation(numbers);
     for (int layer = 0; layer < shape.layers(); layer++) {
+      String bias = biases.get(shape.windows().get(layer));
       x = layer(prefix + "layers." + layer + ".", x, bias, rotation);
     }
     x = normalized(x, prefix + "norm", hidden);
@@ -67,10 +72,19 @@ final class Decoders {
     return net.build(family);
   }
 
-  /** What is added to scores, {@code [batch, 1, sequence, sequence]}: no token sees a later one. */
-  private String bias(String mask, String numbers) {
-    net.in(prefix + "mask");
-    String later = net.op("Less", net.unsqueeze(numbers, 1), net.unsqueeze(numbers, 0));
+  /**
+   * What is added to scores, {@code [batch, 1, sequence, sequence]}: no token sees a later one, or
+   * one that has left its window.
+   */
+  private String bias(String mask, String numbers, int window) {
+    net.in(prefix + (window == DecoderConfig.WHOLE ? "mask" : "mask" + window));
+    String queries = net.unsqueeze(numbers, 1);
+    String keys = net.unsqueeze(numbers, 0);
+    String later = net.op("Less", queries, keys);
+    if (window != DecoderConfig.WHOLE) {
+      String past = net.op("GreaterOrEqual", net.op("Sub", queries, keys), net.number(window));
+      later = net.op("Or", later, past);
+    }
     String hidden = net.op("Equal", net.unsqueeze(mask, 1, 2), net.number(0));
     return net.op(
         "Where",

@@ -54,7 +54,7 @@ final class LowerVendorOperators implements Pass {
       if (rule == null) {
         nodes.add(inner);
       } else {
-        Lowered lowered = new Lowered(inner, constants);
+        Lowered lowered = new Lowered(inner, constants, "");
         rule.apply(inner, lowered, constants);
         nodes.addAll(lowered.nodes());
       }

@@ -14,12 +14,17 @@ final class Lowered {
   private final Node node;
   private final Map<String, Constant> constants;
   private final List<Node> made = new ArrayList<>();
+  private final String pass;
   private int count;
 
   /**
+   * What a pass makes of a node that another may have made before.
+   *
    * @param constants of the graph; new ones are added
+   * @param pass letters that no other pass has, for the names
    */
-  Lowered(Node node, Map<String, Constant> constants) {
+  Lowered(Node node, Map<String, Constant> constants, String pass) {
+    this.pass = pass;
     this.node = node;
     this.constants = constants;
   }
@@ -45,6 +50,12 @@ final class Lowered {
   /** Adds a node without attributes and names what it makes. */
   String add(String type, String... inputs) {
     return add(type, Map.of(), inputs);
+  }
+
+  /** Adds an axis: an attribute up to operator set 12, an input from then on. */
+  String unsqueeze(String x, long axis) {
+    Map<String, Attribute> axes = Map.of("axes", new Attribute.Ints(List.of(axis)));
+    return add("Unsqueeze", axes, x, constant(Tensor.of(new long[] {axis}, 1)));
   }
 
   /** Adds a node whose result has a name. */
@@ -91,6 +102,6 @@ final class Lowered {
 
   /** A name that no file has given: it has a character that comes with no exporter. */
   String fresh() {
-    return node.output() + "\u00b7" + count++;
+    return node.output() + "\u00b7" + pass + count++;
   }
 }

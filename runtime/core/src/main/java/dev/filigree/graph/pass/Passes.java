@@ -15,6 +15,7 @@ public final class Passes {
           new WidenHalves(),
           new RemoveIdentities(),
           new SplitComposites(),
+          new SplitAttention(),
           new QuantizedConstants(),
           new FoldConstants(),
           new RemoveDeadCode(),

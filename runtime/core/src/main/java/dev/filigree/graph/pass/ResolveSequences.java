@@ -44,7 +44,7 @@ final class ResolveSequences implements Pass {
 
     Graph resolved() {
       for (Node node : graph.nodes()) {
-        Lowered lowered = new Lowered(node, constants);
+        Lowered lowered = new Lowered(node, constants, "sequence");
         if (node.domain().equals(Node.ONNX) && replace(node, lowered)) {
           nodes.addAll(lowered.nodes());
         } else {

@@ -28,7 +28,7 @@ final class SplitComposites implements Pass {
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
-      Lowered to = new Lowered(node, constants);
+      Lowered to = new Lowered(node, constants, "composite");
       if (isSum(node)) {
         sum(node, to);
       } else if (isScaledSwish(node) && isFloat(types.get(node.output()))) {

@@ -6,6 +6,7 @@ import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.OnnxTypes;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,8 +30,10 @@ final class VendorLayers {
           Map.entry("EmbedLayerNormalization", VendorLayers::embedding),
           Map.entry("Attention", VendorLayers::attention),
           Map.entry("MultiHeadAttention", VendorLayers::multiHeadAttention),
+          Map.entry("GroupQueryAttention", VendorCaches::groupQueryAttention),
           Map.entry("FusedMatMul", VendorLayers::matMul),
           Map.entry("FusedConv", VendorLayers::convolution),
+          Map.entry("FusedGemm", VendorLayers::gemm),
           Map.entry("RotaryEmbedding", VendorLayers::rotaryEmbedding));
 
   private VendorLayers() {}
@@ -117,8 +120,9 @@ final class VendorLayers {
   }
 
   private static void attention(Node node, Lowered to, Map<String, Constant> all) {
-    if (to.has(4) || to.has(6) || node.outputs().size() > 1) {
-      throw node.unsupported("keeps earlier keys and values", "export it without a cache");
+    if (to.has(6)) {
+      throw node.unsupported(
+          "writes into a buffer of earlier keys and values", "export it without a shared buffer");
     }
     if (node.intsAttribute("qkv_hidden_sizes").isPresent()
         || node.intAttribute("do_rotary", 0) != 0) {
@@ -132,13 +136,17 @@ final class VendorLayers {
             Map.of("axis", new Attribute.Int(-1), "num_outputs", new Attribute.Int(3)),
             List.of(joined),
             List.of(to.fresh(), to.fresh(), to.fresh()));
-    attend(node, to, parts, mask(node, to, 3, 5));
+    VendorCaches.Memory memory = VendorCaches.joined(node, to, 4);
+    attend(node, to, parts, mask(node, to, 3, 5), memory);
+    memory.deliver(to);
   }
 
   private static void multiHeadAttention(Node node, Lowered to, Map<String, Constant> all) {
-    if (!to.has(1) || !to.has(2) || to.has(6) || to.has(7) || node.outputs().size() > 1) {
+    boolean shares = to.has(8) || to.has(9) || node.outputs().size() > 3;
+    if (!to.has(1) || !to.has(2) || to.has(6) != to.has(7) || shares) {
       throw node.unsupported(
-          "packs its inputs or keeps earlier ones", "export it with query, key and value alone");
+          "packs its inputs, shares a buffer or delivers its scores",
+          "export it with query, key and value apart, and without a shared buffer");
     }
     List<String> parts = List.of(to.in(0), to.in(1), to.in(2));
     if (to.has(3)) {
@@ -154,7 +162,7 @@ final class VendorLayers {
               to.add("Add", parts.get(1), biases.get(1)),
               to.add("Add", parts.get(2), biases.get(2)));
     }
-    attend(node, to, parts, mask(node, to, 4, 5));
+    attend(node, to, parts, mask(node, to, 4, 5), VendorCaches.apart(node, to, 6));
   }
 
   /** What is added to the scores: 0 or a large negative number by key, and a bias. */
@@ -178,7 +186,8 @@ final class VendorLayers {
     return node.floatAttribute("mask_filter_value", MASKED);
   }
 
-  private static void attend(Node node, Lowered to, List<String> parts, String mask) {
+  private static void attend(
+      Node node, Lowered to, List<String> parts, String mask, VendorCaches.Memory memory) {
     Attribute heads = new Attribute.Int(node.intAttribute("num_heads", 1));
     Map<String, Attribute> attributes = new HashMap<>();
     attributes.put("q_num_heads", heads);
@@ -187,11 +196,13 @@ final class VendorLayers {
     if (node.floatAttribute("scale", 0) != 0) {
       attributes.putAll(to.attributes("scale"));
     }
-    if (mask.isEmpty()) {
-      to.into("Attention", attributes, parts.get(0), parts.get(1), parts.get(2));
-    } else {
-      to.into("Attention", attributes, parts.get(0), parts.get(1), parts.get(2), mask);
+    List<String> inputs = new ArrayList<>(parts);
+    if (memory.exists()) {
+      inputs.addAll(List.of(mask, memory.pastKey(), memory.pastValue()));
+    } else if (!mask.isEmpty()) {
+      inputs.add(mask);
     }
+    to.addAll("Attention", attributes, inputs, memory.outputs(node));
   }
 
   private static void matMul(Node node, Lowered to, Map<String, Constant> all) {
@@ -237,6 +248,24 @@ final class VendorLayers {
     }
   }
 
+  private static void gemm(Node node, Lowered to, Map<String, Constant> all) {
+    List<String> inputs =
+        to.has(2) ? List.of(to.in(0), to.in(1), to.in(2)) : List.of(to.in(0), to.in(1));
+    Map<String, Attribute> attributes = to.attributes("alpha", "beta", "transA", "transB");
+    String product = to.add("Gemm", attributes, inputs, to.fresh());
+    String type = node.textAttribute("activation", "");
+    String alpha = "activation_alpha";
+    Map<String, Attribute> slope =
+        type.equals("LeakyRelu") && node.attributes().containsKey(alpha)
+            ? Map.of("alpha", node.attributes().get(alpha))
+            : Map.of();
+    if (!type.isEmpty() && !List.of("Relu", "Sigmoid", "Tanh", "LeakyRelu").contains(type)) {
+      throw node.unsupported(
+          "has the activation '" + type + "'", "export it with optimisation of level basic");
+    }
+    to.into(type.isEmpty() ? "Identity" : type, slope, product);
+  }
+
   private static void activate(Node node, Lowered to, String type, String x) {
     List<Float> numbers =
         node.attributes().get("activation_params") instanceof Attribute.Reals(List<Float> values)
@@ -257,7 +286,13 @@ final class VendorLayers {
     }
     if (type.equals("Clip")) {
       String least = to.constant(Tensor.of(new float[] {numbers.get(0)}));
-      to.into(type, Map.of(), x, least, to.constant(Tensor.of(new float[] {numbers.get(1)})));
+      String most = to.constant(Tensor.of(new float[] {numbers.get(1)}));
+      // attributes up to operator set 10, inputs from then on
+      Map<String, Attribute> bounds =
+          Map.of(
+              "min", new Attribute.Real(numbers.get(0)),
+              "max", new Attribute.Real(numbers.get(1)));
+      to.into(type, bounds, x, least, most);
       return;
     }
     Map<String, Attribute> attributes = new HashMap<>();

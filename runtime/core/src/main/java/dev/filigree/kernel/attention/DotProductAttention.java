@@ -16,7 +16,8 @@ import java.util.List;
 
 /**
  * Scaled dot-product attention (ONNX operator set 23): {@code softmax(q k^T * scale + mask) v},
- * with heads that share keys, keys and values of earlier tokens, a causal mask and a soft cap.
+ * with heads that share keys, keys and values of earlier tokens, a causal mask, a window and a soft
+ * cap.
  *
  * <p>Inputs: q, k, v {@code [batch, heads, tokens, width]} or {@code [batch, tokens, heads *
  * width]}; optional mask, bool or added, that broadcasts to {@code [batch, heads, queries, keys]};
@@ -25,10 +26,17 @@ import java.util.List;
  * present.
  */
 public final class DotProductAttention implements Operator {
-  static final int MASK = 3;
-  static final int PAST_KEY = 4;
-  static final int PAST_VALUE = 5;
-  static final int LENGTHS = 6;
+  /** Position of the mask among the inputs. */
+  public static final int MASK = 3;
+
+  /** Position of earlier keys. */
+  public static final int PAST_KEY = 4;
+
+  /** Position of earlier values. */
+  public static final int PAST_VALUE = 5;
+
+  /** Position of the numbers of keys that are none of the padding. */
+  public static final int LENGTHS = 6;
 
   /** Without state. */
   public DotProductAttention() {}
@@ -55,10 +63,6 @@ public final class DotProductAttention implements Operator {
     }
     if (node.outputs().size() > 3 && !node.outputs().get(3).isEmpty()) {
       throw node.unsupported("delivers its scores", "leave out the output qk_matmul_output");
-    }
-    if (node.intAttribute("left_window_size", -1) >= 0
-        || node.intAttribute("right_window_size", -1) >= 0) {
-      throw node.unsupported("attends within a window", "pass the window as a mask");
     }
     Dim past = inputs.type(PAST_KEY).map(type -> type.dim(2)).orElse(Dim.of(0));
     List<ValueType> types = new ArrayList<>();
@@ -125,7 +129,8 @@ public final class DotProductAttention implements Operator {
     private final long past;
     private final double scale;
     private final double cap;
-    private final boolean causal;
+    private final long left;
+    private final long right;
 
     Call(Binding binding) {
       this.binding = binding;
@@ -143,7 +148,9 @@ public final class DotProductAttention implements Operator {
       this.past = binding.has(PAST_KEY) ? binding.input(PAST_KEY).shape().extent(2) : 0;
       this.scale = node.floatAttribute("scale", (float) (1 / Math.sqrt(queries.width())));
       this.cap = node.floatAttribute("softcap", 0);
-      this.causal = node.intAttribute("is_causal", 0) != 0;
+      this.left = node.intAttribute("left_window_size", -1);
+      long window = node.intAttribute("right_window_size", -1);
+      this.right = node.intAttribute("is_causal", 0) != 0 ? 0 : window;
       if (keys.heads() < 1
           || queries.heads() % keys.heads() != 0
           || keys.width() != queries.width()
@@ -210,10 +217,13 @@ public final class DotProductAttention implements Operator {
         long row, long batch, long head, long shared, Mask mask, double[] scores) {
       long from = queries.start(row);
       long token = queries.token(row);
-      long frontier = causal ? token + offset(batch) : Long.MAX_VALUE;
+      long at = token + offset(batch);
+      long first = left < 0 ? Long.MIN_VALUE : at - left;
+      long last = right < 0 ? Long.MAX_VALUE : at + right;
       double max = Double.NEGATIVE_INFINITY;
       for (int t = 0; t < scores.length; t++) {
-        double bias = t > frontier ? Double.NEGATIVE_INFINITY : mask.bias(batch, head, token, t);
+        boolean visible = t >= first && t <= last;
+        double bias = visible ? mask.bias(batch, head, token, t) : Double.NEGATIVE_INFINITY;
         double dot = 0;
         long key = keys.start(batch, shared, t);
         for (long i = 0; bias != Double.NEGATIVE_INFINITY && i < queries.width(); i++) {

@@ -30,9 +30,14 @@ public final class CachedAttention implements Operator {
   private static final String LAYER = "layer";
   private static final String HEADS = "heads";
   private static final String KEY_HEADS = "key_heads";
+  private static final String WINDOW = "window";
   private static final String EPSILON = "epsilon";
 
-  /** Attention as a node. */
+  /**
+   * Attention as a node.
+   *
+   * @param window tokens that a token sees, itself the last of them; 0 for all
+   */
   public static Node node(
       String name,
       List<String> inputs,
@@ -40,6 +45,7 @@ public final class CachedAttention implements Operator {
       int layer,
       int heads,
       int keyHeads,
+      int window,
       float epsilon) {
     return new Node(
         name,
@@ -51,6 +57,7 @@ public final class CachedAttention implements Operator {
             LAYER, new Attribute.Int(layer),
             HEADS, new Attribute.Int(heads),
             KEY_HEADS, new Attribute.Int(keyHeads),
+            WINDOW, new Attribute.Int(window),
             EPSILON, new Attribute.Real(epsilon)));
   }
 
@@ -67,6 +74,11 @@ public final class CachedAttention implements Operator {
   /** Heads of keys and values. */
   public static int keyHeads(Node node) {
     return Math.toIntExact(node.intAttribute(KEY_HEADS, 1));
+  }
+
+  /** Tokens that a token sees, itself the last of them; 0 for all. */
+  public static int window(Node node) {
+    return Math.toIntExact(node.intAttribute(WINDOW, 0));
   }
 
   /** What is added to mean squares of heads. */
@@ -100,6 +112,6 @@ public final class CachedAttention implements Operator {
   }
 
   static UnsupportedException stateful(Node node) {
-    return node.unsupported("needs a cache", "run it by dev.filigree.decode.Decoder");
+    return node.unsupported("needs a cache", "run it by dev.filigree.Decoder");
   }
 }

@@ -12,6 +12,7 @@ import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** Comparisons of two broadcast tensors, and logic on two bool tensors; the result is bool. */
 public enum Compare implements Operator {
@@ -91,17 +92,42 @@ public enum Compare implements Operator {
           "both must have one type: bool for logic, numbers for an order");
     }
     List<Dim> dims = Broadcast.dims(node, List.of(left, right));
-    List<Dim> content = null;
-    if (left.hasKnownContent() && right.hasKnownContent() && dims.size() <= 1) {
-      content = new ArrayList<>();
-      long size = dims.isEmpty() ? 1 : dims.getFirst().value();
-      for (int i = 0; i < size; i++) {
-        long l = left.content().get(left.content().size() == 1 ? 0 : i).value();
-        long r = right.content().get(right.content().size() == 1 ? 0 : i).value();
-        content.add(Dim.of(holds(Long.compare(l, r), 0) ? 1 : 0));
-      }
+    return List.of(new ValueType(DType.BOOL, dims, content(left, right, dims)));
+  }
+
+  private List<Dim> content(ValueType left, ValueType right, List<Dim> dims) {
+    if (left.content() == null || right.content() == null || dims.size() > 1) {
+      return null;
     }
-    return List.of(new ValueType(DType.BOOL, dims, content));
+    List<Dim> content = new ArrayList<>();
+    long size = dims.isEmpty() ? 1 : dims.getFirst().value();
+    for (int i = 0; i < size; i++) {
+      Dim l = left.content().get(left.content().size() == 1 ? 0 : i);
+      Dim r = right.content().get(right.content().size() == 1 ? 0 : i);
+      OptionalInt order = order(l, r);
+      if (order.isEmpty()) {
+        return null;
+      }
+      content.add(Dim.of(holds(order.getAsInt(), 0) ? 1 : 0));
+    }
+    return content;
+  }
+
+  /**
+   * How two elements compare, where that is known: an extent that is none yet is never negative, so
+   * that exporters' tests of shapes for -1 are decided.
+   */
+  private static OptionalInt order(Dim left, Dim right) {
+    if (left.isKnown() && right.isKnown()) {
+      return OptionalInt.of(Long.compare(left.value(), right.value()));
+    }
+    if (left.equals(right)) {
+      return OptionalInt.of(0);
+    }
+    if (right.isKnown() && right.value() < 0) {
+      return OptionalInt.of(1);
+    }
+    return left.isKnown() && left.value() < 0 ? OptionalInt.of(-1) : OptionalInt.empty();
   }
 
   @Override

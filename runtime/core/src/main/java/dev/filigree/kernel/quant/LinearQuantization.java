@@ -92,8 +92,12 @@ public enum LinearQuantization implements Operator {
           "has zero points " + zeroPoint + " for " + x, "give them the type of the codes");
     }
     boolean blocked = block(node) > 0 && scale.rank() == x.rank();
-    if (scale.rank() > 1 && !blocked
-        || zeroPoint != null && !zeroPoint.dims().equals(scale.dims())) {
+    boolean paired =
+        zeroPoint == null
+            || zeroPoint.dims().equals(scale.dims())
+            // quantisers write a bias' scale as a vector of one beside a scalar
+            || isSingle(zeroPoint) && isSingle(scale);
+    if (scale.rank() > 1 && !blocked || !paired) {
       throw node.problem(
           "has scales " + scale + " and zero points " + zeroPoint,
           "give one of each, or one of each for every index or block of the axis");
@@ -107,6 +111,10 @@ public enum LinearQuantization implements Operator {
       }
     }
     return List.of(ValueType.of(result, x.dims()));
+  }
+
+  private static boolean isSingle(ValueType type) {
+    return type.rank() <= 1 && type.dims().stream().allMatch(dim -> dim.is(1));
   }
 
   private static long block(Node node) {

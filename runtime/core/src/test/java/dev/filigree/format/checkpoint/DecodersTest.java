@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.filigree.Decoder;
 import dev.filigree.DecoderOptions;
 import dev.filigree.Decoding;
+import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
@@ -176,8 +177,14 @@ class DecodersTest {
   }
 
   private double[][] expected(double[] frequencies, double amplitude, String head) {
+    return expected(frequencies, amplitude, head, new int[] {IDS.length, IDS.length});
+  }
+
+  /** With windows: a token of layer l sees the last {@code windows[l]} tokens. */
+  private double[][] expected(double[] frequencies, double amplitude, String head, int[] windows) {
     double[][] x = reference.rows("model.embed_tokens", HIDDEN, IDS);
     for (int l = 0; l < LAYERS; l++) {
+      int window = windows[l];
       String layer = "model.layers." + l + ".";
       String self = layer + "self_attn.";
       double[][] normal = reference.rootMeanSquare(x, layer + "input_layernorm", EPSILON);
@@ -195,7 +202,8 @@ class DecodersTest {
               reference.linear(normal, self + "v_proj", KEY_HEADS * WIDTH),
               HEADS,
               KEY_HEADS,
-              (h, query, key) -> key > query ? Double.NEGATIVE_INFINITY : 0);
+              (h, query, key) ->
+                  key > query || key <= query - window ? Double.NEGATIVE_INFINITY : 0);
       x = Reference.add(x, reference.linear(attended, self + "o_proj", HIDDEN));
       double[][] second = reference.rootMeanSquare(x, layer + "post_attention_layernorm", EPSILON);
       double[][] gate =
@@ -347,15 +355,44 @@ class DecodersTest {
   }
 
   @Test
-  void unknownScalingsAndWindowsAreRefusedByName() {
+  void mistralSeesAWindow() {
+    network(false, false, true);
+    write(config("mistral", ", \"sliding_window\": 3"));
+    assertClose(
+        expected(frequencies(), 1, "lm_head", new int[] {3, 3}), logits(1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void qwenSeesWindowsWhereItsConfigTurnsThemOn() {
+    network(true, false, true);
+    String window = ", \"sliding_window\": 2";
+    double[][] whole = expected(frequencies(), 1, "lm_head");
+    write(config("qwen2", window));
+    assertClose(whole, logits(1, 1, 1, 1, 1, 1, 1));
+    double[][] second = expected(frequencies(), 1, "lm_head", new int[] {IDS.length, 2});
+    String on = window + ", \"use_sliding_window\": true";
+    write(config("qwen2", on + ", \"max_window_layers\": 1"));
+    assertClose(second, logits(1, 1, 1, 1, 1, 1, 1));
+    String types = ", \"layer_types\": [\"full_attention\", \"%s\"]";
+    write(config("qwen2", on + types.formatted("sliding_attention")));
+    assertClose(second, logits(1, 1, 1, 1, 1, 1, 1));
+    write(config("qwen2", on + types.formatted("linear_attention")));
+    assertRefused("linear_attention");
+    write(config("qwen2", on + ", \"layer_types\": [\"full_attention\"]"));
+    FormatException few = assertThrows(FormatException.class, () -> Model.open(folder));
+    assertTrue(few.getMessage().contains("1 'layer_types' for 2 layers"), few.getMessage());
+  }
+
+  @Test
+  void unknownScalingsAreRefusedByName() {
     network(false, false, true);
     write(config("llama", ", \"rope_scaling\": {\"type\": \"longrope\"}"));
-    UnsupportedException scaling =
+    assertRefused("longrope");
+  }
+
+  private void assertRefused(String part) {
+    UnsupportedException refused =
         assertThrows(UnsupportedException.class, () -> Model.open(folder));
-    assertTrue(scaling.getMessage().contains("longrope"), scaling.getMessage());
-    write(config("mistral", ", \"sliding_window\": 8"));
-    UnsupportedException window =
-        assertThrows(UnsupportedException.class, () -> Model.open(folder));
-    assertTrue(window.getMessage().contains("sliding window"), window.getMessage());
+    assertTrue(refused.getMessage().contains(part), refused.getMessage());
   }
 }

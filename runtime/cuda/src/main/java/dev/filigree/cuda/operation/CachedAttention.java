@@ -36,6 +36,7 @@ public final class CachedAttention {
    * @param heads of queries
    * @param keyHeads of keys and values
    * @param width features of a head
+   * @param window tokens that a token sees, itself the last of them; 0 for all
    * @param queryScales address of f32 {@code [width]}, 0 for no normalisation of queries
    * @param keyScales the same for keys
    * @param epsilon added to mean squares
@@ -45,6 +46,7 @@ public final class CachedAttention {
       int heads,
       int keyHeads,
       int width,
+      int window,
       long queryScales,
       long keyScales,
       float epsilon) {}
@@ -102,6 +104,7 @@ public final class CachedAttention {
                     .i32("heads", form.heads)
                     .i32("keyHeads", form.keyHeads)
                     .i32("width", form.width)
+                    .i32("window", form.window)
                     .i32("pitchQ", q.pitch())
                     .i32("pitchY", y.pitch())
                     .f32("scale", (float) (1 / Math.sqrt(form.width)))

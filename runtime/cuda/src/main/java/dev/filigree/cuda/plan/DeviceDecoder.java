@@ -145,6 +145,7 @@ public final class DeviceDecoder implements SequenceRunner {
           Map.of(CachedDecoder.IDS, piece.ids),
           at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
       sequence.advance(count);
+      sequence.forget(decoder.window());
     }
   }
 

@@ -64,9 +64,9 @@ final class DevicePages implements AutoCloseable {
       super(pool);
     }
 
-    /** Addresses of its pages. */
+    /** Addresses of its pages; 0 for those that were forgotten. */
     long[] addresses() {
-      return pages().stream().mapToLong(DeviceMemory::address).toArray();
+      return pages().stream().mapToLong(page -> page == null ? 0 : page.address()).toArray();
     }
   }
 }

@@ -200,7 +200,7 @@ final class NetworkBench implements AutoCloseable {
       header.set(DType.LONG, bytes - Long.BYTES, page);
       state = new CachedAttention.State(uploaded(header), piece);
     }
-    CachedAttention.Form form = new CachedAttention.Form(0, heads, keyHeads, width, 0, 0, 1e-6f);
+    CachedAttention.Form form = new CachedAttention.Form(0, heads, keyHeads, width, 0, 0, 0, 1e-6f);
     List<Launch> launches = CachedAttention.attend(kernels, form, state, q, k, k, y);
     add(launches.get(0), 4.0 * k.bytes());
     add(launches.get(1), 2.0 * q.bytes() + 2.0 * k.bytes());

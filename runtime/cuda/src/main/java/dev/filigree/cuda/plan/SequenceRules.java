@@ -109,6 +109,7 @@ final class SequenceRules {
             heads,
             keyHeads,
             q.columns() / heads,
+            dev.filigree.kernel.fused.CachedAttention.window(node),
             normalised ? vector(node.inputs().get(norms)) : 0,
             normalised ? vector(node.inputs().get(norms + 1)) : 0,
             dev.filigree.kernel.fused.CachedAttention.epsilon(node));
@@ -135,7 +136,8 @@ final class SequenceRules {
             + keyHeads
             + " of keys, cached in pages of "
             + CachedAttention.PAGE
-            + " tokens");
+            + " tokens"
+            + (form.window() == 0 ? "" : ", over a window of " + form.window()));
     return true;
   }
 }

@@ -96,6 +96,29 @@ class DeviceDecoderTest {
     }
   }
 
+  /** Tokens leave the window within a page and with whole pages, which are given back. */
+  @Test
+  void aWindowGivesWhatTheCpuGives() {
+    long[] tokens = tokens(160, 21);
+    String window = ", \"sliding_window\": 20";
+    Path checkpoint = TinyDecoder.write(folder.resolve("tiny"), "mistral", 20, false, window);
+    try (Model model = Model.open(checkpoint);
+        Decoder cpu = model.decoder(CPU);
+        Decoding expected = cpu.start();
+        SequenceRunner device = onDevice(model, CPU);
+        SequenceRunner.Sequence sequence = device.sequence()) {
+      float[] scores = new float[TinyDecoder.WORDS];
+      int at = 0;
+      for (int piece : new int[] {30, 1, 64, 64, 1}) {
+        long[] part = Arrays.copyOfRange(tokens, at, at + piece);
+        at += piece;
+        device.run(sequence, part, scores);
+        assertNear(expected.read(part), scores);
+      }
+      assertThrows(InputException.class, () -> sequence.truncate(70));
+    }
+  }
+
   /** By times that fall from one candidate to the next; libraries have none when simulated. */
   @Test
   void kernelsOfEachPieceAreChosenByTimesAndGiveTheSame() {
