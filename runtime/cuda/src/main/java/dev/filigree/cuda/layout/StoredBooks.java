@@ -10,8 +10,9 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Codes of eight bits and codebooks of 256 entries, one for each row or one for all. Entries are
- * divided by a power of two, the row's scale, so that f16 holds them whatever their range.
+ * Codes of eight bits and codebooks of 256 entries, one for each row or group of rows, or one for
+ * all. Entries are divided by a power of two, the row's scale, so that f16 holds them whatever
+ * their range.
  *
  * <pre>
  *   a panel's table: | line of entry 0 | ... | line of entry 255 |                 of 64 rows x 2 bytes each
@@ -32,7 +33,7 @@ record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
   }
 
   private static int tables(int rows, CodeValues values) {
-    return values.perRow() ? FragmentPlace.panels(rows) : 1;
+    return values.isShared() ? 1 : FragmentPlace.panels(rows);
   }
 
   @Override
@@ -69,13 +70,13 @@ record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
   public MemorySegment codebook(int padded, Arena arena) {
     MemorySegment books = arena.allocate(bytes(weights.rows(), values), 16);
     // one table for all serves every row of a panel, those behind the last too
-    int rows = values.perRow() ? weights.rows() : FragmentPlace.PANEL_ROWS;
+    int rows = values.isShared() ? FragmentPlace.PANEL_ROWS : weights.rows();
     IntStream.range(0, rows).parallel().forEach(row -> book(row, books));
     return books;
   }
 
   private void book(int row, MemorySegment into) {
-    int of = values.perRow() ? row : 0;
+    int of = values.isShared() ? 0 : row;
     float scale = scale(of);
     long table = (long) (row / FragmentPlace.PANEL_ROWS) * ENTRIES * LINE_BYTES;
     int inPanel = row % FragmentPlace.PANEL_ROWS;
@@ -90,6 +91,6 @@ record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
 
   @Override
   public Map<String, Integer> numbers(int steps) {
-    return Map.of("booksPerPanel", values.perRow() ? 1 : 0);
+    return Map.of("booksPerPanel", values.isShared() ? 0 : 1);
   }
 }
