@@ -152,7 +152,7 @@ class CompareTest {
     assertTrue(plan.get("weightBytesAfter").asLong() < plan.get("weightBytesBefore").asLong());
     boolean pruned = false;
     for (JsonNode layer : plan.get("layers")) {
-      pruned |= layer.get("steps").asString().equals("magnitude 2:4, int8");
+      pruned |= layer.get("steps").asString().equals("magnitude 2:4, int8 by row");
     }
     assertTrue(pruned, plan.toString());
     try (var files = Files.list(folder)) {
