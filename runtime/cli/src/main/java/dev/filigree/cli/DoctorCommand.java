@@ -140,7 +140,9 @@ final class DoctorCommand implements Callable<Integer> {
   /** Kernels of the set in use that the JIT compiler gave up on in this process. */
   private static List<KernelGuard.Stuck> stuck() {
     KernelSets.open("");
-    return KernelGuard.checkAll();
+    try (ProgressBars progress = new ProgressBars()) {
+      return KernelGuard.checkAll(progress);
+    }
   }
 
   /** The devices of all providers, the CPU first. */

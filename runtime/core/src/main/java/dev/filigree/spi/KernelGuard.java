@@ -1,5 +1,6 @@
 package dev.filigree.spi;
 
+import dev.filigree.Progress;
 import dev.filigree.event.FallbackEvent;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -69,16 +70,22 @@ public final class KernelGuard {
   }
 
   /**
-   * Looks at every operation of the sets that are open, the first time about a second long, since
+   * Looks at every operation of the sets that are open, the first time some seconds long, since
    * each has to be compiled.
    *
    * @return those replaced by this call
    */
-  public static List<Stuck> checkAll() {
+  public static List<Stuck> checkAll(Progress progress) {
     List<Stuck> found = new ArrayList<>();
     for (GuardedKernels kernels : KernelSets.opened()) {
-      found.addAll(check(kernels, operation -> true));
+      IntPredicate every =
+          operation -> {
+            progress.at("checking kernels", operation, KernelOperation.COUNT);
+            return true;
+          };
+      found.addAll(check(kernels, every));
     }
+    progress.at("checking kernels", KernelOperation.COUNT, KernelOperation.COUNT);
     return found;
   }
 
