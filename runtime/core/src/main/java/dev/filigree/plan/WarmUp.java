@@ -110,7 +110,7 @@ final class WarmUp {
     return measured;
   }
 
-  /** Whether the only kernel of a layer is, which was run often already, is far from any rate. */
+  /** Whether the only kernel of a layer, which has run often by now, is far from any rate. */
   private boolean isStuck(Sized sized) {
     if (linearLayers.kernels().name().equals(KernelSets.SCALAR)) {
       return false;

@@ -5,7 +5,6 @@ import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.stream.IntStream;
 
@@ -22,7 +21,7 @@ import java.util.stream.IntStream;
  * @param weights whose values they are
  * @param values the codes
  */
-record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
+record StoredBooks(Weights weights, CodeValues values) implements CodedRows {
   private static final int ENTRIES = 256;
 
   private static final int LINE_BYTES = FragmentPlace.PANEL_ROWS * Short.BYTES;
@@ -34,36 +33,6 @@ record StoredBooks(Weights weights, CodeValues values) implements StoredRows {
 
   private static int tables(int rows, CodeValues values) {
     return values.isShared() ? 1 : FragmentPlace.panels(rows);
-  }
-
-  @Override
-  public void row(int row, int[] into) {
-    int count = StoredRows.count(weights);
-    long first = StoredRows.first(weights, row);
-    for (int i = 0; i < count; i++) {
-      into[i] = values.code(first + i);
-    }
-    // the activations there are 0, and entries are finite
-    Arrays.fill(into, count, into.length, 0);
-  }
-
-  /** The power of two that brings the largest entry into [1, 2), within what a float holds. */
-  private float scale(int row) {
-    float largest = 0;
-    for (int code = 0; code < values.size(); code++) {
-      largest = Math.max(largest, Math.abs(values.centroid(row, code)));
-    }
-    int exponent = Math.max(Float.MIN_EXPONENT, Math.getExponent(largest));
-    return largest == 0 ? 1 : Math.scalb(1f, exponent);
-  }
-
-  @Override
-  public MemorySegment scales(int padded, Arena arena) {
-    MemorySegment scales = arena.allocate((long) padded * Float.BYTES, 16);
-    for (int row = 0; row < weights.rows(); row++) {
-      scales.set(DType.FLOAT, (long) row * Float.BYTES, scale(row));
-    }
-    return scales;
   }
 
   @Override

@@ -5,7 +5,6 @@ import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /**
  * Codes of at most four bits and a codebook of 16 entries for each row. Entries are divided by a
@@ -19,41 +18,11 @@ import java.util.Arrays;
  * @param values the codes
  * @param dtype f16 or bf16, of the entries
  */
-record StoredCodes(Weights weights, CodeValues values, DType dtype) implements StoredRows {
+record StoredCodes(Weights weights, CodeValues values, DType dtype) implements CodedRows {
   /** Bits of a code in a kernel. */
   static final int BITS = 4;
 
   private static final int ENTRIES = 1 << BITS;
-
-  @Override
-  public void row(int row, int[] into) {
-    int count = StoredRows.count(weights);
-    long first = StoredRows.first(weights, row);
-    for (int i = 0; i < count; i++) {
-      into[i] = values.code(first + i);
-    }
-    // the activations there are 0, and entries are finite
-    Arrays.fill(into, count, into.length, 0);
-  }
-
-  /** The power of two that brings the largest entry into [1, 2), within what a float holds. */
-  private float scale(int row) {
-    float largest = 0;
-    for (int code = 0; code < values.size(); code++) {
-      largest = Math.max(largest, Math.abs(values.centroid(row, code)));
-    }
-    int exponent = Math.max(Float.MIN_EXPONENT, Math.getExponent(largest));
-    return largest == 0 ? 1 : Math.scalb(1f, exponent);
-  }
-
-  @Override
-  public MemorySegment scales(int padded, Arena arena) {
-    MemorySegment scales = arena.allocate((long) padded * Float.BYTES, 16);
-    for (int row = 0; row < weights.rows(); row++) {
-      scales.set(DType.FLOAT, (long) row * Float.BYTES, scale(row));
-    }
-    return scales;
-  }
 
   @Override
   public MemorySegment codebook(int padded, Arena arena) {
