@@ -70,6 +70,9 @@ interface TileSource {
   /** Floats as they are. */
   record FloatTiles(float[] floats) implements TileSource {
     static FloatTiles pack(Weights weights) {
+      if (weights instanceof Dense dense && dense.tensor().stride(0) == 1) {
+        return packByFeatures(dense);
+      }
       int columns = weights.columns();
       float[] packed = new float[TileSource.size(weights.rows(), columns)];
       float[] row = new float[columns];
@@ -78,6 +81,24 @@ interface TileSource {
         int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
         for (int k = 0; k < columns; k++) {
           packed[at + k * DenseTiles.OUTPUTS] = row[k];
+        }
+      }
+      return new FloatTiles(packed);
+    }
+
+    /** Lays weights out that are stored with a feature's outputs side by side, as ONNX does. */
+    private static FloatTiles packByFeatures(Dense weights) {
+      int rows = weights.rows();
+      int columns = weights.columns();
+      float[] packed = new float[TileSource.size(rows, columns)];
+      float[] outputs = new float[rows];
+      for (int k = 0; k < columns; k++) {
+        weights.unpackColumn(k, outputs);
+        for (int r = 0; r < rows; r++) {
+          packed[
+                  (r / DenseTiles.OUTPUTS * columns + k) * DenseTiles.OUTPUTS
+                      + r % DenseTiles.OUTPUTS] =
+              outputs[r];
         }
       }
       return new FloatTiles(packed);
