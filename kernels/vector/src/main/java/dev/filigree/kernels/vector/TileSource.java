@@ -69,6 +69,9 @@ interface TileSource {
 
   /** Floats as they are. */
   record FloatTiles(float[] floats) implements TileSource {
+    /** Features that are laid out together: four lines of a cache for each tile. */
+    private static final int FEATURES = 16;
+
     static FloatTiles pack(Weights weights) {
       if (weights instanceof Dense dense && dense.tensor().stride(0) == 1) {
         return packByFeatures(dense);
@@ -86,19 +89,26 @@ interface TileSource {
       return new FloatTiles(packed);
     }
 
-    /** Lays weights out that are stored with a feature's outputs side by side, as ONNX does. */
+    /**
+     * Lays weights out that are stored with a feature's outputs side by side, as ONNX does: some
+     * features at a time, so that every line of the cache is written whole.
+     */
     private static FloatTiles packByFeatures(Dense weights) {
       int rows = weights.rows();
       int columns = weights.columns();
       float[] packed = new float[TileSource.size(rows, columns)];
-      float[] outputs = new float[rows];
-      for (int k = 0; k < columns; k++) {
-        weights.unpackColumn(k, outputs);
-        for (int r = 0; r < rows; r++) {
-          packed[
-                  (r / DenseTiles.OUTPUTS * columns + k) * DenseTiles.OUTPUTS
-                      + r % DenseTiles.OUTPUTS] =
-              outputs[r];
+      float[][] features = new float[Math.min(columns, FEATURES)][tiles(rows) * DenseTiles.OUTPUTS];
+      for (int k = 0; k < columns; k += features.length) {
+        int count = Math.min(features.length, columns - k);
+        for (int i = 0; i < count; i++) {
+          weights.unpackColumn(k + i, features[i]);
+        }
+        for (int row = 0; row < rows; row += DenseTiles.OUTPUTS) {
+          int at = row * columns + k * DenseTiles.OUTPUTS;
+          for (int i = 0; i < count; i++) {
+            System.arraycopy(
+                features[i], row, packed, at + i * DenseTiles.OUTPUTS, DenseTiles.OUTPUTS);
+          }
         }
       }
       return new FloatTiles(packed);
