@@ -11,6 +11,8 @@ __device__ inline float relu(float x) { return greater(x, 0); }
 
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
+__device__ inline float softplus(float x) { return greater(x, 0) + log1pf(expf(-fabsf(x))); }
+
 // x * sigmoid(x); minus infinity times zero would be NaN.
 __device__ inline float silu(float x) { return x == -INFINITY ? 0 : x * sigmoid(x); }
 

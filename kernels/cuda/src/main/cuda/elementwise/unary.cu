@@ -21,8 +21,6 @@ struct Attributes {
   float gamma;
 };
 
-__device__ inline float softplus(float x) { return greater(x, 0) + log1pf(expf(-fabsf(x))); }
-
 __device__ float rare(int operation, float x, Attributes with) {
   switch (static_cast<Operation>(operation)) {
     case Operation::acos: return acosf(x);

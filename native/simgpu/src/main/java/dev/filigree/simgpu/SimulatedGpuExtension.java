@@ -81,12 +81,15 @@ final class SimulatedGpuExtension
     device.close();
     List<Finding> hidden =
         device.findings().stream().filter(finding -> !finding.isRefusedCall()).toList();
-    if (annotation(context).failOnFindings()
-        && !hidden.isEmpty()
-        && context.getExecutionException().isEmpty()) {
+    if (annotation(context).failOnFindings() && !hidden.isEmpty()) {
       StringBuilder message = new StringBuilder("the simulated GPU found:");
       hidden.forEach(finding -> message.append("\n  ").append(finding));
-      throw new AssertionError(message.toString());
+      AssertionError found = new AssertionError(message.toString());
+      if (context.getExecutionException().isEmpty()) {
+        throw found;
+      }
+      // the cause of a failed launch, as a rule
+      context.getExecutionException().get().addSuppressed(found);
     }
   }
 

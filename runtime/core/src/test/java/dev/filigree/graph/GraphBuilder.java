@@ -56,7 +56,7 @@ public final class GraphBuilder {
 
   /**
    * A node with attributes: a Long or Integer becomes a whole number, a List of them whole numbers,
-   * a Float a float, a String a text, a Tensor a tensor.
+   * a Float a float, a String a text, a Tensor a tensor; an attribute stays as it is.
    */
   public GraphBuilder node(
       String type, Map<String, Object> attributes, List<String> makes, String... reads) {
@@ -74,6 +74,7 @@ public final class GraphBuilder {
 
   private static Attribute attribute(Object value) {
     return switch (value) {
+      case Attribute made -> made;
       case Integer number -> new Attribute.Int(number);
       case Long number -> new Attribute.Int(number);
       case Float real -> new Attribute.Real(real);

@@ -4,7 +4,6 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Binding;
 import java.util.List;
-import java.util.function.DoubleUnaryOperator;
 
 /** Weights of one direction of a recurrent layer and the state of the sequence that runs. */
 final class Cell {
@@ -27,7 +26,7 @@ final class Cell {
   private final long rows;
   private final int direction;
   private final double clip;
-  private final List<DoubleUnaryOperator> activations;
+  private final List<CellActivation> activations;
 
   /**
    * @param count of gates
@@ -49,7 +48,7 @@ final class Cell {
     this.gates = new double[2 * hidden];
     float clip = node.floatAttribute("clip", 0);
     this.clip = clip > 0 ? clip : Double.POSITIVE_INFINITY;
-    this.activations = CellActivations.of(node, kind.activations(), direction);
+    this.activations = CellActivation.of(node, kind, direction);
   }
 
   /** Reads a step of a sequence. */
@@ -99,6 +98,6 @@ final class Cell {
   }
 
   double activate(int which, double value) {
-    return activations.get(which).applyAsDouble(Math.clamp(value, -clip, clip));
+    return activations.get(which).apply(Math.clamp(value, -clip, clip));
   }
 }

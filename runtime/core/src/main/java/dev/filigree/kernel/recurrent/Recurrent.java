@@ -83,6 +83,11 @@ public enum Recurrent implements Operator {
     this.activations = activations;
   }
 
+  /** How many gates a cell has. */
+  public int gates() {
+    return gates;
+  }
+
   /** Activations of a direction that names none. */
   List<String> activations() {
     return activations;

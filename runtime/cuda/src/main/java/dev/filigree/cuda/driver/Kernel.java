@@ -96,6 +96,15 @@ public final class Kernel {
 
   /** Puts a launch with blocks along three axes into a stream. */
   public void launch(Stream stream, int x, int y, int z, Arguments arguments) {
+    launch(stream, x, y, z, entry.sharedBytes(), arguments);
+  }
+
+  /**
+   * Puts a launch with blocks along three axes into a stream.
+   *
+   * @param sharedBytes dynamic ones of a block, at most those of the manifest
+   */
+  public void launch(Stream stream, int x, int y, int z, int sharedBytes, Arguments arguments) {
     Pointer parameters = arguments.parameters(entry);
     context.call(
         "launch " + entry.entry(),
@@ -108,7 +117,7 @@ public final class Kernel {
                 entry.threads(),
                 1,
                 1,
-                entry.sharedBytes(),
+                sharedBytes,
                 stream.handle(),
                 parameters,
                 null));

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * The order of columns in which integers lie by groups of whole steps, as kernels take them: groups
@@ -18,6 +19,9 @@ import java.util.Optional;
  *   laid out   | columns of group 0, none, ... | columns of group 1, none, ... |
  *               a number of steps, the same for each
  * </pre>
+ *
+ * <p>What 2:4 keeps of four columns stays together, as a pair of stored columns. A pair of two
+ * groups has a place in each, once without its second column and once without its first.
  *
  * @param columns which stored column lies at each place; {@link #NONE} where a group is filled up
  * @param groups the first stored column of each laid-out group, whose scale serves it
@@ -34,14 +38,16 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
    * The order for integers; empty where they lie so already.
    *
    * @param perStep stored columns of a step
+   * @param together neighbours that stay together: 1, or 2 of 2:4
    * @param weightBytes of a stored integer on the device
    */
-  static Optional<GroupOrder> of(PackedIntegers values, int perStep, double weightBytes) {
+  static Optional<GroupOrder> of(
+      PackedIntegers values, int perStep, int together, double weightBytes) {
     boolean neighbours = areNeighbours(values);
     if (StoredGroups.isOneGroup(values) || neighbours && values.group() % perStep == 0) {
       return Optional.empty();
     }
-    List<int[]> members = members(values);
+    List<int[]> members = members(values, together);
     int longest = members.stream().mapToInt(each -> each.length).max().orElse(1);
     int best = 1;
     double leastBytes = Double.POSITIVE_INFINITY;
@@ -66,16 +72,6 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
     return true;
   }
 
-  /** Whether any two neighbours, which 2:4 keeps of the same four columns, are of one group. */
-  static boolean arePairs(PackedIntegers values) {
-    for (int column = 0; column + 1 < values.perRow(); column += 2) {
-      if (group(values, column) != group(values, column + 1)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   private static int group(PackedIntegers values, int column) {
     return values.groupOf().byteSize() == 0
         ? column / values.group()
@@ -83,13 +79,20 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
   }
 
   /** The columns of each group that has any. */
-  private static List<int[]> members(PackedIntegers values) {
+  private static List<int[]> members(PackedIntegers values, int together) {
     List<List<Integer>> members = new ArrayList<>();
     for (int group = 0; group < values.groupsPerRow(); group++) {
       members.add(new ArrayList<>());
     }
-    for (int column = 0; column < values.perRow(); column++) {
-      members.get(group(values, column)).add(column);
+    for (int first = 0; first < values.perRow(); first += together) {
+      int after = Math.min(first + together, values.perRow());
+      int[] groups =
+          IntStream.range(first, after).map(column -> group(values, column)).distinct().toArray();
+      for (int group : groups) {
+        for (int column = first; column < after; column++) {
+          members.get(group).add(group(values, column) == group ? column : NONE);
+        }
+      }
     }
     return members.stream()
         .filter(each -> !each.isEmpty())
@@ -118,6 +121,11 @@ record GroupOrder(int[] columns, int[] groups, int stepsPerGroup) {
     for (int piece = 0; piece < pieces.size(); piece++) {
       System.arraycopy(pieces.get(piece), 0, columns, piece * span, pieces.get(piece).length);
     }
-    return new GroupOrder(columns, pieces.stream().mapToInt(piece -> piece[0]).toArray(), steps);
+    int[] groups = pieces.stream().mapToInt(GroupOrder::firstOf).toArray();
+    return new GroupOrder(columns, groups, steps);
+  }
+
+  private static int firstOf(int[] piece) {
+    return Arrays.stream(piece).filter(column -> column != NONE).findFirst().orElseThrow();
   }
 }

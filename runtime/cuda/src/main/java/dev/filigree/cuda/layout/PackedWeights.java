@@ -14,7 +14,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
@@ -118,11 +117,6 @@ public record PackedWeights(
         : 0;
   }
 
-  /** Why weights cannot be had as they are stored, so that they are unpacked; empty if they can. */
-  public static Optional<String> obstacle(Weights weights) {
-    return StoredRows.obstacle(weights);
-  }
-
   /** What goes to the device, by the names of the kernels' parameters; without what is empty. */
   public Map<String, MemorySegment> parts() {
     Map<String, MemorySegment> parts = new LinkedHashMap<>();
@@ -174,6 +168,8 @@ public record PackedWeights(
 
   private static int nibble(Sparse24 weights, StoredRows stored, int row, int place) {
     int group = row < weights.rows() ? stored.four(place) : -1;
-    return group < 0 ? Metadata24.PADDING : Metadata24.nibble(weights.mask().group(row, group));
+    return group < 0
+        ? Metadata24.PADDING
+        : Metadata24.nibble(stored.kept(place, weights.mask().group(row, group)));
   }
 }

@@ -46,7 +46,8 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
   /** The order of the columns where kernels do not take the file's. */
   static Optional<GroupOrder> order(PackedIntegers values, Structure structure) {
     double weightBytes = (values.bits() <= BITS ? BITS : Byte.SIZE) / (double) Byte.SIZE;
-    return GroupOrder.of(values, perStep(structure), weightBytes);
+    int together = structure == Structure.SPARSE24 ? Sparse24.KEPT : 1;
+    return GroupOrder.of(values, perStep(structure), together, weightBytes);
   }
 
   /** How many columns the inputs have in the order of the weights, if that is their own. */
@@ -66,22 +67,9 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
     return values.bits() <= BITS ? WeightsForm.Values.I4 : WeightsForm.Values.I8_GROUPS;
   }
 
-  /**
-   * Whether kernels of groups take them: wider ones without groups have others, and what 2:4 keeps
-   * of four columns moves together.
-   */
-  static boolean fit(PackedIntegers values, Structure structure) {
-    return !StoredIntegers.fit(values)
-        && (structure == Structure.DENSE || isOneGroup(values) || GroupOrder.arePairs(values));
-  }
-
-  /** What keeps kernels from taking them; empty if nothing does. */
-  static Optional<String> obstacle(PackedIntegers values, Structure structure) {
-    if (fit(values, structure) || StoredIntegers.fit(values)) {
-      return Optional.empty();
-    }
-    return Optional.of(
-        "groups that part the two weights kept of four columns, which 2:4 kernels scale alike");
+  /** Whether kernels of groups take them: wider ones without groups have others. */
+  static boolean fit(PackedIntegers values) {
+    return !StoredIntegers.fit(values);
   }
 
   static boolean isOneGroup(PackedIntegers values) {
@@ -109,11 +97,20 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
     }
     int[] inputs = new int[columns()];
     for (int i = 0; i < inputs.length; i++) {
-      int four = four(i / Sparse24.GROUP);
-      int column = four * Sparse24.GROUP + i % Sparse24.GROUP;
-      inputs[i] = four < 0 || column >= weights.columns() ? GroupOrder.NONE : column;
+      int place = i / Sparse24.GROUP;
+      int inFour = i % Sparse24.GROUP;
+      int four = four(place);
+      int column = four * Sparse24.GROUP + inFour;
+      boolean isNone = four < 0 || column >= weights.columns() || inFour == without(place);
+      inputs[i] = isNone ? GroupOrder.NONE : column;
     }
     return arena.allocateFrom(DType.INT, inputs);
+  }
+
+  /** The stored column at one of the two positions of a place; {@link GroupOrder#NONE} for none. */
+  private int stored(int place, int position) {
+    int at = place * Sparse24.KEPT + position;
+    return at < order.columns().length ? order.columns()[at] : GroupOrder.NONE;
   }
 
   @Override
@@ -121,9 +118,36 @@ record StoredGroups(Weights weights, PackedIntegers values, Structure structure,
     if (order == null) {
       return StoredRows.super.four(place);
     }
-    int at = place * Sparse24.KEPT;
-    boolean exists = at < order.columns().length && order.columns()[at] != GroupOrder.NONE;
-    return exists ? order.columns()[at] / Sparse24.KEPT : GroupOrder.NONE;
+    int either = Math.max(stored(place, 0), stored(place, 1));
+    return either == GroupOrder.NONE ? GroupOrder.NONE : either / Sparse24.KEPT;
+  }
+
+  /**
+   * The column of a place's four that has no input there, so that the value that is not there meets
+   * a zero; a negative one if both values are. The first of two kept columns is never the last of
+   * four, and the second never the first:
+   *
+   * <pre>
+   *   columns  0 1 2 3     kept: 1 and 2, of two groups
+   *   place of the first:   inputs 0 1 2 -   metadata 1, 3
+   *   place of the second:  inputs - 1 2 3   metadata 0, 2
+   * </pre>
+   */
+  private int without(int place) {
+    if (order == null || stored(place, 0) >= 0 && stored(place, 1) >= 0) {
+      return GroupOrder.NONE;
+    }
+    return stored(place, 0) < 0 ? 0 : Sparse24.GROUP - 1;
+  }
+
+  @Override
+  public int kept(int place, int mask) {
+    int without = without(place);
+    if (without < 0) {
+      return mask;
+    }
+    int there = without == 0 ? Integer.highestOneBit(mask) : Integer.lowestOneBit(mask);
+    return there | 1 << without;
   }
 
   @Override

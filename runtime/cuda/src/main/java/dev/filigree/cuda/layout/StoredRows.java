@@ -21,7 +21,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** The bits of a layer's stored weights, row by row, in one of the encodings kernels take. */
 interface StoredRows {
@@ -69,6 +68,15 @@ interface StoredRows {
     return place * Sparse24.GROUP < weights().columns() ? place : -1;
   }
 
+  /**
+   * What a row keeps of the four columns at a place.
+   *
+   * @param mask of these columns in the weights, the first in bit 0
+   */
+  default int kept(int place, int mask) {
+    return mask;
+  }
+
   /** Numbers that belong to the weights, by the names of the kernels' parameters. */
   default Map<String, Integer> numbers(int steps) {
     return Map.of();
@@ -97,7 +105,7 @@ interface StoredRows {
     }
     if (values instanceof PackedIntegers integers
         && activation == ActivationType.F16
-        && StoredGroups.fit(integers, structure)) {
+        && StoredGroups.fit(integers)) {
       forms.add(new WeightsForm(structure, StoredGroups.encoding(integers)));
     }
     boolean bytes =
@@ -150,15 +158,6 @@ interface StoredRows {
               (CodeValues) values(weights),
               activation == ActivationType.F16 ? DType.F16 : DType.BF16);
       case CODEBOOK256 -> new StoredBooks(weights, (CodeValues) values(weights));
-    };
-  }
-
-  /** Why integers or codes run unpacked; empty where kernels take them or there are none. */
-  static Optional<String> obstacle(Weights weights) {
-    Structure structure = weights instanceof Sparse24 ? Structure.SPARSE24 : Structure.DENSE;
-    return switch (values(weights)) {
-      case PackedIntegers integers -> StoredGroups.obstacle(integers, structure);
-      case null, default -> Optional.empty();
     };
   }
 

@@ -49,6 +49,11 @@ record DevicePlan(
     }
   }
 
-  /** A look-up whose indices the device checks. */
-  record LookUp(Node node) {}
+  /**
+   * A look-up whose indices the device checks.
+   *
+   * @param problem of an index out of range, to be followed by its position
+   * @param remedy what would help
+   */
+  record LookUp(Node node, String problem, String remedy) {}
 }

@@ -308,7 +308,15 @@ final class DevicePlanner {
 
   /** A word that receives the position of an index out of range; its offset in the arena. */
   long fault(Node node) {
-    faults.add(new DevicePlan.LookUp(node));
+    return fault(
+        node,
+        "takes a row out of range",
+        "pass indices within the table; token ids must come from the model's own tokenizer");
+  }
+
+  /** The same with words of its own, see {@link DevicePlan.LookUp}. */
+  long fault(Node node, String problem, String remedy) {
+    faults.add(new DevicePlan.LookUp(node, problem, remedy));
     return (faults.size() - 1L) * Long.BYTES;
   }
 

@@ -194,15 +194,10 @@ final class LinearDispatch implements AutoCloseable {
 
   /** Why a layer runs as it does. */
   String reason(LinearLayer layer, LayerChoice<LinearOption> choice) {
-    String unpacked =
-        PackedWeights.obstacle(layer.weights())
-            .map(why -> ", unpacked: the file has " + why)
-            .orElse("");
     boolean gathered = choice.option() instanceof TensorCoreOption own && own.gathered() != null;
     return choice.option().weights()
         + " weights"
         + (gathered ? ", inputs put in the order of their groups" : "")
-        + unpacked
         + (wanted.isEmpty() ? choice.ratio() : "; asked for by the session");
   }
 

@@ -27,6 +27,7 @@ import dev.filigree.cuda.operation.Sparsity24;
 import dev.filigree.cuda.operation.TokenQuantization;
 import dev.filigree.cuda.operation.UnaryOperation;
 import dev.filigree.cuda.operation.View;
+import dev.filigree.kernel.recurrent.Recurrent;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -350,7 +351,8 @@ final class OperationBench implements AutoCloseable {
   private void recurrent() {
     int hidden = 128;
     int steps = rows / 16;
-    for (Recurrence.Kind kind : Recurrence.Kind.values()) {
+    Rows functions = new Rows(small(), DType.F32, 3, 3, 4);
+    for (Recurrent kind : Recurrent.values()) {
       Rows x = rows(0, DType.F16);
       Rows r = new Rows(memory.address() + third, DType.F16, 4 * hidden, hidden, hidden);
       Rows w = new Rows(memory.address() + third, DType.F16, 4 * hidden, columns, x.pitch());
@@ -358,9 +360,11 @@ final class OperationBench implements AutoCloseable {
       add(
           Recurrence.run(
               kernels,
-              new Recurrence.Form(kind, steps, 16, 1, columns, hidden, false, false),
+              new Recurrence.Form(
+                  kind, steps, 16, 1, columns, hidden, false, false, false, false, 1),
               x,
-              new Recurrence.Weights(w, r, 0),
+              Recurrence.Lengths.ALL,
+              new Recurrence.Weights(w, r, null, null, functions),
               new Recurrence.States(0, 0, 0, 0, hidden),
               y),
           x.bytes() + r.bytes() + w.bytes() + y.bytes());

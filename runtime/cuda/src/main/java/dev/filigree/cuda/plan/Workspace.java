@@ -123,13 +123,8 @@ final class Workspace implements ShapePlan.Memory {
     for (int i = 0; i < plan.faults().size(); i++) {
       long position = words.get(DType.LONG, (long) i * Long.BYTES);
       if (position >= 0) {
-        throw plan.faults()
-            .get(i)
-            .node()
-            .problem(
-                "takes a row out of range at position " + position,
-                "pass indices within the table; token ids must come from the model's own"
-                    + " tokenizer");
+        DevicePlan.LookUp lookUp = plan.faults().get(i);
+        throw lookUp.node().problem(lookUp.problem() + " at position " + position, lookUp.remedy());
       }
     }
   }

@@ -32,16 +32,16 @@ class GroupOrderTest {
   }
 
   private static GroupOrder order(int columns, int group, int[] groupOf) {
-    return GroupOrder.of(integers(columns, group, groupOf), STEP, 0.5).orElseThrow();
+    return GroupOrder.of(integers(columns, group, groupOf), STEP, 1, 0.5).orElseThrow();
   }
 
   @Test
   void whatKernelsTakeAsItIsHasNone() {
-    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 32, null), STEP, 0.5));
-    assertEquals(Optional.empty(), GroupOrder.of(integers(100, 100, null), STEP, 0.5));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 32, null), STEP, 1, 0.5));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(100, 100, null), STEP, 1, 0.5));
     // GPTQ writes groups out even where they follow each other
     int[] following = IntStream.range(0, 128).map(column -> column / 64).toArray();
-    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 64, following), STEP, 0.5));
+    assertEquals(Optional.empty(), GroupOrder.of(integers(128, 64, following), STEP, 1, 0.5));
   }
 
   @Test
@@ -84,7 +84,7 @@ class GroupOrderTest {
     int group = 1 + random.nextInt(columns);
     int groups = Math.ceilDiv(columns, group);
     int[] groupOf = random.ints(columns, 0, groups).toArray();
-    Optional<GroupOrder> some = GroupOrder.of(integers(columns, group, groupOf), STEP, 0.5);
+    Optional<GroupOrder> some = GroupOrder.of(integers(columns, group, groupOf), STEP, 1, 0.5);
     if (groups == 1) {
       assertTrue(some.isEmpty());
       return;
@@ -103,5 +103,23 @@ class GroupOrderTest {
     for (boolean each : seen) {
       assertTrue(each, "seed " + seed);
     }
+  }
+
+  @Test
+  void pairsOfTwoGroupsHaveAPlaceInEach() {
+    PackedIntegers values = integers(10, 5, null);
+    GroupOrder order = GroupOrder.of(values, 8, 2, 0.5).orElseThrow();
+    int none = GroupOrder.NONE;
+    assertArrayEquals(
+        new int[] {0, 1, 2, 3, 4, none, none, none, none, 5, 6, 7, 8, 9}, order.columns());
+    assertArrayEquals(new int[] {0, 5}, order.groups());
+    assertEquals(1, order.stepsPerGroup());
+  }
+
+  @Test
+  void pairsOfOneGroupStayTogether() {
+    int[] groupOf = {1, 1, 0, 0, 0, 0, 1, 1};
+    GroupOrder order = GroupOrder.of(integers(8, 4, groupOf), 4, 2, 0.5).orElseThrow();
+    assertArrayEquals(new int[] {2, 3, 4, 5, 0, 1, 6, 7}, order.columns());
   }
 }

@@ -28,7 +28,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -235,23 +234,15 @@ class PackedWeightsTest {
             ordered ? MemorySegment.ofArray(groupOf) : PackedIntegers.NONE));
   }
 
-  @Test
-  void whatKernelsDoNotTakeOfIntegersIsSaid() {
-    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 32, false)));
-    // columns are put in an order that kernels take, with room between groups
-    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(4, 128, 24, false)));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(3, 128, 32, true)));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(8, 128, 128, false)));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(integers(5, 128, 32, true)));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(sparse(128, 24, false)));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(sparse(128, 32, true)));
-    Codebook codes = new Codebook(1, 4, CodeValues.of(8, new byte[4], new float[256]));
-    assertEquals(Optional.empty(), PackedWeights.obstacle(codes));
-    String odd = PackedWeights.obstacle(sparse(128, 25, false)).orElseThrow();
-    assertTrue(odd.contains("part the two weights kept of four columns"), odd);
+  @ParameterizedTest
+  @CsvSource({"32, false", "24, false", "25, false", "1, false", "32, true"})
+  void integersRunAsTheyAreStoredInGroupsOfAnyKind(int group, boolean ordered) {
     assertEquals(
-        new WeightsForm(Structure.SPARSE24, Values.F16),
-        PackedWeights.forms(sparse(128, 25, false), ActivationType.F16).getFirst());
+        new WeightsForm(Structure.DENSE, Values.I4),
+        PackedWeights.forms(integers(4, 128, group, ordered), ActivationType.F16).getFirst());
+    assertEquals(
+        new WeightsForm(Structure.SPARSE24, Values.I4),
+        PackedWeights.forms(sparse(128, group, ordered), ActivationType.F16).getFirst());
   }
 
   /** A row's entries lie in one bank, or half of it, one line of 128 bytes after the other. */
