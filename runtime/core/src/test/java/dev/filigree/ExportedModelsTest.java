@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Small models in the forms that exporters, optimisers and quantisers write, each with inputs and
@@ -25,6 +26,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 final class ExportedModelsTest {
   /** Kinds of differences there are between two runtimes that sum in different orders. */
   private static final double TOLERANCE = 1e-4;
+
+  /** ONNX Runtime rounds the state of this layer to a byte at each step. */
+  private static final Map<String, Double> ROUNDED_STATE = Map.of("dynamicquantizelstm", 5e-3);
 
   /** Where ONNX Runtime rounds on its way, so that a code may be the next one. */
   private static final Set<String> ROUNDED_ON_THE_WAY =
@@ -67,6 +71,22 @@ final class ExportedModelsTest {
     }
   }
 
+  /** What is computed node by node takes a hundred times as long. */
+  @ParameterizedTest
+  @ValueSource(strings = {"pad-computed", "range-computed", "if-computed"})
+  void shapesAreFollowedThroughOperatorsOfEveryKind(String name) throws URISyntaxException {
+    Path folder = Path.of(ExportedModelsTest.class.getResource("exported/" + name).toURI());
+    try (Arena arena = Arena.ofConfined();
+        Model model = Model.open(folder.resolve("model.onnx"));
+        Session session = model.session(SessionOptions.defaults())) {
+      Shape shape = OnnxFiles.tensor(folder.resolve("input_0.pb"), arena).shape();
+      String input = model.inputs().getFirst().name();
+      assertTrue(
+          session.plan(Map.of(input, shape)).stream()
+              .noneMatch(layer -> layer.reason().contains("node by node")));
+    }
+  }
+
   private static void assertNear(String name, Tensor expected, Tensor actual) {
     double largest = 0;
     double difference = 0;
@@ -74,7 +94,8 @@ final class ExportedModelsTest {
       largest = Math.max(largest, Math.abs(expected.getDouble(i)));
       difference = Math.max(difference, Math.abs(expected.getDouble(i) - actual.getDouble(i)));
     }
-    double allowed = expected.dtype().isFloating() ? TOLERANCE * largest : 0;
+    double tolerance = ROUNDED_STATE.getOrDefault(name, TOLERANCE);
+    double allowed = expected.dtype().isFloating() ? tolerance * largest : 0;
     assertTrue(
         difference <= (ROUNDED_ON_THE_WAY.contains(name) ? 1 : allowed),
         name + " differs by " + difference + " where values go up to " + largest);
