@@ -3,6 +3,7 @@ package dev.filigree;
 import dev.filigree.event.LoadEvent;
 import dev.filigree.format.MappedFile;
 import dev.filigree.format.checkpoint.Checkpoint;
+import dev.filigree.format.checkpoint.SentenceModules;
 import dev.filigree.format.container.Container;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.format.onnx.ExternalData;
@@ -125,7 +126,12 @@ public final class Model implements AutoCloseable {
       }
       MemorySegment onnx = MappedFile.map(path, arena);
       Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
-      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), Map.of());
+      Map<String, String> notes = new HashMap<>();
+      folders(path).stream()
+          .flatMap(folder -> SentenceModules.pooling(folder).stream())
+          .findFirst()
+          .ifPresent(mode -> notes.put(SentenceModules.POOLING, mode));
+      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), notes);
     } catch (RuntimeException | Error failed) {
       arena.close();
       throw failed;
@@ -144,19 +150,32 @@ public final class Model implements AutoCloseable {
         checkpoint.metadata());
   }
 
-  /** The documents beside an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}. */
+  /**
+   * The documents that belong to an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}.
+   */
   private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
     String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
     Map<String, MemorySegment> found = new HashMap<>();
     for (String document : List.of(TOKENIZER, IMAGE, LABELS)) {
-      for (String name : List.of(stem + "-" + document, document)) {
-        Path file = onnx.resolveSibling(name);
-        if (!found.containsKey(document) && Files.isRegularFile(file)) {
-          found.put(document, MappedFile.map(file, arena));
+      for (Path folder : folders(onnx)) {
+        for (String name : List.of(stem + "-" + document, document)) {
+          Path file = folder.resolve(name);
+          if (!found.containsKey(document) && Files.isRegularFile(file)) {
+            found.put(document, MappedFile.map(file, arena));
+          }
         }
       }
     }
     return found;
+  }
+
+  /** Where what belongs to an ONNX file may lie: beside it, and above a folder {@code onnx}. */
+  private static List<Path> folders(Path onnx) {
+    Path beside = onnx.toAbsolutePath().getParent();
+    Path name = beside.getFileName();
+    return name != null && name.toString().equals("onnx") && beside.getParent() != null
+        ? List.of(beside, beside.getParent())
+        : List.of(beside);
   }
 
   /** File name without its ending, or the whole name of a checkpoint's folder. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.format.onnx.OnnxFiles;
+import dev.filigree.plan.LayerPlan;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.URISyntaxException;
@@ -76,14 +77,44 @@ final class ExportedModelsTest {
   @ValueSource(strings = {"pad-computed", "range-computed", "if-computed"})
   void shapesAreFollowedThroughOperatorsOfEveryKind(String name) throws URISyntaxException {
     Path folder = Path.of(ExportedModelsTest.class.getResource("exported/" + name).toURI());
+    Map<String, Shape> shapes;
     try (Arena arena = Arena.ofConfined();
-        Model model = Model.open(folder.resolve("model.onnx"));
-        Session session = model.session(SessionOptions.defaults())) {
+        Model model = Model.open(folder.resolve("model.onnx"))) {
       Shape shape = OnnxFiles.tensor(folder.resolve("input_0.pb"), arena).shape();
-      String input = model.inputs().getFirst().name();
-      assertTrue(
-          session.plan(Map.of(input, shape)).stream()
-              .noneMatch(layer -> layer.reason().contains("node by node")));
+      shapes = Map.of(model.inputs().getFirst().name(), shape);
+    }
+    assertTrue(
+        layers(name, shapes).stream().noneMatch(layer -> layer.reason().contains("node by node")));
+  }
+
+  /** Only what lies between is computed node by node. */
+  @Test
+  void whatComesBeforeShapesThatDataTellsIsPlanned() throws URISyntaxException {
+    List<LayerPlan> layers = layers("nms-head", Map.of("i", Shape.of(2, 3, 9, 9)));
+    assertTrue(
+        layers.stream()
+            .anyMatch(layer -> layer.name().equals("c") && !layer.kernel().equals("reference")),
+        layers::toString);
+    assertTrue(
+        layers.stream()
+            .anyMatch(layer -> layer.name().equals("wo") && layer.reason().contains("in each run")),
+        layers::toString);
+  }
+
+  @Test
+  void theNetworkOfTheBranchThatIsTakenIsPlanned() throws URISyntaxException {
+    Map<String, Shape> shapes =
+        Map.of("x", Shape.of(2, 5, 16), "past", Shape.of(2, 3, 8), "cached", Shape.of(1));
+    List<LayerPlan> layers = layers("if-networks-true", shapes);
+    assertTrue(layers.getFirst().reason().contains("branch"), layers::toString);
+  }
+
+  private static List<LayerPlan> layers(String name, Map<String, Shape> shapes)
+      throws URISyntaxException {
+    Path folder = Path.of(ExportedModelsTest.class.getResource("exported/" + name).toURI());
+    try (Model model = Model.open(folder.resolve("model.onnx"));
+        Session session = model.session(SessionOptions.defaults())) {
+      return session.plan(shapes);
     }
   }
 

@@ -92,7 +92,11 @@ public record Checkpoint(
         documents.put(name, MappedFile.map(file, arena));
       }
     }
-    return new Checkpoint(graph, documents, Map.of(FAMILY, family, FORMS, forms(tensors, arena)));
+    Map<String, String> metadata = new TreeMap<>();
+    metadata.put(FAMILY, family);
+    metadata.put(FORMS, forms(tensors, arena));
+    SentenceModules.pooling(folder).ifPresent(mode -> metadata.put(SentenceModules.POOLING, mode));
+    return new Checkpoint(graph, documents, metadata);
   }
 
   /** For example {@code dense 3, pack-quantized 36}. */
