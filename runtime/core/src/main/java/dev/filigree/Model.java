@@ -244,7 +244,7 @@ public final class Model implements AutoCloseable {
         Weights weights = weights(node.inputs().get(Linear.WEIGHTS));
         matrices.add(
             new WeightMatrix(
-                unique(node.name(), names),
+                unique(node.name(), Linear.source(node), names),
                 WeightMatrix.Use.LINEAR,
                 Linear.source(node),
                 Linear.isTransposed(node),
@@ -255,7 +255,7 @@ public final class Model implements AutoCloseable {
           if (constants.add(table)) {
             matrices.add(
                 new WeightMatrix(
-                    unique(table.replaceFirst("\\.weight$", ""), names),
+                    unique(table.replaceFirst("\\.weight$", ""), table, names),
                     WeightMatrix.Use.TABLE,
                     table,
                     false,
@@ -289,7 +289,7 @@ public final class Model implements AutoCloseable {
                 : Convolution.rows(original.constants().get(source).toTensor());
         matrices.add(
             new WeightMatrix(
-                unique(source.replaceFirst("\\.weight$", ""), names),
+                unique(source.replaceFirst("\\.weight$", ""), source, names),
                 WeightMatrix.Use.CONVOLUTION,
                 source,
                 false,
@@ -300,12 +300,20 @@ public final class Model implements AutoCloseable {
     return matrices;
   }
 
-  private static String unique(String wanted, Set<String> taken) {
+  /**
+   * A name that no other layer has and under which no other constant is stored: exporters keep
+   * equal constants once, so that a layer may be called after the bias of another.
+   */
+  private String unique(String wanted, String constant, Set<String> taken) {
     String name = wanted;
-    for (int i = 2; !taken.add(name); i++) {
+    for (int i = 2; isAnothers(name + ".weight", constant) || !taken.add(name); i++) {
       name = wanted + "_" + i;
     }
     return name;
+  }
+
+  private boolean isAnothers(String stored, String constant) {
+    return !stored.equals(constant) && original.constants().containsKey(stored);
   }
 
   private Weights weights(String constant) {

@@ -87,6 +87,15 @@ final class ExportedModelsTest {
         layers(name, shapes).stream().noneMatch(layer -> layer.reason().contains("node by node")));
   }
 
+  /** PyTorch's exporter keeps equal biases once, and layers are called after theirs. */
+  @Test
+  void aLayerCalledAfterTheBiasOfAnotherIsNotStoredOverIt() throws URISyntaxException {
+    Path folder = Path.of(ExportedModelsTest.class.getResource("exported/shared-bias").toURI());
+    try (Model model = Model.open(folder.resolve("model.onnx"))) {
+      assertEquals(List.of("patch_2"), model.matrices().stream().map(WeightMatrix::name).toList());
+    }
+  }
+
   /** Only what lies between is computed node by node. */
   @Test
   void whatComesBeforeShapesThatDataTellsIsPlanned() throws URISyntaxException {

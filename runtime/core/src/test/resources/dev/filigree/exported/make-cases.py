@@ -179,3 +179,5 @@ long=h.make_graph([N('MatMul',['x','w'],['m1']),N('Add',['m1','bias'],['a1']),N(
 short=h.make_graph([N('MatMul',['x','w'],['m2']),N('Identity',['m2'],['y2']),N('MatMul',['y2','w2'],['z2'])],'e',[],[V('y2',T.FLOAT,['b','t',8]),V('z2',T.FLOAT,['b','t',3])])
 for taken in (True,False):
     save(f'if-networks-{taken}',model([N('If',['cached'],['y','z'],then_branch=long,else_branch=short),N('MatMul',['z','w3'],['o'])],X+[V('past',T.FLOAT,['b','p',8]),V('cached',T.BOOL,[1])],[V('y',T.FLOAT,['b','t',8]),V('o',T.FLOAT,['b','t',5])],dict(w=f(16,8),bias=f(8),w2=f(8,3),w3=f(3,5))),dict(x=x,past=f(2,3,8),cached=np.array([taken])))
+# equal biases of a convolution and of a layer are one constant
+save('shared-bias',model([N('Conv',['i','patch.weight','patch.bias'],['c'],strides=[2,2]),N('Reshape',['c','flat'],['r']),N('Transpose',['r'],['t'],perm=[0,2,1]),N('MatMul',['t','onnx::MatMul_9'],['m']),N('Add',['patch.bias','m'],['y'])],[V('i',T.FLOAT,['b',3,6,6])],[V('y',T.FLOAT,['b',9,8])],{'patch.weight':f(8,3,2,2),'patch.bias':f(8),'flat':i64(0,8,-1),'onnx::MatMul_9':f(8,8)}),dict(i=f(2,3,6,6)))

@@ -25,10 +25,8 @@ final class PoolingTest {
 
   @BeforeEach
   void links() throws IOException {
-    Path model = MiniLm.DENSE.file();
-    Path tokenizer =
-        model.resolveSibling(
-            model.getFileName().toString().replace(".onnx", "-" + Model.TOKENIZER));
+    Path model = MiniLm.DENSE.file().toAbsolutePath();
+    Path tokenizer = MiniLm.DENSE.tokenizer().toAbsolutePath();
     Files.createDirectories(folder.resolve("onnx"));
     Files.createSymbolicLink(folder.resolve("onnx/model.onnx"), model);
     Files.createSymbolicLink(folder.resolve(Model.TOKENIZER), tokenizer);
