@@ -2,7 +2,6 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.Progress;
-import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.text.EncoderOptions;
@@ -13,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * Texts embedded by a model, and what it took.
@@ -20,7 +20,8 @@ import java.util.List;
  * @param recipe the model was compressed with
  * @param vectors one for each text, of length 1
  * @param elapsedMillis of the first call, which plans and compiles
- * @param latencyMillis median of later calls; NaN where one call takes too long to repeat it
+ * @param latencyMillis median of later calls; NaN before it is measured, and where one call takes
+ *     too long to repeat it
  * @param fileBytes of the model's file
  * @param weightBytes of its weights in their formats
  * @param device it ran on
@@ -55,6 +56,21 @@ record Embeddings(
       }
     }
 
+    Embeddings embed(List<String> texts, int threads, Progress progress) throws IOException {
+      long start = System.nanoTime();
+      float[][] vectors = encoder.embed(texts, progress);
+      return new Embeddings(
+          Models.recipe(model),
+          vectors,
+          (System.nanoTime() - start) / 1e6,
+          Double.NaN,
+          Files.size(file),
+          model.weightBytes(),
+          encoder.session().device().toString(),
+          encoder.session().kernels(),
+          threads);
+    }
+
     @Override
     public void close() {
       encoder.close();
@@ -66,39 +82,27 @@ record Embeddings(
    * Embeds texts with several models.
    *
    * @param files of the models
-   * @return one result for each model
+   * @param known hears the results, one for each model, before their latencies are measured
+   * @return the results with their latencies
    */
   static List<Embeddings> of(
       List<Path> files,
       SessionOptions session,
       EncoderOptions options,
       List<String> texts,
-      Progress progress) {
+      Progress progress,
+      Consumer<List<Embeddings>> known) {
     List<Running> running = new ArrayList<>();
     try {
-      List<float[][]> vectors = new ArrayList<>();
-      List<Double> elapsed = new ArrayList<>();
+      List<Embeddings> results = new ArrayList<>();
       for (Path file : files) {
         running.add(Running.open(file, session, options));
-        long start = System.nanoTime();
-        vectors.add(running.getLast().encoder.embed(texts, progress));
-        elapsed.add((System.nanoTime() - start) / 1e6);
+        results.add(running.getLast().embed(texts, session.threads(), progress));
       }
+      known.accept(results);
       double[] latencies = latencies(running, texts, progress);
-      List<Embeddings> results = new ArrayList<>();
-      for (int i = 0; i < files.size(); i++) {
-        Session opened = running.get(i).encoder.session();
-        results.add(
-            new Embeddings(
-                Models.recipe(running.get(i).model),
-                vectors.get(i),
-                elapsed.get(i),
-                latencies[i],
-                Files.size(files.get(i)),
-                running.get(i).model.weightBytes(),
-                opened.device().toString(),
-                opened.kernels(),
-                session.threads()));
+      for (int i = 0; i < latencies.length; i++) {
+        results.set(i, results.get(i).withLatency(latencies[i]));
       }
       return results;
     } catch (IOException failed) {
@@ -139,6 +143,11 @@ record Embeddings(
       latencies[i] = rounds.size() < MIN_ROUNDS ? Double.NaN : settled[settled.length / 2];
     }
     return latencies;
+  }
+
+  private Embeddings withLatency(double millis) {
+    return new Embeddings(
+        recipe, vectors, elapsedMillis, millis, fileBytes, weightBytes, device, kernels, threads);
   }
 
   /** The vectors as a matrix. */

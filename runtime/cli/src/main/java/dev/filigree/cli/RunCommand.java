@@ -125,18 +125,36 @@ final class RunCommand implements Callable<Integer> {
       ProgressBars progress) {
     boolean isCompressed = !compressedFile.equals(file);
     List<Path> files = isCompressed ? List.of(file, compressedFile) : List.of(file);
-    List<Embeddings> results = Embeddings.of(files, options, encoding(), all, progress);
+    PrintWriter out = spec.commandLine().getOut();
+    List<Embeddings> results =
+        Embeddings.of(
+            files,
+            options,
+            encoding(),
+            all,
+            progress,
+            known -> {
+              progress.finish();
+              if (!format.json) {
+                // what was asked for does not wait for what it took
+                TextReport.similarities(
+                    out,
+                    source.model,
+                    all,
+                    known.getLast(),
+                    isCompressed ? known.getFirst() : null);
+              }
+            });
     Embeddings result = results.getLast();
     Embeddings dense = isCompressed ? results.getFirst() : null;
     if (outputFolder != null) {
       Npy.write(outputFolder.resolve("embeddings.npy"), result.tensor());
     }
     progress.finish();
-    PrintWriter out = spec.commandLine().getOut();
     if (format.json) {
       Output.json(out, TextReport.json(source.model, all, result, dense));
     } else {
-      TextReport.print(out, source.model, all, result, dense);
+      TextReport.costs(out, all, result, dense);
     }
   }
 

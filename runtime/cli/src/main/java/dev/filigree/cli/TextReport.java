@@ -93,8 +93,10 @@ final class TextReport {
     return worst ? min : sum / result.vectors().length;
   }
 
-  /** As text; {@code dense} is null if the model was not compressed. */
-  static void print(
+  /**
+   * What ran, and how alike the texts are; {@code dense} is null if the model was not compressed.
+   */
+  static void similarities(
       PrintWriter out, String model, List<String> texts, Embeddings result, Embeddings dense) {
     out.println(
         model
@@ -112,6 +114,11 @@ final class TextReport {
       similarity(out, texts, result, dense);
       out.println();
     }
+    out.flush();
+  }
+
+  /** What it took; {@code dense} is null if the model was not compressed. */
+  static void costs(PrintWriter out, List<String> texts, Embeddings result, Embeddings dense) {
     if (dense == null) {
       out.println(
           "bytes    "

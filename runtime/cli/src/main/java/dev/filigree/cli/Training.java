@@ -6,8 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Does what users do, so that the launcher's ahead-of-time cache knows the classes it takes. Fails
- * if a command does.
+ * Does what users do, so that the launcher's archive of linked classes knows the classes it takes.
+ * Fails if a command does.
  */
 final class Training {
   private Training() {}

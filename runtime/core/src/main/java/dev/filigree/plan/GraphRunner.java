@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
 /**
@@ -25,6 +26,12 @@ import java.util.function.Function;
  * go on, and the threads they share. Thread-safe. The caller bounds the number of concurrent runs.
  */
 public final class GraphRunner implements Runner {
+  /**
+   * Runs after which kernels are looked at, if no warm-up has done it: more than once, as a busy
+   * machine may not have compiled the scalar kernels that they are compared with.
+   */
+  private static final int[] LOOKS = {100, 1_000, 10_000};
+
   private final Graph graph;
   private final SessionOptions options;
   private final LinearLayers linearLayers;
@@ -39,6 +46,9 @@ public final class GraphRunner implements Runner {
   private final Function<Plan, Workspace> workspaces;
 
   private final ShapePlans<Plan, Workspace> plans;
+
+  /** Runs until kernels were looked at for the last time. */
+  private final AtomicInteger unwatched = new AtomicInteger();
 
   /**
    * A runner.
@@ -135,6 +145,18 @@ public final class GraphRunner implements Runner {
       shapes.give(workspace);
       plans.freeIdle();
     }
+    watch();
+  }
+
+  private void watch() {
+    if (unwatched.get() < LOOKS[LOOKS.length - 1]) {
+      int runs = unwatched.incrementAndGet();
+      for (int look : LOOKS) {
+        if (runs == look) {
+          KernelGuard.checkUsedMeanwhile();
+        }
+      }
+    }
   }
 
   @Override
@@ -205,6 +227,7 @@ public final class GraphRunner implements Runner {
       runUnplanned(inputs);
       return;
     }
+    unwatched.set(LOOKS[LOOKS.length - 1]);
     Map<String, Tensor> outputs = run(inputs);
     KernelGuard.checkUsed(); // also brings them out of the interpreter, sooner than whole runs do
     WarmUp warmUp = new WarmUp(linearLayers, pool);

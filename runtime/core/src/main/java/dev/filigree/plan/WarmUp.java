@@ -37,10 +37,8 @@ final class WarmUp {
   private static final long WARM_NANOS = 60_000_000;
   private static final long SAMPLE_NANOS = 2_000_000;
 
-  /** Plain Java comes out of the interpreter in its own time. */
-  private static final long SCALAR_WARM_NANOS = 400_000_000;
-
-  private static final int SCALAR_WARM_RUNS = 30;
+  /** Plain Java comes out of the interpreter in its own time, late on a busy machine. */
+  private static final long SCALAR_WARM_NANOS = 3_000_000_000L;
 
   private static final long LOOK_NANOS = 100_000;
 
@@ -138,11 +136,10 @@ final class WarmUp {
     LayerOption scalar = linearLayers.lastResort(sized.layer);
     double[] all = Arrays.copyOf(micros, micros.length + 1);
     try (Workspace workspace = workspace(sized, scalar.pack())) {
-      for (int i = 0; i < SCALAR_WARM_RUNS; i++) {
-        workspace.run(pool);
-      }
-      time(workspace, SCALAR_WARM_NANOS);
-      all[micros.length] = time(workspace, SAMPLE_NANOS);
+      long start = System.nanoTime();
+      do {
+        all[micros.length] = time(workspace, WARM_NANOS);
+      } while (isStuck(sized, all[micros.length]) && System.nanoTime() - start < SCALAR_WARM_NANOS);
     }
     if (all[micros.length] < best) {
       FallbackEvent.record(

@@ -70,6 +70,14 @@ public final class KernelGuard {
   }
 
   /**
+   * Looks at the operations that were used so far in a thread of its own; for sessions that serve
+   * without having been warmed up.
+   */
+  public static void checkUsedMeanwhile() {
+    Thread.ofPlatform().daemon().name("filigree-kernel-check").start(KernelGuard::checkUsed);
+  }
+
+  /**
    * Looks at every operation of the sets that are open, the first time some seconds long, since
    * each has to be compiled.
    *

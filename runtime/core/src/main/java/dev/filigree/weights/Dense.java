@@ -77,6 +77,22 @@ public record Dense(Tensor tensor) implements Weights {
     return "dense " + tensor.dtype();
   }
 
+  /**
+   * Writes a column as floats: at once where the outputs of a feature lie side by side.
+   *
+   * @param into receives {@code [rows]}
+   */
+  public void unpackColumn(int column, float[] into) {
+    FloatValues.decode(
+        tensor.dtype(),
+        tensor.data(),
+        column * tensor.stride(1),
+        tensor.stride(0),
+        rows(),
+        into,
+        0);
+  }
+
   @Override
   public void unpackRow(int row, float[] into, int at) {
     FloatValues.decode(

@@ -2,10 +2,12 @@ package dev.filigree.text;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
@@ -52,13 +54,23 @@ final class Callers {
     }
   }
 
-  private static void await(Future<?> other) {
+  /** Begins a piece of work in a thread of its own, which ends with it. */
+  static <T> Future<T> beside(Callable<T> work) {
+    FutureTask<T> task = new FutureTask<>(work);
+    Thread.ofPlatform().name("filigree-text").daemon().start(task);
+    return task;
+  }
+
+  /**
+   * Waits for other work to end, through interruptions, which are kept: what it uses must not be
+   * closed before. What it throws is thrown here.
+   */
+  static <T> T await(Future<T> other) {
     boolean interrupted = false;
     try {
       while (true) {
         try {
-          other.get();
-          return;
+          return other.get();
         } catch (InterruptedException interrupt) {
           interrupted = true;
         }

@@ -14,6 +14,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Future;
 import java.util.function.UnaryOperator;
 
 /**
@@ -37,13 +38,13 @@ public final class SentenceModel implements AutoCloseable {
   private final Pooling pooling;
   private final int limit;
 
-  private SentenceModel(Model model, Tokenizer tokenizer, EncoderOptions options) {
+  private SentenceModel(Model model, Tokenizer tokenizer, EncoderOptions options, int limit) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.options = options;
     this.output = model.outputs().getFirst();
     this.pooling = Pooling.of(model);
-    this.limit = limit(model);
+    this.limit = limit;
   }
 
   /**
@@ -76,13 +77,16 @@ public final class SentenceModel implements AutoCloseable {
    */
   public static SentenceModel open(Model model, EncoderOptions options) {
     check(model);
-    Tokenizer tokenizer = Tokenizer.of(model);
+    // reading a vocabulary takes as long as making a graph ready for planning: both at once
+    Future<Tokenizer> reading = Callers.beside(() -> Tokenizer.of(model));
+    int limit;
     try {
-      return new SentenceModel(model, tokenizer, options);
+      limit = limit(model);
     } catch (RuntimeException | Error failed) {
-      tokenizer.close();
+      Callers.await(reading).close();
       throw failed;
     }
+    return new SentenceModel(model, Callers.await(reading), options, limit);
   }
 
   private static boolean isEncoder(Model model) {

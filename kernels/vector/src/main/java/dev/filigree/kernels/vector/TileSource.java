@@ -69,7 +69,13 @@ interface TileSource {
 
   /** Floats as they are. */
   record FloatTiles(float[] floats) implements TileSource {
+    /** Features that are laid out together: four lines of a cache for each tile. */
+    private static final int FEATURES = 16;
+
     static FloatTiles pack(Weights weights) {
+      if (weights instanceof Dense dense && dense.tensor().stride(0) == 1) {
+        return packByFeatures(dense);
+      }
       int columns = weights.columns();
       float[] packed = new float[TileSource.size(weights.rows(), columns)];
       float[] row = new float[columns];
@@ -78,6 +84,31 @@ interface TileSource {
         int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
         for (int k = 0; k < columns; k++) {
           packed[at + k * DenseTiles.OUTPUTS] = row[k];
+        }
+      }
+      return new FloatTiles(packed);
+    }
+
+    /**
+     * Lays weights out that are stored with a feature's outputs side by side, as ONNX does: some
+     * features at a time, so that every line of the cache is written whole.
+     */
+    private static FloatTiles packByFeatures(Dense weights) {
+      int rows = weights.rows();
+      int columns = weights.columns();
+      float[] packed = new float[TileSource.size(rows, columns)];
+      float[][] features = new float[Math.min(columns, FEATURES)][tiles(rows) * DenseTiles.OUTPUTS];
+      for (int k = 0; k < columns; k += features.length) {
+        int count = Math.min(features.length, columns - k);
+        for (int i = 0; i < count; i++) {
+          weights.unpackColumn(k + i, features[i]);
+        }
+        for (int row = 0; row < rows; row += DenseTiles.OUTPUTS) {
+          int at = row * columns + k * DenseTiles.OUTPUTS;
+          for (int i = 0; i < count; i++) {
+            System.arraycopy(
+                features[i], row, packed, at + i * DenseTiles.OUTPUTS, DenseTiles.OUTPUTS);
+          }
         }
       }
       return new FloatTiles(packed);

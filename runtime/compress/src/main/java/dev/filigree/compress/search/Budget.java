@@ -32,7 +32,8 @@ public record Budget(Kind kind, double bound) {
   private static final double CERTAINLY = 0.98;
 
   private static final Pattern TEXT =
-      Pattern.compile("(bytes|latency|fidelity)=(\\d{1,15}(?:\\.\\d{1,9})?)(B|kB|MB|GB)?");
+      Pattern.compile(
+          "(bytes|latency|fidelity)=(\\d{1,15}(?:\\.\\d{1,9})?)(B|[kK]B|MB|GB|KiB|MiB|GiB)?");
 
   public Budget {
     boolean fits =
@@ -91,9 +92,12 @@ public record Budget(Kind kind, double bound) {
     }
     double factor =
         switch (parts.group(3)) {
-          case "kB" -> 1e3;
+          case "kB", "KB" -> 1e3;
           case "MB" -> 1e6;
           case "GB" -> 1e9;
+          case "KiB" -> 0x1p10;
+          case "MiB" -> 0x1p20;
+          case "GiB" -> 0x1p30;
           case null, default -> 1;
         };
     return new Budget(

@@ -78,6 +78,8 @@ class KnapsackTest {
   void budgetsAreRead() {
     assertEquals(new Budget(Budget.Kind.BYTES, 1.5e6), Budget.parse("bytes=1.5MB"));
     assertEquals(new Budget(Budget.Kind.BYTES, 300), Budget.parse("bytes=300"));
+    assertEquals(new Budget(Budget.Kind.BYTES, 2e3), Budget.parse("bytes=2KB"));
+    assertEquals(new Budget(Budget.Kind.BYTES, 3 << 20), Budget.parse("bytes=3MiB"));
     assertEquals(new Budget(Budget.Kind.FIDELITY, 0.98), Budget.parse("fidelity=0.98"));
     assertEquals(new Budget(Budget.Kind.LATENCY, 0.6), Budget.parse("latency=0.6"));
   }

@@ -9,7 +9,6 @@ import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,17 +20,36 @@ import java.util.Optional;
  */
 final class GraphView {
   private final Graph graph;
-  private final Map<String, Node> producers;
-  private final Map<String, List<Node>> consumers;
-  private final Map<String, ValueType> types;
   private final Map<String, Constant> constants;
+  // null until somebody asks: most fusions find nothing to look at in most graphs
+  private Map<String, Node> producers;
+  private Map<String, List<Node>> consumers;
+  private Map<String, ValueType> types;
 
   GraphView(Graph graph) {
     this.graph = graph;
-    this.producers = new HashMap<>(graph.producers());
-    this.consumers = graph.consumers();
-    this.types = ShapeInference.infer(graph, Operators::find);
     this.constants = new LinkedHashMap<>(graph.constants());
+  }
+
+  private Map<String, Node> producers() {
+    if (producers == null) {
+      producers = graph.producers();
+    }
+    return producers;
+  }
+
+  private Map<String, List<Node>> consumers() {
+    if (consumers == null) {
+      consumers = graph.consumers();
+    }
+    return consumers;
+  }
+
+  private Map<String, ValueType> types() {
+    if (types == null) {
+      types = ShapeInference.infer(graph, Operators::find);
+    }
+    return types;
   }
 
   /**
@@ -42,12 +60,17 @@ final class GraphView {
   static Graph rewrite(Graph graph, Fusion fusion) {
     GraphView view = new GraphView(graph);
     List<Node> nodes = new ArrayList<>();
+    boolean found = false;
     for (Node node : graph.nodes()) {
       Node result = fusion.fuse(node, view).filter(view::keepsType).orElse(node);
-      for (String output : result.outputs()) {
-        view.producers.put(output, result);
+      if (result != node) {
+        found = true;
+        result.outputs().forEach(output -> view.producers().put(output, result));
       }
       nodes.add(result);
+    }
+    if (!found) {
+      return graph;
     }
     return new RemoveDeadCode().apply(graph.with(nodes, view.constants));
   }
@@ -61,13 +84,13 @@ final class GraphView {
 
   /** Whether a replacement makes what the replaced node made, as far as that is known. */
   private boolean keepsType(Node replacement) {
-    ValueType expected = types.get(replacement.output());
+    ValueType expected = types().get(replacement.output());
     if (expected == null) {
       return true;
     }
     ValueType actual =
         Operators.find(replacement)
-            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), types))
+            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), types()))
             .getFirst();
     return actual.dtype() == expected.dtype() && actual.dims().equals(expected.dims());
   }
@@ -78,7 +101,7 @@ final class GraphView {
 
   /** The node that makes a value, as rewritten so far. */
   Optional<Node> producer(String value) {
-    return Optional.ofNullable(producers.get(value));
+    return Optional.ofNullable(producers().get(value));
   }
 
   /** The node that makes a value, if it is ONNX's operator of that type. */
@@ -88,11 +111,11 @@ final class GraphView {
 
   /** Whether one node alone reads a value, once, and it is no output of the graph. */
   boolean isReadOnce(String value) {
-    return consumers.getOrDefault(value, List.of()).size() == 1 && !graph.isOutput(value);
+    return consumers().getOrDefault(value, List.of()).size() == 1 && !graph.isOutput(value);
   }
 
   Optional<ValueType> type(String value) {
-    return Optional.ofNullable(types.get(value));
+    return Optional.ofNullable(types().get(value));
   }
 
   Optional<Constant> constant(String value) {
@@ -142,13 +165,13 @@ final class GraphView {
       name = wanted + "_" + i;
     }
     constants.put(name, constant);
-    types.put(name, constant.type());
+    types().put(name, constant.type());
     return name;
   }
 
   private boolean isTaken(String name) {
     return constants.containsKey(name)
-        || producers.containsKey(name)
+        || producers().containsKey(name)
         || graph.inputs().stream().anyMatch(input -> input.name().equals(name));
   }
 

@@ -33,7 +33,8 @@ public final class Passes {
           new FuseAttention(),
           new FuseEmbedding(),
           new FuseEpilogue(),
-          new FuseConvolution());
+          new FuseConvolution(),
+          new RemoveDeadCode());
 
   private Passes() {}
 
