@@ -3,6 +3,7 @@ package dev.filigree;
 import dev.filigree.event.LoadEvent;
 import dev.filigree.format.MappedFile;
 import dev.filigree.format.checkpoint.Checkpoint;
+import dev.filigree.format.checkpoint.SentenceModules;
 import dev.filigree.format.container.Container;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.format.onnx.ExternalData;
@@ -125,7 +126,12 @@ public final class Model implements AutoCloseable {
       }
       MemorySegment onnx = MappedFile.map(path, arena);
       Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
-      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), Map.of());
+      Map<String, String> notes = new HashMap<>();
+      folders(path).stream()
+          .flatMap(folder -> SentenceModules.pooling(folder).stream())
+          .findFirst()
+          .ifPresent(mode -> notes.put(SentenceModules.POOLING, mode));
+      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), notes);
     } catch (RuntimeException | Error failed) {
       arena.close();
       throw failed;
@@ -144,19 +150,32 @@ public final class Model implements AutoCloseable {
         checkpoint.metadata());
   }
 
-  /** The documents beside an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}. */
+  /**
+   * The documents that belong to an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}.
+   */
   private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
     String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
     Map<String, MemorySegment> found = new HashMap<>();
     for (String document : List.of(TOKENIZER, IMAGE, LABELS)) {
-      for (String name : List.of(stem + "-" + document, document)) {
-        Path file = onnx.resolveSibling(name);
-        if (!found.containsKey(document) && Files.isRegularFile(file)) {
-          found.put(document, MappedFile.map(file, arena));
+      for (Path folder : folders(onnx)) {
+        for (String name : List.of(stem + "-" + document, document)) {
+          Path file = folder.resolve(name);
+          if (!found.containsKey(document) && Files.isRegularFile(file)) {
+            found.put(document, MappedFile.map(file, arena));
+          }
         }
       }
     }
     return found;
+  }
+
+  /** Where what belongs to an ONNX file may lie: beside it, and above a folder {@code onnx}. */
+  private static List<Path> folders(Path onnx) {
+    Path beside = onnx.toAbsolutePath().getParent();
+    Path name = beside.getFileName();
+    return name != null && name.toString().equals("onnx") && beside.getParent() != null
+        ? List.of(beside, beside.getParent())
+        : List.of(beside);
   }
 
   /** File name without its ending, or the whole name of a checkpoint's folder. */
@@ -225,7 +244,7 @@ public final class Model implements AutoCloseable {
         Weights weights = weights(node.inputs().get(Linear.WEIGHTS));
         matrices.add(
             new WeightMatrix(
-                unique(node.name(), names),
+                unique(node.name(), Linear.source(node), names),
                 WeightMatrix.Use.LINEAR,
                 Linear.source(node),
                 Linear.isTransposed(node),
@@ -236,7 +255,7 @@ public final class Model implements AutoCloseable {
           if (constants.add(table)) {
             matrices.add(
                 new WeightMatrix(
-                    unique(table.replaceFirst("\\.weight$", ""), names),
+                    unique(table.replaceFirst("\\.weight$", ""), table, names),
                     WeightMatrix.Use.TABLE,
                     table,
                     false,
@@ -270,7 +289,7 @@ public final class Model implements AutoCloseable {
                 : Convolution.rows(original.constants().get(source).toTensor());
         matrices.add(
             new WeightMatrix(
-                unique(source.replaceFirst("\\.weight$", ""), names),
+                unique(source.replaceFirst("\\.weight$", ""), source, names),
                 WeightMatrix.Use.CONVOLUTION,
                 source,
                 false,
@@ -281,12 +300,20 @@ public final class Model implements AutoCloseable {
     return matrices;
   }
 
-  private static String unique(String wanted, Set<String> taken) {
+  /**
+   * A name that no other layer has and under which no other constant is stored: exporters keep
+   * equal constants once, so that a layer may be called after the bias of another.
+   */
+  private String unique(String wanted, String constant, Set<String> taken) {
     String name = wanted;
-    for (int i = 2; !taken.add(name); i++) {
+    for (int i = 2; isAnothers(name + ".weight", constant) || !taken.add(name); i++) {
       name = wanted + "_" + i;
     }
     return name;
+  }
+
+  private boolean isAnothers(String stored, String constant) {
+    return !stored.equals(constant) && original.constants().containsKey(stored);
   }
 
   private Weights weights(String constant) {

@@ -1,6 +1,9 @@
 package dev.filigree.graph;
 
+import dev.filigree.FiligreeException;
 import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +56,12 @@ public final class ShapeInference {
       try {
         outputs = rule.infer(node, new Known(node, graph.opset(), types));
       } catch (DataDependentException unknown) {
+        outputs = null;
+      }
+      if (outputs == null || mayTellContent(node, outputs)) {
+        outputs = computed(node, graph.opset(), rule, types).orElse(outputs);
+      }
+      if (outputs == null) {
         continue;
       }
       for (int i = 0; i < node.outputs().size(); i++) {
@@ -62,6 +71,36 @@ public final class ShapeInference {
       }
     }
     return types;
+  }
+
+  private static boolean mayTellContent(Node node, List<ValueType> outputs) {
+    return outputs.size() >= node.outputs().size()
+        && outputs.stream().anyMatch(type -> !type.isKnown())
+        && outputs.stream().allMatch(type -> type.isSmall() || !type.isConcrete());
+  }
+
+  /** Outputs of a node all whose inputs are known to the last element. */
+  private static Optional<List<ValueType>> computed(
+      Node node, int opset, ShapeRule rule, Map<String, ValueType> types) {
+    Tensor[] operands = new Tensor[node.inputs().size()];
+    for (int i = 0; i < operands.length; i++) {
+      String name = node.inputs().get(i);
+      ValueType type = name.isEmpty() ? null : types.get(name);
+      if (!name.isEmpty() && (type == null || !type.isKnown())) {
+        return Optional.empty();
+      }
+      operands[i] = type == null ? null : type.tensor();
+    }
+    if (operands.length == 0) {
+      return Optional.empty();
+    }
+    try {
+      return rule.follow(node, opset, operands)
+          .map(made -> Arrays.stream(made).map(ValueType::of).toList());
+    } catch (FiligreeException impossible) {
+      // a branch that is not taken may hold it; a run that comes here says so
+      return Optional.empty();
+    }
   }
 
   /** What is known of the inputs of one node. */

@@ -1,5 +1,6 @@
 package dev.filigree.graph;
 
+import dev.filigree.Tensor;
 import java.util.List;
 import java.util.Optional;
 
@@ -13,6 +14,17 @@ public interface ShapeRule {
    * @throws DataDependentException if the types follow from data
    */
   List<ValueType> infer(Node node, Inputs inputs);
+
+  /**
+   * Computes a node of few elements, so that shapes which exporters compute are followed through
+   * operators of every kind.
+   *
+   * @param operands null where absent
+   * @return a tensor for each output the node names; nothing if they cannot be told so
+   */
+  default Optional<Tensor[]> follow(Node node, int opset, Tensor[] operands) {
+    return Optional.empty();
+  }
 
   /** What is known of a node's inputs. */
   interface Inputs {

@@ -116,6 +116,23 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
     return content != null && content.stream().allMatch(Dim::isKnown);
   }
 
+  /** Whether every extent and element is known, floats included. */
+  public boolean isKnown() {
+    return isSmall() && (hasKnownContent() || reals != null);
+  }
+
+  /** Whether so few elements are in it that they are followed. */
+  public boolean isSmall() {
+    long elements = 1;
+    for (Dim dim : dims) {
+      if (!dim.isKnown() || dim.value() < 0 || dim.value() > MAX_CONTENT) {
+        return false;
+      }
+      elements = Math.min(elements * dim.value(), MAX_CONTENT + 1L);
+    }
+    return elements <= MAX_CONTENT;
+  }
+
   /** The shape, when every extent is known. */
   public Shape shape() {
     return Shape.of(dims.stream().mapToLong(Dim::value).toArray());
@@ -124,7 +141,10 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
   /** The tensor, when every extent and element is known. */
   public Tensor tensor() {
     Tensor tensor = Tensor.zeros(dtype, shape());
-    for (int i = 0; i < content.size(); i++) {
+    for (int i = 0; reals != null && i < reals.size(); i++) {
+      tensor.setDouble(i, reals.get(i));
+    }
+    for (int i = 0; content != null && i < content.size(); i++) {
       tensor.setLong(i, content.get(i).value());
     }
     return tensor;

@@ -46,15 +46,7 @@ public final class Interpreter {
     Map<String, Value> values = new HashMap<>();
     inputs.forEach((name, tensor) -> values.put(name, Value.of(tensor)));
     Map<String, Tensor> outputs = new LinkedHashMap<>();
-    runValues(values)
-        .forEach(
-            (name, value) -> {
-              if (value.tensor() == null) {
-                throw new GraphException(
-                    "output '" + name + "' is a sequence", "join it with ConcatFromSequence");
-              }
-              outputs.put(name, value.tensor());
-            });
+    runValues(values).forEach((name, value) -> outputs.put(name, value.tensorOf(name)));
     return outputs;
   }
 

@@ -1,6 +1,9 @@
 package dev.filigree.kernel;
 
+import dev.filigree.Tensor;
+import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeRule;
+import java.util.Optional;
 
 /**
  * What an operator means: the types of its outputs and a scalar reference kernel. The kernel
@@ -16,6 +19,15 @@ public interface Operator extends ShapeRule {
   /** How many of its first outputs a node must name. */
   default int leastOutputs() {
     return 1;
+  }
+
+  @Override
+  default Optional<Tensor[]> follow(Node node, int opset, Tensor[] operands) {
+    boolean makesTensors =
+        !(this instanceof ValueOperator) || this instanceof DataDependentOperator;
+    return makesTensors && node.bodies().isEmpty()
+        ? Optional.of(Interpreter.run(node, opset, operands))
+        : Optional.empty();
   }
 
   /**

@@ -45,6 +45,9 @@ public final class Operators {
           "Silu",
           Unary.floats(Activation.SILU::apply));
 
+  /** Domain of what ONNX Runtime's optimisation of level all writes. */
+  private static final String ONE_PROCESSOR = "com.microsoft.nchwc";
+
   private Operators() {}
 
   /**
@@ -61,6 +64,11 @@ public final class Operators {
           default -> null;
         };
     if (operator == null) {
+      if (node.domain().equals(ONE_PROCESSOR)) {
+        throw node.unsupported(
+            "was laid out by ONNX Runtime for one kind of processor",
+            "take the model it was made of, or save it with optimisation of level extended");
+      }
       throw node.unsupported(
           "uses an operator that Filigree does not support",
           "the nearest one it supports is "

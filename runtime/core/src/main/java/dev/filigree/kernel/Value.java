@@ -1,5 +1,6 @@
 package dev.filigree.kernel;
 
+import dev.filigree.GraphException;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import java.util.List;
@@ -25,6 +26,19 @@ public record Value(Tensor tensor, List<Tensor> sequence) {
   public Tensor tensorFor(Node node) {
     if (tensor == null) {
       throw node.problem("reads a sequence as a tensor", "export the graph again");
+    }
+    return tensor;
+  }
+
+  /**
+   * The tensor that a graph delivers.
+   *
+   * @param output its name
+   */
+  public Tensor tensorOf(String output) {
+    if (tensor == null) {
+      throw new GraphException(
+          "output '" + output + "' is a sequence", "join it with ConcatFromSequence");
     }
     return tensor;
   }

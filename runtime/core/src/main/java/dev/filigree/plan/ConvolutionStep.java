@@ -23,6 +23,8 @@ import java.lang.foreign.MemorySegment;
  * @param residual added to the output; or null
  * @param bias one value for each output, or null
  * @param activation applied at the end
+ * @param group which part of the channels and outputs it reads and makes, from 0
+ * @param groups into how many they are divided
  */
 record ConvolutionStep(
     Kernels kernels,
@@ -32,7 +34,9 @@ record ConvolutionStep(
     Slot y,
     Slot residual,
     float[] bias,
-    Activation activation)
+    Activation activation,
+    int group,
+    int groups)
     implements Step {
   /** Patches that stay in the second cache. */
   private static final long CACHE = 1 << 20;
@@ -69,11 +73,17 @@ record ConvolutionStep(
   }
 
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Bound bind(Workspace workspace) {
     return new Bound(workspace);
   }
 
-  private final class Bound implements BoundStep, WorkerPool.Body {
+  /** Pieces that threads share. */
+  int items() {
+    return (int) x.shape().extent(0) * Math.ceilDiv(window.outPixels(), pixels());
+  }
+
+  /** The step bound to memory; its items may be run in any order. */
+  final class Bound implements BoundStep, WorkerPool.Body {
     private final Workspace workspace;
     private final MemorySegment memory;
     private final int pixels = pixels();
@@ -82,7 +92,6 @@ record ConvolutionStep(
     private final Panels last =
         Panels.of(window.outPixels() - (pieces - 1) * pixels, kernels.lanes());
     private final int channels = kernel.columns() / window.taps();
-    private final int batch = (int) x.shape().extent(0);
 
     Bound(Workspace workspace) {
       this.workspace = workspace;
@@ -91,7 +100,7 @@ record ConvolutionStep(
 
     @Override
     public void run(WorkerPool pool) {
-      pool.forEach(batch * pieces, this);
+      pool.forEach(items(), this);
     }
 
     @Override
@@ -113,7 +122,7 @@ record ConvolutionStep(
 
     private void gather(int image, int first, Panels panels, long stretches, long patches) {
       long plane = (long) window.inPixels() * Float.BYTES;
-      long source = x.offset() + (long) image * channels * plane;
+      long source = x.offset() + ((long) image * groups + group) * channels * plane;
       for (int p = 0; p < panels.count(); p++) {
         int width = panels.width(p);
         long panel = patches + panels.offset(p, kernel.columns());
@@ -198,7 +207,8 @@ record ConvolutionStep(
     }
 
     private long planeOffset(int image, int output, int pixel) {
-      return (((long) image * kernel.rows() + output) * window.outPixels() + pixel) * Float.BYTES;
+      long row = ((long) image * groups + group) * kernel.rows() + output;
+      return (row * window.outPixels() + pixel) * Float.BYTES;
     }
   }
 }

@@ -6,13 +6,11 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Graph;
-import dev.filigree.graph.Node;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Runner;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -39,6 +37,10 @@ public final class GraphRunner implements Runner {
   private final LinearLayers linearLayers;
   private final Interpreter interpreter;
   private final WorkerPool pool;
+  private final boolean ownsPool;
+
+  /** Made by the first run of a graph whose shapes follow from data; null until then. */
+  private volatile Optional<SplitRunner> split;
 
   /** Kept, as one made for each run would be garbage of it. */
   private final Function<Plan, Workspace> workspaces;
@@ -55,11 +57,17 @@ public final class GraphRunner implements Runner {
    * @param name prefix of the threads' names
    */
   public GraphRunner(Graph graph, SessionOptions options, Kernels kernels, String name) {
+    this(graph, options, kernels, new WorkerPool(options.threads(), name), true);
+  }
+
+  private GraphRunner(
+      Graph graph, SessionOptions options, Kernels kernels, WorkerPool pool, boolean ownsPool) {
     this.graph = graph;
     this.options = options;
+    this.pool = pool;
+    this.ownsPool = ownsPool;
     this.linearLayers = new LinearLayers(kernels, options.precision());
     this.interpreter = new Interpreter(graph);
-    this.pool = new WorkerPool(options.threads(), name);
     this.workspaces = plan -> plan.workspace(pool.size());
     this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, Plan::bytes);
   }
@@ -69,9 +77,38 @@ public final class GraphRunner implements Runner {
     return linearLayers.kernels().name();
   }
 
+  Graph graph() {
+    return graph;
+  }
+
   @Override
   public long packedBytes() {
-    return linearLayers.bytes();
+    Optional<SplitRunner> parts = split;
+    long further = parts == null ? 0 : parts.map(SplitRunner::packedBytes).orElse(0L);
+    return linearLayers.bytes() + further;
+  }
+
+  /** The parts of a graph that has no plan as a whole; nothing if it is best interpreted. */
+  private Optional<SplitRunner> split(Map<String, Shape> shapes) {
+    Optional<SplitRunner> parts = split;
+    if (parts == null) {
+      synchronized (plans) {
+        if (split == null) {
+          Function<Graph, GraphRunner> runners =
+              part -> new GraphRunner(part, options, linearLayers.kernels(), pool, false);
+          split = SplitRunner.of(graph, shapes, runners);
+        }
+        parts = split;
+      }
+    }
+    return parts;
+  }
+
+  private Map<String, Tensor> runUnplanned(Map<String, Tensor> inputs) {
+    Map<String, Tensor> contiguous = ShapePlans.contiguous(inputs);
+    return split(ShapePlans.shapes(inputs))
+        .map(parts -> parts.run(contiguous))
+        .orElseGet(() -> interpreter.run(contiguous));
   }
 
   /**
@@ -86,7 +123,7 @@ public final class GraphRunner implements Runner {
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
     ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
     if (shapes.plan().isEmpty()) {
-      Map<String, Tensor> results = interpreter.run(ShapePlans.contiguous(inputs));
+      Map<String, Tensor> results = runUnplanned(inputs);
       outputs.forEach((name, target) -> results.get(name).copyTo(target));
       return;
     }
@@ -124,7 +161,8 @@ public final class GraphRunner implements Runner {
 
   @Override
   public long idleBytes() {
-    return plans.idleBytes();
+    Optional<SplitRunner> parts = split;
+    return plans.idleBytes() + (parts == null ? 0 : parts.map(SplitRunner::idleBytes).orElse(0L));
   }
 
   @Override
@@ -150,7 +188,7 @@ public final class GraphRunner implements Runner {
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
     if (shapes.plan().isEmpty()) {
-      return interpreter.run(ShapePlans.contiguous(inputs));
+      return runUnplanned(inputs);
     }
     Map<String, Tensor> outputs = new LinkedHashMap<>();
     for (Plan.Output output : shapes.plan().get().outputs()) {
@@ -162,23 +200,17 @@ public final class GraphRunner implements Runner {
 
   @Override
   public List<LayerPlan> layers(Map<String, Shape> shapes) {
-    return plans.planFor(shapes).plan().map(Plan::layers).orElseGet(this::interpreted);
+    return plans
+        .planFor(shapes)
+        .plan()
+        .map(Plan::layers)
+        .orElseGet(
+            () -> split(shapes).map(parts -> parts.layers(shapes)).orElseGet(this::interpreted));
   }
 
   private List<LayerPlan> interpreted() {
-    List<LayerPlan> layers = new ArrayList<>();
-    for (Node node : graph.nodes()) {
-      layers.add(
-          new LayerPlan(
-              node.name(),
-              node.type(),
-              "rows",
-              "reference",
-              "shapes in this graph follow from data, so it is computed node by node",
-              0,
-              List.of()));
-    }
-    return layers;
+    String reason = "shapes in this graph follow from data, so it is computed node by node";
+    return graph.nodes().stream().map(node -> SplitRunner.interpreted(node, reason)).toList();
   }
 
   /**
@@ -190,7 +222,9 @@ public final class GraphRunner implements Runner {
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     ShapePlan<Plan, Workspace> first = plans.plan(inputs);
     if (first.plan().isEmpty()) {
-      interpreter.run(ShapePlans.contiguous(inputs));
+      Map<String, Tensor> contiguous = ShapePlans.contiguous(inputs);
+      split(ShapePlans.shapes(inputs)).ifPresent(parts -> parts.warmUp(contiguous, progress));
+      runUnplanned(inputs);
       return;
     }
     unwatched.set(LOOKS[LOOKS.length - 1]);
@@ -207,6 +241,9 @@ public final class GraphRunner implements Runner {
   }
 
   private Optional<Plan> planned(Map<String, Shape> shapes) {
+    if (graph.nodes().stream().anyMatch(Branches::isHeavy)) {
+      return Optional.empty();
+    }
     return Recorded.plan(
         shapes, () -> Planner.plan(graph, shapes, linearLayers), Plan::layers, Plan::bytes);
   }
@@ -223,6 +260,12 @@ public final class GraphRunner implements Runner {
   @Override
   public synchronized void close() {
     plans.retire();
-    pool.close();
+    Optional<SplitRunner> parts = split;
+    if (parts != null) {
+      parts.ifPresent(SplitRunner::close);
+    }
+    if (ownsPool) {
+      pool.close();
+    }
   }
 }

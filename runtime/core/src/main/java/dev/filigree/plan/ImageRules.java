@@ -14,6 +14,7 @@ import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.Panels;
 import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -83,7 +84,7 @@ final class ImageRules {
             .map(name -> planner.constant(name).orElseThrow().toFloats())
             .orElse(null);
     if (group == 1) {
-      product(node, window, weights, bias);
+      product(node, window, List.of(weights), weights, bias);
       return true;
     }
     boolean depthwise =
@@ -99,10 +100,16 @@ final class ImageRules {
       Activation activation = Convolution.activation(node);
       slide(node, window, taps, false, bias, activation, "one filter a channel cannot be packed");
     }
-    return depthwise;
+    if (!depthwise) {
+      List<Weights> parts = planner.linearLayers().groups(weights, (int) group);
+      product(node, window, parts, weights, bias);
+    }
+    return true;
   }
 
-  private void product(Node node, Sliding window, Weights weights, float[] bias) {
+  /** Plans the products of all groups, which differ in their weights alone. */
+  private void product(
+      Node node, Sliding window, List<Weights> groups, Weights weights, float[] bias) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
     if (window.strides()[1] > 1 && PhaseStep.fits(window)) {
       Sliding phases = window.byPhases();
@@ -120,19 +127,41 @@ final class ImageRules {
         node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
     int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
     LinearLayers layers = planner.linearLayers();
-    LinearLayers.Layer layer = new LinearLayers.Layer(weights, LinearLayers.Use.EXACT_VALUES);
-    LinearLayers.Choice choice = layers.choose(layer, tokens);
-    LinearKernel kernel = (LinearKernel) layers.kernel(layer, choice.option());
-    planner.use(kernel, layer, tokens);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(
-        new ConvolutionStep(
-            kernels, kernel, window, x, y, residual, bias, Convolution.activation(node)));
+    List<ConvolutionStep> steps = new ArrayList<>();
+    LinearLayers.Choice choice = null;
+    for (int group = 0; group < groups.size(); group++) {
+      LinearLayers.Layer layer =
+          new LinearLayers.Layer(groups.get(group), LinearLayers.Use.EXACT_VALUES);
+      choice = layers.choose(layer, tokens);
+      LinearKernel kernel = (LinearKernel) layers.kernel(layer, choice.option());
+      planner.use(kernel, layer, tokens);
+      int rows = kernel.rows();
+      float[] own =
+          bias == null ? null : Arrays.copyOfRange(bias, group * rows, (group + 1) * rows);
+      steps.add(
+          new ConvolutionStep(
+              kernels,
+              kernel,
+              window,
+              x,
+              y,
+              residual,
+              own,
+              Convolution.activation(node),
+              group,
+              groups.size()));
+    }
+    planner.add(groups.size() == 1 ? steps.getFirst() : new GroupedConvolutionStep(steps));
     int channels = weights.columns() / window.taps();
     String packing =
-        channels % Sparse24.GROUP == 0
-            ? "patches in cache"
-            : "patches in cache; " + channels + " channels make no groups of 4, so it stays dense";
+        groups.size() > 1
+            ? "patches in cache, a product for each of " + groups.size() + " groups, dense"
+            : channels % Sparse24.GROUP == 0
+                ? "patches in cache"
+                : "patches in cache; "
+                    + channels
+                    + " channels make no groups of 4, so it stays dense";
     planner.explain(
         new LayerPlan(
             node.name(),

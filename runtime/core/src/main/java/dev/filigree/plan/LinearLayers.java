@@ -5,6 +5,7 @@ import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
 import dev.filigree.spi.PackedLinear;
+import dev.filigree.weights.Dense;
 import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
@@ -77,6 +78,7 @@ final class LinearLayers {
   private final Map<Layer, PackedLinear[]> packed = new HashMap<>();
   private final Map<Layer, List<LayerOption>> options = new HashMap<>();
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
+  private final Map<Weights, List<Weights>> groups = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
   LinearLayers(Kernels kernels, Precision precision) {
@@ -117,6 +119,27 @@ final class LinearLayers {
   private synchronized Weights integers(Weights weights) {
     return integers.computeIfAbsent(
         weights, scaled -> scaled instanceof Quantized quantized ? quantized.integers() : scaled);
+  }
+
+  /**
+   * The weights of each group of a convolution, {@code rows / groups} rows each, dense. The same
+   * objects for the same weights.
+   */
+  synchronized List<Weights> groups(Weights weights, int count) {
+    return groups.computeIfAbsent(
+        weights,
+        whole -> {
+          int rows = whole.rows() / count;
+          List<Weights> parts = new ArrayList<>();
+          for (int group = 0; group < count; group++) {
+            float[] values = new float[Math.multiplyExact(rows, whole.columns())];
+            for (int row = 0; row < rows; row++) {
+              whole.unpackRow(group * rows + row, values, row * whole.columns());
+            }
+            parts.add(Dense.of(rows, whole.columns(), values));
+          }
+          return List.copyOf(parts);
+        });
   }
 
   /**

@@ -19,9 +19,9 @@ import java.util.function.UnaryOperator;
 
 /**
  * What a text encoder such as all-MiniLM-L6-v2 takes and makes, whatever runs it: tokenises, makes
- * batches of similar length, averages the tokens' vectors and scales the result to length 1 (as
- * sentence-transformers does; a model whose output is one vector a text is only scaled).
- * Thread-safe.
+ * batches of similar length, makes one vector of those of the tokens and scales it to length 1 (as
+ * sentence-transformers does; a model whose output is one vector a text is only scaled). How is
+ * what the model's folder says ({@code 1_Pooling}), their mean if it says nothing. Thread-safe.
  */
 public final class SentenceModel implements AutoCloseable {
   static final String IDS = "input_ids";
@@ -35,6 +35,7 @@ public final class SentenceModel implements AutoCloseable {
   private final Tokenizer tokenizer;
   private final EncoderOptions options;
   private final ValueInfo output;
+  private final Pooling pooling;
   private final int limit;
 
   private SentenceModel(Model model, Tokenizer tokenizer, EncoderOptions options, int limit) {
@@ -42,6 +43,7 @@ public final class SentenceModel implements AutoCloseable {
     this.tokenizer = tokenizer;
     this.options = options;
     this.output = model.outputs().getFirst();
+    this.pooling = Pooling.of(model);
     this.limit = limit;
   }
 
@@ -286,22 +288,11 @@ public final class SentenceModel implements AutoCloseable {
         System.arraycopy(values, row * features, vectors[row], 0, features);
       } else {
         int length = (int) result.shape().extent(1);
-        average(values, row * length * features, batch.tokens()[row], vectors[row]);
+        pooling.pool(values, row * length * features, batch.tokens()[row], vectors[row]);
       }
       normalise(vectors[row]);
     }
     return vectors;
-  }
-
-  private static void average(float[] values, int from, int count, float[] vector) {
-    for (int t = 0; t < count; t++) {
-      for (int f = 0; f < vector.length; f++) {
-        vector[f] += values[from + t * vector.length + f];
-      }
-    }
-    for (int f = 0; f < vector.length; f++) {
-      vector[f] /= count;
-    }
   }
 
   private static void normalise(float[] vector) {

@@ -83,8 +83,8 @@ public record Checkpoint(
                 () ->
                     new UnsupportedException(
                         config.file() + " is of the family '" + family + "'",
-                        "the nearest supported are bert, roberta, mpnet, distilbert, llama,"
-                            + " mistral, qwen2 and qwen3; or export the model as ONNX"));
+                        "the nearest supported are bert, electra, roberta, mpnet, distilbert,"
+                            + " llama, mistral, qwen2 and qwen3; or export the model as ONNX"));
     Map<String, MemorySegment> documents = new LinkedHashMap<>();
     for (String name : DOCUMENTS) {
       Path file = folder.resolve(name);
@@ -92,7 +92,11 @@ public record Checkpoint(
         documents.put(name, MappedFile.map(file, arena));
       }
     }
-    return new Checkpoint(graph, documents, Map.of(FAMILY, family, FORMS, forms(tensors, arena)));
+    Map<String, String> metadata = new TreeMap<>();
+    metadata.put(FAMILY, family);
+    metadata.put(FORMS, forms(tensors, arena));
+    SentenceModules.pooling(folder).ifPresent(mode -> metadata.put(SentenceModules.POOLING, mode));
+    return new Checkpoint(graph, documents, metadata);
   }
 
   /** For example {@code dense 3, pack-quantized 36}. */

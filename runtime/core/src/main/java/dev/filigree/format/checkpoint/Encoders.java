@@ -4,6 +4,7 @@ import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -117,7 +118,7 @@ final class Encoders {
   static Optional<Graph> build(String family, JsonFile config, LayerReader layers) {
     Optional<Names> names =
         switch (family) {
-          case "bert", "roberta", "xlm-roberta", "camembert" -> Optional.of(Names.BERT);
+          case "bert", "electra", "roberta", "xlm-roberta", "camembert" -> Optional.of(Names.BERT);
           case "mpnet" -> Optional.of(Names.MPNET);
           case "distilbert" -> Optional.of(Names.DISTILBERT);
           default -> Optional.empty();
@@ -139,7 +140,7 @@ final class Encoders {
                   config.file() + " numbers positions by '" + type + "'",
                   "the nearest supported kind is 'absolute'");
             });
-    boolean padded = !family.equals("bert") && !family.equals("distilbert");
+    boolean padded = !List.of("bert", "electra", "distilbert").contains(family);
     String ids = net.tokens("input_ids");
     String mask = net.tokens("attention_mask");
     String x = embed(ids, padded);
@@ -160,17 +161,22 @@ final class Encoders {
     net.in(embeddings);
     int vocabulary = config.required("vocab_size", 1, MAX_EXTENT);
     int positions = config.required("max_position_embeddings", 1, MAX_EXTENT);
-    String words = net.gather(net.table(embeddings + ".word_embeddings", vocabulary, hidden), ids);
+    String project = prefix + "embeddings_project";
+    // ELECTRA's tables may be narrower than its layers
+    boolean isNarrow = net.layers().has(project + ".weight");
+    int width = isNarrow ? config.required("embedding_size", 1, MAX_EXTENT) : hidden;
+    String words = net.gather(net.table(embeddings + ".word_embeddings", vocabulary, width), ids);
     int kinds = names == Names.BERT ? config.number("type_vocab_size", 0, MAX_EXTENT).orElse(0) : 0;
     String sum = words;
     if (kinds > 0 && net.layers().has(embeddings + ".token_type_embeddings.weight")) {
-      String table = net.table(embeddings + ".token_type_embeddings", kinds, hidden);
+      String table = net.table(embeddings + ".token_type_embeddings", kinds, width);
       sum = net.op("Add", sum, net.gather(table, net.tokens("token_type_ids")));
     }
     String numbers = padded ? numbersAfterPadding(ids) : net.positions(ids);
-    String table = net.table(embeddings + ".position_embeddings", positions, hidden);
+    String table = net.table(embeddings + ".position_embeddings", positions, width);
     sum = net.op("Add", sum, net.gather(table, numbers));
-    return net.layerNormalization(sum, embeddings + ".LayerNorm", hidden, epsilon);
+    String x = net.layerNormalization(sum, embeddings + ".LayerNorm", width, epsilon);
+    return isNarrow ? net.linear(x, project, hidden, width) : x;
   }
 
   /** RoBERTa counts tokens that are no padding, from the number after that of padding on. */

@@ -24,6 +24,7 @@ final class NarrowIntegers {
           "DequantizeLinear",
           "Flatten",
           "Gather",
+          "GatherBlockQuantized",
           "Identity",
           "Reshape",
           "Shape",
@@ -32,6 +33,10 @@ final class NarrowIntegers {
           "Squeeze",
           "Transpose",
           "Unsqueeze");
+
+  /** Those of them whose results are of another type. */
+  private static final Set<String> ENDING =
+      Set.of("DequantizeLinear", "GatherBlockQuantized", "Shape", "Size");
 
   private final Set<String> names = new HashSet<>();
   private boolean noted;
@@ -73,7 +78,7 @@ final class NarrowIntegers {
         }
       }
       boolean moved = node.input(0).filter(names::contains).isPresent();
-      if (moved && !List.of("DequantizeLinear", "Shape", "Size").contains(node.type())) {
+      if (moved && !ENDING.contains(node.type())) {
         names.addAll(node.outputs());
       }
     }

@@ -38,6 +38,8 @@ final class LowerVendorOperators implements Pass {
       ALL.putAll(VendorLayers.RULES);
       ALL.putAll(VendorQuantized.RULES);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
+      ALL.put("GatherBlockQuantized", VendorTables::gather);
+      ALL.put("DynamicQuantizeLSTM", VendorRecurrent::lstm);
     }
   }
 

@@ -14,6 +14,7 @@ import dev.filigree.kernel.Value;
 import dev.filigree.kernel.ValueOperator;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /** Runs one of two graphs, as a bool says. */
 public final class If implements DataDependentOperator, ValueOperator {
@@ -29,6 +30,14 @@ public final class If implements DataDependentOperator, ValueOperator {
     if (node.body(THEN).outputs().size() != node.outputs().size()
         || node.body(ELSE).outputs().size() != node.outputs().size()) {
       throw node.problem("has branches with other outputs than it", "export the graph again");
+    }
+    if (condition.hasKnownContent() && condition.content().size() == 1) {
+      boolean met = !condition.content().getFirst().is(0);
+      List<ValueType> taken = Body.infer(node, met ? THEN : ELSE, List.of(), inputs);
+      if (taken.stream().anyMatch(Objects::isNull)) {
+        throw new DataDependentException(node, "shape");
+      }
+      return taken;
     }
     List<ValueType> yes = branch(node, THEN, inputs);
     List<ValueType> no = branch(node, ELSE, inputs);

@@ -88,11 +88,16 @@ class EncodersTest {
   }
 
   private static int rows(String name, int count) {
+    if (name.startsWith("electra.embeddings.")) {
+      return count / 6;
+    }
     if (name.contains("relative_attention_bias")) {
       return count / HEADS;
     }
     boolean narrow =
-        name.contains("lin2") || name.contains("output.dense") && count == HIDDEN * WIDE;
+        name.contains("lin2")
+            || name.contains("embeddings_project")
+            || name.contains("output.dense") && count == HIDDEN * WIDE;
     return narrow ? HIDDEN : count / HIDDEN;
   }
 
@@ -207,6 +212,35 @@ class EncodersTest {
             reference.rows("bert.embeddings.position_embeddings", HIDDEN, 0, 1, 2, 3, 4, 5));
     x = reference.layerNormalization(x, "bert.embeddings.LayerNorm", EPSILON);
     assertClose(bert("bert.", x, BERT, EncodersTest::masked), found, 4);
+  }
+
+  @Test
+  void electraWithTablesNarrowerThanItsLayers() {
+    int narrow = 6;
+    String tables = "electra.embeddings.";
+    reference.put(tables + "word_embeddings.weight", samples.normal(WORDS * narrow));
+    reference.put(tables + "position_embeddings.weight", samples.normal(POSITIONS * narrow));
+    reference.put(tables + "token_type_embeddings.weight", samples.normal(2 * narrow));
+    reference.put(tables + "LayerNorm.weight", samples.normal(narrow));
+    reference.put(tables + "LayerNorm.bias", samples.normal(narrow));
+    matrix("electra.embeddings_project", HIDDEN, narrow, true);
+    bertLayer("electra.encoder.layer.0.");
+    bertLayer("electra.encoder.layer.1.");
+    long[] kinds = {0, 0, 1, 1, 0, 0};
+    String more = ", \"type_vocab_size\": 2, \"embedding_size\": 6";
+    float[] found =
+        run(
+            config("electra", more),
+            Map.of("input_ids", IDS, "attention_mask", MASK, "token_type_ids", kinds));
+    double[][] x =
+        Reference.add(
+            Reference.add(
+                reference.rows(tables + "word_embeddings", narrow, IDS),
+                reference.rows(tables + "token_type_embeddings", narrow, kinds)),
+            reference.rows(tables + "position_embeddings", narrow, 0, 1, 2, 3, 4, 5));
+    x = reference.layerNormalization(x, tables + "LayerNorm", EPSILON);
+    x = reference.linear(x, "electra.embeddings_project", HIDDEN);
+    assertClose(bert("electra.", x, BERT, EncodersTest::masked), found, 4);
   }
 
   @Test
