@@ -15,7 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Weights in the order in which a kernel's lanes want them, with what else belongs to them. Rows
@@ -107,6 +109,29 @@ public record PackedWeights(
     return grouped && StoredRows.values(weights) instanceof PackedIntegers integers
         ? StoredGroups.orderedColumns(integers, form.structure())
         : OptionalInt.empty();
+  }
+
+  /**
+   * What tells weights of one format and shape apart to kernels, in words: the forms that they have
+   * and how these lie.
+   */
+  public static String describe(Weights weights) {
+    return Stream.of(ActivationType.F16, ActivationType.I8)
+        .flatMap(
+            activation ->
+                forms(weights, activation).stream()
+                    .map(form -> describe(weights, form) + " under " + activation.label()))
+        .collect(Collectors.joining(", "));
+  }
+
+  private static String describe(Weights weights, WeightsForm form) {
+    OptionalInt ordered = orderedColumns(weights, form);
+    long tables = tableBytes(weights, form);
+    return form.structure().label()
+        + " "
+        + form.values().label()
+        + (ordered.isPresent() ? " of " + ordered.getAsInt() + " columns" : "")
+        + (tables > 0 ? " with " + tables + " bytes of tables" : "");
   }
 
   /** Bytes of the tables that weights in a form are looked up in. */

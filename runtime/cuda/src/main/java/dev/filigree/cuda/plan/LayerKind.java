@@ -5,7 +5,7 @@ package dev.filigree.cuda.plan;
  *
  * @param rows outputs
  * @param columns inputs, those of all elements of a window together
- * @param format of the weights
+ * @param format of the weights, and how kernels have them
  * @param stored weights
  * @param tokens that are multiplied at once, or pixels of a convolution's results
  * @param quantizable whether inputs may be rounded to 8 bits

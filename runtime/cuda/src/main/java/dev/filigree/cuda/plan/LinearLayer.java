@@ -1,8 +1,6 @@
 package dev.filigree.cuda.plan;
 
-import dev.filigree.weights.Packed;
-import dev.filigree.weights.PackedIntegers;
-import dev.filigree.weights.Sparse24;
+import dev.filigree.cuda.layout.PackedWeights;
 import dev.filigree.weights.Weights;
 import java.util.List;
 import java.util.Optional;
@@ -32,21 +30,11 @@ record LinearLayer(String name, Weights weights, int tokens, boolean quantizable
     }
   }
 
-  /** Whether groups do not lie in the order of the columns, which their format does not say. */
-  private boolean isReordered() {
-    return switch (weights) {
-      case Packed packed -> packed.values().groupOf().byteSize() != 0;
-      case Sparse24 sparse ->
-          sparse.values() instanceof PackedIntegers integers && integers.groupOf().byteSize() != 0;
-      default -> false;
-    };
-  }
-
   LayerKind kind() {
     return new LayerKind(
         weights.rows(),
         weights.columns(),
-        weights.format() + (isReordered() ? " in another order" : ""),
+        weights.format() + " as " + PackedWeights.describe(weights),
         weights.stored(),
         tokens,
         quantizable,

@@ -1,6 +1,7 @@
 package dev.filigree.cuda.kernel;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,23 +53,28 @@ final class PtxCompiler {
 
   /**
    * Compiles a module, unless this compiler has compiled the very same text in an earlier build:
-   * what it said then is kept in the build folder.
+   * what it said then is kept in the build folder. Thread-safe, as the compiler is (PTX Compiler
+   * API guide, section 3).
    *
    * @param ptx its text
    * @param architecture such as {@code sm_80}
    * @return what each of its kernels takes
    */
-  static Map<String, Resources> compile(byte[] ptx, String architecture) throws IOException {
+  static Map<String, Resources> compile(byte[] ptx, String architecture) {
     Path kept = KEPT.resolve(digest(ptx) + "-" + architecture + ".log");
-    if (Files.exists(kept)) {
-      return resources(Files.readString(kept));
+    try {
+      if (Files.exists(kept)) {
+        return resources(Files.readString(kept));
+      }
+      String log = run(ptx, architecture);
+      Files.createDirectories(KEPT);
+      Path partial = Files.createTempFile(KEPT, "compiling", ".log");
+      Files.writeString(partial, log);
+      Files.move(partial, kept, StandardCopyOption.ATOMIC_MOVE);
+      return resources(log);
+    } catch (IOException e) {
+      throw new UncheckedIOException("what the PTX compiler says cannot be kept", e);
     }
-    String log = run(ptx, architecture);
-    Files.createDirectories(KEPT);
-    Path partial = Files.createTempFile(KEPT, "compiling", ".log");
-    Files.writeString(partial, log);
-    Files.move(partial, kept, StandardCopyOption.ATOMIC_MOVE);
-    return resources(log);
   }
 
   private static String digest(byte[] ptx) {

@@ -8,7 +8,6 @@ import dev.filigree.cuda.kernel.PtxCompiler.Resources;
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.KernelManifest;
 import dev.filigree.kernels.cuda.Parameter;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,25 +50,27 @@ class ShippedPtxTest {
 
   @ParameterizedTest
   @MethodSource("modules")
-  void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx)
-      throws IOException {
-    for (String architecture : ARCHITECTURES) {
-      Map<String, Resources> compiled = PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
-      for (KernelEntry kernel : MANIFEST.kernels().values()) {
-        if (!kernel.ptx().equals(ptx)) {
-          continue;
-        }
-        String what = kernel.entry() + " for " + architecture;
-        Resources resources = compiled.get(kernel.entry());
-        assertNotNull(resources, what);
-        assertEquals(0, resources.spillBytes(), what + " spills");
-        assertTrue(
-            resources.registers() <= budget(kernel),
-            what + " takes " + resources.registers() + " registers of " + budget(kernel));
-        assertTrue(
-            resources.sharedBytes() <= kernel.staticSharedBytes(),
-            what + " takes " + resources.sharedBytes() + " static bytes");
+  void everyArchitectureTakesItWithoutSpillsAndWithinTheManifestsBudget(String ptx) {
+    // the compiler is thread-safe, and most of this module's time is its
+    Stream.of(ARCHITECTURES).parallel().forEach(architecture -> check(ptx, architecture));
+  }
+
+  private static void check(String ptx, String architecture) {
+    Map<String, Resources> compiled = PtxCompiler.compile(KernelManifest.ptx(ptx), architecture);
+    for (KernelEntry kernel : MANIFEST.kernels().values()) {
+      if (!kernel.ptx().equals(ptx)) {
+        continue;
       }
+      String what = kernel.entry() + " for " + architecture;
+      Resources resources = compiled.get(kernel.entry());
+      assertNotNull(resources, what);
+      assertEquals(0, resources.spillBytes(), what + " spills");
+      assertTrue(
+          resources.registers() <= budget(kernel),
+          what + " takes " + resources.registers() + " registers of " + budget(kernel));
+      assertTrue(
+          resources.sharedBytes() <= kernel.staticSharedBytes(),
+          what + " takes " + resources.sharedBytes() + " static bytes");
     }
   }
 
