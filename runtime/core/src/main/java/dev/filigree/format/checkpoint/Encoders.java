@@ -110,7 +110,8 @@ final class Encoders {
 
   /**
    * The graph of an encoder: {@code input_ids}, {@code attention_mask} and, where the model has
-   * kinds of tokens, {@code token_type_ids} to {@code last_hidden_state}.
+   * kinds of tokens, {@code token_type_ids} to {@code last_hidden_state}, and to what {@link
+   * EncoderHead} adds.
    *
    * @param family {@code model_type} of the config
    * @return nothing if the family is no encoder known here
@@ -153,6 +154,7 @@ final class Encoders {
       x = layer(prefix + names.layer + layer + ".", x, bias);
     }
     net.output("last_hidden_state", x, hidden);
+    new EncoderHead(config, net, prefix, hidden).add(family, x);
     return net.build(family);
   }
 

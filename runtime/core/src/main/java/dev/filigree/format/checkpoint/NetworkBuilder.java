@@ -56,12 +56,13 @@ final class NetworkBuilder {
 
   /** Gives a value the name of an f32 output {@code [batch, sequence, features]}. */
   void output(String name, String value, int features) {
+    output(name, value, Dim.symbol("batch"), Dim.symbol("sequence"), Dim.of(features));
+  }
+
+  /** Gives a value the name of an f32 output. */
+  void output(String name, String value, Dim... dims) {
     nodes.add(new Node(name, Node.ONNX, "Identity", List.of(value), List.of(name), Map.of()));
-    outputs.add(
-        new ValueInfo(
-            name,
-            DType.F32,
-            List.of(Dim.symbol("batch"), Dim.symbol("sequence"), Dim.of(features))));
+    outputs.add(new ValueInfo(name, DType.F32, List.of(dims)));
   }
 
   /** An operator without attributes. */

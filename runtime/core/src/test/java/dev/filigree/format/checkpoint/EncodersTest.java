@@ -138,7 +138,7 @@ class EncodersTest {
     norm(layer + "output.LayerNorm");
   }
 
-  private static double gelu(double x) {
+  static double gelu(double x) {
     // the series of erf converges for the arguments of these tests
     double z = x / Math.sqrt(2);
     double term = z;
