@@ -30,7 +30,7 @@ public final class GraphRunner implements Runner {
    * Runs after which kernels are looked at, if no warm-up has done it: more than once, as a busy
    * machine may not have compiled the scalar kernels that they are compared with.
    */
-  private static final int[] LOOKS = {100, 1_000, 10_000};
+  private static final int[] LOOKS = {100, 1_000, 10_000, 100_000};
 
   private final Graph graph;
   private final SessionOptions options;
