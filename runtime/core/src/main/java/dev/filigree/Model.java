@@ -6,6 +6,7 @@ import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.format.checkpoint.SentenceModules;
 import dev.filigree.format.container.Container;
 import dev.filigree.format.container.ContainerWriter;
+import dev.filigree.format.onnx.Companions;
 import dev.filigree.format.onnx.ExternalData;
 import dev.filigree.format.onnx.OnnxReader;
 import dev.filigree.format.onnx.OnnxWriter;
@@ -127,11 +128,17 @@ public final class Model implements AutoCloseable {
       MemorySegment onnx = MappedFile.map(path, arena);
       Graph original = OnnxReader.read(path.toString(), onnx, ExternalData.beside(path, arena));
       Map<String, String> notes = new HashMap<>();
-      folders(path).stream()
+      Companions.folders(path).stream()
           .flatMap(folder -> SentenceModules.pooling(folder).stream())
           .findFirst()
           .ifPresent(mode -> notes.put(SentenceModules.POOLING, mode));
-      return new Model(path, arena::close, onnx, original, documentsBeside(path, arena), notes);
+      return new Model(
+          path,
+          arena::close,
+          onnx,
+          original,
+          Companions.documents(path, List.of(TOKENIZER, IMAGE, LABELS), arena),
+          notes);
     } catch (RuntimeException | Error failed) {
       arena.close();
       throw failed;
@@ -148,34 +155,6 @@ public final class Model implements AutoCloseable {
         checkpoint.graph(),
         checkpoint.documents(),
         checkpoint.metadata());
-  }
-
-  /**
-   * The documents that belong to an ONNX file: {@code MODEL-NAME} of that model, or {@code NAME}.
-   */
-  private static Map<String, MemorySegment> documentsBeside(Path onnx, Arena arena) {
-    String stem = onnx.getFileName().toString().replaceFirst("\\.onnx$", "");
-    Map<String, MemorySegment> found = new HashMap<>();
-    for (String document : List.of(TOKENIZER, IMAGE, LABELS)) {
-      for (Path folder : folders(onnx)) {
-        for (String name : List.of(stem + "-" + document, document)) {
-          Path file = folder.resolve(name);
-          if (!found.containsKey(document) && Files.isRegularFile(file)) {
-            found.put(document, MappedFile.map(file, arena));
-          }
-        }
-      }
-    }
-    return found;
-  }
-
-  /** Where what belongs to an ONNX file may lie: beside it, and above a folder {@code onnx}. */
-  private static List<Path> folders(Path onnx) {
-    Path beside = onnx.toAbsolutePath().getParent();
-    Path name = beside.getFileName();
-    return name != null && name.toString().equals("onnx") && beside.getParent() != null
-        ? List.of(beside, beside.getParent())
-        : List.of(beside);
   }
 
   /** File name without its ending, or the whole name of a checkpoint's folder. */
