@@ -35,7 +35,7 @@ class DeviceRunnerTest {
   private static final SessionOptions CPU =
       SessionOptions.defaults().withDevice(Device.cpu()).withKernels("scalar");
   private static final SessionOptions SIMULATED =
-      SessionOptions.defaults().withDevice(Device.parse("simulated"));
+      SessionOptions.defaults().withDevice(TestGpu.device());
 
   /** Inputs and weights are rounded to f16 of 11 bits, and 40 products are summed. */
   private static final float TOLERANCE = 4e-2f;
@@ -72,7 +72,7 @@ class DeviceRunnerTest {
         // a second run replays what the first captured
         assertClose(cpu.run(inputs), device.run(inputs));
       }
-      assertEquals("simulated", device.device().toString());
+      assertEquals(TestGpu.device(), device.device());
       assertEquals("cuda", device.kernels());
       assertTrue(device.packedBytes() > 0);
     }
