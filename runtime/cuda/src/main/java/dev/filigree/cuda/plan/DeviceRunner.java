@@ -180,18 +180,18 @@ public final class DeviceRunner implements Runner {
     if (warned.get()) {
       return;
     }
-    outputs.forEach(
-        (name, tensor) -> {
-          if (tensor.dtype() == DType.F32 && hasNaN(tensor) && warned.compareAndSet(false, true)) {
-            LOG.log(
-                System.Logger.Level.WARNING,
-                "output '"
-                    + name
-                    + "' holds NaN; floats are f16 on the CUDA device, where numbers beyond 65504"
-                    + " become infinities: scale the inputs if they are large, and compare with the"
-                    + " device cpu");
-          }
-        });
+    for (Map.Entry<String, Tensor> output : outputs.entrySet()) {
+      Tensor tensor = output.getValue();
+      if (tensor.dtype() == DType.F32 && hasNaN(tensor) && warned.compareAndSet(false, true)) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "output '"
+                + output.getKey()
+                + "' holds NaN; floats are f16 on the CUDA device, where numbers beyond 65504"
+                + " become infinities: scale the inputs if they are large, and compare with the"
+                + " device cpu");
+      }
+    }
   }
 
   private static boolean hasNaN(Tensor tensor) {
