@@ -80,7 +80,8 @@ CUresult cuDeviceGetCount(int* count) {
 CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
   return withDevice("cuDeviceGetName", device, [&](Driver& driver) -> CUresult {
     if (name == nullptr || length <= 0) return nullArgument(driver, "name");
-    copyText(name, length, driver.configuration.model.name);
+    const Configuration& configuration = driver.configuration;
+    copyText(name, length, (configuration.rehearsal ? "Rehearsal on a " : "") + std::string(configuration.model.name));
     return CUDA_SUCCESS;
   });
 }

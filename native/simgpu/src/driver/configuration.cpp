@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* keys[] = {"device",   "memory",   "checks", "exact",  "traffic", "workers",
                                 "watchdog", "findings", "async",  "report", "times",
-                                "guard",    "faults"};
+                                "guard",    "rehearsal", "faults"};
 
 template <class Number> bool readNumber(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -86,6 +86,8 @@ bool Configuration::applyOne(std::string_view key, std::string_view value, std::
     if (good && projectedTimes) engine.countTraffic = true; // the projection needs it
   } else if (key == "guard") {
     good = readChoice(value, "on", "off", guard);
+  } else if (key == "rehearsal") {
+    good = readChoice(value, "on", "off", rehearsal);
   } else if (key == "faults") {
     return faults.parse(value, problem);
   } else {

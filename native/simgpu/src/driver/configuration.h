@@ -15,7 +15,8 @@ namespace simgpu::driver {
  *
  *   device=a100|a10|rtx3090|rtx5090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
  *   workers=N                 watchdog=N            findings=N         async=deferred|eager
- *   report=stderr|off         times=wall|projected  guard=on|off       faults=LIST (see FaultPlan)
+ *   report=stderr|off         times=wall|projected  guard=on|off       rehearsal=on|off
+ *   faults=LIST (see FaultPlan)
  */
 struct Configuration {
   DeviceModel model = DeviceModel::a100();
@@ -26,6 +27,8 @@ struct Configuration {
   bool projectedTimes = false;
   /** Pinned memory is inaccessible to the host while a copy into it waits, so that a touch is found. */
   bool guard = true;
+  /** The device does not call itself simulated, so that programs do with it what they would do with a real one. */
+  bool rehearsal = false;
   /** Findings are printed to standard error as they are made. */
   bool reportToStderr = true;
   FaultPlan faults;

@@ -76,6 +76,17 @@ TEST("the devices have the numbers of their data sheets") {
   CHECK_EQUAL(simgpuConfigure("device=h100"), 1);
 }
 
+TEST("in a rehearsal the device does not call itself simulated, and its name still says what it is") {
+  CHECK_EQUAL(simgpuConfigure("device=a10 rehearsal=on"), 0);
+  char name[64];
+  CHECK_EQUAL(cuDeviceGetName(name, sizeof name, 0), CUDA_SUCCESS);
+  CHECK_EQUAL(std::string(name), "Rehearsal on a Simulated NVIDIA A10");
+  CHECK_EQUAL(simgpuConfigure("device=a10"), 0);
+  CHECK_EQUAL(cuDeviceGetName(name, sizeof name, 0), CUDA_SUCCESS);
+  CHECK_EQUAL(std::string(name), "Simulated NVIDIA A10");
+  CHECK_EQUAL(simgpuConfigure("rehearsal=maybe"), 1);
+}
+
 TEST("occupancy follows threads, blocks and shared memory of the device") {
   for (const bool large : {true, false}) {
     const Program program(large ? "device=a100" : "device=a10");

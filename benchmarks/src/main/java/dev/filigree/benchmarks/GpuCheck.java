@@ -1,5 +1,6 @@
 package dev.filigree.benchmarks;
 
+import dev.filigree.DeviceException;
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.cuda.driver.GpuProperties;
@@ -38,6 +39,7 @@ public final class GpuCheck {
   record Report(
       GpuProperties gpu,
       String kernelHash,
+      TestReports tests,
       List<KernelReport.Copy> copies,
       List<KernelReport.Timing> timings,
       List<KernelReport.OperationTiming> operations) {
@@ -67,22 +69,37 @@ public final class GpuCheck {
 
   private static final int OPERATION_COLUMNS = 768;
 
-  /** Measures and writes. */
+  /**
+   * Measures and writes; ends with 1 if a test failed, with 3 where there is no GPU.
+   *
+   * @param arguments the folder to write into, and the one with Maven's reports of the tests
+   */
   public static void main(String[] arguments) throws IOException {
     Path folder = Path.of(arguments[0]);
-    CudaDriver driver = CudaDriver.open();
+    TestReports tests = TestReports.read(Path.of(arguments[1]));
+    CudaDriver driver;
+    try {
+      driver = CudaDriver.open();
+    } catch (DeviceException missing) {
+      System.err.println("gpu-check: no GPU is measured: " + missing.getMessage());
+      System.exit(3);
+      return;
+    }
     GpuProperties gpu = driver.properties(0);
     if (gpu.isSimulated()) {
       throw new IllegalStateException("the simulated GPU has no speed of its own to measure");
     }
-    Report report = measure(driver.context(0));
+    Report report = measure(driver.context(0), tests);
     Files.createDirectories(folder);
     Files.writeString(folder.resolve("gpu-check.json"), json(report));
     Files.writeString(folder.resolve("gpu-check.md"), markdown(report));
     System.out.println("written: " + folder.resolve("gpu-check.md"));
+    if (!tests.failures().isEmpty()) {
+      System.exit(1);
+    }
   }
 
-  private static Report measure(CudaContext context) {
+  private static Report measure(CudaContext context, TestReports tests) {
     try (KernelReport device = new KernelReport(context)) {
       List<KernelReport.Timing> timings = new ArrayList<>();
       for (int[] shape : SHAPES) {
@@ -91,6 +108,7 @@ public final class GpuCheck {
       return new Report(
           context.properties(),
           KernelReport.kernelHash(),
+          tests,
           device.copies(),
           timings,
           device.operations(OPERATION_ROWS, OPERATION_COLUMNS));
@@ -110,6 +128,10 @@ public final class GpuCheck {
         .put("memoryBytes", gpu.memoryBytes())
         .put("driverVersion", gpu.driverVersion());
     document.put("kernelHash", report.kernelHash);
+    ObjectNode tests = document.putObject("tests");
+    tests.put("passed", report.tests.passed()).put("skipped", report.tests.skipped());
+    ArrayNode failures = tests.putArray("failures");
+    report.tests.failures().forEach(failures::add);
     ArrayNode copies = document.putArray("copies");
     for (KernelReport.Copy copy : report.copies) {
       copies
@@ -157,6 +179,14 @@ public final class GpuCheck {
     line(text, ", highest clocks %d MHz", gpu.clockKilohertz() / 1000);
     line(text, " and %d MHz of the memory", gpu.memoryClockKilohertz() / 1000);
     line(text, ", kernels `%s`.%n%n", report.kernelHash);
+    line(
+        text,
+        "%d tests passed on it, %d need the simulated GPU, %d failed.%n%n",
+        report.tests.passed(),
+        report.tests.skipped(),
+        report.tests.failures().size());
+    report.tests.failures().forEach(failure -> line(text, "- failed: `%s`%n", failure));
+    text.append(report.tests.failures().isEmpty() ? "" : "\n");
     text.append("| copy | GB/s |\n|---|---|\n");
     for (KernelReport.Copy copy : report.copies) {
       line(text, "| %s | %.1f |%n", copy.direction(), copy.gigabytesPerSecond());

@@ -18,6 +18,7 @@ class GpuCheckTest {
               0, "GPU", 8, 0, 108, 1_410_000, 1_215_000, 5120, 1L << 35, 1 << 25, 166_912, 167_936,
               65_536, 2048, 12_020),
           "abc",
+          new TestReports(7, 2, List.of("a.BTest.works: expected 1")),
           List.of(new KernelReport.Copy("on the device", 1234.56)),
           List.of(
               new KernelReport.Timing("linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 5),
@@ -29,6 +30,8 @@ class GpuCheckTest {
   void theTableHasEveryNumberWithItsUnit() {
     String text = GpuCheck.markdown(REPORT);
     assertTrue(text.contains("Driver for CUDA 12.2, highest clocks 1410 MHz"), text);
+    assertTrue(text.contains("7 tests passed on it, 2 need the simulated GPU, 1 failed."), text);
+    assertTrue(text.contains("- failed: `a.BTest.works: expected 1`"), text);
     assertTrue(text.contains("| on the device | 1234.6 |"), text);
     assertTrue(
         text.contains("| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 5.0 | 2.00 |"),
@@ -42,6 +45,8 @@ class GpuCheckTest {
     JsonNode document = JsonMapper.builder().build().readTree(GpuCheck.json(REPORT));
     assertEquals(12_020, document.path("gpu").path("driverVersion").asInt());
     assertEquals("abc", document.path("kernelHash").asString());
+    assertEquals(7, document.path("tests").path("passed").asInt());
+    assertEquals(1, document.path("tests").path("failures").size());
     assertEquals(4.25, document.path("kernels").get(0).path("micros").asDouble());
     assertEquals(2.0, document.path("kernels").get(0).path("timesCublas").asDouble());
     assertTrue(document.path("kernels").get(2).path("timesCublas").isNull());

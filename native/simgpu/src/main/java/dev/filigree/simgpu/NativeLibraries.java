@@ -18,6 +18,9 @@ final class NativeLibraries {
   /** A folder with libraries built elsewhere, instead of those in the jar. */
   static final String LIBRARY_PROPERTY = "filigree.simgpu.libraries";
 
+  /** {@code off} keeps it out of a process that is to use the GPU of this machine. */
+  private static final String SWITCH_PROPERTY = "filigree.simgpu";
+
   private static final String RESOURCES = "linux-x86_64/";
   private static final List<String> SIMULATED =
       List.of("libcuda.so.1", "libcublas.so.12", "libcusparse.so.12");
@@ -33,8 +36,16 @@ final class NativeLibraries {
 
   private NativeLibraries() {}
 
-  /** The reason why the libraries are not there; empty when they are. */
+  /** Whether this process is to use the GPU of this machine instead. */
+  static boolean isOff() {
+    return "off".equals(System.getProperty(SWITCH_PROPERTY));
+  }
+
+  /** The reason why the libraries cannot be used; empty when they can. */
   static Optional<String> missing() {
+    if (isOff()) {
+      return Optional.of("the simulated GPU is turned off by -D" + SWITCH_PROPERTY + "=off");
+    }
     if (System.getProperty(LIBRARY_PROPERTY) != null
         || NativeLibraries.class.getResource(RESOURCES + SIMULATED.getFirst()) != null) {
       return Optional.empty();

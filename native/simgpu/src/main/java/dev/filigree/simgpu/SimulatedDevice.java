@@ -61,6 +61,14 @@ public final class SimulatedDevice implements AutoCloseable {
     }
   }
 
+  /**
+   * Whether the system property {@code filigree.simgpu} is {@code off}: tests then run on the GPU
+   * of this machine, and {@link #open} refuses.
+   */
+  public static boolean isOff() {
+    return NativeLibraries.isOff();
+  }
+
   /** Whether a device is open in this process. */
   public static boolean isOpen() {
     synchronized (LOCK) {

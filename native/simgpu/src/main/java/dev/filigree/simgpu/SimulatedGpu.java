@@ -13,7 +13,9 @@ import org.junit.jupiter.api.parallel.ResourceLock;
  * SimulatedDevice} gives access to findings and counters.
  *
  * <p>Where the simulated GPU was not built the tests are skipped with the reason, unless the system
- * property {@code filigree.simgpu.required} is {@code true}.
+ * property {@code filigree.simgpu.required} is {@code true}. Where {@code filigree.simgpu} is
+ * {@code off} tests run on the GPU of this machine; those that need a certain device, its counters,
+ * a fault or a {@link SimulatedDevice} are skipped.
  */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)
@@ -22,7 +24,7 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 @ResourceLock("dev.filigree.simgpu")
 public @interface SimulatedGpu {
   /** The device: {@code a100}, {@code a10}, {@code rtx3090} or {@code rtx5090}. */
-  String model() default "a100";
+  String model() default SimulatedGpuExtension.USUAL_MODEL;
 
   /** Size of the device's memory in bytes; 0 for the model's own. */
   long memoryBytes() default 0;

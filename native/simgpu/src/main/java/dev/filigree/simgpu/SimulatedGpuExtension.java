@@ -14,17 +14,14 @@ import org.junit.platform.commons.support.AnnotationSupport;
 /** What {@link SimulatedGpu} does: opens a device before each test and closes it after. */
 final class SimulatedGpuExtension
     implements ExecutionCondition, BeforeEachCallback, AfterEachCallback, ParameterResolver {
+  static final String USUAL_MODEL = "a100";
+
   private static final ExtensionContext.Namespace NAMESPACE =
       ExtensionContext.Namespace.create(SimulatedGpuExtension.class);
 
-  /** Whether the tests are to run on the GPU of this machine instead. */
-  private static boolean isOff() {
-    return "off".equals(System.getProperty("filigree.simgpu"));
-  }
-
   @Override
   public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-    if (isOff()) {
+    if (NativeLibraries.isOff()) {
       return onRealGpu(context);
     }
     Optional<String> reason = SimulatedDevice.unavailable();
@@ -34,7 +31,7 @@ final class SimulatedGpuExtension
     return ConditionEvaluationResult.disabled(reason.get());
   }
 
-  /** What needs a fault, a small memory or the findings can run on the simulation only. */
+  /** What needs a certain device, a fault or the findings can run on the simulation only. */
   private static ConditionEvaluationResult onRealGpu(ExtensionContext context) {
     boolean needsSimulation =
         context
@@ -42,17 +39,25 @@ final class SimulatedGpuExtension
             .map(
                 method ->
                     List.of(method.getParameterTypes()).contains(SimulatedDevice.class)
-                        || !annotation(context).faults().isEmpty()
-                        || annotation(context).memoryBytes() > 0)
+                        || isParticular(annotation(context)))
             .orElse(false);
     return needsSimulation
         ? ConditionEvaluationResult.disabled("only the simulated GPU can do this")
         : ConditionEvaluationResult.enabled("runs on the GPU of this machine");
   }
 
+  private static boolean isParticular(SimulatedGpu wanted) {
+    return !wanted.model().equals(USUAL_MODEL)
+        || wanted.memoryBytes() > 0
+        || wanted.traffic()
+        || wanted.projectedTimes()
+        || wanted.exactRounding()
+        || !wanted.faults().isEmpty();
+  }
+
   @Override
   public void beforeEach(ExtensionContext context) {
-    if (isOff()) {
+    if (NativeLibraries.isOff()) {
       return;
     }
     SimulatedGpu wanted = annotation(context);

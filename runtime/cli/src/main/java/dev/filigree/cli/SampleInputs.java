@@ -4,8 +4,11 @@ import dev.filigree.DType;
 import dev.filigree.Model;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.kernel.fused.Embedding;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,8 +16,8 @@ import java.util.SplittableRandom;
 
 /**
  * Inputs made up for measuring: of two symbolic axes the first is the batch and the second the
- * length; masks are ones, ids small numbers that every vocabulary has, floats random between -1 and
- * 1. The same each time.
+ * length; masks are ones, ids small numbers that every vocabulary has, or the model's own where it
+ * is smaller, floats random between -1 and 1. The same each time.
  */
 final class SampleInputs {
   private static final long SEED = 1;
@@ -27,18 +30,39 @@ final class SampleInputs {
     Map<String, Tensor> inputs = new LinkedHashMap<>();
     for (ValueInfo input : model.inputs()) {
       Tensor tensor = Tensor.zeros(input.dtype(), shape(input, batch, length, shapes));
+      boolean isIds = input.name().endsWith("ids") && !input.name().contains("type");
+      int ids = isIds ? ids(model, input.name()) : 0;
       for (long i = 0; i < tensor.elements(); i++) {
         if (input.dtype().isFloating()) {
           tensor.setDouble(i, random.nextDouble(-1, 1));
         } else if (input.dtype() == DType.BOOL || input.name().contains("mask")) {
           tensor.setLong(i, 1);
-        } else if (input.name().endsWith("ids") && !input.name().contains("type")) {
-          tensor.setLong(i, random.nextInt(IDS));
+        } else if (isIds) {
+          tensor.setLong(i, random.nextInt(ids));
         }
       }
       inputs.put(input.name(), tensor);
     }
     return inputs;
+  }
+
+  /** How many ids the tables have in which an input names rows. */
+  private static int ids(Model model, String input) {
+    long least = IDS;
+    for (Node node : model.graph().nodes()) {
+      // tables and indices, one after the other
+      for (int i = 1; isLookUp(node) && i < node.inputs().size(); i++) {
+        Constant table = model.graph().constants().get(node.inputs().get(i - 1));
+        if (table != null && node.inputs().get(i).equals(input)) {
+          least = Math.min(least, table.type().shape().extent(0));
+        }
+      }
+    }
+    return (int) Math.max(1, least);
+  }
+
+  private static boolean isLookUp(Node node) {
+    return node.isFused(Embedding.TYPE) || node.is("Gather") && node.intAttribute("axis", 0) == 0;
   }
 
   private static Shape shape(ValueInfo input, int batch, int length, Map<String, String> shapes) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpu;
 import dev.filigree.spi.DeviceStatus;
 import dev.filigree.spi.LibraryStatus;
@@ -26,7 +27,7 @@ class CudaProbeTest extends KernelTest {
   }
 
   @Test
-  void theSimulatedGpuIsNoCudaDevice() {
+  void theSimulatedGpuIsNoCudaDevice(SimulatedDevice simulated) {
     List<DeviceStatus> devices = CudaProbe.devices();
     assertEquals(1, devices.size());
     assertEquals("cuda:0", devices.getFirst().device().toString());
@@ -36,7 +37,7 @@ class CudaProbeTest extends KernelTest {
   }
 
   @Test
-  void librariesThatAreLoadedAreFoundWithTheirPath() {
+  void librariesThatAreLoadedAreFoundWithTheirPath(SimulatedDevice simulated) {
     for (LibraryStatus library : CudaProbe.libraries()) {
       assertTrue(library.found(), library.toString());
       assertTrue(library.detail().contains("lib"), library.toString());

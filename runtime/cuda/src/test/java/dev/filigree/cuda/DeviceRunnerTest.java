@@ -24,6 +24,10 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import java.util.logging.StreamHandler;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,7 +39,7 @@ class DeviceRunnerTest {
   private static final SessionOptions CPU =
       SessionOptions.defaults().withDevice(Device.cpu()).withKernels("scalar");
   private static final SessionOptions SIMULATED =
-      SessionOptions.defaults().withDevice(Device.parse("simulated"));
+      SessionOptions.defaults().withDevice(TestGpu.device());
 
   /** Inputs and weights are rounded to f16 of 11 bits, and 40 products are summed. */
   private static final float TOLERANCE = 4e-2f;
@@ -72,7 +76,7 @@ class DeviceRunnerTest {
         // a second run replays what the first captured
         assertClose(cpu.run(inputs), device.run(inputs));
       }
-      assertEquals("simulated", device.device().toString());
+      assertEquals(TestGpu.device(), device.device());
       assertEquals("cuda", device.kernels());
       assertTrue(device.packedBytes() > 0);
     }
@@ -149,6 +153,34 @@ class DeviceRunnerTest {
       InputException error =
           assertThrows(InputException.class, () -> device.run(SmallModel.inputs(8, 200, 6)));
       assertTrue(error.getMessage().contains("activationBytes"), error.getMessage());
+    }
+  }
+
+  /** Sums beyond f16, divided by each other: numbers on the CPU. */
+  @Test
+  void saysOnceThatNumbersLeftTheRangeOfTheDevice() {
+    List<String> said = new ArrayList<>();
+    Handler handler =
+        new StreamHandler() {
+          @Override
+          public void publish(LogRecord entry) {
+            said.add(entry.getMessage());
+          }
+        };
+    Logger logger = Logger.getLogger("dev.filigree.cuda.plan.DeviceRunner");
+    logger.addHandler(handler);
+    try (Session device = model.session(SIMULATED)) {
+      device.run(SmallModel.inputs(1, 2, 3));
+      assertEquals(List.of(), said);
+      Map<String, Tensor> large = SmallModel.inputs(1, 2, 3);
+      large.get("x").setDouble(0, 1e6);
+      large.get("x").setDouble(1, -1e6);
+      device.run(large);
+      device.run(large);
+      assertEquals(1, said.size(), said.toString());
+      assertTrue(said.getFirst().contains("beyond 65504"), said.toString());
+    } finally {
+      logger.removeHandler(handler);
     }
   }
 

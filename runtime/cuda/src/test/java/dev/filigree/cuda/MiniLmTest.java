@@ -120,9 +120,7 @@ class MiniLmTest {
             model.session(SessionOptions.defaults().withDevice(Device.cpu()).withThreads(2));
         Session device =
             model.session(
-                SessionOptions.defaults()
-                    .withDevice(Device.parse("simulated"))
-                    .withKernels(kernels))) {
+                SessionOptions.defaults().withDevice(TestGpu.device()).withKernels(kernels))) {
       Map<String, Tensor> inputs = inputs();
       float[] expected = cpu.run(inputs).get("last_hidden_state").toFloats();
       float[] actual = device.run(inputs).get("last_hidden_state").toFloats();

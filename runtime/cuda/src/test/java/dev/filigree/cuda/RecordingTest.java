@@ -3,7 +3,6 @@ package dev.filigree.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.filigree.Device;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
@@ -33,8 +32,7 @@ class RecordingTest {
       }
       recording.start();
       try (Model model = SmallModel.open(folder);
-          Session device =
-              model.session(SessionOptions.defaults().withDevice(Device.parse("simulated")))) {
+          Session device = model.session(SessionOptions.defaults().withDevice(TestGpu.device()))) {
         device.run(SmallModel.inputs(1, 8, 3));
       }
       recording.stop();

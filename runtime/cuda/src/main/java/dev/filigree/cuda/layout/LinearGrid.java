@@ -29,13 +29,16 @@ public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
    * The grid of one block for each tile.
    *
    * @param kernel one with a tile
+   * @throws ArithmeticException if the steps of all tiles are more than the kernels count
    */
   public static LinearGrid of(KernelEntry kernel, int rows, int columns, int tokens) {
     Tile tile = kernel.tile().orElseThrow();
     int tiles =
         Math.multiplyExact(Math.ceilDiv(rows, tile.out()), Math.ceilDiv(tokens, tile.tokens()));
+    int kTiles = Math.ceilDiv(columns, tile.k());
+    Math.multiplyExact(tiles, kTiles);
     long slot = (long) tile.out() * tile.tokens() * Float.BYTES;
-    return new LinearGrid(tiles, Math.ceilDiv(columns, tile.k()), tiles, slot);
+    return new LinearGrid(tiles, kTiles, tiles, slot);
   }
 
   /** The same work by another number of blocks, as many as there is work for. */

@@ -8,15 +8,12 @@ import dev.filigree.kernels.cuda.Tile;
 
 /** Products of two matrices that are both computed, see {@code matmul/matmul.cu}. */
 public final class MatrixProduct {
-  /** Blocks of a launch along y, CUDA C++ Programming Guide, technical specifications. */
-  private static final long MOST_PRODUCTS = 65535;
-
   private MatrixProduct() {}
 
   /** Whether the kernel knows as many axes and products as a result has. */
   public static boolean supports(Shape y) {
     return y.rank() - 2 <= Parameter.OUTER_AXES
-        && y.elements() / Math.max(1, y.extent(-1) * y.extent(-2)) <= MOST_PRODUCTS;
+        && y.elements() / Math.max(1, y.extent(-1) * y.extent(-2)) <= OperationKernels.MOST_ALONG_Y;
   }
 
   /**

@@ -20,6 +20,9 @@ public final class OperationKernels {
 
   private static final int WARP = 32;
 
+  /** Blocks along y, CUDA C++ Programming Guide, technical specifications. */
+  static final int MOST_ALONG_Y = 65535;
+
   /** Neighbours that a thread of an elementwise kernel takes. */
   private static final int PER_THREAD = 8;
 
@@ -81,10 +84,21 @@ public final class OperationKernels {
     return launch(kernel, Math.ceilDiv(elements, kernel.entry().threads()), 1, binder);
   }
 
+  /**
+   * A kernel over a grid, launched.
+   *
+   * @throws UnsupportedException if no device has a grid of that many blocks
+   */
   static Launch launch(Kernel kernel, long x, long y, Binder binder) {
+    if (x > Integer.MAX_VALUE || y > MOST_ALONG_Y) {
+      throw new UnsupportedException(
+          "the CUDA device launches at most %d x %d blocks of a kernel, not %d x %d of %s"
+              .formatted(Integer.MAX_VALUE, MOST_ALONG_Y, x, y, kernel.entry().entry()),
+          "run smaller batches, or this model on the CPU");
+    }
     Arguments arguments = kernel.arguments();
     binder.bind(arguments);
-    return new Launch(kernel, Math.toIntExact(x), Math.toIntExact(y), arguments);
+    return new Launch(kernel, (int) x, (int) y, arguments);
   }
 
   private static long rowBlocks(Kernel kernel, long rows) {

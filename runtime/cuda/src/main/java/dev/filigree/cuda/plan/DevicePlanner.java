@@ -3,6 +3,7 @@ package dev.filigree.cuda.plan;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.cuda.operation.CachedAttention;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.Launch;
@@ -34,6 +35,12 @@ import java.util.Optional;
 final class DevicePlanner {
   /** The kernel of what the device has none for. */
   static final String ON_HOST = "cpu reference";
+
+  /** What kernels count in 32 bits with a sign. */
+  private static final String TOO_MANY =
+      "more rows, columns or tiles than the 2147483647 that kernels of the CUDA device count";
+
+  private static final String SMALLER = "run smaller batches, or this model on the CPU";
 
   private final Graph graph;
   private final DeviceState device;
@@ -88,14 +95,14 @@ final class DevicePlanner {
     words.needUntil(Integer.MAX_VALUE);
     List<DeviceTensor> inputs = new ArrayList<>();
     for (ValueInfo input : graph.inputs()) {
-      DeviceTensor place = define(input.name(), deviceType(input.name()));
+      DeviceTensor place = input(input.name());
       place.buffer().needFromStart();
       inputs.add(place);
     }
     OperatorRules rules = new OperatorRules(this, device, state);
     for (Node node : graph.nodes()) {
-      if (!folding.fold(node) && !rules.plan(node)) {
-        onHost(node);
+      if (!folding.fold(node)) {
+        plan(node, rules);
       }
     }
     List<DevicePlan.Output> outputs = new ArrayList<>();
@@ -109,6 +116,25 @@ final class DevicePlanner {
       buffer.placeAt(buffer.offset() + first);
     }
     return new DevicePlan(inputs, outputs, steps, first + bytes, faults, layers, choices);
+  }
+
+  private DeviceTensor input(String name) {
+    try {
+      return define(name, deviceType(name));
+    } catch (ArithmeticException tooLarge) {
+      throw new UnsupportedException(
+          "input '" + name + "' of shape " + types.get(name).shape() + " has " + TOO_MANY, SMALLER);
+    }
+  }
+
+  private void plan(Node node, OperatorRules rules) {
+    try {
+      if (!rules.plan(node)) {
+        onHost(node);
+      }
+    } catch (ArithmeticException tooLarge) {
+      throw node.unsupported("has " + TOO_MANY, SMALLER);
+    }
   }
 
   private DevicePlan.Output output(ValueInfo info) {
@@ -203,8 +229,10 @@ final class DevicePlanner {
   }
 
   DeviceTensor temporary(DType dtype, Shape shape, int pitch) {
-    return new DeviceTensor(
-        dtype, shape, pitch, buffer(DeviceTensor.bytes(dtype, shape, pitch)), 0);
+    Buffer buffer = buffer(DeviceTensor.bytes(dtype, shape, pitch));
+    DeviceTensor tensor = new DeviceTensor(dtype, shape, pitch, buffer, 0);
+    Math.toIntExact(tensor.rows());
+    return tensor;
   }
 
   /** Memory of some bytes that the next step makes. */

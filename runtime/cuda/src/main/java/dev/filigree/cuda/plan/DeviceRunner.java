@@ -1,5 +1,6 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.Progress;
 import dev.filigree.SessionOptions;
@@ -15,10 +16,12 @@ import dev.filigree.plan.Recorded;
 import dev.filigree.plan.ShapePlan;
 import dev.filigree.plan.ShapePlans;
 import dev.filigree.spi.Runner;
+import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 
 /**
@@ -29,6 +32,12 @@ public final class DeviceRunner implements Runner {
   /** Name of the kernel set, and what lets the dispatch choose among them. */
   static final String KERNELS = "cuda";
 
+  /** Elements of an output that are looked at for NaN, which seldom comes alone. */
+  private static final long MOST_LOOKED_AT = 1 << 16;
+
+  private static final System.Logger LOG = System.getLogger(DeviceRunner.class.getName());
+
+  private final AtomicBoolean warned = new AtomicBoolean();
   private final Graph graph;
   private final SessionOptions options;
   private final DeviceState device;
@@ -159,10 +168,41 @@ public final class DeviceRunner implements Runner {
         throw failed;
       }
       shapes.give(workspace);
+      warnOfNaN(outputs);
     } finally {
       end();
     }
     plans.freeIdle();
+  }
+
+  /** Says once where to look: elsewhere the same model may have given numbers. */
+  private void warnOfNaN(Map<String, Tensor> outputs) {
+    if (warned.get()) {
+      return;
+    }
+    for (Map.Entry<String, Tensor> output : outputs.entrySet()) {
+      Tensor tensor = output.getValue();
+      if (tensor.dtype() == DType.F32 && hasNaN(tensor) && warned.compareAndSet(false, true)) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "output '"
+                + output.getKey()
+                + "' holds NaN; floats are f16 on the CUDA device, where numbers beyond 65504"
+                + " become infinities: scale the inputs if they are large, and compare with the"
+                + " device cpu");
+      }
+    }
+  }
+
+  private static boolean hasNaN(Tensor tensor) {
+    MemorySegment data = tensor.contiguous().data();
+    long count = Math.min(tensor.elements(), MOST_LOOKED_AT);
+    for (long i = 0; i < count; i++) {
+      if (Float.isNaN(data.get(DType.FLOAT, i * Float.BYTES))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private Optional<DevicePlan> planned(Map<String, Shape> shapes) {

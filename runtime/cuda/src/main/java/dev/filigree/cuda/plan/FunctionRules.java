@@ -13,12 +13,16 @@ import java.util.Optional;
 
 /** How a plan runs functions of single elements. */
 final class FunctionRules {
+  private static final double GREATEST_F16 = 65504;
+
   private final DevicePlanner planner;
   private final OperationKernels kernels;
+  private final DeviceConstants constants;
 
-  FunctionRules(DevicePlanner planner, OperationKernels kernels) {
+  FunctionRules(DevicePlanner planner, DeviceState device) {
     this.planner = planner;
-    this.kernels = kernels;
+    this.kernels = device.kernels();
+    this.constants = device.constants();
   }
 
   /** Plans a node; false if it is no function that the kernels know. */
@@ -166,12 +170,33 @@ final class FunctionRules {
     return true;
   }
 
+  /**
+   * One of the tensors that are chosen between. Scores are masked by the least f32 number as a
+   * rule; as an infinity of f16 it would leave NaN of a row that is masked as a whole, where f32
+   * gives every score the same weight.
+   */
+  private DeviceTensor choice(String value, DType dtype) {
+    Optional<Tensor> constant =
+        dtype != DType.F16 || planner.isComputed(value)
+            ? Optional.empty()
+            : planner.constant(value);
+    if (constant.isEmpty()) {
+      return planner.use(value, dtype);
+    }
+    Tensor inRange = Tensor.zeros(DType.F32, constant.get().shape());
+    for (long i = 0; i < inRange.elements(); i++) {
+      double x = constant.get().getDouble(i);
+      inRange.setDouble(i, Double.isFinite(x) ? Math.clamp(x, -GREATEST_F16, GREATEST_F16) : x);
+    }
+    return constants.tensor(value + " in the range of f16", inRange, dtype);
+  }
+
   /** Plans a choice between two tensors. */
   boolean where(Node node) {
     DType dtype = planner.deviceType(node.output());
     DeviceTensor condition = planner.use(node.inputs().get(0));
-    DeviceTensor a = planner.use(node.inputs().get(1), dtype);
-    DeviceTensor b = planner.use(node.inputs().get(2), dtype);
+    DeviceTensor a = choice(node.inputs().get(1), dtype);
+    DeviceTensor b = choice(node.inputs().get(2), dtype);
     DeviceTensor y = planner.define(node.output());
     planner.launch(
         arena ->

@@ -43,7 +43,7 @@ final class OperatorRules {
     this.device = device;
     this.kernels = device.kernels();
     this.linear = new LinearRule(planner, device);
-    this.functions = new FunctionRules(planner, kernels);
+    this.functions = new FunctionRules(planner, device);
     this.movements = new MovementRules(planner, kernels);
     this.reductions = new ReductionRules(planner, kernels);
     this.rows = new RowRules(planner, device);

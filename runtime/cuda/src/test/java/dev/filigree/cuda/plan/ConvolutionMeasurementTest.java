@@ -161,7 +161,7 @@ class ConvolutionMeasurementTest {
 
   @Test
   @SimulatedGpu
-  void aSessionThatAsksForKernelsGetsTheFastestOfThose() {
+  void aSessionThatAsksForKernelsGetsTheFastestOfThose(SimulatedDevice simulated) {
     try (DeviceRunner runner = open("convolution_sparse24_i8", new Falling())) {
       runner.warmUp(INPUTS, Progress.NONE);
       LayerPlan layer = layers(runner).getFirst();

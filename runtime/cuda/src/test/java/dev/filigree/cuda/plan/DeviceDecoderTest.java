@@ -17,6 +17,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpu;
 import dev.filigree.spi.SequenceRunner;
 import dev.filigree.testing.TinyDecoder;
@@ -121,7 +122,7 @@ class DeviceDecoderTest {
 
   /** By times that fall from one candidate to the next; libraries have none when simulated. */
   @Test
-  void kernelsOfEachPieceAreChosenByTimesAndGiveTheSame() {
+  void kernelsOfEachPieceAreChosenByTimesAndGiveTheSame(SimulatedDevice simulated) {
     double[] micros = {1e30};
     Projections falling =
         work -> {

@@ -97,6 +97,14 @@ class OperatorPlanTest {
     Shape odd = Shape.of(3, 5, 7);
     Shape even = Shape.of(2, 4, 16);
     return Stream.of(
+        on(
+            "scores masked by the least number, some rows as a whole",
+            constants(one(odd))
+                .scalar("least", -Float.MAX_VALUE)
+                .node("Greater", "above", "x", "high")
+                .node("Where", "kept", "above", "x", "least")
+                .node("Softmax", Map.of("axis", -1), List.of("y"), "kept"),
+            odd),
         unary("sum of the last axis", odd, "ReduceSum", Map.of("keepdims", 0), "two"),
         unary("sum of the first axis", odd, "ReduceSum", Map.of(), "zero"),
         unary("mean that keeps its axis", odd, "ReduceMean", Map.of("axes", List.of(2))),

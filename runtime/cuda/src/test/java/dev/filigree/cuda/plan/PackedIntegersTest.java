@@ -16,6 +16,7 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpu;
 import dev.filigree.testing.Samples;
 import dev.filigree.weights.Mask;
@@ -243,7 +244,8 @@ class PackedIntegersTest {
 
   /** The model of the device has packed weights faster for one token of a large layer. */
   @Test
-  void groupsInTheOrderOfActivationsWinByThemselvesAndAreTimedWithTheirGather() {
+  void groupsInTheOrderOfActivationsWinByThemselvesAndAreTimedWithTheirGather(
+      SimulatedDevice simulated) {
     Packed weights = weights(4, 1024, 2048, 128, true);
     Tensor x = inputs(1, 2048);
     int[] launches = new int[1];
