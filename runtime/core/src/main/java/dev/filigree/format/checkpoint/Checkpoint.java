@@ -83,8 +83,11 @@ public record Checkpoint(
                 () ->
                     new UnsupportedException(
                         config.file() + " is of the family '" + family + "'",
-                        "the nearest supported are bert, electra, roberta, mpnet, distilbert,"
-                            + " llama, mistral, qwen2 and qwen3; or export the model as ONNX"));
+                        "supported are the encoders "
+                            + String.join(", ", Family.ENCODERS.names())
+                            + " and the decoders "
+                            + String.join(", ", Family.DECODERS.names())
+                            + "; or export the model as ONNX"));
     Map<String, MemorySegment> documents = new LinkedHashMap<>();
     for (String name : DOCUMENTS) {
       Path file = folder.resolve(name);

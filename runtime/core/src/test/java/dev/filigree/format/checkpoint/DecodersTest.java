@@ -386,8 +386,8 @@ class DecodersTest {
   @Test
   void unknownScalingsAreRefusedByName() {
     network(false, false, true);
-    write(config("llama", ", \"rope_scaling\": {\"type\": \"longrope\"}"));
-    assertRefused("longrope");
+    write(config("llama", ", \"rope_scaling\": {\"type\": \"proportional\"}"));
+    assertRefused("proportional");
   }
 
   private void assertRefused(String part) {
