@@ -2,6 +2,7 @@ package dev.filigree.format.checkpoint;
 
 import dev.filigree.DType;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
@@ -39,10 +40,17 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
   /**
    * The graph of a decoder: {@code input_ids} i64 {@code [1, tokens]} to {@code logits} f32 {@code
    * [1, 1, vocabulary]} of the last token.
+   *
+   * @throws UnsupportedException if it has no head that scores words
    */
   static Graph graph(String family, DecoderConfig shape, WeightSource weights) {
     CachedBuilder net = new CachedBuilder(shape, weights);
     Decoders decoder = new Decoders(shape, net);
+    if (decoder.isHeadless()) {
+      throw new UnsupportedException(
+          shape.family().config().file() + " has no head that scores words, so it writes no text",
+          "use a checkpoint of the model 'ForCausalLM', or run it for its last_hidden_state");
+    }
     List<ValueInfo> inputs = new ArrayList<>();
     inputs.add(new ValueInfo(CachedDecoder.IDS, DType.I64, List.of(Dim.ONE, Dim.symbol("tokens"))));
     String numbers = "";

@@ -90,12 +90,16 @@ final class Decoders {
     return net.build(family);
   }
 
-  /** Whether the folder holds a network without a head, as models for embeddings do. */
+  /**
+   * Whether the folder holds no head that scores words: that of a model for embeddings, or one with
+   * a head of another kind, which is left out.
+   */
   boolean isHeadless() {
     List<String> architectures = config.texts("architectures");
-    return !architectures.isEmpty()
-        && architectures.stream().allMatch(name -> name.matches("(?!.*Head).*Model"))
-        && !net.layers().hasLayer(module("head"));
+    boolean writes =
+        architectures.isEmpty()
+            || architectures.stream().anyMatch(name -> name.matches(".*(CausalLM|LMHead.*)"));
+    return !writes && !net.layers().hasLayer(module("head"));
   }
 
   private String module(String role) {

@@ -94,9 +94,15 @@ record EncoderConfig(
 
   /** How many kinds of scores by relative positions are added to those of words. */
   int relativeScores() {
-    return family.config().flag("relative_attention", false)
-        ? family.config().texts("pos_att_type").size()
-        : 0;
+    return family.config().flag("relative_attention", false) ? relativeKinds().size() : 0;
+  }
+
+  /** The kinds themselves, {@code c2p} and {@code p2c}; older configs write them as one text. */
+  List<String> relativeKinds() {
+    JsonFile config = family.config();
+    return config.node().path("pos_att_type").isString()
+        ? List.of(config.text("pos_att_type").orElseThrow().split("\\|"))
+        : config.texts("pos_att_type");
   }
 
   /** Features of a row of the tables, which a layer may widen. */

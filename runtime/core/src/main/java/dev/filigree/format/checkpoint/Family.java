@@ -219,6 +219,13 @@ record Family(JsonFile about, JsonFile config) {
               "the nearest supported is such a model without it; or export the model as ONNX");
         }
       }
+      for (JsonNode key : about.path("zero")) {
+        if (known.number(key.asString(), 0, 1 << 20).orElse(0) != 0) {
+          throw new UnsupportedException(
+              config.file() + " sets '" + key.asString() + "' for a model of the family " + name,
+              "the nearest supported is such a model where it is 0; or export the model as ONNX");
+        }
+      }
       return new Family(new JsonFile(config.file(), "family", about), known);
     }
 

@@ -106,7 +106,7 @@ final class RelativeBias {
             places(true, distance -> Math.clamp(log(distance, config) + span, 0, 2 * span - 1)),
             0,
             1);
-    List<String> kinds = config.texts("pos_att_type");
+    List<String> kinds = shape.relativeKinds();
     String sum = "";
     if (kinds.contains("c2p")) {
       sum = found(q, byHead(distances, layer, "key"), place, false);
