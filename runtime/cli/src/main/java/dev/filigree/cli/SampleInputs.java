@@ -4,8 +4,11 @@ import dev.filigree.DType;
 import dev.filigree.Model;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
+import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.kernel.fused.Embedding;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,8 +16,8 @@ import java.util.SplittableRandom;
 
 /**
  * Inputs made up for measuring: of two symbolic axes the first is the batch and the second the
- * length; masks are ones, ids small numbers that every vocabulary has, floats random between -1 and
- * 1. The same each time.
+ * length; masks are ones, ids small numbers that the table they are looked up in has, floats random
+ * between -1 and 1. The same each time.
  */
 final class SampleInputs {
   private static final long SEED = 1;
@@ -26,6 +29,7 @@ final class SampleInputs {
     SplittableRandom random = new SplittableRandom(SEED);
     Map<String, Tensor> inputs = new LinkedHashMap<>();
     for (ValueInfo input : model.inputs()) {
+      int most = ids(model, input.name());
       Tensor tensor = Tensor.zeros(input.dtype(), shape(input, batch, length, shapes));
       for (long i = 0; i < tensor.elements(); i++) {
         if (input.dtype().isFloating()) {
@@ -33,12 +37,39 @@ final class SampleInputs {
         } else if (input.dtype() == DType.BOOL || input.name().contains("mask")) {
           tensor.setLong(i, 1);
         } else if (input.name().endsWith("ids") && !input.name().contains("type")) {
-          tensor.setLong(i, random.nextInt(IDS));
+          tensor.setLong(i, random.nextInt(most));
         }
       }
       inputs.put(input.name(), tensor);
     }
     return inputs;
+  }
+
+  /** A length, or the longest that a model takes where that is less. */
+  static int longest(Model model, int length) {
+    return model.inputs().stream()
+        .filter(input -> input.dims() != null && input.dims().size() == 2)
+        .map(input -> input.dims().get(1))
+        .filter(dim -> !dim.isKnown())
+        .findFirst()
+        .map(dim -> Math.max(1, model.longest(dim.toString(), length)))
+        .orElse(length);
+  }
+
+  /** Ids below this number are in every table that an input is looked up in. */
+  private static int ids(Model model, String input) {
+    long most = IDS;
+    for (Node node : model.graph().nodes()) {
+      int tables =
+          node.isFused(Embedding.TYPE) ? Embedding.tables(node) : node.is("Gather") ? 1 : 0;
+      for (int t = 0; t < tables; t++) {
+        Constant table = model.graph().constants().get(node.inputs().get(2 * t));
+        if (table != null && node.inputs().get(2 * t + 1).equals(input)) {
+          most = Math.min(most, table.type().dims().getFirst().value());
+        }
+      }
+    }
+    return (int) Math.max(1, most);
   }
 
   private static Shape shape(ValueInfo input, int batch, int length, Map<String, String> shapes) {

@@ -15,7 +15,6 @@ import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
-import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -105,12 +104,14 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
 
   @Override
   String linear(String x, String name, int out, int in, boolean turned) {
-    String weights = name + ".weight";
-    Weights own =
-        constants().get(weights) instanceof Constant.Compressed(Weights shared, boolean _)
-            ? shared
-            : layers().linear(name, out, in, turned);
-    constants().putIfAbsent(weights, new Constant.Compressed(own, false));
+    // a head that shares the table of words may have been compressed on its own
+    boolean isTied = makers.containsKey(name) && layers().hasLayer(name + TIED);
+    String module = isTied ? name + TIED : name;
+    String weights = module + ".weight";
+    constants()
+        .computeIfAbsent(
+            weights,
+            key -> new Constant.Compressed(layers().linear(module, out, in, turned), false));
     String bias = layers().has(name + ".bias") ? vector(name + ".bias", out) : "";
     // a head that shares the table of words has the name of heads
     String made = makers.containsKey(name) ? shape.family().module("head").orElseThrow() : name;

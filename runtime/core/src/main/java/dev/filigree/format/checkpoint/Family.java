@@ -140,6 +140,19 @@ record Family(JsonFile about, JsonFile config) {
     return about.number("offset", 0, 1 << 10).orElse(0);
   }
 
+  /** Tokens of the longest text, where a table of positions ends. */
+  Optional<Integer> longest() {
+    Optional<Integer> rows = config.number("max_position_embeddings", 1, 1 << 24);
+    return switch (positions()) {
+      case LEARNED -> rows;
+      // padding has a row, and so have the numbers before its own
+      case PADDED ->
+          rows.map(all -> all - 1 - config.number("pad_token_id", 0, 1 << 24).orElse(1))
+              .filter(longest -> longest > 0);
+      case ROTARY, NONE -> Optional.empty();
+    };
+  }
+
   /** Name of a module by its role; nothing if the family has none. */
   Optional<String> module(String role) {
     return about

@@ -138,6 +138,8 @@ final class LayerReader implements WeightSource {
       case MARLIN_24 -> Marlin24.read(parts, scheme(parts));
       case GPTQ -> PackedLayers.gptq(parts, scheme(parts), config.zeroOffset());
       case AWQ -> PackedLayers.awq(parts, scheme(parts));
+      case BITSANDBYTES_INT8 -> BitsAndBytes.int8(parts);
+      case BITSANDBYTES_4BIT -> BitsAndBytes.fourBits(parts);
       case NVFP4 ->
           throw parts.unsupported(
               "its weights are 4-bit floats (nvfp4)",

@@ -24,6 +24,9 @@ class NetworkBuilder {
   /** The operator set the graphs follow. */
   static final int OPSET = 17;
 
+  /** What is added to the name of a table that is the weights of a head too. */
+  static final String TIED = ".tied";
+
   private final WeightSource layers;
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
@@ -148,7 +151,10 @@ class NetworkBuilder {
   String linear(String x, String name, int out, int in, boolean turned) {
     String table = name + ".weight";
     // a head that shares the table of words needs it the other way around
-    String weights = constants.containsKey(table) ? name + ".tied.weight" : table;
+    boolean isTable =
+        constants.get(table) instanceof Constant.Compressed(Weights of, boolean turnedAlready)
+            && !turnedAlready;
+    String weights = isTable ? name + TIED + ".weight" : table;
     Weights own =
         constants.get(table) instanceof Constant.Compressed(Weights shared, boolean transposed)
             ? shared

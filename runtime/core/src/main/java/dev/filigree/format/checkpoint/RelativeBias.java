@@ -10,9 +10,6 @@ import java.util.Map;
 final class RelativeBias {
   private static final int MOST = 1 << 20;
 
-  /** Distances looked up where a family's config does not say how long a text may be. */
-  private static final int DISTANCES = 4096;
-
   private final EncoderConfig shape;
   private final NetworkBuilder net;
   private final String numbers;
@@ -40,17 +37,22 @@ final class RelativeBias {
    * @param fromQueries whether distances are the query's place less the key's, else the other way
    */
   private String places(boolean fromQueries, Place place) {
-    int positions =
-        shape.family().config().number("max_position_embeddings", 1, MOST).orElse(DISTANCES);
-    // distances are looked up in a table of all of them, 0 standing in its middle
-    long[] places = new long[2 * positions - 1];
+    JsonFile config = shape.family().config();
+    int positions = config.number("max_position_embeddings", 1, MOST).orElse(0);
+    int relative = config.number("max_relative_positions", -1, MOST).orElse(0);
+    int buckets = config.number("relative_attention_max_distance", 2, MOST).orElse(128);
+    // distances are looked up in a table of all of them, 0 standing in its middle; from there on
+    // they share a place
+    int most = Math.max(Math.max(positions, relative), buckets) + 1;
+    long[] places = new long[2 * most - 1];
     for (int i = 0; i < places.length; i++) {
-      places[i] = place.of(i - (positions - 1));
+      places[i] = place.of(i - (most - 1));
     }
     int queries = fromQueries ? 1 : 0;
     String distance =
         net.op("Sub", net.unsqueeze(numbers, queries), net.unsqueeze(numbers, 1 - queries));
-    String index = net.op("Add", distance, net.number(positions - 1));
+    String near = net.op("Clip", distance, net.number(1 - most), net.number(most - 1));
+    String index = net.op("Add", near, net.number(most - 1));
     return net.gather(net.constant(Tensor.of(places, places.length)), index);
   }
 

@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -29,8 +30,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Small networks of all families, as transformers saves them, against what transformers computes;
- * {@code families/make-families.py} made both.
+ * Small networks of all families, as transformers saves them, and one in many quantised forms,
+ * against what transformers computes; {@code families/make-families.py} and {@code
+ * quantised/make-quantised.py} made them.
  */
 class FamiliesTest {
   private static final double TOLERANCE = 1e-5;
@@ -38,10 +40,14 @@ class FamiliesTest {
   @TempDir private Path temporary;
 
   static Stream<Path> folders() throws Exception {
-    URI all = FamiliesTest.class.getResource("/dev/filigree/families").toURI();
-    try (Stream<Path> folders = Files.list(Path.of(all))) {
-      return folders.filter(Files::isDirectory).sorted().toList().stream();
+    List<Path> all = new ArrayList<>();
+    for (String kind : List.of("families", "quantised")) {
+      URI folder = FamiliesTest.class.getResource("/dev/filigree/" + kind).toURI();
+      try (Stream<Path> folders = Files.list(Path.of(folder))) {
+        folders.filter(Files::isDirectory).sorted().forEach(all::add);
+      }
     }
+    return all.stream();
   }
 
   /** Ids, mask and results; results of texts have one row each. */
@@ -142,7 +148,8 @@ class FamiliesTest {
   }
 
   static Stream<Path> someFolders() throws Exception {
-    List<String> some = List.of("albert", "deberta-v2", "gemma2", "gpt2", "opt-norms-last", "phi3");
+    List<String> some =
+        List.of("albert", "bitsandbytes-nf4", "deberta-v2", "fp8-blocks", "gemma2", "gpt2", "phi3");
     return folders().filter(folder -> some.contains(folder.getFileName().toString()));
   }
 
