@@ -247,32 +247,29 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * Convolutions whose weights are a constant of their own in f32, in the order of the graph.
-   *
-   * @param folded whether weights are as they are planned, with the batch normalisation that
-   *     follows folded into them, or as the file has them
+   * Convolutions whose weights are a constant of their own in f32 or compressed, as the file has
+   * them, in the order of the graph.
    */
-  public List<WeightMatrix> convolutions(boolean folded) {
+  public List<WeightMatrix> convolutions() {
     List<WeightMatrix> matrices = new ArrayList<>();
     Set<String> names = new HashSet<>();
     for (Node node : graph().nodes()) {
       String source = node.isFused(Convolution.TYPE) ? Convolution.source(node) : "";
-      boolean isOwn =
-          original.constants().get(source) instanceof Constant.Plain(Tensor tensor)
-              && tensor.dtype() == DType.F32
-              && original.consumers().get(source).size() == 1;
-      if (isOwn) {
-        Weights weights =
-            folded
-                ? weights(node.inputs().get(Convolution.WEIGHTS))
-                : Convolution.rows(original.constants().get(source).toTensor());
+      Weights rows =
+          switch (original.constants().get(source)) {
+            case Constant.Windowed(Weights weights, Shape shape) -> weights;
+            case Constant.Plain(Tensor tensor) when tensor.dtype() == DType.F32 ->
+                Convolution.rows(tensor);
+            case null, default -> null;
+          };
+      if (rows != null && original.consumers().get(source).size() == 1) {
         matrices.add(
             new WeightMatrix(
                 unique(source.replaceFirst("\\.weight$", ""), source, names),
                 WeightMatrix.Use.CONVOLUTION,
                 source,
                 false,
-                weights,
+                rows,
                 (int) original.constants().get(source).type().dims().get(1).value()));
       }
     }

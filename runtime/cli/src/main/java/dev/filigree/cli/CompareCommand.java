@@ -2,15 +2,9 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.SessionOptions;
-import dev.filigree.compress.Calibration;
 import dev.filigree.compress.Fidelity;
 import dev.filigree.compress.LayerErrors;
-import dev.filigree.text.EncoderOptions;
-import dev.filigree.text.SentenceEncoder;
-import dev.filigree.text.TextBatches;
 import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -25,18 +19,16 @@ import tools.jackson.databind.node.ObjectNode;
 /** Tells how close a model is to another, per layer and end to end. */
 @Command(
     name = "compare",
-    description = "Fidelity of B against A, per layer and end to end, on texts.",
+    description = "Fidelity of B against A, per layer and end to end.",
     mixinStandardHelpOptions = true,
     usageHelpAutoWidth = true,
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree compare minilm minilm-int8.filigree --text-file sentences.txt",
-      "  filigree compare minilm minilm-int8.filigree --text-file s.txt --min-cosine 0.999"
+      "  filigree compare minilm minilm-int8.filigree --text-file s.txt --min-cosine 0.999",
+      "  filigree compare resnet.onnx resnet-int8.filigree --image photos --labels labels.txt"
     })
 final class CompareCommand implements Callable<Integer> {
-  /** Tokens of a text that the layers are compared on. */
-  private static final int LAYER_TOKENS = 64;
-
   @Spec private CommandSpec spec;
 
   @Parameters(index = "0", paramLabel = "A", description = "The original model.")
@@ -48,11 +40,10 @@ final class CompareCommand implements Callable<Integer> {
   @Mixin private Common.Runtime runtime;
   @Mixin private Common.Format format;
 
-  @Option(names = "--text", paramLabel = "T", description = "A text; repeatable.")
+  @Option(names = "--text", paramLabel = "T", description = "A text to judge by; repeatable.")
   private List<String> texts = List.of();
 
-  @Option(names = "--text-file", paramLabel = "F", description = "A file with one text a line.")
-  private Path textFile;
+  @Mixin private ExaminationOptions judged;
 
   @Option(
       names = "--min-cosine",
@@ -63,27 +54,31 @@ final class CompareCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     SessionOptions options = runtime.options();
-    List<String> all = new ArrayList<>(texts);
-    if (textFile != null) {
-      all.addAll(TextLines.read("--text-file", textFile));
-    }
-    if (all.isEmpty()) {
-      throw new UsageException("compare needs texts: pass --text T or --text-file F");
-    }
+    Examination examination = judged.examination(texts, List.of(), null, null);
     if (minCosine != null && !(minCosine >= -1 && minCosine <= 1)) {
       throw new UsageException("--min-cosine is " + minCosine + "; choose a number from -1 to 1");
     }
     Fidelity fidelity;
     List<LayerErrors.Layer> layers;
+    Classes classes;
     try (ProgressBars progress = new ProgressBars();
         Model a = Model.open(Models.file(original, progress));
         Model b = Model.open(Models.file(other, progress))) {
-      Calibration samples = new Calibration(TextBatches.of(a, all, LAYER_TOKENS));
-      layers = LayerErrors.of(a, b, samples, options.threads(), progress);
-      fidelity = Fidelity.of(embed(a, options, all, progress), embed(b, options, all, progress));
+      layers = LayerErrors.of(a, b, examination.samples(a), options.threads(), progress);
+      try (Examination.Examinee first = examination.open(a, options);
+          Examination.Examinee second = examination.open(b, options)) {
+        float[][] expected = first.answers(progress);
+        float[][] answers = second.answers(progress);
+        fidelity = Fidelity.of(expected, answers);
+        classes =
+            new Classes(
+                Examination.agreement(second, expected, answers),
+                first.accuracy(expected),
+                second.accuracy(answers));
+      }
       progress.finish();
     }
-    report(fidelity, layers);
+    report(fidelity, classes, layers);
     if (minCosine != null && !(fidelity.meanCosine() >= minCosine)) {
       spec.commandLine()
           .getErr()
@@ -96,15 +91,16 @@ final class CompareCommand implements Callable<Integer> {
     return Main.DONE;
   }
 
-  private static float[][] embed(
-      Model model, SessionOptions options, List<String> texts, ProgressBars progress) {
-    EncoderOptions encoding = EncoderOptions.DEFAULTS.withTruncation();
-    try (SentenceEncoder encoder = SentenceEncoder.open(model, options, encoding)) {
-      return encoder.embed(texts, progress);
-    }
-  }
+  /**
+   * What became of the classes.
+   *
+   * @param agreement share of the samples with the class that A gives; NaN without classes
+   * @param before accuracy of A; NaN without labels
+   * @param after accuracy of B
+   */
+  private record Classes(double agreement, double before, double after) {}
 
-  private void report(Fidelity fidelity, List<LayerErrors.Layer> layers) {
+  private void report(Fidelity fidelity, Classes classes, List<LayerErrors.Layer> layers) {
     PrintWriter out = spec.commandLine().getOut();
     if (format.json) {
       ObjectNode document =
@@ -115,6 +111,12 @@ final class CompareCommand implements Callable<Integer> {
               .put("lowCosine", fidelity.lowCosine())
               .put("spearman", Double.isNaN(fidelity.spearman()) ? null : fidelity.spearman())
               .put("top10Overlap", fidelity.topOverlap());
+      if (!Double.isNaN(classes.agreement)) {
+        document.put("sameClass", classes.agreement);
+      }
+      if (!Double.isNaN(classes.after)) {
+        document.put("accuracy", classes.after).put("originalAccuracy", classes.before);
+      }
       ArrayNode list = document.putArray("layers");
       for (LayerErrors.Layer layer : layers) {
         list.addObject().put("name", layer.name()).put("outputError", layer.outputError());
@@ -134,5 +136,13 @@ final class CompareCommand implements Callable<Integer> {
             fidelity.minCosine(),
             fidelity.spearman(),
             100 * fidelity.topOverlap()));
+    if (!Double.isNaN(classes.agreement)) {
+      out.println(Output.format("%.1f %% get the same class", 100 * classes.agreement));
+    }
+    if (!Double.isNaN(classes.after)) {
+      out.println(
+          Output.format(
+              "%.1f %% are right, instead of %.1f %%", 100 * classes.after, 100 * classes.before));
+    }
   }
 }

@@ -182,7 +182,8 @@ final class CompressCommand implements Callable<Integer> {
                         + "; the solver exact reaches it"));
     for (Compression.Layer layer : compression.layers()) {
       if (layer.refused() != null) {
-        out.println(layer.matrix().name() + ": stays dense, " + layer.refused());
+        String consequence = layer.changed() ? ": a stage passes it over, " : ": stays as it is, ";
+        out.println(layer.matrix().name() + consequence + layer.refused());
       }
     }
     CalibrationNotes.of(compression).forEach(out::println);

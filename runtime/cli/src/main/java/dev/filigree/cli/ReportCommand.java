@@ -9,8 +9,6 @@ import dev.filigree.compress.ParetoFront;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.Sweep;
 import dev.filigree.compress.WeightBytes;
-import dev.filigree.text.EncoderOptions;
-import dev.filigree.text.SentenceEncoder;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -18,11 +16,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,7 +30,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "report",
     description = {
-      "Sweep several recipes over one text model: a table, JSON, pictures of fidelity's price.",
+      "Sweep several recipes over one model: a table, JSON, pictures of fidelity's price.",
       "The pictures set bytes and latency against fidelity; dense, int8 and int4 are always there."
     },
     mixinStandardHelpOptions = true,
@@ -42,7 +38,8 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nExamples:%n",
     footer = {
       "  filigree report minilm --text-file evaluation.txt --output-dir report",
-      "  filigree report minilm --calibration texts.txt --text-file evaluation.txt"
+      "  filigree report minilm --calibration texts.txt --text-file evaluation.txt",
+      "  filigree report resnet.onnx --image photos --labels labels.txt"
     })
 final class ReportCommand implements Callable<Integer> {
   /** Recipes that every report has. */
@@ -52,12 +49,9 @@ final class ReportCommand implements Callable<Integer> {
   private static final List<String> PLAIN =
       List.of("fp16", "codebook-4bit", "2:4", "2:4-int8", "2:4-codebook-4bit", "unstructured-50");
 
-  /** What comes to them where there are texts to learn from. */
+  /** What comes to them where there is something to learn from. */
   private static final List<String> LEARNING =
       List.of("int4-gptq", "codebook-4bit-weighted", "2:4-sparsegpt", "2:4-sparsegpt-int8");
-
-  /** Texts of a call whose latency is measured. */
-  private static final int LATENCY_TEXTS = 8;
 
   /** Calls measured of each model; half of as many again come before. */
   private static final int LATENCY_CALLS = 10;
@@ -76,12 +70,7 @@ final class ReportCommand implements Callable<Integer> {
       description = "Recipes to sweep; repeatable (default: all that can be applied).")
   private List<Recipe> recipes = List.of();
 
-  @Option(
-      names = "--text-file",
-      paramLabel = "F",
-      required = true,
-      description = "Texts to judge by, one a line; none of the calibration's.")
-  private Path textFile;
+  @Mixin private ExaminationOptions judged;
 
   @Option(
       names = "--other-texts",
@@ -107,19 +96,20 @@ final class ReportCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     SessionOptions options = runtime.options();
-    List<String> texts = TextLines.read("--text-file", textFile);
-    requireDisjoint("--text-file " + textFile, texts);
     List<String> others =
         otherFile == null ? List.of() : TextLines.read("--other-texts", otherFile);
-    requireDisjoint("--other-texts " + otherFile, others);
+    if (!others.isEmpty()) {
+      ExaminationOptions.requireUnlearned("--other-texts " + otherFile, others, calibrated.texts());
+    }
     ScoredPairs scored = scoredFile == null ? null : ScoredPairs.read("--scored-pairs", scoredFile);
+    Examination examination = judged.examination(List.of(), others, scored, calibrated);
     if (outputFolder != null) {
       Common.checkFolder("--output-dir", outputFolder);
     }
     List<ReportRow> rows;
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress))) {
-      rows = fronts(rows(model, options, new Judged(texts, others, scored), progress));
+      rows = fronts(rows(model, options, examination, progress));
       progress.finish();
     }
     if (outputFolder != null) {
@@ -132,21 +122,6 @@ final class ReportCommand implements Callable<Integer> {
       ReportFiles.table(rows).print(out);
     }
     return Main.DONE;
-  }
-
-  /** What was learned by heart must not be asked in the examination. */
-  private void requireDisjoint(String option, List<String> texts) {
-    Set<String> known = new HashSet<>();
-    calibrated.texts().forEach(text -> known.add(text.strip()));
-    for (String text : texts) {
-      if (known.contains(text.strip())) {
-        throw new UsageException(
-            option
-                + " has the text '"
-                + Output.cut(text, 60)
-                + "' of --calibration; judge by other texts");
-      }
-    }
   }
 
   private List<Recipe> sweep() {
@@ -162,28 +137,17 @@ final class ReportCommand implements Callable<Integer> {
     return List.copyOf(all.values());
   }
 
-  /**
-   * What models are judged by.
-   *
-   * @param texts to compare with the dense model
-   * @param others of another domain, may be empty
-   * @param scored pairs, or null
-   */
-  private record Judged(List<String> texts, List<String> others, ScoredPairs scored) {}
-
   private List<ReportRow> rows(
-      Model model, SessionOptions options, Judged by, ProgressBars progress) throws IOException {
+      Model model, SessionOptions options, Examination examination, ProgressBars progress)
+      throws IOException {
     List<Recipe> sweep = sweep();
     Calibration samples =
         sweep.stream().anyMatch(Recipe::needsCalibration) ? calibrated.samples(model) : null;
     Sweep shared = new Sweep(model, samples, options.threads());
     List<ReportRow> rows = new ArrayList<>();
-    List<String> texts = by.texts;
-    List<String> others = by.others;
-    List<String> timed = texts.subList(0, Math.min(LATENCY_TEXTS, texts.size()));
-    try (SentenceEncoder dense = encoder(model, options)) {
-      float[][] expected = dense.embed(texts, progress);
-      float[][] expectedOthers = others.isEmpty() ? null : dense.embed(others, progress);
+    try (Examination.Examinee dense = examination.open(model, options)) {
+      float[][] expected = dense.answers(progress);
+      float[][] expectedOthers = dense.otherAnswers(progress);
       for (Recipe recipe : sweep) {
         long start = System.nanoTime();
         long busy = Machine.processorNanos();
@@ -191,19 +155,21 @@ final class ReportCommand implements Callable<Integer> {
         double millis = (System.nanoTime() - start) / 1e6;
         double processor = (Machine.processorNanos() - busy) / 1e6;
         try (Model compressed = compression.toModel();
-            SentenceEncoder encoder = encoder(compressed, options)) {
-          Fidelity fidelity = Fidelity.of(expected, encoder.embed(texts, progress));
-          Fidelity other =
-              others.isEmpty()
-                  ? null
-                  : Fidelity.of(expectedOthers, encoder.embed(others, progress));
-          double accuracy = by.scored == null ? Double.NaN : by.scored.accuracy(encoder);
-          double[] latency = latency(dense, encoder, timed);
+            Examination.Examinee examinee = examination.open(compressed, options)) {
+          float[][] answers = examinee.answers(progress);
+          float[][] others = examinee.otherAnswers(progress);
+          ReportRow.Judgement judgement =
+              new ReportRow.Judgement(
+                  Fidelity.of(expected, answers),
+                  others == null ? null : Fidelity.of(expectedOthers, others),
+                  examinee.accuracy(answers),
+                  Examination.agreement(examinee, expected, answers));
+          double[] latency = latency(dense, examinee);
           if (recipe.isEmpty()) {
             // two sessions of one model differ by chance
             latency[1] = 1;
           }
-          rows.add(row(compression, fidelity, other, accuracy, latency, millis, processor));
+          rows.add(row(compression, judgement, latency, millis, processor));
         }
         progress.at("recipes", rows.size(), sweep.size());
       }
@@ -211,21 +177,16 @@ final class ReportCommand implements Callable<Integer> {
     return rows;
   }
 
-  private static SentenceEncoder encoder(Model model, SessionOptions options) {
-    return SentenceEncoder.open(model, options, EncoderOptions.DEFAULTS.withTruncation());
-  }
-
   /**
    * Latency of a model and its ratio to the dense one, called in turns so that other users of the
    * machine hit both alike.
    */
-  private static double[] latency(
-      SentenceEncoder dense, SentenceEncoder encoder, List<String> texts) {
+  private static double[] latency(Examination.Examinee dense, Examination.Examinee examinee) {
     double[] own = new double[LATENCY_CALLS];
     double[] ratios = new double[LATENCY_CALLS];
     for (int i = -LATENCY_CALLS / 2; i < LATENCY_CALLS; i++) {
-      double base = millis(dense, texts);
-      double millis = millis(encoder, texts);
+      double base = millis(dense);
+      double millis = millis(examinee);
       if (i >= 0) {
         own[i] = millis;
         ratios[i] = millis / base;
@@ -236,17 +197,15 @@ final class ReportCommand implements Callable<Integer> {
     return new double[] {own[LATENCY_CALLS / 2], ratios[LATENCY_CALLS / 2]};
   }
 
-  private static double millis(SentenceEncoder encoder, List<String> texts) {
+  private static double millis(Examination.Examinee examinee) {
     long start = System.nanoTime();
-    encoder.embed(texts);
+    examinee.answerSome();
     return (System.nanoTime() - start) / 1e6;
   }
 
   private static ReportRow row(
       Compression compression,
-      Fidelity fidelity,
-      Fidelity other,
-      double accuracy,
+      ReportRow.Judgement judgement,
       double[] latency,
       double millis,
       double processorMillis)
@@ -263,9 +222,7 @@ final class ReportCommand implements Callable<Integer> {
         compression.layers().stream()
             .map(layer -> WeightBytes.of(layer.weights()))
             .reduce(new WeightBytes(0, 0, 0, 0), WeightBytes::plus),
-        fidelity,
-        other,
-        accuracy,
+        judgement,
         worst == null ? "" : worst.matrix().name(),
         worst == null ? 0 : error(worst),
         latency[0],

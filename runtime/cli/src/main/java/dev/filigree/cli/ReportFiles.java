@@ -33,6 +33,9 @@ final class ReportFiles {
     if (rows.getFirst().other() != null) {
       header.addAll(List.of(">other mean", ">other worst"));
     }
+    if (hasClasses(rows)) {
+      header.add(">same class");
+    }
     if (isScored(rows)) {
       header.add(">accuracy");
     }
@@ -46,6 +49,10 @@ final class ReportFiles {
   /** Whether there were labels. */
   private static boolean isScored(List<ReportRow> rows) {
     return !Double.isNaN(rows.getFirst().accuracy());
+  }
+
+  private static boolean hasClasses(List<ReportRow> rows) {
+    return !Double.isNaN(rows.getFirst().agreement());
   }
 
   private static String[] cells(ReportRow row, ReportRow dense) {
@@ -67,6 +74,9 @@ final class ReportFiles {
     if (row.other() != null) {
       cells.add(Output.format("%.4f", row.other().meanCosine()));
       cells.add(Output.format("%.4f", row.other().minCosine()));
+    }
+    if (!Double.isNaN(dense.agreement())) {
+      cells.add(Output.format("%.1f %%", 100 * row.agreement()));
     }
     if (!Double.isNaN(dense.accuracy())) {
       cells.add(Output.format("%.4f", row.accuracy()));
@@ -105,6 +115,9 @@ final class ReportFiles {
           .put("processorMillis", row.processorMillis())
           .put("onBytesFront", row.smallest())
           .put("onLatencyFront", row.fastest());
+      if (hasClasses(rows)) {
+        entry.put("sameClass", row.agreement());
+      }
       if (isScored(rows)) {
         entry.put("accuracy", Double.isNaN(row.accuracy()) ? null : row.accuracy());
       }
@@ -128,8 +141,9 @@ final class ReportFiles {
             + " | worst layer | latency | made in | not beaten in |");
     boolean hasOther = rows.getFirst().other() != null;
     text.append(hasOther ? " other texts: mean | worst |" : "");
+    text.append(hasClasses(rows) ? " same class |" : "");
     text.append(isScored(rows) ? " accuracy |\n" : "\n");
-    int columns = 12 + (hasOther ? 2 : 0) + (isScored(rows) ? 1 : 0);
+    int columns = 12 + (hasOther ? 2 : 0) + (hasClasses(rows) ? 1 : 0) + (isScored(rows) ? 1 : 0);
     text.append("|---".repeat(columns)).append("|\n");
     for (ReportRow row : rows) {
       text.append("| ").append(String.join(" | ", cells(row, rows.getFirst()))).append(" |\n");

@@ -19,6 +19,8 @@ import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.Kernels;
+import dev.filigree.weights.ScaledRows;
+import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -78,42 +80,61 @@ final class CalibratedRun {
     boolean window = node.isFused(Convolution.TYPE) && input == Convolution.WEIGHTS;
     String constant = linear ? Linear.source(node) : window ? Convolution.source(node) : value;
     Work work = workOf.get(constant);
-    if (work == null || done.containsKey(constant) || linear != isLinear(work)) {
+    if (work == null || done.containsKey(constant) || !isUsed(work, linear, window)) {
       return;
     }
     if (!work.changes()) {
       done.put(constant, Compression.Layer.unchanged(work));
       return;
     }
-    LayerData data = linear && work.needsCalibration() ? data(node, work, streams, pool) : null;
+    LayerData data =
+        (linear || window) && work.needsCalibration() ? data(node, work, streams, pool) : null;
     Compression.Layer layer = new LayerCompressor(work, data, pool).compress();
     if (layer.bias() != null) {
-      String bias = node.inputs().get(Linear.BIAS);
+      String bias = node.inputs().get(biasOf(node));
       layer = layer.withBiasOf(bias);
       replaced.put(bias, new Constant.Plain(Tensor.of(layer.bias(), layer.bias().length)));
     }
     done.put(constant, layer);
-    replaced.put(
-        value, new Constant.Compressed(layer.weights(), !linear && work.matrix().transposed()));
+    Weights acting =
+        work.factors() == null ? layer.weights() : ScaledRows.of(layer.weights(), work.factors());
+    boolean transposed = !linear && !window && work.matrix().transposed();
+    replaced.put(value, new Constant.Compressed(acting, transposed));
   }
 
-  private static boolean isLinear(Work work) {
-    return work.matrix().use() == WeightMatrix.Use.LINEAR;
+  /** Whether a node uses a matrix as its work takes it to be used. */
+  private static boolean isUsed(Work work, boolean linear, boolean window) {
+    return switch (work.matrix().use()) {
+      case LINEAR -> linear;
+      case CONVOLUTION -> window;
+      case TABLE -> !linear && !window;
+    };
+  }
+
+  private static int biasOf(Node node) {
+    return node.isFused(Convolution.TYPE) ? Convolution.BIAS : Linear.BIAS;
+  }
+
+  private static int residualOf(Node node) {
+    return node.isFused(Convolution.TYPE) ? Convolution.RESIDUAL : Linear.RESIDUAL;
   }
 
   private LayerData data(Node node, Work work, Streams streams, WorkerPool pool) {
     WeightMatrix matrix = work.matrix();
     String input = node.inputs().getFirst();
     int inputs = matrix.weights().columns();
-    LayerData shared = seen.get(input);
+    // a window makes its own of what it shares with others
+    String key = node.isFused(Convolution.TYPE) ? node.output() : input;
+    LayerData shared = seen.get(key);
     if (shared == null || work.needsProducts() && !shared.moments().isFull()) {
       Moments moments = new Moments(inputs, work.needsProducts(), kernels, pool);
       for (Tensor x : streams.compressed(input)) {
-        moments.add(x.toFloats(), (int) (x.elements() / inputs));
+        float[] tokens = Tokens.in(node, x);
+        moments.add(tokens, tokens.length / inputs);
       }
       check(matrix, moments);
       shared = new LayerData(moments, new HashMap<>(), null, null);
-      seen.put(input, shared);
+      seen.put(key, shared);
     }
     float[] bias = bias(node);
     if (!work.needsTargets()) {
@@ -124,7 +145,8 @@ final class CalibratedRun {
     Tensor[] targets = targets(node, streams);
     for (int b = 0; b < targets.length; b++) {
       Tensor x = streams.compressed(input)[b];
-      wanted.add(targets[b].toFloats(), x.toFloats(), (int) (x.elements() / inputs));
+      float[] tokens = Tokens.in(node, x);
+      wanted.add(Tokens.out(node, x, targets[b]), tokens, tokens.length / inputs);
     }
     return new LayerData(shared.moments(), shared.surgeons(), bias, wanted);
   }
@@ -151,10 +173,10 @@ final class CalibratedRun {
    * node reads.
    */
   private float[] bias(Node node) {
-    if (node.input(Linear.BIAS).isEmpty()) {
+    if (node.input(biasOf(node)).isEmpty()) {
       return null;
     }
-    String name = node.inputs().get(Linear.BIAS);
+    String name = node.inputs().get(biasOf(node));
     boolean isOwn =
         graph.consumers().get(name).size() == 1
             && model.constants().get(name) instanceof Constant.Plain(Tensor tensor)
@@ -169,14 +191,16 @@ final class CalibratedRun {
    */
   private Tensor[] targets(Node node, Streams streams) {
     Node product = node;
-    if (Linear.activation(node) != Activation.NONE) {
+    if (node.isFused(Convolution.TYPE)) {
+      product = Convolution.extended(node, node.inputs(), node.output(), Activation.NONE);
+    } else if (Linear.activation(node) != Activation.NONE) {
       product = Linear.extended(node, node.name(), node.inputs(), node.output(), Activation.NONE);
     }
     Tensor[] targets = streams.runDense(product);
-    if (node.input(Linear.RESIDUAL).isEmpty()) {
+    if (node.input(residualOf(node)).isEmpty()) {
       return targets;
     }
-    Tensor[] residuals = streams.compressed(node.inputs().get(Linear.RESIDUAL));
+    Tensor[] residuals = streams.compressed(node.inputs().get(residualOf(node)));
     for (int b = 0; b < targets.length; b++) {
       float[] target = targets[b].toFloats();
       float[] residual = residuals[b].toFloats();

@@ -1,13 +1,11 @@
 package dev.filigree.compress;
 
-import dev.filigree.DType;
 import dev.filigree.Model;
 import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.container.ContainerWriter;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Weights;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,7 +69,7 @@ public record Compression(
    * @param clusterCost within-cluster cost of its codebooks over the least possible, 1 if that was
    *     found exactly; NaN without codebooks
    * @param biasConstant name of the constant that is its bias, if that changed too, or null
-   * @param refused why a stage that targets it left it as it is, or null
+   * @param refused why a stage that targets it passed it over, or null
    */
   public record Layer(
       WeightMatrix matrix,
@@ -82,44 +80,16 @@ public record Compression(
       double clusterCost,
       String biasConstant,
       String refused) {
-    Layer(
-        WeightMatrix matrix,
-        Weights weights,
-        double weightError,
-        boolean changed,
-        Calibrated calibrated,
-        double clusterCost) {
-      this(matrix, weights, weightError, changed, calibrated, clusterCost, null, null);
-    }
-
     static Layer unchanged(Work work) {
       WeightMatrix matrix = work.matrix();
       return new Layer(matrix, matrix.weights(), 0, false, null, Double.NaN, null, work.refused());
     }
 
-    /**
-     * The constant in the place of the model's: compressed, or of a convolution, whose graph has
-     * them in another order and maybe without the normalisation, the weights with zeros in place.
-     */
+    /** The constant in the place of the model's. */
     Constant constant(Model model) {
-      if (matrix.use() != WeightMatrix.Use.CONVOLUTION) {
-        return new Constant.Compressed(weights, matrix.transposed());
-      }
-      Tensor tensor = model.constants().get(matrix.constant()).toTensor().contiguous();
-      float[] values = tensor.toFloats();
-      int channels = matrix.channels();
-      int taps = channels == 0 ? 0 : weights.columns() / channels;
-      float[] row = new float[weights.columns()];
-      for (int r = 0; r < weights.rows(); r++) {
-        weights.unpackRow(r, row, 0);
-        for (int i = 0; i < row.length; i++) {
-          if (row[i] == 0) {
-            values[r * row.length + i % channels * taps + i / channels] = 0;
-          }
-        }
-      }
-      return new Constant.Plain(
-          Tensor.of(DType.F32, tensor.shape(), MemorySegment.ofArray(values)));
+      return matrix.use() == WeightMatrix.Use.CONVOLUTION
+          ? new Constant.Windowed(weights, model.constants().get(matrix.constant()).type().shape())
+          : new Constant.Compressed(weights, matrix.transposed());
     }
 
     Layer withBiasOf(String constant) {
@@ -135,6 +105,19 @@ public record Compression(
               ? null
               : new Calibrated(Double.NaN, before.damping, before.tokens, before.deadInputs, null);
       return new Layer(matrix, weights, weightError, changed, kept, clusterCost, null, refused);
+    }
+
+    /** This layer encoded once more: all that calibration said of another, and its bias. */
+    Layer withAllOf(Layer other) {
+      return new Layer(
+          matrix,
+          weights,
+          weightError,
+          changed,
+          other.calibrated,
+          clusterCost,
+          other.biasConstant,
+          refused);
     }
 
     /** The changed bias, or null. */
@@ -227,11 +210,7 @@ public record Compression(
     for (Layer layer : layers) {
       if (layer.changed) {
         WeightMatrix matrix = layer.matrix;
-        if (layer.constant(model) instanceof Constant.Plain(Tensor tensor)) {
-          writer.replace(matrix.constant(), tensor);
-        } else {
-          writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
-        }
+        writer.replace(matrix.constant(), matrix.name(), layer.weights, matrix.transposed());
       }
       if (layer.biasConstant != null) {
         writer.replace(layer.biasConstant, bias(layer));

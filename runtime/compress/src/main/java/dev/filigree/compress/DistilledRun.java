@@ -13,6 +13,8 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.weights.Mask;
+import dev.filigree.weights.ScaledRows;
+import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -80,8 +82,7 @@ final class DistilledRun {
   }
 
   private Compression pruned(Calibration calibration, Progress progress) {
-    List<Work> pruning =
-        work.stream().map(item -> new Work(item.matrix(), item.prune(), null)).toList();
+    List<Work> pruning = work.stream().map(Work::pruningOnly).toList();
     return new CalibratedRun(model, recipe, pruning, threads).run(calibration, progress);
   }
 
@@ -177,6 +178,9 @@ final class DistilledRun {
 
   private static Compression.Layer encoded(
       Work item, Parameter parameter, Compression.Layer pruned, WorkerPool pool) {
+    if (parameter == null && item.prune() != null) {
+      return encoded(item, pruned, pool);
+    }
     if (parameter == null) {
       return item.changes()
           ? new LayerCompressor(item, null, pool).compress()
@@ -185,5 +189,16 @@ final class DistilledRun {
     Compression.Layer layer =
         new LayerCompressor(item, null, pool).encode(parameter.values(), parameter.mask());
     return layer.withCalibrationOf(pruned);
+  }
+
+  /** A convolution, which does not learn, but keeps what calibration made of it. */
+  private static Compression.Layer encoded(Work item, Compression.Layer pruned, WorkerPool pool) {
+    if (item.encode() == null) {
+      return pruned;
+    }
+    Weights kept = pruned.weights();
+    Weights acting = item.factors() == null ? kept : ScaledRows.of(kept, item.factors());
+    Mask mask = Mask.of(kept.rows(), kept.columns(), kept::keeps);
+    return new LayerCompressor(item, null, pool).encode(acting.unpack(), mask).withAllOf(pruned);
   }
 }

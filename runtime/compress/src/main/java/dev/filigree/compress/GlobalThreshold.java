@@ -36,7 +36,8 @@ final class GlobalThreshold {
   }
 
   private static float[] magnitudes(Work work) {
-    float[] weights = work.matrix().weights().unpack();
+    boolean folded = work.prune().folded();
+    float[] weights = folded ? work.acting() : work.matrix().weights().unpack();
     for (int i = 0; i < weights.length; i++) {
       weights[i] = Math.abs(weights[i]);
     }
@@ -71,7 +72,9 @@ final class GlobalThreshold {
                 prune.refit(),
                 prune.biasCorrection(),
                 prune.damping(),
+                prune.permute(),
+                prune.folded(),
                 prune.targets());
-    return new Work(work.matrix(), local, work.encode());
+    return work.pruning(local);
   }
 }

@@ -60,8 +60,8 @@ final class LayerCompressor {
     dense = found;
     rows = found.rows();
     columns = found.columns();
-    original = found.unpack();
-    check(matrix, original);
+    check(matrix, found.unpack());
+    original = work.acting();
     w = new double[rows][columns];
     for (int r = 0; r < rows; r++) {
       for (int c = 0; c < columns; c++) {
@@ -116,17 +116,24 @@ final class LayerCompressor {
       bias = fitted == null ? bias : fitted;
     }
     double[][] before = fits ? copy(w) : null;
+    unfold();
     Weights compressed = encode();
     if (work.correctsBias() && bias != null) {
       correctBias(before, compressed);
     }
+    return layer(compressed);
+  }
+
+  private Compression.Layer layer(Weights compressed) {
     return new Compression.Layer(
         work.matrix(),
         compressed,
         weightError(compressed),
         true,
         calibrated(compressed),
-        clusterCost);
+        clusterCost,
+        null,
+        work.refused());
   }
 
   /**
@@ -142,14 +149,9 @@ final class LayerCompressor {
       }
     }
     mask = kept;
+    unfold();
     Weights compressed = encode();
-    return new Compression.Layer(
-        work.matrix(),
-        compressed,
-        weightError(compressed),
-        true,
-        calibrated(compressed),
-        clusterCost);
+    return layer(compressed);
   }
 
   private static double[][] copy(double[][] matrix) {
@@ -178,13 +180,14 @@ final class LayerCompressor {
       mask = surgeon.operate(w, choice(prune.structure()), Grid.CONTINUOUS);
       return;
     }
+    float[] scored = prune.folded() ? original : dense.unpack();
     float[] scores = new float[original.length];
     for (int i = 0; i < scores.length; i++) {
       double norm =
           prune.score() == Stage.Score.WANDA
               ? Math.sqrt(data.moments().meanSquare(i % columns))
               : 1;
-      scores[i] = (float) (Math.abs(original[i]) * norm);
+      scores[i] = (float) (Math.abs(scored[i]) * norm);
     }
     mask = prune.structure().choose(scores, rows, columns);
     for (int r = 0; r < rows; r++) {
@@ -209,6 +212,33 @@ final class LayerCompressor {
           new Surgeon.Choice.Fraction(sparsity, scope == Structure.Scope.ROW);
       case Structure.Block block -> throw new IllegalStateException("refused by the stage");
     };
+  }
+
+  /** Takes out again what follows the layer, which the file keeps apart. */
+  private void unfold() {
+    if (work.factors() == null) {
+      return;
+    }
+    float[] stored = dense.unpack();
+    for (int r = 0; r < rows; r++) {
+      double factor = work.factors()[r];
+      for (int c = 0; c < columns; c++) {
+        int at = r * columns + c;
+        boolean kept = mask == null || mask.kept(r, c);
+        boolean same = kept && (float) w[r][c] == original[at];
+        // what stays is the file's to the last bit; behind a factor of 0 it does not matter
+        w[r][c] = same || kept && factor == 0 ? stored[at] : w[r][c] / factor;
+        w[r][c] = kept ? w[r][c] : 0;
+      }
+    }
+  }
+
+  /** A row of the compressed weights as it acts. */
+  private void unpackRow(Weights compressed, int r, float[] row) {
+    compressed.unpackRow(r, row, 0);
+    for (int c = 0; work.factors() != null && c < columns; c++) {
+      row[c] *= work.factors()[r];
+    }
   }
 
   private boolean is24() {
@@ -320,7 +350,7 @@ final class LayerCompressor {
   private void correctBias(double[][] before, Weights compressed) {
     float[] row = new float[columns];
     for (int r = 0; r < rows; r++) {
-      compressed.unpackRow(r, row, 0);
+      unpackRow(compressed, r, row);
       for (int c = 0; c < columns; c++) {
         double was = before == null ? original[r * columns + c] : before[r][c];
         bias[r] += (was - row[c]) * data.moments().mean(c);
@@ -334,7 +364,7 @@ final class LayerCompressor {
     double difference = 0;
     double norm = 0;
     for (int r = 0; r < rows; r++) {
-      compressed.unpackRow(r, row, 0);
+      unpackRow(compressed, r, row);
       for (int c = 0; c < columns; c++) {
         double was = original[r * columns + c];
         difference += (was - row[c]) * (was - row[c]);
@@ -354,7 +384,7 @@ final class LayerCompressor {
       double[][] lost = new double[rows][columns];
       float[] row = new float[columns];
       for (int r = 0; r < rows; r++) {
-        compressed.unpackRow(r, row, 0);
+        unpackRow(compressed, r, row);
         for (int c = 0; c < columns; c++) {
           was[r][c] = original[r * columns + c];
           lost[r][c] = was[r][c] - row[c];

@@ -9,6 +9,7 @@ import dev.filigree.WeightMatrix;
 import dev.filigree.compress.layer.Moments;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.KernelSets;
@@ -18,10 +19,13 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * How far each linear layer of a model is from that of another on the inputs it has there, every
- * layer for itself: the norm of the difference of the outputs over the norm of the outputs.
+ * How far each linear layer and convolution of a model is from that of another on the inputs it has
+ * there, every layer for itself: the norm of the difference of the outputs over the norm of the
+ * outputs.
  */
 public final class LayerErrors {
   private LayerErrors() {}
@@ -44,15 +48,16 @@ public final class LayerErrors {
       Model original, Model other, Calibration samples, int threads, Progress progress) {
     samples.check(original);
     Map<String, WeightMatrix> others = new HashMap<>();
-    other.matrices().forEach(matrix -> others.put(matrix.constant(), matrix));
+    layers(other).forEach(matrix -> others.put(matrix.constant(), matrix));
     Map<String, WeightMatrix> matrices = new HashMap<>();
-    for (WeightMatrix matrix : original.matrices()) {
-      if (matrix.use() == WeightMatrix.Use.LINEAR) {
+    Graph graph = original.graph();
+    Set<String> grouped = grouped(graph);
+    for (WeightMatrix matrix : layers(original)) {
+      if (!grouped.contains(matrix.constant())) {
         matrices.put(matrix.constant(), matrix);
         requireTwin(original, other, matrix, others.get(matrix.constant()));
       }
     }
-    Graph graph = original.graph();
     Kernels kernels = KernelSets.open("");
     SessionOptions options = SessionOptions.defaults().withThreads(threads);
     Streams streams = new Streams(graph, samples, options, kernels);
@@ -61,13 +66,16 @@ public final class LayerErrors {
     try (WorkerPool pool = new WorkerPool(threads, "filigree-compare")) {
       for (int i = 0; i < graph.nodes().size() && !matrices.isEmpty(); i++) {
         Node node = graph.nodes().get(i);
+        boolean window = node.isFused(Convolution.TYPE);
         WeightMatrix matrix =
-            node.isFused(Linear.TYPE) ? matrices.remove(Linear.source(node)) : null;
+            window
+                ? matrices.remove(Convolution.source(node))
+                : node.isFused(Linear.TYPE) ? matrices.remove(Linear.source(node)) : null;
         if (matrix != null) {
           Moments moments =
               seen.computeIfAbsent(
-                  node.inputs().getFirst(),
-                  input -> moments(streams, input, matrix, kernels, pool));
+                  window ? node.output() : node.inputs().getFirst(),
+                  key -> moments(streams, node, matrix, kernels, pool));
           Weights twin = others.get(matrix.constant()).weights();
           layers.add(new Layer(matrix.name(), error(moments, matrix, twin, other.metadata())));
           progress.at("comparing layers", layers.size(), layers.size() + matrices.size());
@@ -77,6 +85,22 @@ public final class LayerErrors {
       }
     }
     return layers;
+  }
+
+  private static List<WeightMatrix> layers(Model model) {
+    List<WeightMatrix> layers = new ArrayList<>(model.convolutions());
+    model.matrices().stream()
+        .filter(matrix -> matrix.use() == WeightMatrix.Use.LINEAR)
+        .forEach(layers::add);
+    return layers;
+  }
+
+  /** Convolutions in groups, whose outputs do not see the same inputs. */
+  private static Set<String> grouped(Graph graph) {
+    return graph.nodes().stream()
+        .filter(node -> node.isFused(Convolution.TYPE) && Convolution.groups(node) != 1)
+        .map(Convolution::source)
+        .collect(Collectors.toSet());
   }
 
   private static void requireTwin(
@@ -95,11 +119,12 @@ public final class LayerErrors {
   }
 
   private static Moments moments(
-      Streams streams, String input, WeightMatrix matrix, Kernels kernels, WorkerPool pool) {
+      Streams streams, Node node, WeightMatrix matrix, Kernels kernels, WorkerPool pool) {
     int inputs = matrix.weights().columns();
     Moments moments = new Moments(inputs, true, kernels, pool);
-    for (Tensor x : streams.dense(input)) {
-      moments.add(x.toFloats(), (int) (x.elements() / inputs));
+    for (Tensor x : streams.dense(node.inputs().getFirst())) {
+      float[] tokens = Tokens.in(node, x);
+      moments.add(tokens, tokens.length / inputs);
     }
     return moments;
   }

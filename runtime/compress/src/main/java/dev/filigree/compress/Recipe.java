@@ -48,7 +48,7 @@ public record Recipe(String name, List<Stage> stages) {
   }
 
   private static Map<String, List<Stage>> builtIn() {
-    Stage sparse = new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR);
+    Stage sparse = new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LAYERS);
     Stage fitted =
         new Stage.Prune(
             Stage.Score.SPARSEGPT,
@@ -56,13 +56,13 @@ public record Recipe(String name, List<Stage> stages) {
             true,
             true,
             Stage.DAMPING,
-            Targets.LINEAR);
+            Targets.LAYERS);
     Encoding.Integers groups =
         new Encoding.Integers(4, Encoding.Granularity.GROUP, INT4_GROUP, true);
-    Stage int8 = new Stage.Quantize(8, Targets.LINEAR);
+    Stage int8 = new Stage.Quantize(8, Targets.LAYERS);
     Stage int8Tables = new Stage.Quantize(8, Targets.EMBEDDING);
-    Stage codebook = new Stage.Share(4, true, Targets.LINEAR);
-    Stage half = new Stage.Convert(DType.F16, Targets.LINEAR);
+    Stage codebook = new Stage.Share(4, true, Targets.LAYERS);
+    Stage half = new Stage.Convert(DType.F16, Targets.LAYERS);
     Stage halfTables = new Stage.Convert(DType.F16, Targets.EMBEDDING);
     Map<String, List<Stage>> recipes = new LinkedHashMap<>();
     recipes.put("dense", List.of());
@@ -72,13 +72,13 @@ public record Recipe(String name, List<Stage> stages) {
         "int4",
         List.of(
             new Stage.Quantize(
-                groups, Stage.Rounding.NEAREST, false, false, Stage.DAMPING, Targets.LINEAR),
+                groups, Stage.Rounding.NEAREST, false, false, Stage.DAMPING, Targets.LAYERS),
             int8Tables));
     recipes.put(
         "int4-gptq",
         List.of(
             new Stage.Quantize(
-                groups, Stage.Rounding.GPTQ, true, true, Stage.DAMPING, Targets.LINEAR),
+                groups, Stage.Rounding.GPTQ, true, true, Stage.DAMPING, Targets.LAYERS),
             int8Tables));
     recipes.put("2:4", List.of(sparse));
     recipes.put(
@@ -92,17 +92,17 @@ public record Recipe(String name, List<Stage> stages) {
                 Stage.DAMPING,
                 true,
                 true,
-                Targets.LINEAR)));
+                Targets.LAYERS)));
     for (int shared : new int[] {4, 8}) {
       Structure structure = new Structure.Groups(2, 4, shared);
       recipes.put(
           "2:4-shared-" + shared,
-          List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LINEAR)));
+          List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LAYERS)));
       recipes.put(
           "2:4-shared-" + shared + "-sparsegpt",
           List.of(
               new Stage.Prune(
-                  Stage.Score.SPARSEGPT, structure, true, true, Stage.DAMPING, Targets.LINEAR)));
+                  Stage.Score.SPARSEGPT, structure, true, true, Stage.DAMPING, Targets.LAYERS)));
     }
     recipes.put("2:4-sparsegpt", List.of(fitted));
     recipes.put("2:4-sparsegpt-int8", List.of(fitted, int8, int8Tables));
@@ -116,7 +116,7 @@ public record Recipe(String name, List<Stage> stages) {
         "codebook-4bit-weighted",
         List.of(
             new Stage.Share(
-                new Encoding.Codes(4, true), true, Stage.Rounding.NEAREST, Targets.LINEAR),
+                new Encoding.Codes(4, true), true, Stage.Rounding.NEAREST, Targets.LAYERS),
             int8Tables));
     recipes.put("2:4-codebook-4bit", List.of(sparse, codebook, int8Tables));
     return recipes;
@@ -144,7 +144,7 @@ public record Recipe(String name, List<Stage> stages) {
       Structure structure =
           new Structure.Unstructured(Integer.parseInt(unstructured.group(1)) / 100.0);
       return new Recipe(
-          name, List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LINEAR)));
+          name, List.of(new Stage.Prune(Stage.Score.MAGNITUDE, structure, Targets.LAYERS)));
     }
     throw new InputException(
         "there is no recipe '" + name + "'",

@@ -14,6 +14,9 @@ import java.util.regex.PatternSyntaxException;
  * @param ignore entries of which none may fit
  */
 public record Targets(List<String> targets, List<String> ignore) {
+  /** All linear layers and convolutions. */
+  public static final Targets LAYERS = new Targets(List.of("Linear", "Convolution"), List.of());
+
   /** All linear layers. */
   public static final Targets LINEAR = new Targets(List.of("Linear"), List.of());
 

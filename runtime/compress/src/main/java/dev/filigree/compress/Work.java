@@ -4,20 +4,37 @@ import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.WeightMatrix;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.weights.ScaledRows;
+import dev.filigree.weights.Weights;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a recipe does to one matrix.
  *
- * @param matrix it is done to
+ * @param matrix it is done to, as the file has it
+ * @param factors that what follows a convolution, such as a batch normalisation, scales its outputs
+ *     by, folded into its weights when it is planned; null if nothing does
  * @param prune how it is pruned, or null
  * @param encode how it is encoded, or null
- * @param refused why a stage that targets it leaves it as it is, or null
+ * @param refused why a stage that targets it passes it over, or null
  */
-record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused) {
-  Work(WeightMatrix matrix, Stage.Prune prune, Stage encode) {
-    this(matrix, prune, encode, null);
+record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encode, String refused) {
+  /** The same with another way to prune. */
+  Work pruning(Stage.Prune other) {
+    return new Work(matrix, factors, other, encode, refused);
+  }
+
+  /** The same without what follows pruning. */
+  Work pruningOnly() {
+    return new Work(matrix, factors, prune, null, refused);
   }
 
   /**
@@ -26,11 +43,14 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
    * @throws InputException if a stage applies to nothing or contradicts another
    */
   static List<Work> of(Model model, Recipe recipe) {
-    boolean folded =
-        recipe.stages().stream()
-            .noneMatch(stage -> stage instanceof Stage.Prune prune && !prune.folded());
+    Map<String, Node> windows = new HashMap<>();
+    for (Node node : model.graph().nodes()) {
+      if (node.isFused(Convolution.TYPE)) {
+        windows.put(Convolution.source(node), node);
+      }
+    }
     List<WeightMatrix> matrices = new ArrayList<>(model.matrices());
-    matrices.addAll(model.convolutions(folded));
+    matrices.addAll(model.convolutions());
     for (Stage stage : recipe.stages()) {
       if (matrices.stream().noneMatch(stage.targets()::include) && !isSpare(stage, recipe)) {
         throw new InputException(
@@ -43,7 +63,39 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
             "the layers are " + matrices.stream().map(WeightMatrix::name).toList());
       }
     }
-    return matrices.stream().map(matrix -> of(matrix, recipe)).toList();
+    return matrices.stream()
+        .map(
+            matrix ->
+                matrix.use() == WeightMatrix.Use.CONVOLUTION
+                    ? of(matrix, recipe, model.graph(), windows.get(matrix.constant()))
+                    : of(matrix, recipe, null, null))
+        .toList();
+  }
+
+  /** How much the outputs of a convolution are scaled by what the graph folds into it. */
+  private static float[] factors(WeightMatrix matrix, Graph graph, Node window) {
+    Constant planned = graph.constants().get(window.inputs().get(Convolution.WEIGHTS));
+    if (!(planned instanceof Constant.Compressed(Weights scaled, boolean transposed))) {
+      return null;
+    }
+    Weights weights = matrix.weights();
+    float[] factors = new float[weights.rows()];
+    float[] stored = new float[weights.columns()];
+    float[] acting = new float[weights.columns()];
+    boolean one = true;
+    for (int row = 0; row < factors.length; row++) {
+      weights.unpackRow(row, stored, 0);
+      scaled.unpackRow(row, acting, 0);
+      double product = 0;
+      double square = 0;
+      for (int i = 0; i < stored.length; i++) {
+        product += (double) stored[i] * acting[i];
+        square += (double) stored[i] * stored[i];
+      }
+      factors[row] = Arrays.equals(stored, acting) || square == 0 ? 1 : (float) (product / square);
+      one &= factors[row] == 1;
+    }
+    return one ? null : factors;
   }
 
   /**
@@ -55,9 +107,15 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
         && recipe.stages().stream().anyMatch(s -> !s.targets().equals(Targets.EMBEDDING));
   }
 
-  private static Work of(WeightMatrix matrix, Recipe recipe) {
+  /**
+   * The work for a matrix.
+   *
+   * @param window the node of a convolution, null for others
+   */
+  private static Work of(WeightMatrix matrix, Recipe recipe, Graph graph, Node window) {
     Stage.Prune prune = null;
     Stage encode = null;
+    String refused = null;
     for (Stage stage : recipe.stages()) {
       if (stage instanceof Stage.Distill || !stage.targets().include(matrix)) {
         continue;
@@ -71,11 +129,11 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
                 + ", a table whose rows are looked up and not multiplied with inputs",
             "let the stage ignore it, or give tables a stage of their own without calibration");
       }
-      if (matrix.use() == WeightMatrix.Use.CONVOLUTION) {
-        String refused = refusal(recipe, matrix, stage);
-        if (refused != null) {
-          return new Work(matrix, null, null, refused);
-        }
+      String refusal = window == null ? null : refusal(matrix, stage, window);
+      if (refusal != null) {
+        // the other stages may still apply
+        refused = refusal;
+        continue;
       }
       if (stage instanceof Stage.Prune chosen) {
         if (prune != null) {
@@ -98,24 +156,24 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
         encode = stage;
       }
     }
-    return new Work(matrix, prune, encode);
+    boolean changes = prune != null || encode != null;
+    float[] factors = changes && window != null ? factors(matrix, graph, window) : null;
+    return new Work(matrix, factors, prune, encode, refused);
   }
 
   /**
-   * Why a stage leaves a convolution as it is, or null: groups must lie within the channels of one
-   * place of its window, or a kernel could not skip them.
+   * Why a stage leaves a convolution as it is, or null. Groups must lie within the channels of one
+   * place of its window, or a kernel could not skip them; outputs of different groups see different
+   * channels, so that no moments of inputs serve them all.
    */
-  private static String refusal(Recipe recipe, WeightMatrix matrix, Stage stage) {
-    if (stage.needsCalibration() || !(stage instanceof Stage.Prune prune)) {
-      throw new InputException(
-          "recipe '"
-              + recipe.name()
-              + "' does more to "
-              + matrix.name()
-              + ", a convolution, than prune it by magnitude",
-          "let the stage target Linear, and give Convolution a stage that prunes by magnitude");
+  private static String refusal(WeightMatrix matrix, Stage stage, Node window) {
+    if (stage.needsCalibration() && Convolution.groups(window) != 1) {
+      return "its channels are in "
+          + Convolution.groups(window)
+          + " groups, which calibration cannot follow";
     }
-    return prune.structure() instanceof Structure.Groups groups
+    return stage instanceof Stage.Prune prune
+            && prune.structure() instanceof Structure.Groups groups
             && matrix.channels() % groups.of() != 0
         ? matrix.channels() + " channels do not make groups of " + groups.of()
         : null;
@@ -125,6 +183,14 @@ record Work(WeightMatrix matrix, Stage.Prune prune, Stage encode, String refused
     return new InputException(
         "recipe '" + recipe.name() + "' " + does + " layer " + matrix.name() + " twice",
         "let the targets of these stages not overlap");
+  }
+
+  /**
+   * The weights as they act, {@code [rows, columns]}: times what follows scales their outputs by.
+   */
+  float[] acting() {
+    Weights weights = factors == null ? matrix.weights() : ScaledRows.of(matrix.weights(), factors);
+    return weights.unpack();
   }
 
   /** Whether the matrix changes at all. */

@@ -2,11 +2,9 @@ package dev.filigree.compress;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.DType;
-import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Progress;
 import dev.filigree.Session;
@@ -174,21 +172,10 @@ class ConvolutionPruningTest {
 
   @Test
   void convolutionsAreMatricesOfTheirOwnUse() {
-    for (WeightMatrix matrix : model.convolutions(true)) {
+    for (WeightMatrix matrix : model.convolutions()) {
       assertEquals(WeightMatrix.Use.CONVOLUTION, matrix.use());
       assertEquals(matrix.channels() * 9, matrix.weights().columns());
     }
     assertEquals(List.of(), model.matrices());
-  }
-
-  @Test
-  void whatFilesHaveNoFormForIsRefused() {
-    Recipe int8 =
-        new Recipe(
-            "conv int8", List.of(new Stage.Quantize(8, new Targets(List.of("Convolution"), null))));
-    InputException refusal =
-        assertThrows(
-            InputException.class, () -> Compressor.compress(model, int8, 1, Progress.NONE));
-    assertTrue(refusal.problem().contains("first, a convolution"), refusal.problem());
   }
 }

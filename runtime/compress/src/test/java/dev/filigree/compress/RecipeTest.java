@@ -49,14 +49,14 @@ class RecipeTest {
     assertTrue(Recipe.named("dense").isEmpty());
     assertEquals(
         List.of(
-            new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LINEAR),
-            new Stage.Quantize(8, Targets.LINEAR),
+            new Stage.Prune(Stage.Score.MAGNITUDE, Structure.TWO_OF_FOUR, Targets.LAYERS),
+            new Stage.Quantize(8, Targets.LAYERS),
             new Stage.Quantize(8, Targets.EMBEDDING)),
         Recipe.named("2:4-int8").stages());
     assertEquals(
         List.of(
             new Stage.Prune(
-                Stage.Score.MAGNITUDE, new Structure.Unstructured(0.7), Targets.LINEAR)),
+                Stage.Score.MAGNITUDE, new Structure.Unstructured(0.7), Targets.LAYERS)),
         Recipe.named("unstructured-70").stages());
   }
 

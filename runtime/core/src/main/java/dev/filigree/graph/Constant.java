@@ -3,6 +3,7 @@ package dev.filigree.graph;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.WeightsException;
 import dev.filigree.weights.Weights;
 
 /**
@@ -50,6 +51,56 @@ public sealed interface Constant {
     public Tensor toTensor() {
       Tensor logical = Tensor.of(weights.unpack(), weights.rows(), weights.columns());
       return transposed ? logical.permute(1, 0).contiguous() : logical;
+    }
+
+    @Override
+    public long bytes() {
+      return weights.bytes();
+    }
+  }
+
+  /**
+   * Compressed weights of a convolution.
+   *
+   * @param weights logical {@code [out, kernel... * channels]}, the channel innermost
+   * @param shape as the graph sees it, {@code [out, channels, kernel...]}
+   */
+  record Windowed(Weights weights, Shape shape) implements Constant {
+    public Windowed {
+      if (shape.rank() < 3
+          || shape.extent(0) != weights.rows()
+          || shape.elements() != (long) weights.rows() * weights.columns()) {
+        throw new WeightsException(
+            "weights of "
+                + weights.rows()
+                + " x "
+                + weights.columns()
+                + " stand for those of a convolution of "
+                + shape,
+            "store [out, kernel * channels]");
+      }
+    }
+
+    @Override
+    public ValueType type() {
+      return ValueType.of(DType.F32, shape);
+    }
+
+    @Override
+    public Tensor toTensor() {
+      int rank = shape.rank();
+      long[] extents = new long[rank];
+      int[] order = new int[rank];
+      for (int axis = 0; axis < rank; axis++) {
+        // rows, kernel..., channels as they are stored
+        int seen = axis == 0 ? 0 : axis == rank - 1 ? 1 : axis + 1;
+        extents[axis] = shape.extent(seen);
+        order[seen] = axis;
+      }
+      return Tensor.of(weights.unpack(), weights.rows(), weights.columns())
+          .reshape(Shape.of(extents))
+          .permute(order)
+          .contiguous();
     }
 
     @Override

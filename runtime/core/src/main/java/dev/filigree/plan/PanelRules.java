@@ -394,6 +394,7 @@ final class PanelRules {
           tensor.shape().rank() == 2 && tensor.dtype().isFloating()
               ? Optional.of(new Dense(tensor))
               : Optional.empty();
+      case Constant.Windowed window -> Optional.empty();
       case null -> Optional.empty();
     };
   }

@@ -28,7 +28,8 @@ import java.util.Optional;
  * <pre>
  *   location    name of the tensor, or of the layer whose tensors they are
  *   format      plain, dense, quantized, codebook, sparse24 or unstructured
- *   transposed  1 if the graph has [in, out] where the file has [out, in]
+ *   transposed  1 if the graph has [in, out] where the file has [out, in]; weights of a convolution,
+ *               [out, channels, kernel...] in the graph, are [out, kernel... * channels] in the file
  * </pre>
  *
  * @param onnx the weightless model
@@ -126,7 +127,12 @@ public record Container(
         return plain(file, initializer, dtype, shape, location);
       }
       boolean transposed = places.getOrDefault(TRANSPOSED, "0").equals("1");
-      if (dtype != DType.F32 || shape.rank() != 2 || !fitsInts(shape)) {
+      boolean window = shape.rank() > 2 && shape.extent(0) > 0;
+      long inputs = window ? shape.elements() / shape.extent(0) : 0;
+      boolean matrix = shape.rank() == 2 && fitsInts(shape.extent(1));
+      if (dtype != DType.F32
+          || !matrix && !(window && !transposed && fitsInts(inputs))
+          || !fitsInts(shape.extent(0))) {
         throw new FormatException(
             file.source()
                 + ": initializer '"
@@ -134,22 +140,24 @@ public record Container(
                 + "' of type "
                 + dtype
                 + shape
-                + " is said to be a compressed matrix",
+                + " is said to be compressed weights",
             "write the file again");
       }
       int rows = (int) shape.extent(transposed ? 1 : 0);
-      int columns = (int) shape.extent(transposed ? 0 : 1);
+      int columns = (int) (window ? inputs : shape.extent(transposed ? 0 : 1));
       WeightsFormat known = format(file, initializer, format);
       Weights weights =
           layers.computeIfAbsent(
               location + " " + known + " " + rows + " x " + columns,
               key -> known.read(file, location, rows, columns));
-      return new Constant.Compressed(weights, transposed);
+      return window
+          ? new Constant.Windowed(weights, shape)
+          : new Constant.Compressed(weights, transposed);
     };
   }
 
-  private static boolean fitsInts(Shape shape) {
-    return shape.extent(0) <= Integer.MAX_VALUE && shape.extent(1) <= Integer.MAX_VALUE;
+  private static boolean fitsInts(long extent) {
+    return extent <= Integer.MAX_VALUE;
   }
 
   private static Constant plain(

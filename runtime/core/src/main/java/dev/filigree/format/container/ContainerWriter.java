@@ -157,6 +157,8 @@ public final class ContainerWriter {
       }
       case Constant.Compressed(Weights weights, boolean transposed) when layer == null ->
           store(name, new Layer(name, weights, transposed, constant), tensors, places, layersSoFar);
+      case Constant.Windowed(Weights weights, Shape shape) when layer == null ->
+          store(name, new Layer(name, weights, false, constant), tensors, places, layersSoFar);
       default ->
           store(
               name,

@@ -2,11 +2,9 @@ package dev.filigree.graph.pass;
 
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
-import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
-import dev.filigree.kernel.fused.Convolution;
-import java.util.List;
+import dev.filigree.graph.ValueType;
 import java.util.Optional;
 
 /**
@@ -14,8 +12,6 @@ import java.util.Optional;
  * into its weights and bias, a sum with such numbers into its bias.
  */
 final class FoldAffine implements Pass {
-  private static final int BIAS = 2;
-
   @Override
   public Graph apply(Graph graph) {
     return GraphView.rewrite(graph, FoldAffine::fold);
@@ -28,9 +24,7 @@ final class FoldAffine implements Pass {
     return last.inputs().stream()
         .flatMap(
             value ->
-                view
-                    .producer(value)
-                    .filter(node -> isConvolution(node) && view.isReadOnce(value))
+                ScaledConvolution.behind(value, view)
                     .flatMap(
                         convolution ->
                             GraphView.other(last, value)
@@ -40,50 +34,24 @@ final class FoldAffine implements Pass {
         .findFirst();
   }
 
-  private static boolean isConvolution(Node node) {
-    return node.is("Conv") || node.is("ConvTranspose") && node.intAttribute("group", 1) == 1;
-  }
-
-  private static Optional<Node> fold(Node last, Node convolution, Tensor numbers, GraphView view) {
-    Optional<Tensor> weights = view.tensor(convolution.inputs().get(1));
-    Optional<Tensor> bias = convolution.input(BIAS).flatMap(view::tensor);
-    int axis = convolution.is("Conv") ? 0 : 1;
-    boolean fits =
-        weights.isPresent()
-            && weights.get().shape().rank() > 2
-            && weights.get().dtype().isFloating()
-            && weights.get().dtype() == numbers.dtype()
-            && bias.isPresent() == convolution.input(BIAS).isPresent();
-    if (!fits) {
-      return Optional.empty();
-    }
-    int rank = weights.get().shape().rank();
-    int channels = (int) weights.get().shape().extent(axis);
-    if (!isByChannel(numbers.shape(), rank, channels)) {
+  private static Optional<Node> fold(
+      Node last, ScaledConvolution convolution, Tensor numbers, GraphView view) {
+    ValueType weights = convolution.weights().type();
+    int channels = convolution.outputs();
+    if (weights.dtype() != numbers.dtype()
+        || !isByChannel(numbers.shape(), weights.rank(), channels)) {
       return Optional.empty();
     }
     boolean product = last.is("Mul");
-    Tensor shifted = Tensor.zeros(numbers.dtype(), Shape.of(channels));
+    double[] factors = new double[channels];
+    double[] shifted = new double[channels];
     for (int c = 0; c < channels; c++) {
-      double number = numbers.getDouble(numbers.elements() == 1 ? 0 : c);
-      double before = bias.isPresent() ? bias.get().getDouble(c) : 0;
-      shifted.setDouble(c, product ? before * number : before + number);
+      factors[c] = numbers.getDouble(numbers.elements() == 1 ? 0 : c);
+      double before = convolution.bias(c);
+      shifted[c] = product ? before * factors[c] : before + factors[c];
     }
-    String w = convolution.inputs().get(1);
     return Optional.of(
-        new Node(
-            convolution.name(),
-            Node.ONNX,
-            convolution.type(),
-            List.of(
-                convolution.inputs().getFirst(),
-                product
-                    ? view.addConstant(
-                        w + "_scaled", new Constant.Plain(scaled(weights.get(), numbers, axis)))
-                    : w,
-                view.addConstant(w + "_shift", new Constant.Plain(shifted))),
-            List.of(last.output()),
-            Convolution.folded(convolution)));
+        convolution.absorbing(product ? factors : null, shifted, last.output(), view));
   }
 
   /** Whether numbers broadcast to {@code [batch, channels, ...]} as one, or one a channel. */
@@ -93,20 +61,5 @@ final class FoldAffine implements Pass {
     }
     int missing = rank - shape.rank();
     return shape.elements() == channels && missing <= 1 && shape.extent(1 - missing) == channels;
-  }
-
-  private static Tensor scaled(Tensor weights, Tensor numbers, int axis) {
-    Tensor original = weights.contiguous();
-    Tensor scaled = Tensor.zeros(original.dtype(), original.shape());
-    long channels = original.shape().extent(axis);
-    long inner = 1;
-    for (int a = axis + 1; a < original.shape().rank(); a++) {
-      inner *= original.shape().extent(a);
-    }
-    for (long i = 0; i < original.elements(); i++) {
-      double number = numbers.getDouble(numbers.elements() == 1 ? 0 : i / inner % channels);
-      scaled.setDouble(i, original.getDouble(i) * number);
-    }
-    return scaled;
   }
 }

@@ -2,13 +2,13 @@ package dev.filigree.graph.pass;
 
 import dev.filigree.DType;
 import dev.filigree.Shape;
-import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.weights.Weights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -29,14 +29,14 @@ final class FuseConvolution implements Pass {
     if (!node.is("Conv")) {
       return Optional.empty();
     }
-    Optional<Tensor> weights = view.tensor(node.inputs().get(1));
+    Optional<Constant> weights = view.constant(node.inputs().get(1));
     Optional<ValueType> x = view.type(node.inputs().getFirst());
     boolean fits =
         weights.isPresent()
-            && weights.get().shape().rank() >= 3
-            && weights.get().shape().rank() <= 4
-            && weights.get().dtype() == DType.F32
-            && weights.get().elements() > 0
+            && weights.get().type().rank() >= 3
+            && weights.get().type().rank() <= 4
+            && weights.get().type().dtype() == DType.F32
+            && weights.get().type().shape().elements() > 0
             && x.isPresent()
             && view.constant(node.inputs().getFirst()).isEmpty()
             && (node.input(2).isEmpty()
@@ -46,11 +46,13 @@ final class FuseConvolution implements Pass {
     if (!fits) {
       return Optional.empty();
     }
-    Shape shape = weights.get().shape();
+    Shape shape = weights.get().type().shape();
+    Weights rows =
+        weights.get() instanceof Constant.Windowed(Weights compressed, Shape seen)
+            ? compressed
+            : Convolution.packedRows(weights.get().toTensor());
     String constant =
-        view.addConstant(
-            node.inputs().get(1) + "_rows",
-            new Constant.Compressed(Convolution.rows(weights.get()), false));
+        view.addConstant(node.inputs().get(1) + "_rows", new Constant.Compressed(rows, false));
     return Optional.of(
         Convolution.node(
             node,

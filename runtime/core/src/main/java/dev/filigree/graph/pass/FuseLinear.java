@@ -92,6 +92,7 @@ final class FuseLinear implements Pass {
                       tensor.shape().rank() == 2 && Dense.holds(tensor.dtype())
                           ? Optional.of(new Dense(transposed ? tensor.permute(1, 0) : tensor))
                           : Optional.<Weights>empty();
+                  case Constant.Windowed window -> Optional.empty();
                 });
   }
 }

@@ -91,23 +91,29 @@ public final class Convolution implements Operator {
     return Activation.of(node.textAttribute(ACTIVATION, Activation.NONE.label()));
   }
 
-  /**
-   * Weights {@code [out, channels, kernel...]} as rows {@code [out, kernel... * channels]}. Where
-   * at most two of every four channels are not zero they are packed 2:4.
-   */
-  public static Weights rows(Tensor weights) {
+  /** Into how many groups channels and outputs are divided. */
+  public static long groups(Node node) {
+    return Conv.group(node);
+  }
+
+  /** Weights {@code [out, channels, kernel...]} as rows {@code [out, kernel... * channels]}. */
+  public static Dense rows(Tensor weights) {
     int rank = weights.shape().rank();
     int[] order = IntStream.range(0, rank).toArray();
     for (int axis = 1; axis < rank; axis++) {
       order[axis] = axis == rank - 1 ? 1 : axis + 1;
     }
     long rows = weights.shape().extent(0);
-    Dense dense =
-        new Dense(
-            weights
-                .permute(order)
-                .contiguous()
-                .reshape(Shape.of(rows, rows == 0 ? 0 : weights.elements() / rows)));
+    return new Dense(
+        weights
+            .permute(order)
+            .contiguous()
+            .reshape(Shape.of(rows, rows == 0 ? 0 : weights.elements() / rows)));
+  }
+
+  /** The same, packed 2:4 where at most two of every four channels are not zero. */
+  public static Weights packedRows(Tensor weights) {
+    Dense dense = rows(weights);
     boolean sparse =
         weights.shape().extent(1) % Sparse24.GROUP == 0
             && Pattern24.axis(dense).filter(axis -> axis == Pattern24.Axis.IN).isPresent();

@@ -170,6 +170,7 @@ class ContainerRoundTripTest {
           case Constant.Plain(Tensor tensor) when tensor.bytes() >= ContainerWriter.SMALL ->
               parts.add(tensor.data());
           case Constant.Plain small -> {}
+          case Constant.Windowed window -> parts.addAll(segments(window.weights()));
         }
       }
       parts.removeIf(part -> part.byteSize() == 0);

@@ -130,6 +130,7 @@ final class DeviceState implements AutoCloseable {
                 plain.tensor().shape().rank() == 2 && plain.tensor().dtype().isFloating()
                     ? new Dense(plain.tensor())
                     : null;
+            case Constant.Windowed window -> null;
             case null -> null;
           };
       if (known != null) {

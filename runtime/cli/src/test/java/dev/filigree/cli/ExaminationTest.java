@@ -1,0 +1,160 @@
+package dev.filigree.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.testing.OnnxModel;
+import dev.filigree.testing.Samples;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Models judged by images and by arrays. The network convolves an image and says of which colour it
+ * has most.
+ */
+class ExaminationTest {
+  private static final int[] COLORS = {0xff0000, 0x00ff00, 0x0000ff};
+
+  @TempDir private Path folder;
+  private Path model;
+  private Path images;
+  private Path labels;
+
+  @BeforeEach
+  void writeModelAndImages() throws IOException {
+    float[] mixed = new Samples(4).normal(9);
+    for (int i = 0; i < 9; i++) {
+      mixed[i] = 0.1f * mixed[i] + (i % 4 == 0 ? 1 : 0);
+    }
+    model =
+        new OnnxModel(13)
+            .input("x", DType.F32, "n", "3", "4", "4")
+            .initializer("mix.weight", Tensor.of(mixed, 3, 3, 1, 1))
+            .initializer("axes", Tensor.of(new long[] {2, 3}, 2))
+            .node("Conv", "mixed", "x", "mix.weight")
+            .node("ReduceSum", "sums", "mixed", "axes")
+            .node("Flatten", "y", "sums")
+            .output("y", DType.F32, "n", "3")
+            .write(folder.resolve("colors.onnx"));
+    Files.writeString(folder.resolve("image.json"), "{}");
+    labels = Files.writeString(folder.resolve("names.txt"), "red\ngreen\nblue\n");
+    images = folder.resolve("images");
+    image("red/1.png", COLORS[0]);
+    image("red/2.png", 0xe01000);
+    image("green/1.png", COLORS[1]);
+    image("blue/1.png", COLORS[2]);
+    // somebody laid it in the wrong folder
+    image("blue/2.png", COLORS[1]);
+  }
+
+  private Path image(String name, int color) throws IOException {
+    BufferedImage image = new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < 16; i++) {
+      image.setRGB(i % 4, i / 4, color);
+    }
+    Path file = images.resolve(name);
+    Files.createDirectories(file.getParent());
+    ImageIO.write(image, "png", file.toFile());
+    return file;
+  }
+
+  private Path int8() {
+    Path int8 = folder.resolve("int8.filigree");
+    assertEquals(0, Cli.run("compress", model, "--recipe", "int8", "-o", int8).code());
+    return int8;
+  }
+
+  @Test
+  void imagesTellClassesAndAccuracyWhereTheirFoldersAreLabels() {
+    Path int8 = int8();
+    JsonNode result =
+        Cli.run("compare", model, int8, "--image", images, "--labels", labels, "--json").json();
+    assertTrue(result.get("meanCosine").asDouble() > 0.999, result.toString());
+    assertEquals(1, result.get("sameClass").asDouble());
+    assertEquals(0.8, result.get("accuracy").asDouble());
+    assertEquals(0.8, result.get("originalAccuracy").asDouble());
+    assertEquals("mix", result.get("layers").get(0).get("name").asString());
+    double error = result.get("layers").get(0).get("outputError").asDouble();
+    assertTrue(error > 0 && error < 0.02, "output error " + error);
+    String text = Cli.run("compare", model, int8, "--image", images, "--labels", labels).out();
+    assertTrue(text.contains("80.0 % are right, instead of 80.0 %"), text);
+    // without names nobody knows what is right
+    JsonNode nameless = Cli.run("compare", model, int8, "--image", images, "--json").json();
+    assertFalse(nameless.has("accuracy"), nameless.toString());
+    assertEquals(1, nameless.get("sameClass").asDouble());
+  }
+
+  @Test
+  void reportSweepsAnImageModel() throws IOException {
+    Path out = Files.createDirectory(folder.resolve("report"));
+    JsonNode report =
+        Cli.run(
+                "report",
+                model,
+                "--recipe",
+                "codebook-4bit",
+                "--image",
+                images,
+                "--labels",
+                labels,
+                "--output-dir",
+                out,
+                "--json")
+            .json();
+    assertEquals(4, report.get("recipes").size());
+    for (JsonNode row : report.get("recipes")) {
+      assertEquals(0.8, row.get("accuracy").asDouble(), row.toString());
+      assertEquals(1, row.get("sameClass").asDouble(), row.toString());
+      assertTrue(row.get("latencyMillis").asDouble() > 0);
+    }
+    String markdown = Files.readString(out.resolve("report.md"));
+    assertTrue(markdown.contains("| same class | accuracy |"), markdown);
+    assertTrue(markdown.contains("| 100.0 % | 0.8000 |"), markdown);
+    assertTrue(Files.exists(out.resolve("pareto-bytes.png")));
+  }
+
+  @Test
+  void arraysAreComparedByTheFirstOutput() {
+    Path array = folder.resolve("x.npy");
+    Npy.write(array, Tensor.of(new Samples(1).normal(70 * 48), 70, 3, 4, 4));
+    JsonNode result = Cli.run("compare", model, int8(), "--input", "x=" + array, "--json").json();
+    double mean = result.get("meanCosine").asDouble();
+    assertTrue(mean > 0.999 && mean < 1, "mean cosine " + mean);
+    assertFalse(result.has("sameClass"));
+  }
+
+  @Test
+  void wrongUseIsRefusedByName() {
+    Path int8 = int8();
+    String none = Cli.run("compare", model, int8).failsWith(2).err();
+    assertTrue(none.contains("--image FILES"), none);
+    String two =
+        Cli.run("compare", model, int8, "--image", images, "--text", "a").failsWith(2).err();
+    assertTrue(two.contains("pass one kind"), two);
+    String labelled =
+        Cli.run("compare", model, int8, "--text", "a", "--labels", labels).failsWith(2).err();
+    assertTrue(labelled.contains("--labels and --preprocessing belong to --image"), labelled);
+    String learned =
+        Cli.run("report", model, "--image", images, "--calibration-image", images.resolve("green"))
+            .failsWith(2)
+            .err();
+    assertTrue(learned.contains("of the calibration; judge by others"), learned);
+    Path array = folder.resolve("z.npy");
+    Npy.write(array, Tensor.of(new float[48], 1, 3, 4, 4));
+    String unknown = Cli.run("compare", model, int8, "--input", "z=" + array).failsWith(2).err();
+    assertTrue(unknown.contains("has no array for the input 'x'"), unknown);
+    String pairs =
+        Cli.run("report", model, "--image", images, "--other-texts", labels).failsWith(2).err();
+    assertTrue(pairs.contains("belong to --text-file"), pairs);
+  }
+}
