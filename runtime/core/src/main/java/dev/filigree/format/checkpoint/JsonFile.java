@@ -110,7 +110,7 @@ record JsonFile(Path file, String path, JsonNode node) {
 
   /** The same object with a value of its own under a further key, where it has the other key. */
   JsonFile renamed(String key, String own) {
-    return node.has(own) ? with(key, node.get(own)) : this;
+    return has(own) ? with(key, node.get(own)) : this;
   }
 
   /** The same object with a value in the place of what it has under a key. */

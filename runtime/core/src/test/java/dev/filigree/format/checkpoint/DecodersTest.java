@@ -14,6 +14,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.testing.Samples;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -381,6 +382,15 @@ class DecodersTest {
     write(config("qwen2", on + ", \"layer_types\": [\"full_attention\"]"));
     FormatException few = assertThrows(FormatException.class, () -> Model.open(folder));
     assertTrue(few.getMessage().contains("1 'layer_types' for 2 layers"), few.getMessage());
+  }
+
+  @Test
+  void aKeyThatIsNullSaysNothing() {
+    // Gemma's configs call the function by two names, of which one may be null
+    String names = ", \"hidden_act\": \"relu\", \"hidden_activation\": null";
+    JsonFile config =
+        JsonFile.parse(folder, config("gemma", names).getBytes(StandardCharsets.UTF_8));
+    assertEquals("relu", DecoderConfig.read("gemma", config).activation());
   }
 
   @Test
