@@ -7,6 +7,7 @@ import dev.filigree.compress.KMeans;
 import dev.filigree.compress.Lloyd;
 import dev.filigree.compress.Targets;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -95,11 +96,13 @@ final class ClustersCommand implements Callable<Integer> {
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress))) {
       Targets targets = new Targets(layers, List.of());
-      List<WeightMatrix> chosen = model.matrices().stream().filter(targets::include).toList();
+      List<WeightMatrix> all = new ArrayList<>(model.matrices());
+      all.addAll(model.convolutions());
+      List<WeightMatrix> chosen = all.stream().filter(targets::include).toList();
       if (chosen.isEmpty()) {
         throw new InputException(
             "--layer " + layers + " fits no layer of " + model.path(),
-            "the layers are " + model.matrices().stream().map(WeightMatrix::name).toList());
+            "the layers are " + all.stream().map(WeightMatrix::name).toList());
       }
       for (WeightMatrix matrix : chosen) {
         layer(matrix, list.addObject(), table);

@@ -7,6 +7,7 @@ import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.format.container.Container;
 import dev.filigree.graph.Constant;
 import dev.filigree.weights.Pattern24;
+import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -59,6 +60,9 @@ final class InspectCommand implements Callable<Integer> {
         for (WeightMatrix matrix : model.matrices()) {
           matrices.put(matrix.constant(), matrix);
         }
+        for (WeightMatrix matrix : model.convolutions()) {
+          matrices.put(matrix.constant(), matrix);
+        }
         PrintWriter out = spec.commandLine().getOut();
         if (format.json) {
           json(out, model, matrices, progress);
@@ -71,6 +75,9 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   private static Line line(String constantName, Constant constant, WeightMatrix matrix) {
+    if (matrix != null && matrix.use() == WeightMatrix.Use.CONVOLUTION) {
+      return convolution(constant, matrix);
+    }
     if (matrix != null) {
       Weights weights = matrix.weights();
       long[] extents = {weights.rows(), weights.columns()};
@@ -94,6 +101,22 @@ final class InspectCommand implements Callable<Integer> {
         constant.bytes(),
         1,
         Optional.empty());
+  }
+
+  /** Weights of a convolution as the graph sees them; groups of 2:4 run along the channels. */
+  private static Line convolution(Constant constant, WeightMatrix matrix) {
+    Weights weights = matrix.weights();
+    long[] extents = constant.type().shape().extents();
+    boolean grouped = matrix.channels() % Sparse24.GROUP == 0;
+    return new Line(
+        matrix.name(),
+        extents(extents),
+        extents,
+        "f32",
+        constant instanceof Constant.Windowed ? weights.format() : "plain",
+        constant.bytes(),
+        Pattern24.density(weights),
+        Pattern24.axis(weights).filter(axis -> grouped && axis == Pattern24.Axis.IN));
   }
 
   private static String extents(long[] extents) {

@@ -2,10 +2,12 @@ package dev.filigree.cli;
 
 import dev.filigree.InputException;
 import dev.filigree.Model;
+import dev.filigree.Progress;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.WeightMatrix;
 import dev.filigree.compress.Calibration;
 import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
@@ -16,9 +18,9 @@ import dev.filigree.compress.search.Budget;
 import dev.filigree.compress.search.RecipeSearch;
 import dev.filigree.compress.search.Sensitivity;
 import dev.filigree.format.AtomicFile;
+import dev.filigree.graph.Node;
+import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.plan.LayerPlan;
-import dev.filigree.text.EncoderOptions;
-import dev.filigree.text.SentenceEncoder;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -41,8 +43,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "search",
     description = {
-      "Choose a recipe for each layer of a text model under a budget of bytes, latency or"
-          + " fidelity.",
+      "Choose a recipe for each layer under a budget of bytes, latency or" + " fidelity.",
       "What each does to each layer is scanned first; the recipe found is written."
     },
     mixinStandardHelpOptions = true,
@@ -52,7 +53,8 @@ import tools.jackson.databind.node.ObjectNode;
       "  filigree search minilm --budget bytes=16MB --text-file judge.txt -o small.json",
       "  filigree search minilm --budget fidelity=0.98 --option int4 --option 2:4-int8 \\",
       "                         --text-file judge.txt -o close.json",
-      "  filigree compress minilm --recipe small.json"
+      "  filigree compress minilm --recipe small.json",
+      "  filigree search resnet.onnx --budget bytes=200KB --image photos -o small.json"
     })
 final class SearchCommand implements Callable<Integer> {
   /** Options of a search that names none. */
@@ -86,12 +88,7 @@ final class SearchCommand implements Callable<Integer> {
           "A recipe that layers may be compressed by; repeatable (default: int8, int4, 2:4-int8).")
   private List<Recipe> recipes = List.of();
 
-  @Option(
-      names = "--text-file",
-      paramLabel = "F",
-      required = true,
-      description = "Texts that choices are judged by, one a line; some dozens will do.")
-  private Path textFile;
+  @Mixin private ExaminationOptions judged;
 
   @Option(
       names = "--evaluations",
@@ -110,7 +107,7 @@ final class SearchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     SessionOptions options = runtime.options();
-    List<String> texts = TextLines.read("--text-file", textFile);
+    Examination examination = judged.examination(List.of(), List.of(), null, calibrated);
     Common.checkPositive("--evaluations", evaluations);
     if (!output.toString().endsWith(".json")) {
       throw new UsageException("--output " + output + " must end in .json");
@@ -118,13 +115,13 @@ final class SearchCommand implements Callable<Integer> {
     Common.checkWritable("--output", output);
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress));
-        SentenceEncoder dense = encoder(model, options)) {
+        Examination.Examinee dense = examination.open(model, options)) {
       List<Recipe> sweep =
           recipes.isEmpty() ? OPTIONS.stream().map(Recipe::named).toList() : recipes;
       budget.check(model, sweep);
-      float[][] expected = dense.embed(texts, progress);
+      float[][] expected = dense.answers(progress);
       Sensitivity.Judge judge =
-          candidate -> fidelity(candidate, options, texts, expected).meanCosine();
+          candidate -> fidelity(candidate, options, examination, expected).meanCosine();
       boolean timed = budget.kind() == Budget.Kind.LATENCY;
       Calibration samples =
           sweep.stream().anyMatch(Recipe::needsCalibration) ? calibrated.samples(model) : null;
@@ -146,7 +143,7 @@ final class SearchCommand implements Callable<Integer> {
           Compressor.compress(model, recipe, samples, options.threads(), progress);
       Fidelity fidelity;
       try (Model compressed = compression.toModel()) {
-        fidelity = fidelity(compressed, options, texts, expected);
+        fidelity = fidelity(compressed, options, examination, expected);
       }
       progress.finish();
       report(scan, found, compression, fidelity);
@@ -154,18 +151,17 @@ final class SearchCommand implements Callable<Integer> {
     return Main.DONE;
   }
 
-  private static SentenceEncoder encoder(Model model, SessionOptions options) {
-    return SentenceEncoder.open(model, options, EncoderOptions.DEFAULTS.withTruncation());
-  }
-
   private static Fidelity fidelity(
-      Model candidate, SessionOptions options, List<String> texts, float[][] expected) {
-    try (SentenceEncoder encoder = encoder(candidate, options)) {
-      return Fidelity.of(expected, encoder.embed(texts));
+      Model candidate, SessionOptions options, Examination examination, float[][] expected) {
+    try (Examination.Examinee examinee = examination.open(candidate, options)) {
+      return Fidelity.of(expected, examinee.answers(Progress.NONE));
     }
   }
 
-  /** What each linear layer takes, as the session measures it when it chooses kernels. */
+  /**
+   * What each layer takes by the name of its weights, as the session measures it when it chooses
+   * kernels.
+   */
   private static Map<String, Double> micros(
       Model candidate, SessionOptions options, ProgressBars progress) {
     Map<String, Double> micros = new HashMap<>();
@@ -176,10 +172,24 @@ final class SearchCommand implements Callable<Integer> {
       inputs.forEach((name, tensor) -> extents.put(name, tensor.shape()));
       for (LayerPlan layer : session.plan(extents)) {
         for (LayerPlan.Candidate kernel : layer.candidates()) {
-          if (kernel.kernel().equals(layer.kernel()) && !Double.isNaN(kernel.measuredMicros())) {
-            micros.put(layer.name(), kernel.measuredMicros());
+          if (kernel.kernel().equals(layer.kernel())) {
+            // one that had no rival, or is too short for a clock, counts as predicted
+            boolean measured = !Double.isNaN(kernel.measuredMicros());
+            micros.put(layer.name(), measured ? kernel.measuredMicros() : kernel.predictedMicros());
           }
         }
+      }
+    }
+    Map<String, String> nodes = new HashMap<>();
+    for (Node node : candidate.graph().nodes()) {
+      if (node.isFused(Convolution.TYPE)) {
+        nodes.put(Convolution.source(node), node.name());
+      }
+    }
+    for (WeightMatrix matrix : candidate.convolutions()) {
+      Double ofNode = micros.get(nodes.get(matrix.constant()));
+      if (ofNode != null) {
+        micros.put(matrix.name(), ofNode);
       }
     }
     if (micros.isEmpty()) {

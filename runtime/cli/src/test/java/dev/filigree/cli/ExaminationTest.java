@@ -95,6 +95,32 @@ class ExaminationTest {
   }
 
   @Test
+  void inspectAndConvertSeeCompressedConvolutions() {
+    Path int8 = int8();
+    JsonNode tensor = null;
+    for (JsonNode each : Cli.run("inspect", int8, "--json").json().get("tensors")) {
+      tensor = each.get("name").asString().equals("mix") ? each : tensor;
+    }
+    assertEquals("int8", tensor.get("format").asString());
+    assertEquals(4, tensor.get("shape").size());
+    assertEquals(9 + 3 * 4, tensor.get("bytes").asInt());
+    for (String other : new String[] {"back.onnx", "checkpoint"}) {
+      Path converted = folder.resolve(other);
+      Cli.Result result = Cli.run("convert", int8, converted);
+      assertEquals(0, result.code(), result.err());
+    }
+    JsonNode same =
+        Cli.run("compare", int8, folder.resolve("back.onnx"), "--image", images, "--json").json();
+    assertEquals(1, same.get("meanCosine").asDouble(), 1e-7);
+    JsonNode stored =
+        Cli.run("inspect", folder.resolve("back.onnx"), "--json").json().get("tensors").get(0);
+    assertEquals("plain", stored.get("format").asString());
+    JsonNode clusters =
+        Cli.run("clusters", model, "--layer", "mix", "--bits", "1", "--json").json();
+    assertEquals("mix", clusters.get("layers").get(0).get("name").asString());
+  }
+
+  @Test
   void reportSweepsAnImageModel() throws IOException {
     Path out = Files.createDirectory(folder.resolve("report"));
     JsonNode report =
@@ -121,6 +147,41 @@ class ExaminationTest {
     assertTrue(markdown.contains("| same class | accuracy |"), markdown);
     assertTrue(markdown.contains("| 100.0 % | 0.8000 |"), markdown);
     assertTrue(Files.exists(out.resolve("pareto-bytes.png")));
+  }
+
+  @Test
+  void searchChoosesForConvolutionsByImages() {
+    Path found = folder.resolve("found.json");
+    JsonNode result = search("bytes=30", found).json();
+    JsonNode layer = result.get("layers").get(0);
+    assertEquals("mix", layer.get("name").asString());
+    assertEquals("int8", layer.get("recipe").asString());
+    assertEquals(0, Cli.run("compress", model, "--recipe", found, "-o", int8()).code());
+    // whether a layer this small gets faster is chance, but it is timed
+    Cli.Result timed = search("latency=0.9", found);
+    if (timed.code() == 0) {
+      JsonNode options = timed.json().get("layers").get(0).get("options");
+      assertTrue(options.get(0).get("micros").asDouble() > 0, options.toString());
+    } else {
+      assertTrue(timed.err().contains("no choice keeps to 0.900 of the dense"), timed.err());
+    }
+  }
+
+  private Cli.Result search(String budget, Path found) {
+    return Cli.run(
+        "search",
+        model,
+        "--budget",
+        budget,
+        "--option",
+        "int8",
+        "--image",
+        images,
+        "--evaluations",
+        "3",
+        "-o",
+        found,
+        "--json");
   }
 
   @Test

@@ -54,7 +54,7 @@ final class CalibratedRun {
 
   Compression run(Calibration calibration, Progress progress) {
     calibration.check(model);
-    Streams streams = new Streams(graph, calibration, options, kernels);
+    Streams streams = Streams.bounded(graph, calibration, options, kernels);
     List<Node> nodes = graph.nodes();
     try (WorkerPool pool = new WorkerPool(options.threads(), "filigree-compress")) {
       for (int i = 0; i < nodes.size(); i++) {

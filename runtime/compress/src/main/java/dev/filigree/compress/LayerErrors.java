@@ -60,7 +60,7 @@ public final class LayerErrors {
     }
     Kernels kernels = KernelSets.open("");
     SessionOptions options = SessionOptions.defaults().withThreads(threads);
-    Streams streams = new Streams(graph, samples, options, kernels);
+    Streams streams = Streams.bounded(graph, samples, options, kernels);
     List<Layer> layers = new ArrayList<>();
     Map<String, Moments> seen = new HashMap<>();
     try (WorkerPool pool = new WorkerPool(threads, "filigree-compare")) {

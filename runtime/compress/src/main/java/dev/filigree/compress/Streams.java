@@ -43,6 +43,24 @@ final class Streams {
     compressed.putAll(dense);
   }
 
+  /** Streams of as many samples as memory bears. */
+  static Streams bounded(
+      Graph graph, Calibration calibration, SessionOptions options, Kernels kernels) {
+    return new Streams(
+        graph, Footprint.fitting(graph, calibration, options, kernels), options, kernels);
+  }
+
+  /** Bytes of the dense model's values that are held now. */
+  long denseBytes() {
+    long bytes = 0;
+    for (Tensor[] values : dense.values()) {
+      for (Tensor value : values) {
+        bytes += value == null ? 0 : value.bytes();
+      }
+    }
+    return bytes;
+  }
+
   int batches() {
     return batches;
   }

@@ -14,6 +14,8 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.Kernels;
 import dev.filigree.testing.Floats;
 import dev.filigree.testing.OnnxModel;
 import dev.filigree.testing.Samples;
@@ -206,6 +208,26 @@ class ConvolutionCompressionTest {
     Compression.Layer stem = layer(compress("2:4-int8"), "stem");
     assertEquals("3 channels do not make groups of 4", stem.refused());
     assertEquals("int8", stem.weights().format());
+  }
+
+  @Test
+  void noMoreImagesAreTakenThanMemoryBears() {
+    List<Map<String, Tensor>> batches = new ArrayList<>();
+    for (int i = 0; i < 10; i++) {
+      float[] image = new Samples(i).normal(3 * 63);
+      batches.add(Map.of("x", Tensor.of(image, 1, 3, 9, 7)));
+    }
+    Calibration all = new Calibration(batches);
+    SessionOptions options = SessionOptions.defaults().withThreads(1);
+    Kernels kernels = KernelSets.open("");
+    // of an image two or three values of 16 channels lie side by side, in two models
+    long plane = 63 * Float.BYTES;
+    assertEquals(all, Footprint.fitting(model.graph(), all, options, kernels, 1 << 30));
+    for (long images : new long[] {0, 1, 4}) {
+      long most = images * 2 * 3 * CHANNELS * plane;
+      int taken = Footprint.fitting(model.graph(), all, options, kernels, most).samples();
+      assertTrue(taken >= Math.max(1, images) && taken <= 2 * images + 1, images + " " + taken);
+    }
   }
 
   @Test

@@ -4,7 +4,6 @@ import dev.filigree.DType;
 import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.OutputException;
-import dev.filigree.Tensor;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.AtomicFile;
 import dev.filigree.format.safetensors.SafetensorsWriter;
@@ -147,9 +146,9 @@ public final class CheckpointWriter {
         .forEach(
             (name, constant) -> {
               boolean own =
-                  constant instanceof Constant.Plain(Tensor tensor)
-                      && tensor.dtype().isFloating()
-                      && tensor.shape().rank() > 0
+                  !(constant instanceof Constant.Compressed)
+                      && constant.type().dtype().isFloating()
+                      && constant.type().rank() > 0
                       && !name.contains("/");
               if (own && !matrices.contains(name)) {
                 tensors.add(name, constant.toTensor());

@@ -96,7 +96,7 @@ final class ScaledConvolution {
   }
 
   private Constant scaled(double[] factors) {
-    if (weights instanceof Constant.Windowed(Weights rows, Shape shape)) {
+    if (weights instanceof Constant.Windowed(Weights rows, Shape shape) && axis() == 0) {
       float[] rounded = new float[factors.length];
       for (int c = 0; c < rounded.length; c++) {
         rounded[c] = (float) factors[c];
