@@ -20,11 +20,15 @@ public final class Decoder implements AutoCloseable {
 
   Decoder(Model model, DecoderOptions options) {
     this.model = model;
-    this.options = options;
     this.network = CachedDecoder.of(model);
+    int positions = network.positions();
+    // no sequence is longer than the table of positions
+    this.options =
+        positions > 0 && positions < options.longest() ? options.withLongest(positions) : options;
     Devices.Chosen chosen = Devices.choose(options.session().device());
     this.device = chosen.device();
-    this.runner = chosen.provider().decoder(device, network, options, "filigree-" + model.name());
+    this.runner =
+        chosen.provider().decoder(device, network, this.options, "filigree-" + model.name());
   }
 
   /** The model it runs. */
@@ -32,7 +36,7 @@ public final class Decoder implements AutoCloseable {
     return model;
   }
 
-  /** The options it was opened with. */
+  /** The options it was opened with, the longest sequence no longer than its positions go. */
   public DecoderOptions options() {
     return options;
   }

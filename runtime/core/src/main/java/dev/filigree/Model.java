@@ -318,14 +318,16 @@ public final class Model implements AutoCloseable {
 
   /**
    * The largest extent a symbolic axis may have, found by trying: a text model's position table
-   * limits its sequences.
+   * limits its sequences. That of a checkpoint says so itself.
    *
    * @param symbol of an axis of the inputs, for example {@code sequence_length}
    * @param limit where the search ends
    */
   public int longest(String symbol, int limit) {
+    String known = metadata.getOrDefault(Checkpoint.LONGEST, "");
+    int most = known.matches("[1-9]\\d{0,8}") ? Math.min(limit, Integer.parseInt(known)) : limit;
     int fits = 0;
-    int exceeds = limit + 1;
+    int exceeds = most + 1;
     while (exceeds - fits > 1) {
       int middle = fits + (exceeds - fits) / 2;
       if (canTake(symbol, middle)) {

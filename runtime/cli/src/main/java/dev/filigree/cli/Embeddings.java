@@ -8,7 +8,6 @@ import dev.filigree.text.EncoderOptions;
 import dev.filigree.text.SentenceEncoder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,7 +63,7 @@ record Embeddings(
           vectors,
           (System.nanoTime() - start) / 1e6,
           Double.NaN,
-          Files.size(file),
+          Models.bytes(file),
           model.weightBytes(),
           encoder.session().device().toString(),
           encoder.session().kernels(),

@@ -44,8 +44,13 @@ final class ExplainCommand implements Callable<Integer> {
   @Option(names = "--batch", paramLabel = "N", description = "Batch size (default: 1).")
   private int batch = 1;
 
-  @Option(names = "--length", paramLabel = "N", description = "Sequence length (default: 128).")
-  private int length = 128;
+  private static final int DEFAULT_LENGTH = 128;
+
+  @Option(
+      names = "--length",
+      paramLabel = "N",
+      description = "Sequence length (default: 128, or what the model takes).")
+  private Integer length;
 
   @Option(
       names = "--shape",
@@ -60,7 +65,7 @@ final class ExplainCommand implements Callable<Integer> {
   public Integer call() {
     SessionOptions options = runtime.options();
     Common.checkPositive("--batch", batch);
-    Common.checkPositive("--length", length);
+    Common.checkPositive("--length", length == null ? DEFAULT_LENGTH : length);
     List<LayerPlan> layers;
     String kernels;
     try (ProgressBars progress = new ProgressBars()) {
@@ -69,7 +74,7 @@ final class ExplainCommand implements Callable<Integer> {
               Models.file(source.model, progress), compressed.recipe, options.threads(), progress);
       try (Model model = Model.open(file);
           Session session = model.session(options)) {
-        Map<String, Tensor> inputs = SampleInputs.of(model, batch, length, shapes);
+        Map<String, Tensor> inputs = SampleInputs.of(model, batch, length(model), shapes);
         if (!noMeasure) {
           session.warmUp(inputs, progress);
         }
@@ -87,6 +92,10 @@ final class ExplainCommand implements Callable<Integer> {
       print(out, layers, simulated);
     }
     return Main.DONE;
+  }
+
+  private int length(Model model) {
+    return length == null ? SampleInputs.longest(model, DEFAULT_LENGTH) : length;
   }
 
   private static void json(

@@ -46,6 +46,17 @@ final class SampleInputs {
     return inputs;
   }
 
+  /** A length, or the longest that a model takes where that is less. */
+  static int longest(Model model, int length) {
+    return model.inputs().stream()
+        .filter(input -> input.dims() != null && input.dims().size() == 2)
+        .map(input -> input.dims().get(1))
+        .filter(dim -> !dim.isKnown())
+        .findFirst()
+        .map(dim -> Math.max(1, model.longest(dim.toString(), length)))
+        .orElse(length);
+  }
+
   /** How many ids the tables have in which an input names rows. */
   private static int ids(Model model, String input) {
     long least = IDS;

@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
+import dev.filigree.kernel.fused.CachedAttention;
 import dev.filigree.spi.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -10,33 +11,25 @@ import java.util.Arrays;
  * then each token and head of queries goes through the pages.
  *
  * @param cache whose pages sequences have
- * @param layer of the decoder
- * @param heads of queries
- * @param keyHeads of keys and values
- * @param window tokens that a token sees, itself the last of them; 0 for all
+ * @param form how it attends
  * @param q in panels {@code [tokens, heads * width]}
  * @param k in panels {@code [tokens, keyHeads * width]}
  * @param v in panels {@code [tokens, keyHeads * width]}
  * @param y in panels, of q's shape
  * @param queryNorm scales of a normalisation of each query {@code [width]}, or null
  * @param keyNorm scales of a normalisation of each key, or null
- * @param epsilon of the normalisations
  * @param longest tokens of a sequence at most
  */
 record CachedAttentionStep(
     Kernels kernels,
     KvCache cache,
-    int layer,
-    int heads,
-    int keyHeads,
-    int window,
+    CachedAttention.Form form,
     Slot q,
     Slot k,
     Slot v,
     Slot y,
     float[] queryNorm,
     float[] keyNorm,
-    float epsilon,
     int longest)
     implements Step {
   /** Scores of all pages, and a head of a token. */
@@ -65,7 +58,10 @@ record CachedAttentionStep(
     private final DecoderState state;
     private final int width = cache.width();
     private final int scores;
-    private final double scale = 1 / Math.sqrt(width);
+    private final int layer = form.layer();
+    private final int heads = form.heads();
+    private final int keyHeads = form.keyHeads();
+    private final int window = form.window();
     private final WorkerPool.Body remember = this::remember;
     private final WorkerPool.Body attend = this::attend;
 
@@ -103,24 +99,30 @@ record CachedAttentionStep(
       for (int d = 0; d < width; d++) {
         square += (double) head[at + d] * head[at + d];
       }
-      double root = Math.sqrt(square / width + epsilon);
+      double root = Math.sqrt(square / width + form.epsilon());
       for (int d = 0; d < width; d++) {
         head[at + d] = (float) (head[at + d] / root) * norm[d];
       }
     }
 
-    /** Turns pairs of features, the first half with the second, by their angles. */
+    /** Turns pairs of features by their angles: one half with the other, or neighbours. */
     private void rotate(float[] head, int at, int position) {
-      float[] rotation = state.rotation();
-      int half = width / 2;
-      int turn = position * width;
+      if (form.rotation() < 0) {
+        return;
+      }
+      DecoderState.Turns turns = state.turns(form.rotation());
+      int half = turns.turned() / 2;
+      int turn = position * turns.turned();
+      int step = form.neighbours() ? 2 : 1;
+      int apart = form.neighbours() ? 1 : half;
       for (int d = 0; d < half; d++) {
-        float first = head[at + d];
-        float second = head[at + half + d];
-        float cos = rotation[turn + d];
-        float sin = rotation[turn + half + d];
-        head[at + d] = first * cos - second * sin;
-        head[at + half + d] = second * cos + first * sin;
+        int one = at + d * step;
+        float first = head[one];
+        float second = head[one + apart];
+        float cos = turns.table()[turn + d];
+        float sin = turns.table()[turn + half + d];
+        head[one] = first * cos - second * sin;
+        head[one + apart] = second * cos + first * sin;
       }
     }
 
@@ -191,11 +193,16 @@ record CachedAttentionStep(
 
     private void softmax(float[] scratch, int first, int seen, long at) {
       for (int i = first; i < seen; i++) {
-        scratch[i] = (float) (scratch[i] * scale);
+        scratch[i] = capped(scratch[i] * form.scale());
       }
       MemorySegment.copy(scratch, first, memory, DType.FLOAT, at, seen - first);
       kernels.softmax(memory, at, at, seen - first);
       MemorySegment.copy(memory, DType.FLOAT, at, scratch, first, seen - first);
+    }
+
+    private float capped(float score) {
+      float cap = form.cap();
+      return cap == 0 ? score : cap * (float) Math.tanh(score / cap);
     }
 
     private void write(int token, int head, float[] scratch, int at) {

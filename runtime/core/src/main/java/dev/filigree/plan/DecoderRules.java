@@ -74,34 +74,29 @@ final class DecoderRules {
     Slot k = planner.use(node.inputs().get(1), Layout.PANELS);
     Slot v = planner.use(node.inputs().get(2), Layout.PANELS);
     Slot y = planner.define(node.output(), Layout.PANELS);
+    CachedAttention.Form form = CachedAttention.Form.of(node);
     boolean norms = node.input(CachedAttention.NORMS).isPresent();
     planner.add(
         new CachedAttentionStep(
             planner.linearLayers().kernels(),
             cache,
-            CachedAttention.layer(node),
-            CachedAttention.heads(node),
-            CachedAttention.keyHeads(node),
-            CachedAttention.window(node),
+            form,
             q,
             k,
             v,
             y,
             norms ? vector(node.inputs().get(CachedAttention.NORMS)) : null,
             norms ? vector(node.inputs().get(CachedAttention.NORMS + 1)) : null,
-            CachedAttention.epsilon(node),
             longest));
     explain(
         node,
-        CachedAttention.heads(node)
+        form.heads()
             + " heads over "
-            + CachedAttention.keyHeads(node)
+            + form.keyHeads()
             + " of keys, cached in pages of "
             + KvCache.PAGE
             + " tokens"
-            + (CachedAttention.window(node) == 0
-                ? ""
-                : ", over a window of " + CachedAttention.window(node)));
+            + (form.window() == 0 ? "" : ", over a window of " + form.window()));
     return true;
   }
 

@@ -6,6 +6,7 @@ import dev.filigree.Tensor;
 import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.SequenceRunner;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -27,9 +28,10 @@ public final class DecoderRunner implements SequenceRunner {
   private final Plan[] plans = new Plan[PIECES.length];
   private final Workspace[] workspaces = new Workspace[PIECES.length];
   private final Tensor[] ids = new Tensor[PIECES.length];
-  private float[] rotation = new float[0];
+  private final Tensor[] positions = new Tensor[PIECES.length];
+  private final List<DecoderState.Turns> turns = new ArrayList<>();
+  private final List<float[]> frequencies = new ArrayList<>();
   private int turned;
-  private final float[] frequencies;
   private boolean closed;
 
   /**
@@ -58,7 +60,10 @@ public final class DecoderRunner implements SequenceRunner {
             options.threads(),
             cacheBytes);
     this.pool = new WorkerPool(options.threads(), name);
-    this.frequencies = decoder.frequencies().of(longest);
+    for (CachedDecoder.Rotation rotation : decoder.rotations()) {
+      frequencies.add(rotation.frequencies().of(longest));
+      turns.add(new DecoderState.Turns(rotation.turned(), new float[0]));
+    }
   }
 
   @Override
@@ -109,12 +114,16 @@ public final class DecoderRunner implements SequenceRunner {
         ids[piece].setLong(i, i < count ? tokens[at + i] : 0);
       }
       at += count;
-      workspaces[piece].decoder().set(sequence, count, rotation);
+      for (int i = 0; positions[piece] != null && i < PIECES[piece]; i++) {
+        // filling may stand anywhere
+        positions[piece].setLong(i, i < count ? sequence.length() + i : 0);
+      }
+      workspaces[piece].decoder().set(sequence, count, turns);
       plan.run(
           workspaces[piece],
           pool,
           decoder.graph().inputs(),
-          Map.of(CachedDecoder.IDS, ids[piece]),
+          inputs(piece),
           at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
       sequence.advance(count);
       sequence.forget(decoder.window());
@@ -134,29 +143,51 @@ public final class DecoderRunner implements SequenceRunner {
   private Plan plan(int piece) {
     if (plans[piece] == null) {
       Plan plan =
-          Planner.plan(
-              decoder.graph(),
-              Map.of(CachedDecoder.IDS, Shape.of(1, PIECES[piece])),
-              linearLayers,
-              cache,
-              longest);
+          Planner.plan(decoder.graph(), shapes(PIECES[piece]), linearLayers, cache, longest);
       workspaces[piece] = plan.workspace(pool.size());
       ids[piece] = Tensor.of(new long[PIECES[piece]], 1, PIECES[piece]);
+      if (looksUp()) {
+        positions[piece] = Tensor.of(new long[PIECES[piece]], PIECES[piece]);
+      }
       plans[piece] = plan;
     }
     return plans[piece];
   }
 
+  /** Whether the decoder looks positions up. */
+  private boolean looksUp() {
+    return decoder.graph().inputs().size() > 1;
+  }
+
+  private Map<String, Shape> shapes(int tokens) {
+    Shape ids = Shape.of(1, tokens);
+    return looksUp()
+        ? Map.of(CachedDecoder.IDS, ids, CachedDecoder.POSITIONS, Shape.of(tokens))
+        : Map.of(CachedDecoder.IDS, ids);
+  }
+
+  private Map<String, Tensor> inputs(int piece) {
+    return looksUp()
+        ? Map.of(CachedDecoder.IDS, ids[piece], CachedDecoder.POSITIONS, positions[piece])
+        : Map.of(CachedDecoder.IDS, ids[piece]);
+  }
+
   /** Computes the cosines and sines of all positions up to a length. */
   private void turn(int length) {
-    int width = decoder.width();
-    if (rotation.length < length * width) {
-      int room = Math.min(longest, Math.max(length, 2 * turned));
-      rotation = Arrays.copyOf(rotation, Math.multiplyExact(room, width));
+    for (int r = 0; r < turns.size(); r++) {
+      CachedDecoder.Rotation rotation = decoder.rotations().get(r);
+      int width = rotation.turned();
+      float[] table = turns.get(r).table();
+      if (table.length < length * width) {
+        int room = Math.min(longest, Math.max(length, 2 * turned));
+        table = Arrays.copyOf(table, Math.multiplyExact(room, width));
+        turns.set(r, new DecoderState.Turns(width, table));
+      }
+      for (int position = turned; position < length; position++) {
+        rotation.turn(position, frequencies.get(r), table, position * width);
+      }
     }
-    for (; turned < length; turned++) {
-      decoder.turn(turned, frequencies, rotation, turned * width);
-    }
+    turned = Math.max(turned, length);
   }
 
   /** Frees memory and threads. */

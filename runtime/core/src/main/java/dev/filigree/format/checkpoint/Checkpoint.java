@@ -19,7 +19,8 @@ import java.util.TreeMap;
  * Face hub holds them. The family and its extents come from {@code config.json}, the weights from
  * the files, where they stay mapped. Compressed forms are read as they are: {@code dense}, {@code
  * sparse-bitmask}, {@code sparse-24-bitmask}, {@code int-}, {@code float-}, {@code naive-} and
- * {@code pack-quantized} and {@code marlin-24} of compressed-tensors, GPTQ and AWQ. Immutable.
+ * {@code pack-quantized} and {@code marlin-24} of compressed-tensors, GPTQ, AWQ, floats of eight
+ * bits and bitsandbytes. Immutable.
  *
  * @param graph of the network, with its weights
  * @param documents that came with it: the tokenizer and its config
@@ -35,6 +36,9 @@ public record Checkpoint(
 
   /** Key of the number of layers of each form in {@link #metadata}. */
   public static final String FORMS = "forms";
+
+  /** Key of the longest text in {@link #metadata}, where a table of positions ends. */
+  public static final String LONGEST = "longest";
 
   private static final List<String> DOCUMENTS = List.of("tokenizer.json", CONFIG);
 
@@ -83,8 +87,11 @@ public record Checkpoint(
                 () ->
                     new UnsupportedException(
                         config.file() + " is of the family '" + family + "'",
-                        "the nearest supported are bert, electra, roberta, mpnet, distilbert,"
-                            + " llama, mistral, qwen2 and qwen3; or export the model as ONNX"));
+                        "supported are the encoders "
+                            + String.join(", ", Family.ENCODERS.names())
+                            + " and the decoders "
+                            + String.join(", ", Family.DECODERS.names())
+                            + "; or export the model as ONNX"));
     Map<String, MemorySegment> documents = new LinkedHashMap<>();
     for (String name : DOCUMENTS) {
       Path file = folder.resolve(name);
@@ -95,6 +102,10 @@ public record Checkpoint(
     Map<String, String> metadata = new TreeMap<>();
     metadata.put(FAMILY, family);
     metadata.put(FORMS, forms(tensors, arena));
+    (Family.ENCODERS.isKnown(family) ? Family.ENCODERS : Family.DECODERS)
+        .of(family, config)
+        .longest()
+        .ifPresent(longest -> metadata.put(LONGEST, longest.toString()));
     SentenceModules.pooling(folder).ifPresent(mode -> metadata.put(SentenceModules.POOLING, mode));
     return new Checkpoint(graph, documents, metadata);
   }
@@ -103,8 +114,9 @@ public record Checkpoint(
   private static String forms(CheckpointTensors tensors, Arena arena) {
     Map<String, Integer> counts = new TreeMap<>();
     for (String module : tensors.modules()) {
-      Optional<LayerForm> form = LayerForm.of(new LayerParts(tensors, module, arena));
-      form.ifPresent(found -> counts.merge(found.label(), 1, Integer::sum));
+      LayerParts parts = new LayerParts(tensors, module, arena);
+      Optional<LayerForm> form = LayerForm.of(parts);
+      form.ifPresent(found -> counts.merge(found.label(parts), 1, Integer::sum));
     }
     StringBuilder text = new StringBuilder();
     counts.forEach(

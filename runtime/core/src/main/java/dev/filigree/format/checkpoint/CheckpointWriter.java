@@ -16,9 +16,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
@@ -38,9 +40,22 @@ public final class CheckpointWriter {
   private final SafetensorsWriter tensors = new SafetensorsWriter().metadata("format", "pt");
   private final WrittenSchemes schemes = new WrittenSchemes();
   private final Map<String, WeightMatrix> modules = new LinkedHashMap<>();
+  private final Optional<Family> family;
+
+  /** Whether the head has weights of its own that once were those of the table of words. */
+  private boolean isParted;
 
   private CheckpointWriter(Model model) {
     this.model = model;
+    this.family =
+        Optional.ofNullable(model.documents().get(Checkpoint.CONFIG))
+            .map(text -> JsonFile.parse(model.path(), text.toArray(DType.BYTE)))
+            .flatMap(
+                config ->
+                    config
+                        .text("model_type")
+                        .filter(Family.DECODERS::isKnown)
+                        .map(name -> Family.DECODERS.of(name, config)));
   }
 
   /**
@@ -67,8 +82,18 @@ public final class CheckpointWriter {
           failed);
     }
     for (WeightMatrix matrix : model.matrices()) {
-      modules.put(matrix.name(), matrix);
-      WrittenLayer.write(matrix.name(), matrix.weights(), tensors, schemes);
+      String name = matrix.name();
+      if (name.endsWith(NetworkBuilder.TIED)) {
+        WeightMatrix table = modules.get(name.replace(NetworkBuilder.TIED, ""));
+        if (table != null && isSame(table.weights(), matrix.weights())) {
+          continue;
+        }
+        // compressed on its own, it is the table no more
+        name = head().orElse(name);
+        isParted = true;
+      }
+      modules.put(name, matrix);
+      WrittenLayer.write(name, matrix.weights(), tensors, schemes, isTurned(name, matrix));
     }
     writeVectors();
     Path file = folder.resolve(CheckpointTensors.SINGLE);
@@ -88,6 +113,28 @@ public final class CheckpointWriter {
         JSON.writerWithDefaultPrettyPrinter()
             .writeValueAsString(config)
             .getBytes(StandardCharsets.UTF_8));
+  }
+
+  private Optional<String> head() {
+    return family.flatMap(decoder -> decoder.module("head"));
+  }
+
+  private boolean isTurned(String name, WeightMatrix matrix) {
+    return matrix.use() == WeightMatrix.Use.LINEAR
+        && family.filter(decoder -> decoder.has("transposed")).isPresent()
+        && !head().equals(Optional.of(name));
+  }
+
+  private static boolean isSame(Weights first, Weights second) {
+    boolean same = first.rows() == second.rows() && first.columns() == second.columns();
+    float[] one = new float[first.columns()];
+    float[] other = new float[first.columns()];
+    for (int row = 0; same && first != second && row < first.rows(); row++) {
+      first.unpackRow(row, one, 0);
+      second.unpackRow(row, other, 0);
+      same = Arrays.equals(one, other);
+    }
+    return same;
   }
 
   /** Everything that is no matrix but belongs to a layer: biases, normalisations, filters. */
@@ -118,6 +165,9 @@ public final class CheckpointWriter {
     config.remove("compression_config");
     config.remove("sparsity_config");
     config.remove("quantization_config");
+    if (isParted) {
+      config.put("tie_word_embeddings", false);
+    }
     schemes.config(JSON).ifPresent(found -> config.set("quantization_config", found));
     return config;
   }
@@ -130,9 +180,11 @@ public final class CheckpointWriter {
               CheckpointTensors.map(folder, arena),
               QuantizationConfig.read(new JsonFile(folder.resolve(Checkpoint.CONFIG), "", config)),
               arena);
-      for (WeightMatrix matrix : modules.values()) {
+      for (Map.Entry<String, WeightMatrix> module : modules.entrySet()) {
+        WeightMatrix matrix = module.getValue();
         Weights written = matrix.weights();
-        Weights read = layers.weights(matrix.name(), written.rows(), written.columns());
+        boolean turned = isTurned(module.getKey(), matrix);
+        Weights read = layers.linear(module.getKey(), written.rows(), written.columns(), turned);
         float[] expected = new float[written.columns()];
         float[] found = new float[written.columns()];
         for (int row = 0; row < written.rows(); row++) {

@@ -1,30 +1,28 @@
 package dev.filigree.format.checkpoint;
 
-import dev.filigree.FormatException;
 import dev.filigree.UnsupportedException;
 import java.util.Collections;
 import java.util.List;
-import java.util.Set;
-import java.util.stream.IntStream;
 
 /**
- * What a decoder's {@code config.json} says of its extents, for Llama, Mistral, Qwen2 and Qwen3.
+ * What a decoder's {@code config.json} says of its extents.
  *
+ * @param family with the config, completed
  * @param layers number of layers
  * @param hidden features of a token
  * @param heads of queries
  * @param keyHeads of keys and values, each read by {@code heads / keyHeads} heads of queries
  * @param width features of a head
- * @param wide features between the two products of a feed-forward layer
+ * @param wide features between the products of a feed-forward layer
  * @param vocabulary number of tokens
- * @param epsilon added to mean squares
+ * @param epsilon added to mean squares or variances
  * @param activation name of the feed-forward layer's function
  * @param tied whether the words' table serves as the last layer too
- * @param rope rotary positions
- * @param windows of each layer: a token sees so many of the last tokens, itself among them (I.
- *     Beltagy et al., Longformer, 2020); {@link #WHOLE} if it sees all before it
+ * @param ropes rotary positions that layers use
+ * @param kinds of the layers, which differ in window and rotary positions
  */
 record DecoderConfig(
+    Family family,
     int layers,
     int hidden,
     int heads,
@@ -35,24 +33,22 @@ record DecoderConfig(
     double epsilon,
     String activation,
     boolean tied,
-    Rope rope,
-    List<Integer> windows) {
-  /** Window of a layer that attends to everything before a token. */
-  static final int WHOLE = 0;
-
-  /** {@code model_type} of the families. */
-  static final Set<String> FAMILIES = Set.of("llama", "mistral", "qwen2", "qwen3");
-
+    List<Rope> ropes,
+    List<LayerKind> kinds)
+    implements AttentionShape {
   private static final int MAX_LAYERS = 1000;
   private static final int MAX_EXTENT = 1 << 24;
 
   /**
    * Reads a config.
    *
+   * @param name of the family
    * @throws dev.filigree.FormatException if something is missing or out of bounds
    * @throws UnsupportedException if it asks for something that is not supported
    */
-  static DecoderConfig read(JsonFile config) {
+  static DecoderConfig read(String name, JsonFile file) {
+    Family family = Family.DECODERS.of(name, file);
+    JsonFile config = family.config();
     int hidden = config.required("hidden_size", 1, MAX_EXTENT);
     int heads = config.required("num_attention_heads", 1, hidden);
     int keyHeads = config.number("num_key_value_heads", 1, heads).orElse(heads);
@@ -69,62 +65,63 @@ record DecoderConfig(
           "heads must divide evenly and be of even width");
     }
     int layers = config.required("num_hidden_layers", 1, MAX_LAYERS);
+    int wide =
+        family.feed() == Family.Feed.PLAIN
+            ? config.number("intermediate_size", 1, MAX_EXTENT).orElse(4 * hidden)
+            : config.required("intermediate_size", 1, MAX_EXTENT);
+    List<LayerKind> kinds = LayerKind.read(family, layers);
     return new DecoderConfig(
+        family,
         layers,
         hidden,
         heads,
         keyHeads,
         width,
-        config.required("intermediate_size", 1, MAX_EXTENT),
+        wide,
         config.required("vocab_size", 1, MAX_EXTENT),
-        config.real("rms_norm_eps", 0, 1).orElse(1e-6),
+        config.real("epsilon", 0, 1).orElse(1e-6),
         config.text("hidden_act").orElse("silu"),
         config.flag("tie_word_embeddings", false),
-        Rope.read(config, width),
-        windows(config, layers));
+        AttentionShape.ropes(family, width, kinds),
+        kinds);
   }
 
-  /** The tokens that every layer remembers; {@link #WHOLE} if one of them remembers all. */
+  /**
+   * The tokens that every layer remembers; {@link LayerKind#WHOLE} if one of them remembers all.
+   */
   int longestWindow() {
-    return windows.contains(WHOLE) ? WHOLE : Collections.max(windows);
+    List<Integer> windows = kinds.stream().map(LayerKind::window).toList();
+    return windows.contains(LayerKind.WHOLE) ? LayerKind.WHOLE : Collections.max(windows);
   }
 
-  private static List<Integer> windows(JsonFile config, int layers) {
-    String family = config.text("model_type").orElse("");
-    // Qwen's configs carry a window that is off unless they say otherwise; Llama has none
-    boolean slides =
-        !family.equals("llama")
-            && config.flag("use_sliding_window", family.equals("mistral"))
-            && config.has("sliding_window");
-    if (!slides) {
-      return Collections.nCopies(layers, WHOLE);
-    }
-    int window = config.number("sliding_window", 1, Integer.MAX_VALUE).orElse(WHOLE);
-    List<String> types = config.texts("layer_types");
-    if (types.isEmpty()) {
-      int whole = config.number("max_window_layers", 0, Integer.MAX_VALUE).orElse(0);
-      return IntStream.range(0, layers).mapToObj(i -> i < whole ? WHOLE : window).toList();
-    }
-    if (types.size() != layers) {
-      throw new FormatException(
-          config.file() + " has " + types.size() + " 'layer_types' for " + layers + " layers",
-          "use the config that belongs to the weights");
-    }
-    return types.stream()
-        .map(
-            type ->
-                type.equals("full_attention")
-                    ? Integer.valueOf(WHOLE)
-                    : slides(config, type, window))
-        .toList();
+  /** Rows of the table of learned positions. */
+  int positions() {
+    return family.config().required("max_position_embeddings", 1, MAX_EXTENT) + family.offset();
   }
 
-  private static Integer slides(JsonFile config, String type, int window) {
-    if (!type.equals("sliding_attention")) {
-      throw new UnsupportedException(
-          config.file() + " has a layer of the type '" + type + "'",
-          "the nearest supported are full_attention and sliding_attention");
-    }
-    return window;
+  /** Features of a word's row, which a layer may widen. */
+  int narrow() {
+    return family.config().number("word_embed_proj_dim", 1, MAX_EXTENT).orElse(hidden);
+  }
+
+  /** What bounds scores or logits, {@code cap * tanh(x / cap)}; 0 for nothing. */
+  double cap(String key) {
+    return family.has("caps") ? family.config().real(key, 1e-3, 1e6).orElse(0.0) : 0;
+  }
+
+  /** What queries, keys and values are clipped to; 0 for nothing. */
+  double clip() {
+    return family.has("clipped") ? family.config().real("clip_qkv", 1e-3, 1e6).orElse(0.0) : 0;
+  }
+
+  @Override
+  public double cap() {
+    return cap("attn_logit_softcapping");
+  }
+
+  @Override
+  public double scores(int layer) {
+    double factor = family.factor("scores", width);
+    return family.has("scores_by_layer") ? factor / (layer + 1) : factor;
   }
 }

@@ -1,208 +1,308 @@
 package dev.filigree.format.checkpoint;
 
-import dev.filigree.Tensor;
-import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
-import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * Graphs of decoders of the Llama class from their {@code config.json}: Llama, Mistral, Qwen2 and
- * Qwen3. Root mean square normalisation, rotary positions, grouped queries, gated feed-forward
- * layers; biases and normalised queries and keys where the checkpoint has such tensors. The graph
- * reads whole sequences and keeps no cache.
+ * Graphs of decoders from their {@code config.json}, for the families of {@link Family}: the layers
+ * in order, written by a {@link NetworkBuilder}, whichever way attention is computed.
  */
 final class Decoders {
   private final JsonFile config;
   private final NetworkBuilder net;
   private final String prefix;
   private final DecoderConfig shape;
+  private final Family family;
   private final int hidden;
-  private final int heads;
-  private final int keyHeads;
-  private final int width;
-  private final double epsilon;
 
-  private Decoders(JsonFile config, LayerReader layers) {
-    this.config = config;
-    this.net = new NetworkBuilder(layers);
-    this.prefix = layers.prefix("embed_tokens.weight");
-    this.shape = DecoderConfig.read(config);
-    this.hidden = shape.hidden();
-    this.heads = shape.heads();
-    this.keyHeads = shape.keyHeads();
-    this.width = shape.width();
-    this.epsilon = shape.epsilon();
+  /** How a layer attends. */
+  interface Attention {
+    /** Whether it normalises each head's queries and keys by the root of their mean square. */
+    default boolean normalizesHeads() {
+      return false;
+    }
+
+    /**
+     * Attention of a layer.
+     *
+     * @param layer its number
+     * @param self name for what it makes
+     * @param q queries {@code [batch, sequence, heads * width]}
+     * @param k keys {@code [batch, sequence, keyHeads * width]}
+     * @param v values, as keys
+     * @param scales of the normalisations of queries and keys, if it is to do these
+     * @return a value of the shape of the queries
+     */
+    String attend(int layer, String self, String q, String k, String v, List<String> scales);
   }
 
   /**
-   * The graph of a decoder: {@code input_ids} and {@code attention_mask} to {@code logits}.
+   * The layers of a decoder.
+   *
+   * @param shape of it
+   */
+  Decoders(DecoderConfig shape, NetworkBuilder net) {
+    this.shape = shape;
+    this.family = shape.family();
+    this.config = family.config();
+    this.net = net;
+    this.prefix = net.layers().prefix(module("words") + ".weight");
+    this.hidden = shape.hidden();
+  }
+
+  /**
+   * The graph of a decoder: {@code input_ids} and {@code attention_mask} to {@code logits}, or to
+   * {@code last_hidden_state} where the folder holds the layers alone.
    *
    * @param family {@code model_type} of the config
    * @return nothing if the family is no decoder known here
    */
-  static Optional<Graph> build(String family, JsonFile config, LayerReader layers) {
-    return DecoderConfig.FAMILIES.contains(family)
-        ? Optional.of(new Decoders(config, layers).graph(family))
-        : Optional.empty();
+  static Optional<Graph> build(String family, JsonFile config, WeightSource layers) {
+    if (!Family.DECODERS.isKnown(family)) {
+      return Optional.empty();
+    }
+    DecoderConfig shape = DecoderConfig.read(family, config);
+    NetworkBuilder net = new NetworkBuilder(layers);
+    return Optional.of(new Decoders(shape, net).wholeSequences(family));
   }
 
-  private Graph graph(String family) {
+  private Graph wholeSequences(String family) {
     String ids = net.tokens("input_ids");
     String mask = net.tokens("attention_mask");
-    int vocabulary = shape.vocabulary();
-    net.in(prefix + "embed_tokens");
-    String table = net.table(prefix + "embed_tokens", vocabulary, hidden);
-    String x = net.gather(table, ids);
     String numbers = net.positions(ids);
-    Map<Integer, String> biases = new HashMap<>();
-    for (int window : shape.windows()) {
-      biases.computeIfAbsent(window, of -> bias(mask, numbers, of));
+    String x = words(ids, numbers);
+    Map<Integer, String> biases = WholeAttention.causal(net, prefix, shape.kinds(), mask, numbers);
+    WholeAttention attention =
+        new WholeAttention(
+            shape,
+            net,
+            prefix,
+            numbers,
+            (layer, q, k) -> biases.get(shape.kinds().get(layer).window()));
+    x = last(layers(x, attention));
+    if (isHeadless()) {
+      net.output("last_hidden_state", x, hidden);
+    } else {
+      net.output("logits", logits(x), shape.vocabulary());
     }
-    String[] rotation = rotation(numbers);
-    for (int layer = 0; layer < shape.layers(); layer++) {
-      String bias = biases.get(shape.windows().get(layer));
-      x = layer(prefix + "layers." + layer + ".", x, bias, rotation);
-    }
-    x = normalized(x, prefix + "norm", hidden);
-    boolean tied = shape.tied() || !net.layers().hasLayer("lm_head");
-    String head = tied ? prefix + "embed_tokens" : "lm_head";
-    net.output("logits", net.linear(x, head, vocabulary, hidden), vocabulary);
     return net.build(family);
   }
 
   /**
-   * What is added to scores, {@code [batch, 1, sequence, sequence]}: no token sees a later one, or
-   * one that has left its window.
+   * Whether the folder holds no head that scores words: that of a model for embeddings, or one with
+   * a head of another kind, which is left out.
    */
-  private String bias(String mask, String numbers, int window) {
-    net.in(prefix + (window == DecoderConfig.WHOLE ? "mask" : "mask" + window));
-    String queries = net.unsqueeze(numbers, 1);
-    String keys = net.unsqueeze(numbers, 0);
-    String later = net.op("Less", queries, keys);
-    if (window != DecoderConfig.WHOLE) {
-      String past = net.op("GreaterOrEqual", net.op("Sub", queries, keys), net.number(window));
-      later = net.op("Or", later, past);
-    }
-    String hidden = net.op("Equal", net.unsqueeze(mask, 1, 2), net.number(0));
-    return net.op(
-        "Where",
-        net.op("Or", net.unsqueeze(later, 0, 1), hidden),
-        net.scalar(-Float.MAX_VALUE),
-        net.scalar(0));
+  boolean isHeadless() {
+    List<String> architectures = config.texts("architectures");
+    boolean writes =
+        architectures.isEmpty()
+            || architectures.stream().anyMatch(name -> name.matches(".*(CausalLM|LMHead.*)"));
+    return !writes && !net.layers().hasLayer(module("head"));
   }
 
-  /** Cosines and sines of the rotary positions, each {@code [sequence, width]}. */
-  private String[] rotation(String numbers) {
-    net.in(prefix + "rotary");
-    Rope rope = shape.rope();
-    String angles =
-        net.op("Mul", net.toFloat(net.unsqueeze(numbers, 1)), frequencies(rope, numbers));
-    String both = net.concat(-1, angles, angles);
-    String factor = net.scalar(rope.amplitude());
-    return new String[] {
-      net.op("Mul", net.op("Cos", both), factor), net.op("Mul", net.op("Sin", both), factor)
+  private String module(String role) {
+    return family.module(role).orElseThrow();
+  }
+
+  /** The states that the first layer reads. */
+  String words(String ids, String numbers) {
+    String x = net.words(prefix + module("words"), shape.vocabulary(), shape.narrow(), ids);
+    x = net.times(x, family.factor("words", shape.width()));
+    x = narrowed("narrow_in", x, hidden, shape.narrow());
+    if (family.positions() == Family.Positions.LEARNED) {
+      String places =
+          family.offset() == 0 ? numbers : net.op("Add", numbers, net.number(family.offset()));
+      String table = prefix + module("positions");
+      x = net.op("Add", x, net.words(table, shape.positions(), hidden, places));
+    }
+    return x;
+  }
+
+  private String narrowed(String role, String x, int out, int in) {
+    return family
+        .module(role)
+        .map(name -> prefix + name)
+        .filter(net.layers()::hasLayer)
+        .map(name -> net.linear(x, name, out, in))
+        .orElse(x);
+  }
+
+  /** All layers. */
+  String layers(String words, Attention attention) {
+    String x = words;
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      x = layer(prefix + module("layer") + "." + layer + ".", layer, x, attention);
+    }
+    return x;
+  }
+
+  /** The scores of all words, behind the last normalisation. */
+  String logits(String states) {
+    String x = narrowed("narrow_out", states, shape.narrow(), hidden);
+    boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
+    String head = tied ? prefix + module("words") : module("head");
+    String scores = net.linear(x, head, shape.vocabulary(), shape.narrow());
+    double cap = shape.cap("final_logit_softcapping");
+    return net.capped(net.times(scores, family.factor("logits", shape.width())), cap);
+  }
+
+  /** The last normalisation. */
+  String last(String x) {
+    return normalized("final", prefix, x);
+  }
+
+  private String layer(String layer, int number, String x, Attention attention) {
+    boolean last = family.has("norms_last");
+    String normal = last ? x : normalized("before_attention", layer, x);
+    String attended = attention(layer, number, normal, attention);
+    String first = add(x, normalized("after_attention", layer, attended));
+    if (last) {
+      first = normalized("before_attention", layer, first);
+    }
+    String read = family.has("parallel") ? x : first;
+    String second = last ? first : normalized("before_feed", layer, read, x, normal);
+    String fed = normalized("after_feed", layer, feed(layer, second));
+    String sum = add(first, fed);
+    return last ? normalized("before_feed", layer, sum) : sum;
+  }
+
+  /** As the normalisation in front of attention where both are the same one. */
+  private String normalized(String role, String owner, String read, String x, String normal) {
+    boolean isSame =
+        read.equals(x) && family.module(role).equals(family.module("before_attention"));
+    return isSame ? normal : normalized(role, owner, read);
+  }
+
+  private String add(String x, String made) {
+    return net.residual(x, net.times(made, family.factor("residual", shape.width())));
+  }
+
+  private String normalized(String role, String owner, String x) {
+    return family.module(role).map(name -> normalizedBy(owner + name, x, hidden)).orElse(x);
+  }
+
+  private String normalizedBy(String name, String x, int features) {
+    boolean oneMore = family.has("one_more");
+    return switch (family.norm()) {
+      case RMS -> net.rootMeanSquare(x, name, features, shape.epsilon(), oneMore);
+      case LAYER ->
+          oneMore
+              ? net.in(name)
+                  .layerNormalization(
+                      x,
+                      name,
+                      net.scales(name + ".weight", features, true),
+                      features,
+                      shape.epsilon())
+              : net.layerNormalization(x, name, features, shape.epsilon());
     };
   }
 
-  /** Frequencies {@code [1, width / 2]}; those that follow the length are computed from it. */
-  private String frequencies(Rope rope, String numbers) {
-    int count = width / 2;
-    if (rope.dynamic().isEmpty()) {
-      return net.constant(Tensor.of(rope.frequencies(0), 1, count));
+  private String attention(String layer, int number, String x, Attention attention) {
+    int queries = shape.heads() * shape.width();
+    int keys = shape.keyHeads() * shape.width();
+    String[] made =
+        switch (family.projection()) {
+          case SEPARATE ->
+              new String[] {
+                linear(x, layer + module("query"), queries, hidden),
+                linear(x, layer + module("key"), keys, hidden),
+                linear(x, layer + module("value"), keys, hidden)
+              };
+          case JOINED -> {
+            String all = linear(x, layer + module("projection"), queries + 2 * keys, hidden);
+            yield new String[] {
+              net.slice(all, 0, queries),
+              net.slice(all, queries, queries + keys),
+              net.slice(all, queries + keys, queries + 2L * keys)
+            };
+          }
+          case GROUPED ->
+              grouped(linear(x, layer + module("projection"), queries + 2 * keys, hidden));
+        };
+    double clip = shape.clip();
+    for (int i = 0; clip > 0 && i < made.length; i++) {
+      made[i] = net.op("Clip", made[i], net.scalar(-clip), net.scalar(clip));
     }
-    Rope.Dynamic dynamic = rope.dynamic().get();
-    String length = net.toFloat(net.op("Size", numbers));
-    String longest = net.op("Max", length, net.scalar(dynamic.trained()));
-    String ratio =
-        net.op(
-            "Sub",
-            net.op("Mul", longest, net.scalar(dynamic.factor() / dynamic.trained())),
-            net.scalar(dynamic.factor() - 1));
-    float[] exponents = new float[count];
-    for (int i = 0; i < count; i++) {
-      exponents[i] = (float) (-2.0 * i / (width - 2));
+    List<String> scales = List.of();
+    Optional<String> queryNorm = headNorm("query_norm", layer);
+    Optional<String> keyNorm = headNorm("key_norm", layer);
+    boolean areScaled = family.norm() == Family.Norm.RMS && !family.has("wide_norms");
+    if (queryNorm.isPresent() && keyNorm.isPresent()) {
+      if (areScaled && attention.normalizesHeads()) {
+        scales = List.of(headScales(queryNorm.get()), headScales(keyNorm.get()));
+      } else {
+        made[0] = normalizedHeads(queryNorm.get(), made[0], shape.heads());
+        made[1] = normalizedHeads(keyNorm.get(), made[1], shape.keyHeads());
+      }
     }
-    // (theta * ratio^(w / (w - 2)))^(-2 i / w), of which theta's part is the unscaled frequency
-    String stretch = net.op("Pow", ratio, net.constant(Tensor.of(exponents, 1, count)));
-    return net.op("Mul", net.constant(Tensor.of(rope.frequencies(0), 1, count)), stretch);
+    String output = layer + module("output");
+    String self = output.substring(0, output.lastIndexOf('.') + 1);
+    String attended = attention.attend(number, self, made[0], made[1], made[2], scales);
+    return linear(attended, output, hidden, queries);
   }
 
-  private String layer(String layer, String x, String bias, String[] rotation) {
-    String normal = normalized(x, layer + "input_layernorm", hidden);
-    String attended = attention(layer + "self_attn.", normal, bias, rotation);
-    String first =
-        net.op("Add", x, net.linear(attended, layer + "self_attn.o_proj", hidden, heads * width));
-    String second = normalized(first, layer + "post_attention_layernorm", hidden);
+  /** For each head of keys its queries, its key and its value lie side by side. */
+  private String[] grouped(String all) {
+    int width = shape.width();
+    int each = shape.heads() / shape.keyHeads();
+    String byHead = net.reshape(all, 0, 0, shape.keyHeads(), (each + 2L) * width);
+    long end = (long) each * width;
+    return new String[] {
+      net.reshape(net.slice(byHead, 0, end), 0, 0, (long) shape.heads() * width),
+      net.reshape(net.slice(byHead, end, end + width), 0, 0, (long) shape.keyHeads() * width),
+      net.reshape(
+          net.slice(byHead, end + width, end + 2L * width), 0, 0, (long) shape.keyHeads() * width)
+    };
+  }
+
+  private Optional<String> headNorm(String role, String layer) {
+    return family
+        .module(role)
+        .map(own -> layer + own)
+        .filter(own -> net.layers().has(own + ".weight"));
+  }
+
+  private String headScales(String norm) {
+    return net.scales(norm + ".weight", shape.width(), family.has("one_more"));
+  }
+
+  /** Queries or keys normalised, by head or all heads as one. */
+  private String normalizedHeads(String norm, String x, int heads) {
+    int width = shape.width();
+    if (family.has("wide_norms")) {
+      return normalizedBy(norm, x, heads * width);
+    }
+    String byHead = net.reshape(x, 0, 0, heads, width);
+    return net.reshape(normalizedBy(norm, byHead, width), 0, 0, (long) heads * width);
+  }
+
+  private String feed(String layer, String x) {
     int wide = shape.wide();
-    String gate =
-        Activations.apply(
-            net,
-            net.linear(second, layer + "mlp.gate_proj", wide, hidden),
-            shape.activation(),
-            config);
-    String up = net.linear(second, layer + "mlp.up_proj", wide, hidden);
-    String product = net.op("Mul", gate, up);
-    return net.op("Add", first, net.linear(product, layer + "mlp.down_proj", hidden, wide));
+    String function = shape.activation();
+    String down = layer + module("down");
+    String product =
+        switch (family.feed()) {
+          case GATED ->
+              net.gated(
+                  linear(x, layer + module("gate"), wide, hidden),
+                  linear(x, layer + module("up"), wide, hidden),
+                  function,
+                  config);
+          case JOINED -> {
+            String both = linear(x, layer + module("gate"), 2 * wide, hidden);
+            yield net.gated(
+                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
+          }
+          case PLAIN ->
+              net.activation(linear(x, layer + module("up"), wide, hidden), function, config);
+        };
+    return linear(product, down, hidden, wide);
   }
 
-  private String attention(String self, String x, String bias, String[] rotation) {
-    String q = heads(x, self + "q", heads, rotation);
-    String k = repeated(heads(x, self + "k", keyHeads, rotation));
-    String v = repeated(heads(x, self + "v", keyHeads, null));
-    net.in(self + "scores");
-    String scores =
-        net.op(
-            "Div", net.op("MatMul", q, net.transpose(k, 0, 1, 3, 2)), net.scalar(Math.sqrt(width)));
-    String shares =
-        net.op("Softmax", Map.of("axis", new Attribute.Int(-1)), net.op("Add", scores, bias));
-    return net.reshape(
-        net.transpose(net.op("MatMul", shares, v), 0, 2, 1, 3), 0, 0, (long) heads * width);
-  }
-
-  /** Queries, keys or values by head, {@code [batch, heads, sequence, width]}. */
-  private String heads(String x, String name, int count, String[] rotation) {
-    String all = net.linear(x, name + "_proj", count * width, hidden);
-    String split = net.reshape(all, 0, 0, count, width);
-    if (net.layers().has(name + "_norm.weight")) {
-      split = normalized(split, name + "_norm", width);
-    }
-    String byHead = net.transpose(split, 0, 2, 1, 3);
-    return rotation == null ? byHead : rotated(byHead, rotation);
-  }
-
-  /** {@code x * cos + (-x2, x1) * sin} for the halves x1 and x2 of x. */
-  private String rotated(String x, String[] rotation) {
-    String first = net.slice(x, 0, width / 2);
-    String second = net.slice(x, width / 2, width);
-    String turned = net.concat(-1, net.op("Neg", second), first);
-    return net.op("Add", net.op("Mul", x, rotation[0]), net.op("Mul", turned, rotation[1]));
-  }
-
-  /** Each head of keys or values once for every query head that reads it. */
-  private String repeated(String x) {
-    if (heads == keyHeads) {
-      return x;
-    }
-    String one = net.unsqueeze(x, 2);
-    String many = net.op("Expand", one, net.longs(1, 1, heads / keyHeads, 1, 1));
-    // the batch and sequence are kept by moving them out of the way of the joined axes
-    String shape = net.op("Shape", x);
-    String wanted =
-        net.concat(
-            0,
-            net.op("Slice", shape, net.longs(0), net.longs(1)),
-            net.longs(heads),
-            net.op("Slice", shape, net.longs(2), net.longs(4)));
-    return net.op("Reshape", many, wanted);
-  }
-
-  private String normalized(String x, String name, int features) {
-    net.in(name);
-    String square = net.op("Mul", x, x);
-    String mean = net.op("ReduceMean", Map.of("axes", NetworkBuilder.ints(-1)), square);
-    String root = net.op("Sqrt", net.op("Add", mean, net.scalar(epsilon)));
-    return net.op("Mul", net.op("Div", x, root), net.vector(name + ".weight", features));
+  private String linear(String x, String name, int out, int in) {
+    return net.linear(x, name, out, in, family.has("transposed"));
   }
 }

@@ -28,19 +28,24 @@ final class EncoderHead {
     }
   }
 
+  private final Family family;
   private final JsonFile config;
   private final NetworkBuilder net;
   private final String prefix;
   private final int hidden;
+  private final double epsilon;
 
   /**
    * The head of an encoder.
    *
    * @param prefix of the encoder's own modules
    * @param hidden features of a state
+   * @param epsilon of normalisations
    */
-  EncoderHead(JsonFile config, NetworkBuilder net, String prefix, int hidden) {
-    this.config = config;
+  EncoderHead(Family family, NetworkBuilder net, String prefix, int hidden, double epsilon) {
+    this.family = family;
+    this.config = family.config();
+    this.epsilon = epsilon;
     this.net = net;
     this.prefix = prefix;
     this.hidden = hidden;
@@ -51,14 +56,14 @@ final class EncoderHead {
    * text or {@code [batch, sequence, labels]} of its tokens, or {@code start_logits} and {@code
    * end_logits [batch, sequence]}. A head of another kind is left out, and the log says so.
    *
-   * @param family {@code model_type} of the config
    * @param x states {@code [batch, sequence, hidden]}
+   * @param mask 1 for each token that is none of padding {@code [batch, sequence]}
    */
-  void add(String family, String x) {
+  void add(String x, String mask) {
     for (String architecture : config.texts("architectures")) {
       for (Task task : Task.values()) {
-        if (architecture.endsWith(task.suffix) && net.layers().hasLayer(last(task, family))) {
-          add(task, family, x);
+        if (architecture.endsWith(task.suffix) && net.layers().hasLayer(last(task))) {
+          add(task, x, mask);
           return;
         }
       }
@@ -72,30 +77,29 @@ final class EncoderHead {
   }
 
   /** The module that a head ends with; a folder without it holds the encoder alone. */
-  private static String last(Task task, String family) {
+  private String last(Task task) {
     return switch (task) {
-      case SEQUENCE_CLASSIFICATION -> ofText(family);
+      case SEQUENCE_CLASSIFICATION -> about("last");
       case TOKEN_CLASSIFICATION -> CLASSIFIER;
       case QUESTION_ANSWERING -> ANSWERS;
     };
   }
 
-  private static String ofText(String family) {
-    return family.equals("bert") || family.equals("distilbert")
-        ? CLASSIFIER
-        : CLASSIFIER + ".out_proj";
+  /** What the family says of its head. */
+  private String about(String key) {
+    return family.about().object("head").flatMap(head -> head.text(key)).orElse("");
   }
 
-  private void add(Task task, String family, String x) {
+  private void add(Task task, String x, String mask) {
     Dim batch = Dim.symbol("batch");
     Dim sequence = Dim.symbol("sequence");
     switch (task) {
       case SEQUENCE_CLASSIFICATION ->
-          net.output("logits", ofText(family, x), batch, Dim.of(labels()));
+          net.output("logits", ofText(x, mask), batch, Dim.of(labels()));
       case TOKEN_CLASSIFICATION ->
           net.output(
               "logits",
-              net.linear(x, CLASSIFIER, labels(), hidden),
+              net.linear(ofToken(x), CLASSIFIER, labels(), hidden),
               batch,
               sequence,
               Dim.of(labels()));
@@ -107,20 +111,39 @@ final class EncoderHead {
     }
   }
 
-  private String ofText(String family, String x) {
-    String first = pick(x, 1, 0);
-    String pooled =
-        switch (family) {
-          case "bert" -> dense(first, prefix + "pooler.dense", "tanh");
-          case "distilbert" -> dense(first, "pre_classifier", "relu");
-          case "electra" -> dense(first, CLASSIFIER + ".dense", "gelu");
-          default -> dense(first, CLASSIFIER + ".dense", "tanh");
-        };
-    return net.linear(pooled, ofText(family), labels(), hidden);
+  private String ofText(String x, String mask) {
+    boolean isMean = config.text("classifier_pooling").orElse("cls").equals("mean");
+    String text = isMean ? mean(x, mask) : pick(x, 1, 0);
+    return net.linear(dense(text), about("last"), labels(), hidden);
   }
 
-  private String dense(String x, String module, String activation) {
-    return Activations.apply(net, net.linear(x, module, hidden, hidden), activation, config);
+  /** The mean of the tokens that are no padding, {@code [batch, hidden]}. */
+  private String mean(String x, String mask) {
+    String weights = net.toFloat(net.unsqueeze(mask, 2));
+    Map<String, Attribute> flat = Map.of("keepdims", new Attribute.Int(0));
+    String axes = net.longs(1);
+    String sum = net.op("ReduceSum", flat, net.op("Mul", x, weights), axes);
+    return net.op("Div", sum, net.op("ReduceSum", flat, weights, axes));
+  }
+
+  /** ModernBERT's head works on tokens as it does on texts; others' classify states. */
+  private String ofToken(String x) {
+    return about("norm").isEmpty() ? x : dense(x);
+  }
+
+  private String dense(String x) {
+    boolean isInside =
+        family.about().object("head").map(head -> head.flag("inside", false)).orElse(false);
+    String module = (isInside ? prefix : "") + about("dense");
+    String function =
+        config
+            .text("classifier_activation")
+            .or(() -> config.text("pooler_hidden_act"))
+            .orElse(about("function"));
+    String made = Activations.apply(net, net.linear(x, module, hidden, hidden), function, config);
+    return about("norm").isEmpty()
+        ? made
+        : net.layerNormalization(made, about("norm"), hidden, epsilon);
   }
 
   /** One place of an axis, which goes. */

@@ -1,111 +1,33 @@
 package dev.filigree.format.checkpoint;
 
-import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
-/**
- * Graphs of text encoders from their {@code config.json}: BERT (also MiniLM), RoBERTa (also
- * XLM-RoBERTa), MPNet and DistilBERT, as transformers 4 computes them. They differ in the names of
- * their modules, in how they number positions, and in MPNet's relative position bias.
- */
+/** Graphs of text encoders from their {@code config.json}, for the families of {@link Family}. */
 final class Encoders {
-  private static final int MAX_LAYERS = 1000;
-  private static final int MAX_EXTENT = 1 << 24;
-
   /** The lowest float: what transformers adds to scores of tokens that are masked. */
   private static final double MASKED = -Float.MAX_VALUE;
 
+  private final EncoderConfig shape;
+  private final Family family;
   private final JsonFile config;
-  private final Names names;
   private final NetworkBuilder net;
   private final String prefix;
   private final int hidden;
-  private final int heads;
-  private final double epsilon;
 
-  /** What the modules of a family are called. */
-  private enum Names {
-    BERT(
-        "encoder.layer.",
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-        "attention.output.dense",
-        "attention.output.LayerNorm",
-        "intermediate.dense",
-        "output.dense",
-        "output.LayerNorm"),
-    MPNET(
-        "encoder.layer.",
-        "attention.attn.q",
-        "attention.attn.k",
-        "attention.attn.v",
-        "attention.attn.o",
-        "attention.LayerNorm",
-        "intermediate.dense",
-        "output.dense",
-        "output.LayerNorm"),
-    DISTILBERT(
-        "transformer.layer.",
-        "attention.q_lin",
-        "attention.k_lin",
-        "attention.v_lin",
-        "attention.out_lin",
-        "sa_layer_norm",
-        "ffn.lin1",
-        "ffn.lin2",
-        "output_layer_norm");
-
-    final String layer;
-    final String query;
-    final String key;
-    final String value;
-    final String join;
-    final String attentionNorm;
-    final String widen;
-    final String narrow;
-    final String outputNorm;
-
-    Names(
-        String layer,
-        String query,
-        String key,
-        String value,
-        String join,
-        String attentionNorm,
-        String widen,
-        String narrow,
-        String outputNorm) {
-      this.layer = layer;
-      this.query = query;
-      this.key = key;
-      this.value = value;
-      this.join = join;
-      this.attentionNorm = attentionNorm;
-      this.widen = widen;
-      this.narrow = narrow;
-      this.outputNorm = outputNorm;
-    }
-  }
-
-  private Encoders(JsonFile config, Names names, LayerReader layers) {
-    this.config = config;
-    this.names = names;
-    this.net = new NetworkBuilder(layers);
-    this.prefix = layers.prefix("embeddings.word_embeddings.weight");
-    this.hidden = either("hidden_size", "dim", MAX_EXTENT);
-    this.heads = either("num_attention_heads", "n_heads", hidden);
-    this.epsilon = config.real("layer_norm_eps", 0, 1).orElse(1e-12);
-    if (hidden % heads != 0) {
-      throw new UnsupportedException(
-          config.file() + " divides " + hidden + " features among " + heads + " heads",
-          "use a model whose heads are of one width");
-    }
+  private Encoders(EncoderConfig shape, NetworkBuilder net) {
+    this.shape = shape;
+    this.family = shape.family();
+    this.config = family.config();
+    this.net = net;
+    this.prefix = net.layers().prefix(module("words") + ".weight");
+    this.hidden = shape.hidden();
   }
 
   /**
@@ -116,78 +38,121 @@ final class Encoders {
    * @param family {@code model_type} of the config
    * @return nothing if the family is no encoder known here
    */
-  static Optional<Graph> build(String family, JsonFile config, LayerReader layers) {
-    Optional<Names> names =
-        switch (family) {
-          case "bert", "electra", "roberta", "xlm-roberta", "camembert" -> Optional.of(Names.BERT);
-          case "mpnet" -> Optional.of(Names.MPNET);
-          case "distilbert" -> Optional.of(Names.DISTILBERT);
-          default -> Optional.empty();
-        };
-    return names.map(found -> new Encoders(config, found, layers).graph(family));
-  }
-
-  private int either(String key, String other, int most) {
-    return config.number(key, 1, most).orElseGet(() -> config.required(other, 1, most));
-  }
-
-  private Graph graph(String family) {
+  static Optional<Graph> build(String family, JsonFile config, WeightSource layers) {
+    if (!Family.ENCODERS.isKnown(family)) {
+      return Optional.empty();
+    }
     config
         .text("position_embedding_type")
-        .filter(type -> !type.equals("absolute"))
+        .filter(type -> !type.equals("absolute") && !type.equals("rotary"))
         .ifPresent(
             type -> {
               throw new UnsupportedException(
                   config.file() + " numbers positions by '" + type + "'",
                   "the nearest supported kind is 'absolute'");
             });
-    boolean padded = !List.of("bert", "electra", "distilbert").contains(family);
-    String ids = net.tokens("input_ids");
-    String mask = net.tokens("attention_mask");
-    String x = embed(ids, padded);
-    String bias = mask(mask);
-    if (names == Names.MPNET) {
-      bias = net.op("Add", relativeBias(ids), bias);
-    }
-    int layers = either("num_hidden_layers", "n_layers", MAX_LAYERS);
-    for (int layer = 0; layer < layers; layer++) {
-      x = layer(prefix + names.layer + layer + ".", x, bias);
-    }
-    net.output("last_hidden_state", x, hidden);
-    new EncoderHead(config, net, prefix, hidden).add(family, x);
-    return net.build(family);
+    EncoderConfig shape = EncoderConfig.read(family, config);
+    return Optional.of(new Encoders(shape, new NetworkBuilder(layers)).graph(family));
   }
 
-  private String embed(String ids, boolean padded) {
-    String embeddings = prefix + "embeddings";
-    net.in(embeddings);
-    int vocabulary = config.required("vocab_size", 1, MAX_EXTENT);
-    int positions = config.required("max_position_embeddings", 1, MAX_EXTENT);
-    String project = prefix + "embeddings_project";
-    // ELECTRA's tables may be narrower than its layers
-    boolean isNarrow = net.layers().has(project + ".weight");
-    int width = isNarrow ? config.required("embedding_size", 1, MAX_EXTENT) : hidden;
-    String words = net.gather(net.table(embeddings + ".word_embeddings", vocabulary, width), ids);
-    int kinds = names == Names.BERT ? config.number("type_vocab_size", 0, MAX_EXTENT).orElse(0) : 0;
-    String sum = words;
-    if (kinds > 0 && net.layers().has(embeddings + ".token_type_embeddings.weight")) {
-      String table = net.table(embeddings + ".token_type_embeddings", kinds, width);
-      sum = net.op("Add", sum, net.gather(table, net.tokens("token_type_ids")));
+  private String module(String role) {
+    return family.module(role).orElseThrow();
+  }
+
+  private Graph graph(String name) {
+    String ids = net.tokens("input_ids");
+    String mask = net.tokens("attention_mask");
+    net.in(prefix + "embeddings");
+    String numbers = net.positions(ids);
+    String x = embed(ids, numbers);
+    WholeAttention attention = new WholeAttention(shape, net, prefix, numbers, bias(mask, numbers));
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      x = layer(layer, x, attention);
     }
-    String numbers = padded ? numbersAfterPadding(ids) : net.positions(ids);
-    String table = net.table(embeddings + ".position_embeddings", positions, width);
-    sum = net.op("Add", sum, net.gather(table, numbers));
-    String x = net.layerNormalization(sum, embeddings + ".LayerNorm", width, epsilon);
+    x = family.module("final").isPresent() ? normalized(prefix + module("final"), x, hidden) : x;
+    net.output("last_hidden_state", x, hidden);
+    new EncoderHead(family, net, prefix, hidden, shape.epsilon()).add(x, mask);
+    return net.build(name);
+  }
+
+  private String embed(String ids, String numbers) {
+    String project = family.module("project").map(own -> prefix + own).orElse("");
+    // tables may be narrower than layers
+    boolean isNarrow = !project.isEmpty() && net.layers().hasLayer(project);
+    int width = shape.narrow(isNarrow);
+    String x = net.gather(net.table(prefix + module("words"), shape.vocabulary(), width), ids);
+    int kinds =
+        family.has("has_kinds")
+            ? config.number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT).orElse(0)
+            : 0;
+    String ofKinds = prefix + family.module("kinds").orElse("");
+    if (kinds > 0 && net.layers().has(ofKinds + ".weight")) {
+      String table = net.table(ofKinds, kinds, width);
+      x = net.op("Add", x, net.gather(table, net.tokens("token_type_ids")));
+    }
+    String places =
+        switch (family.positions()) {
+          case LEARNED -> numbers;
+          case PADDED -> numbersAfterPadding(ids);
+          case ROTARY, NONE -> "";
+        };
+    if (!places.isEmpty()) {
+      int positions =
+          config.required("max_position_embeddings", 1, EncoderConfig.MAX_EXTENT) + family.offset();
+      String table = net.table(prefix + module("positions"), positions, width);
+      x = net.op("Add", x, net.gather(table, places));
+    }
+    Optional<String> first = family.module("first").map(own -> prefix + own);
+    if (first.isPresent()) {
+      x = normalized(first.get(), x, width);
+    }
     return isNarrow ? net.linear(x, project, hidden, width) : x;
   }
 
   /** RoBERTa counts tokens that are no padding, from the number after that of padding on. */
   private String numbersAfterPadding(String ids) {
-    int padding = config.number("pad_token_id", 0, MAX_EXTENT).orElse(1);
+    int padding = config.number("pad_token_id", 0, EncoderConfig.MAX_EXTENT).orElse(1);
     String isToken = net.op("Not", net.op("Equal", ids, net.number(padding)));
     String ones = net.op("Cast", Map.of("to", new Attribute.Int(7)), isToken);
     String counted = net.op("CumSum", ones, net.number(1));
     return net.op("Add", net.op("Mul", counted, ones), net.number(padding));
+  }
+
+  private WholeAttention.Bias bias(String mask, String numbers) {
+    Map<Integer, String> masks = new HashMap<>();
+    for (LayerKind kind : shape.kinds()) {
+      masks.computeIfAbsent(
+          kind.window(),
+          reach -> reach == LayerKind.WHOLE ? mask(mask) : window(mask, numbers, reach));
+    }
+    Optional<String> table = family.module("relative").map(own -> prefix + own);
+    RelativeBias relative = new RelativeBias(shape, net, numbers);
+    if (shape.relativeScores() > 0) {
+      String distances = distances(table.orElseThrow());
+      return (layer, q, k) -> {
+        String scores = relative.disentangled(distances, name(layer), q, k, shape.scores(layer));
+        return net.op("Add", scores, masks.get(LayerKind.WHOLE));
+      };
+    }
+    if (table.isPresent() && net.layers().has(table.get() + ".weight")) {
+      String both = net.op("Add", relative.byBucket(table.get()), masks.get(LayerKind.WHOLE));
+      return (layer, q, k) -> both;
+    }
+    return (layer, q, k) -> masks.get(shape.kinds().get(layer).window());
+  }
+
+  /** Embeddings of the distances that DeBERTa knows, {@code [2 span, hidden]}. */
+  private String distances(String table) {
+    net.in(table);
+    int rows = 2 * RelativeBias.span(config);
+    String all =
+        net.op(
+            "Gather",
+            Map.of("axis", new Attribute.Int(0)),
+            net.table(table, rows, hidden),
+            net.op("Range", net.number(0), net.number(rows), net.number(1)));
+    boolean isNormalized = config.text("norm_rel_ebd").orElse("none").contains("layer_norm");
+    return isNormalized ? normalized(prefix + "encoder.LayerNorm", all, hidden) : all;
   }
 
   /** What is added to scores: {@code [batch, 1, 1, sequence]}, 0 or {@link #MASKED}. */
@@ -197,78 +162,110 @@ final class Encoders {
     return net.op("Mul", net.op("Sub", net.scalar(1), wide), net.scalar(MASKED));
   }
 
-  /**
-   * MPNet's bias of scores by the distance of two tokens, {@code [1, heads, sequence, sequence]}.
-   */
-  private String relativeBias(String ids) {
-    String bias = prefix + "encoder.relative_attention_bias";
-    net.in(bias);
-    int buckets = config.number("relative_attention_num_buckets", 2, 1 << 16).orElse(32);
-    int positions = config.required("max_position_embeddings", 1, 1 << 20);
-    // distances are looked up in a table of all of them, 0 standing in its middle
-    long[] bucketOf = new long[2 * positions - 1];
-    for (int i = 0; i < bucketOf.length; i++) {
-      bucketOf[i] = bucket(i - (positions - 1), buckets);
+  /** The same where tokens see so many to either side, {@code [batch, 1, sequence, sequence]}. */
+  private String window(String mask, String numbers, int reach) {
+    net.in(prefix + "mask" + reach);
+    String apart =
+        net.op("Abs", net.op("Sub", net.unsqueeze(numbers, 1), net.unsqueeze(numbers, 0)));
+    return WholeAttention.hidden(net, mask, net.op("Greater", apart, net.number(reach)));
+  }
+
+  /** What the modules of a layer's names begin with; ALBERT's layers share them. */
+  private String name(int layer) {
+    String all = prefix + module("layer") + ".";
+    return all + layer + ".";
+  }
+
+  private List<String> names(int layer) {
+    if (!family.has("shared")) {
+      return List.of(name(layer));
     }
-    String numbers = net.positions(ids);
-    String distance = net.op("Sub", net.unsqueeze(numbers, 0), net.unsqueeze(numbers, 1));
-    String place = net.op("Add", distance, net.number(positions - 1));
-    String found = net.gather(net.constant(Tensor.of(bucketOf, bucketOf.length)), place);
-    String values = net.gather(net.table(bias, buckets, heads), found);
-    return net.unsqueeze(net.transpose(values, 2, 0, 1), 0);
+    int groups = config.number("num_hidden_groups", 1, shape.layers()).orElse(1);
+    int inner = config.number("inner_group_num", 1, 1000).orElse(1);
+    int group = (int) ((long) layer * groups / shape.layers());
+    return IntStream.range(0, inner)
+        .mapToObj(i -> name(group) + "albert_layers." + i + ".")
+        .toList();
   }
 
-  /**
-   * The bucket of the distance from query to key: half of the buckets for either direction, of
-   * these half for single distances and the rest growing by powers up to 128 (C. Raffel et al.,
-   * Exploring the Limits of Transfer Learning, 2020).
-   */
-  static int bucket(int distance, int buckets) {
-    int half = buckets / 2;
-    int exact = half / 2;
-    int from = distance > 0 ? half : 0;
-    int steps = Math.abs(distance);
-    if (steps < exact) {
-      return from + steps;
+  private String layer(int number, String x, WholeAttention attention) {
+    String y = x;
+    for (String layer : names(number)) {
+      y = layer(layer, number, y, attention);
     }
-    int far =
-        exact
-            + (int)
-                ((float) (Math.log((float) steps / exact) / Math.log(128.0 / exact))
-                    * (half - exact));
-    return from + Math.min(far, half - 1);
+    return y;
   }
 
-  private String layer(String layer, String x, String bias) {
-    String attended = attention(layer, x, bias);
-    String joined = net.linear(attended, layer + names.join, hidden, hidden);
-    String first =
-        net.layerNormalization(
-            net.op("Add", joined, x), layer + names.attentionNorm, hidden, epsilon);
-    int wide = either("intermediate_size", "hidden_dim", MAX_EXTENT);
-    String widened =
-        Activations.apply(
-            net, net.linear(first, layer + names.widen, wide, hidden), activation(), config);
-    String narrowed = net.linear(widened, layer + names.narrow, hidden, wide);
-    return net.layerNormalization(
-        net.op("Add", narrowed, first), layer + names.outputNorm, hidden, epsilon);
+  private String layer(String layer, int number, String x, WholeAttention attention) {
+    String attentionNorm = layer + module("attention_norm");
+    String feedNorm = layer + module("feed_norm");
+    if (family.has("norms_first")) {
+      // ModernBERT's first layer has no normalisation of its own
+      boolean isNormalized = net.layers().has(attentionNorm + ".weight") || number > 0;
+      String read = isNormalized ? normalized(attentionNorm, x, hidden) : x;
+      String first = net.op("Add", x, attention(layer, number, read, attention));
+      return net.op("Add", first, feed(layer, normalized(feedNorm, first, hidden)));
+    }
+    String joined = attention(layer, number, x, attention);
+    String first = normalized(attentionNorm, net.op("Add", joined, x), hidden);
+    return normalized(feedNorm, net.op("Add", feed(layer, first), first), hidden);
   }
 
-  private String activation() {
-    return config.text("hidden_act").or(() -> config.text("activation")).orElse("gelu");
+  private String attention(String layer, int number, String x, WholeAttention attention) {
+    int queries = shape.heads() * shape.width();
+    int keys = shape.keyHeads() * shape.width();
+    String output = layer + module("output");
+    String self = output.substring(0, output.lastIndexOf('.') + 1);
+    String attended;
+    if (family.projection() == Family.Projection.JOINED) {
+      String all = net.linear(x, layer + module("projection"), queries + 2 * keys, hidden);
+      attended =
+          attention.attend(
+              number,
+              self,
+              net.slice(all, 0, queries),
+              net.slice(all, queries, queries + keys),
+              net.slice(all, queries + keys, queries + 2L * keys),
+              List.of());
+    } else {
+      attended =
+          attention.attend(
+              number,
+              self,
+              net.linear(x, layer + module("query"), queries, hidden),
+              net.linear(x, layer + module("key"), keys, hidden),
+              net.linear(x, layer + module("value"), keys, hidden),
+              List.of());
+    }
+    return net.linear(attended, output, hidden, queries);
   }
 
-  private String attention(String layer, String x, String bias) {
-    int width = hidden / heads;
-    String q = net.linear(x, layer + names.query, hidden, hidden);
-    String queries = net.transpose(net.reshape(q, 0, 0, heads, width), 0, 2, 1, 3);
-    String k = net.linear(x, layer + names.key, hidden, hidden);
-    String keys = net.transpose(net.reshape(k, 0, 0, heads, width), 0, 2, 3, 1);
-    String v = net.linear(x, layer + names.value, hidden, hidden);
-    String values = net.transpose(net.reshape(v, 0, 0, heads, width), 0, 2, 1, 3);
-    String scores = net.op("Div", net.op("MatMul", queries, keys), net.scalar(Math.sqrt(width)));
-    String shares =
-        net.op("Softmax", Map.of("axis", new Attribute.Int(-1)), net.op("Add", scores, bias));
-    return net.reshape(net.transpose(net.op("MatMul", shares, values), 0, 2, 1, 3), 0, 0, hidden);
+  private String feed(String layer, String x) {
+    int wide = shape.wide();
+    String function = shape.activation();
+    String product =
+        switch (family.feed()) {
+          case GATED ->
+              net.gated(
+                  net.linear(x, layer + module("gate"), wide, hidden),
+                  net.linear(x, layer + module("up"), wide, hidden),
+                  function,
+                  config);
+          case JOINED -> {
+            String both = net.linear(x, layer + module("gate"), 2 * wide, hidden);
+            yield net.gated(
+                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
+          }
+          case PLAIN ->
+              net.activation(net.linear(x, layer + module("up"), wide, hidden), function, config);
+        };
+    return net.linear(product, layer + module("down"), hidden, wide);
+  }
+
+  private String normalized(String name, String x, int features) {
+    return switch (family.norm()) {
+      case RMS -> net.rootMeanSquare(x, name, features, shape.epsilon(), false);
+      case LAYER -> net.layerNormalization(x, name, features, shape.epsilon());
+    };
   }
 }

@@ -17,6 +17,7 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * An object in a JSON file of a checkpoint, with the path that leads to it for messages. Nothing in
@@ -94,6 +95,29 @@ record JsonFile(Path file, String path, JsonNode node) {
       throw new FormatException(file + " holds no JSON object", "download it again");
     }
     return new JsonFile(file, "", root);
+  }
+
+  /**
+   * The same object with other values behind its own.
+   *
+   * @param defaults values of keys that it does not have
+   */
+  JsonFile over(JsonNode defaults) {
+    ObjectNode both = (ObjectNode) defaults.deepCopy();
+    node.properties().forEach(own -> both.set(own.getKey(), own.getValue()));
+    return new JsonFile(file, path, both);
+  }
+
+  /** The same object with a value of its own under a further key, where it has the other key. */
+  JsonFile renamed(String key, String own) {
+    return has(own) ? with(key, node.get(own)) : this;
+  }
+
+  /** The same object with a value in the place of what it has under a key. */
+  JsonFile with(String key, JsonNode value) {
+    ObjectNode changed = ((ObjectNode) node).deepCopy();
+    changed.set(key, value);
+    return new JsonFile(file, path, changed);
   }
 
   /** Whether the object has a key with a value that is not null. */
@@ -225,6 +249,27 @@ record JsonFile(Path file, String path, JsonNode node) {
       throw wrong(key, "no number from " + least + " to " + most);
     }
     return Optional.of(value.doubleValue());
+  }
+
+  /**
+   * The positive numbers of the list under a key, which must be there.
+   *
+   * @param count how many there must be
+   */
+  double[] reals(String key, int count) {
+    JsonNode value = node.path(key);
+    if (!value.isArray() || value.size() != count) {
+      throw wrong(key, "no list of " + count + " numbers");
+    }
+    double[] numbers = new double[count];
+    for (int i = 0; i < count; i++) {
+      JsonNode number = value.get(i);
+      if (!number.isNumber() || !(number.doubleValue() > 0 && number.doubleValue() <= 1e9)) {
+        throw wrong(key, "no list of positive numbers");
+      }
+      numbers[i] = number.doubleValue();
+    }
+    return numbers;
   }
 
   /**

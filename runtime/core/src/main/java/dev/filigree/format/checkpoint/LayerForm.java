@@ -1,5 +1,7 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.format.safetensors.SafetensorsFile;
+import dev.filigree.format.safetensors.SafetensorsType;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -19,6 +21,10 @@ enum LayerForm {
   GPTQ,
   /** {@code M.qweight, M.qzeros, M.scales}, packed along the outputs. */
   AWQ,
+  /** {@code M.weight} I8, {@code M.SCB}, of bitsandbytes. */
+  BITSANDBYTES_INT8,
+  /** {@code M.weight} U8, {@code M.weight.quant_map, M.weight.absmax}, of bitsandbytes. */
+  BITSANDBYTES_4BIT,
   /** {@code M.weight_packed} of bytes with {@code M.weight_global_scale}. */
   NVFP4;
 
@@ -37,11 +43,26 @@ enum LayerForm {
     if (parts.has("bitmask")) {
       return Optional.of(parts.has("row_offsets") ? SPARSE_BITMASK : SPARSE_24_BITMASK);
     }
+    if (parts.has("quant_map")) {
+      return Optional.of(BITSANDBYTES_4BIT);
+    }
+    if (parts.has("SCB")) {
+      return Optional.of(BITSANDBYTES_INT8);
+    }
     return parts.has("weight") ? Optional.of(DENSE) : Optional.empty();
   }
 
-  /** The name compressed-tensors gives it, for example {@code sparse-24-bitmask}. */
-  String label() {
-    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  /**
+   * The name compressed-tensors gives it, for example {@code sparse-24-bitmask}.
+   *
+   * @param parts of the layer, whose codes tell scaled numbers from plain ones
+   */
+  String label(LayerParts parts) {
+    SafetensorsType type = parts.find("weight").map(SafetensorsFile.Entry::type).orElse(null);
+    return this == DENSE && type == SafetensorsType.I8
+        ? "int-quantized"
+        : this == DENSE && type == SafetensorsType.F8_E4M3
+            ? "float-quantized"
+            : name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

@@ -28,7 +28,7 @@ import java.util.Comparator;
  * that Filigree has are used where they lie in the mapped file; others are re-encoded without loss
  * into memory of the checkpoint.
  */
-final class LayerReader {
+final class LayerReader implements WeightSource {
   private final CheckpointTensors tensors;
   private final QuantizationConfig config;
   private final Arena arena;
@@ -39,19 +39,19 @@ final class LayerReader {
     this.arena = arena;
   }
 
-  /** Whether the checkpoint has a tensor. */
-  boolean has(String tensor) {
+  @Override
+  public boolean has(String tensor) {
     return tensors.entry(tensor).isPresent();
   }
 
-  /** Whether the checkpoint has the weights of a module, in any form. */
-  boolean hasLayer(String module) {
+  @Override
+  public boolean hasLayer(String module) {
     LayerParts parts = parts(module);
     return LayerForm.of(parts).isPresent();
   }
 
-  /** What comes before the name of a tensor that every model of a family has. */
-  String prefix(String suffix) {
+  @Override
+  public String prefix(String suffix) {
     return tensors.entries().keySet().stream()
         .filter(name -> name.equals(suffix) || name.endsWith("." + suffix))
         .min(Comparator.comparingInt(String::length))
@@ -63,12 +63,8 @@ final class LayerReader {
                     "check that config.json and the weights belong together"));
   }
 
-  /**
-   * A vector as f32.
-   *
-   * @throws FormatException if it is missing or of another extent
-   */
-  Tensor vector(String name, int extent) {
+  @Override
+  public Tensor vector(String name, int extent) {
     SafetensorsFile.Entry entry =
         tensors
             .entry(name)
@@ -88,10 +84,23 @@ final class LayerReader {
    * @throws FormatException if they are missing, damaged, or not of the extents the graph wants
    * @throws dev.filigree.UnsupportedException if their form is none Filigree knows
    */
-  Weights weights(String module, int rows, int columns) {
+  @Override
+  public Weights weights(String module, int rows, int columns) {
+    return checked(module, rows, columns, false);
+  }
+
+  @Override
+  public Weights linear(String module, int out, int in, boolean turned) {
+    return checked(module, out, in, turned);
+  }
+
+  private Weights checked(String module, int rows, int columns, boolean turned) {
     LayerParts parts = parts(module);
     try {
       Weights weights = weights(parts);
+      if (turned && weights instanceof Dense(Tensor tensor)) {
+        weights = new Dense(tensor.permute(1, 0));
+      }
       if (weights.rows() != rows || weights.columns() != columns) {
         throw parts.wrong(
             "its weights are "
@@ -129,6 +138,8 @@ final class LayerReader {
       case MARLIN_24 -> Marlin24.read(parts, scheme(parts));
       case GPTQ -> PackedLayers.gptq(parts, scheme(parts), config.zeroOffset());
       case AWQ -> PackedLayers.awq(parts, scheme(parts));
+      case BITSANDBYTES_INT8 -> BitsAndBytes.int8(parts);
+      case BITSANDBYTES_4BIT -> BitsAndBytes.fourBits(parts);
       case NVFP4 ->
           throw parts.unsupported(
               "its weights are 4-bit floats (nvfp4)",

@@ -10,6 +10,7 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.weights.Weights;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,11 +20,14 @@ import java.util.Map;
  * few and returns the name of the value they make. Values are named after the module they belong
  * to, so that messages and plans speak of the layers as their author does.
  */
-final class NetworkBuilder {
+class NetworkBuilder {
   /** The operator set the graphs follow. */
   static final int OPSET = 17;
 
-  private final LayerReader layers;
+  /** What is added to the name of a table that is the weights of a head too. */
+  static final String TIED = ".tied";
+
+  private final WeightSource layers;
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
   private final List<Node> nodes = new ArrayList<>();
@@ -32,13 +36,23 @@ final class NetworkBuilder {
   private int values;
 
   /** A graph without nodes over the layers of a checkpoint. */
-  NetworkBuilder(LayerReader layers) {
+  NetworkBuilder(WeightSource layers) {
     this.layers = layers;
   }
 
   /** The layers of the checkpoint. */
-  LayerReader layers() {
+  WeightSource layers() {
     return layers;
+  }
+
+  /** The nodes so far. */
+  List<Node> nodes() {
+    return nodes;
+  }
+
+  /** The constants so far. */
+  Map<String, Constant> constants() {
+    return constants;
   }
 
   /** Names the module whose values follow. */
@@ -49,8 +63,12 @@ final class NetworkBuilder {
 
   /** An i64 input {@code [batch, sequence]}. */
   String tokens(String name) {
-    inputs.add(
-        new ValueInfo(name, DType.I64, List.of(Dim.symbol("batch"), Dim.symbol("sequence"))));
+    return tokens(name, Dim.symbol("batch"), Dim.symbol("sequence"));
+  }
+
+  /** An i64 input. */
+  String tokens(String name, Dim... dims) {
+    inputs.add(new ValueInfo(name, DType.I64, List.of(dims)));
     return name;
   }
 
@@ -113,34 +131,103 @@ final class NetworkBuilder {
     return name + ".weight";
   }
 
+  /** Rows of a table of words or positions. */
+  String words(String name, int rows, int features, String ids) {
+    in(name);
+    return gather(table(name, rows, features), ids);
+  }
+
+  /** A linear layer of the checkpoint, with its bias if it has one. */
+  String linear(String x, String name, int out, int in) {
+    return linear(x, name, out, in, false);
+  }
+
   /**
    * A linear layer of the checkpoint, with its bias if it has one.
    *
    * @param name of the module
+   * @param turned whether the checkpoint has dense weights as {@code [in, out]}
    */
-  String linear(String x, String name, int out, int in) {
+  String linear(String x, String name, int out, int in, boolean turned) {
     String table = name + ".weight";
     // a head that shares the table of words needs it the other way around
-    String weights = constants.containsKey(table) ? name + ".tied.weight" : table;
+    boolean isTable =
+        constants.get(table) instanceof Constant.Compressed(Weights of, boolean turnedAlready)
+            && !turnedAlready;
+    String weights = isTable ? name + TIED + ".weight" : table;
     Weights own =
         constants.get(table) instanceof Constant.Compressed(Weights shared, boolean transposed)
             ? shared
-            : layers.weights(name, out, in);
+            : layers.linear(name, out, in, turned);
     constants.putIfAbsent(weights, new Constant.Compressed(own, true));
     in(name);
     String product = op("MatMul", x, weights);
     return layers.has(name + ".bias") ? op("Add", product, vector(name + ".bias", out)) : product;
   }
 
-  /** A layer normalisation of the checkpoint over the last axis. */
+  /** A layer normalisation of the checkpoint over the last axis; one without scales has ones. */
   String layerNormalization(String x, String name, int features, double epsilon) {
     in(name);
-    return op(
-        "LayerNormalization",
-        Map.of("axis", new Attribute.Int(-1), "epsilon", new Attribute.Real((float) epsilon)),
-        x,
-        vector(early(name + ".gamma", name + ".weight"), features),
-        vector(early(name + ".beta", name + ".bias"), features));
+    String scale = early(name + ".gamma", name + ".weight");
+    String known = layers.has(scale) ? vector(scale, features) : ones(features);
+    return layerNormalization(x, name, known, features, epsilon);
+  }
+
+  /** A layer normalisation with scales that are known already. */
+  String layerNormalization(String x, String name, String scale, int features, double epsilon) {
+    in(name);
+    Map<String, Attribute> attributes =
+        Map.of("axis", new Attribute.Int(-1), "epsilon", new Attribute.Real((float) epsilon));
+    String bias = early(name + ".beta", name + ".bias");
+    return layers.has(bias)
+        ? op("LayerNormalization", attributes, x, scale, vector(bias, features))
+        : op("LayerNormalization", attributes, x, scale);
+  }
+
+  private String ones(int features) {
+    float[] ones = new float[features];
+    Arrays.fill(ones, 1);
+    return constant(Tensor.of(ones, features));
+  }
+
+  /** Scales of a normalisation: a vector of the checkpoint, or one more than that. */
+  String scales(String name, int features, boolean oneMore) {
+    String vector = vector(name, features);
+    return oneMore ? op("Add", vector, scalar(1)) : vector;
+  }
+
+  /** Normalises the last axis by the root of its mean square. */
+  String rootMeanSquare(String x, String name, int features, double epsilon, boolean oneMore) {
+    in(name);
+    String square = op("Mul", x, x);
+    String mean = op("ReduceMean", Map.of("axes", ints(-1)), square);
+    String root = op("Sqrt", op("Add", mean, scalar(epsilon)));
+    return op("Mul", op("Div", x, root), scales(name + ".weight", features, oneMore));
+  }
+
+  /** A function by the name transformers gives it. */
+  String activation(String x, String function, JsonFile config) {
+    return Activations.apply(this, x, function, config);
+  }
+
+  /** The product of a gate's function and another value. */
+  String gated(String gate, String x, String function, JsonFile config) {
+    return op("Mul", activation(gate, function, config), x);
+  }
+
+  /** What a layer adds to its input. */
+  String residual(String x, String made) {
+    return op("Add", x, made);
+  }
+
+  /** A value times a number. */
+  String times(String x, double factor) {
+    return factor == 1 ? x : op("Mul", x, scalar(factor));
+  }
+
+  /** A value that a tanh bounds; unbounded for 0. */
+  String capped(String x, double cap) {
+    return cap == 0 ? x : op("Mul", op("Tanh", op("Div", x, scalar(cap))), scalar(cap));
   }
 
   /** The name that checkpoints converted from TensorFlow have, where this one has it. */

@@ -1,14 +1,17 @@
 package dev.filigree.format.checkpoint;
 
 import dev.filigree.UnsupportedException;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import tools.jackson.databind.node.StringNode;
 
 /**
  * What {@code config.json} says of the form of the weights: the objects {@code quantization_config}
- * and {@code sparsity_config} of compressed-tensors (also under its older names), GPTQ and AWQ.
- * Immutable.
+ * and {@code sparsity_config} of compressed-tensors (also under its older names), GPTQ, AWQ, 8-bit
+ * floats and bitsandbytes. Immutable.
  *
  * @param method who wrote the weights
  * @param format of the quantised layers as the file names it, if it does
@@ -30,7 +33,16 @@ record QuantizationConfig(
   enum Method {
     COMPRESSED_TENSORS,
     GPTQ,
-    AWQ
+    AWQ,
+    /** AutoRound, whose layers are packed as GPTQ's or AWQ's. */
+    AUTO_ROUND,
+    /** Floats of eight bits by block, as DeepSeek and Qwen publish them. */
+    FP8,
+    /** Floats of eight bits by row. */
+    FBGEMM_FP8,
+    /** NVIDIA's tool, of whose formats the floats of eight bits are read. */
+    MODELOPT,
+    BITSANDBYTES
   }
 
   /** Layouts of quantised layers in compressed-tensors. */
@@ -90,6 +102,9 @@ record QuantizationConfig(
             .or(() -> config.object("sparsity_config"));
     Optional<Sparsity> sparse = sparsity.flatMap(owner -> owner.choice("format", Sparsity.class));
     if (quantization.isEmpty()) {
+      quantization = beside(config);
+    }
+    if (quantization.isEmpty()) {
       return new QuantizationConfig(
           NONE.method, NONE.format, NONE.groups, NONE.ignored, sparse, false, 0);
     }
@@ -98,7 +113,27 @@ record QuantizationConfig(
       case COMPRESSED_TENSORS -> compressedTensors(owner, sparse);
       case GPTQ -> gptq(owner);
       case AWQ -> awq(owner);
+      case AUTO_ROUND -> autoRound(owner);
+      case FP8 -> floats(Method.FP8, owner);
+      case FBGEMM_FP8 -> floats(Method.FBGEMM_FP8, owner);
+      case MODELOPT -> modelopt(owner);
+      // each layer says itself how it is made
+      case BITSANDBYTES ->
+          new QuantizationConfig(
+              Method.BITSANDBYTES, NONE.format, NONE.groups, NONE.ignored, NONE.sparsity, false, 0);
     };
+  }
+
+  /** Early tools of GPTQ and AWQ wrote a file of their own beside the config. */
+  private static Optional<JsonFile> beside(JsonFile config) {
+    Map<String, String> files = Map.of("quantize_config.json", "gptq", "quant_config.json", "awq");
+    return files.entrySet().stream()
+        .filter(file -> Files.isRegularFile(config.file().resolveSibling(file.getKey())))
+        .findFirst()
+        .map(
+            file ->
+                JsonFile.read(config.file().resolveSibling(file.getKey()))
+                    .with("quant_method", StringNode.valueOf(file.getValue())));
   }
 
   private static QuantizationConfig compressedTensors(JsonFile owner, Optional<Sparsity> sparsity) {
@@ -126,8 +161,53 @@ record QuantizationConfig(
     int bits = owner.required("bits", 2, 8);
     int group = owner.number("group_size", -1, 1 << 24).orElse(-1);
     boolean second = owner.text("checkpoint_format").orElse("gptq").equals("gptq_v2");
-    return single(
-        Method.GPTQ, owner, Scheme.integers(bits, group, owner.flag("sym", true)), second ? 0 : 1);
+    boolean symmetric = owner.flag("sym", true);
+    QuantizationConfig all =
+        single(Method.GPTQ, owner, Scheme.integers(bits, group, symmetric), second ? 0 : 1);
+    List<Group> groups = new ArrayList<>();
+    // patterns of layers with bits or groups of their own; "-:" are those that stay as they are
+    for (JsonFile rule : owner.members("dynamic")) {
+      String pattern = rule.path().substring(rule.path().lastIndexOf("dynamic.") + 8);
+      if (!pattern.startsWith("-:")) {
+        Scheme scheme =
+            Scheme.integers(
+                rule.number("bits", 2, 8).orElse(bits),
+                rule.number("group_size", -1, 1 << 24).orElse(group),
+                rule.flag("sym", symmetric));
+        String own = pattern.startsWith("+:") ? pattern.substring(2) : pattern;
+        groups.add(new Group(Targets.matching(owner, own), scheme, Optional.empty()));
+      }
+    }
+    groups.addAll(all.groups);
+    return new QuantizationConfig(
+        all.method, all.format, groups, all.ignored, all.sparsity, all.denseStream, all.zeroOffset);
+  }
+
+  private static QuantizationConfig autoRound(JsonFile owner) {
+    String packing = owner.text("packing_format").orElse("auto_round:auto_gptq");
+    if (packing.endsWith("gptq")) {
+      return gptq(owner);
+    }
+    if (packing.endsWith("awq")) {
+      return awq(owner);
+    }
+    throw new UnsupportedException(
+        owner.file() + " has weights of AutoRound packed as '" + packing + "'",
+        "the nearest supported are auto_round:auto_gptq and auto_round:auto_awq");
+  }
+
+  private static QuantizationConfig modelopt(JsonFile owner) {
+    String algorithm = owner.text("quant_algo").orElse("FP8");
+    if (!algorithm.equals("FP8")) {
+      throw new UnsupportedException(
+          owner.file() + " has weights of ModelOpt's '" + algorithm + "'",
+          "the nearest supported is FP8");
+    }
+    return floats(Method.MODELOPT, owner);
+  }
+
+  private static QuantizationConfig floats(Method method, JsonFile owner) {
+    return single(method, owner, Scheme.floats(owner), 0);
   }
 
   private static QuantizationConfig awq(JsonFile owner) {

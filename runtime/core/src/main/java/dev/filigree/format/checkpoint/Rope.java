@@ -6,53 +6,87 @@ import java.util.Optional;
 /**
  * Rotary position embedding (J. Su et al., RoFormer, 2021) with the scalings transformers knows
  * under {@code rope_scaling}, from version 5 on {@code rope_parameters}: none, {@code linear},
- * {@code dynamic}, {@code llama3} and {@code yarn}.
+ * {@code dynamic}, {@code llama3}, {@code yarn} and {@code longrope}.
  *
- * @param base angle a position, {@code [width / 2]}
+ * @param base angle a position, {@code [turned / 2]}
  * @param amplitude factor of cosines and sines
- * @param dynamic how the frequencies follow the length of a sequence, if they do
+ * @param following how the frequencies follow the length of a sequence, if they do
  */
-record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
-  /**
-   * Frequencies that fall with the length once it exceeds the trained one ("NTK-aware" scaling).
-   *
-   * @param trained positions up to which nothing is scaled
-   */
-  record Dynamic(double factor, double trained) {}
+record Rope(float[] base, double amplitude, Optional<Following> following) {
+  /** The kind of layer that sees everything. */
+  static final String WHOLE = "full_attention";
 
-  /** Angles a position for sequences of a length, {@code [width / 2]}. */
-  float[] frequencies(int length) {
-    if (dynamic.isEmpty() || length <= dynamic.get().trained()) {
-      return base.clone();
-    }
-    double factor = dynamic.get().factor();
-    double ratio = factor * length / dynamic.get().trained() - (factor - 1);
-    float[] scaled = new float[base.length];
-    int width = 2 * base.length;
-    for (int i = 0; i < scaled.length; i++) {
-      scaled[i] = (float) (base[i] * Math.pow(ratio, -2.0 * i / (width - 2)));
-    }
-    return scaled;
+  /** The kind of layer that sees a window. */
+  static final String SLIDING = "sliding_attention";
+
+  /** Frequencies that change once a length exceeds the trained one. */
+  sealed interface Following {
+    /** Positions up to which nothing changes. */
+    double trained();
   }
 
-  /** Reads the frequencies for heads of a width. */
-  static Rope read(JsonFile config, int width) {
-    Optional<JsonFile> parameters = config.object("rope_parameters");
-    if (parameters.filter(own -> own.has("full_attention")).isPresent()) {
-      throw new UnsupportedException(
-          config.file() + " has rotary positions of several kinds under 'rope_parameters'",
-          "the nearest supported form has one kind for all layers");
+  /** Frequencies that fall with the length ("NTK-aware" scaling). */
+  record Dynamic(double factor, double trained) implements Following {}
+
+  /**
+   * Others for long sequences (Y. Ding et al., LongRoPE, 2024).
+   *
+   * @param beyond the trained length {@code [turned / 2]}
+   */
+  record Switched(float[] beyond, double trained) implements Following {}
+
+  /** Features of a head that are turned, the first ones; the others stay as they are. */
+  int turned() {
+    return 2 * base.length;
+  }
+
+  /** Angles a position for sequences of a length, {@code [turned / 2]}. */
+  float[] frequencies(int length) {
+    if (following.isEmpty() || length <= following.get().trained()) {
+      return base.clone();
     }
+    return switch (following.get()) {
+      case Switched(float[] beyond, double _) -> beyond.clone();
+      case Dynamic(double factor, double trained) -> {
+        double ratio = factor * length / trained - (factor - 1);
+        float[] scaled = new float[base.length];
+        for (int i = 0; i < scaled.length; i++) {
+          scaled[i] = (float) (base[i] * Math.pow(ratio, -2.0 * i / (turned() - 2)));
+        }
+        yield scaled;
+      }
+    };
+  }
+
+  /**
+   * Reads the frequencies for heads of a width.
+   *
+   * @param kind of the layers, which may have frequencies of their own
+   */
+  static Rope read(Family family, int head, String kind) {
+    JsonFile config = family.config();
+    Optional<JsonFile> parameters = config.object("rope_parameters");
+    if (parameters.filter(own -> own.has(WHOLE)).isPresent()) {
+      parameters = parameters.get().object(kind);
+    }
+    Optional<JsonFile> scaling = parameters.or(() -> config.object("rope_scaling"));
+    Optional<Double> local = Optional.empty();
+    if (kind.equals(SLIDING) && config.object("rope_parameters").isEmpty()) {
+      // older configs scale the layers that see everything only
+      scaling = Optional.empty();
+      local = config.real("rope_local_base_freq", 1, 1e12);
+    }
+    Optional<JsonFile> own = parameters;
     double theta =
-        parameters
-            .flatMap(own -> own.real("rope_theta", 1, 1e12))
+        local
+            .or(() -> own.flatMap(given -> given.real("rope_theta", 1, 1e12)))
             .or(() -> config.real("rope_theta", 1, 1e12))
             .orElse(10_000.0);
+    int width = turned(family, own, head);
     double[] base = new double[width / 2];
     for (int i = 0; i < base.length; i++) {
       base[i] = Math.pow(theta, -2.0 * i / width);
     }
-    Optional<JsonFile> scaling = parameters.or(() -> config.object("rope_scaling"));
     if (scaling.isEmpty()) {
       return of(base, 1);
     }
@@ -73,21 +107,45 @@ record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
               config.file() + " scales rotary positions of width " + width + " by 'dynamic'",
               "heads must be at least 4 wide");
         }
-        double trained =
-            rules
-                .real("original_max_position_embeddings", 1, 1e9)
-                .or(() -> config.real("max_position_embeddings", 1, 1e9))
-                .orElse(2048.0);
         Rope plain = of(base, 1);
-        yield new Rope(plain.base, 1, Optional.of(new Dynamic(factor(rules), trained)));
+        Dynamic dynamic = new Dynamic(factor(rules), trained(rules, config, 2048));
+        yield new Rope(plain.base, 1, Optional.of(dynamic));
       }
-      case "llama3" -> of(llama3(base, rules), 1);
+      case "llama3" -> of(llama3(base, rules, trained(rules, config, 8192)), 1);
       case "yarn" -> yarn(base, theta, width, rules, config);
+      case "longrope", "su" -> longrope(base, rules, config);
       default ->
           throw new UnsupportedException(
               config.file() + " scales rotary positions by '" + type + "'",
-              "the nearest supported are linear, dynamic, llama3 and yarn");
+              "the nearest supported are linear, dynamic, llama3, yarn and longrope");
     };
+  }
+
+  /** Features of a head that are turned. */
+  private static int turned(Family family, Optional<JsonFile> parameters, int head) {
+    JsonFile config = family.config();
+    double share =
+        family.has("partial")
+            ? parameters
+                .flatMap(own -> own.real("partial_rotary_factor", 0, 1))
+                .or(() -> config.real("partial_rotary_factor", 0, 1))
+                .orElse(1.0)
+            : 1;
+    int turned = config.number("rotary_dim", 2, head).orElse((int) (head * share));
+    if (turned < 2 || turned % 2 != 0) {
+      throw new UnsupportedException(
+          config.file() + " turns " + turned + " of a head's " + head + " features",
+          "the nearest supported is an even number of at least 2");
+    }
+    return turned;
+  }
+
+  private static double trained(JsonFile rules, JsonFile config, double otherwise) {
+    return rules
+        .real("original_max_position_embeddings", 1, 1e9)
+        .or(() -> config.real("original_max_position_embeddings", 1, 1e9))
+        .or(() -> config.real("max_position_embeddings", 1, 1e9))
+        .orElse(otherwise);
   }
 
   private static Rope of(double[] frequencies, double amplitude) {
@@ -103,11 +161,10 @@ record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
   }
 
   /** Long waves are stretched, short ones kept, those between blended (Llama 3.1). */
-  private static double[] llama3(double[] base, JsonFile rules) {
+  private static double[] llama3(double[] base, JsonFile rules, double trained) {
     double factor = factor(rules);
     double low = rules.real("low_freq_factor", 1e-3, 1e6).orElse(1.0);
     double high = rules.real("high_freq_factor", 1e-3, 1e6).orElse(4.0);
-    double trained = rules.real("original_max_position_embeddings", 1, 1e9).orElse(8192.0);
     double[] scaled = new double[base.length];
     for (int i = 0; i < base.length; i++) {
       double wave = 2 * Math.PI / base[i];
@@ -120,16 +177,16 @@ record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
   /** B. Peng et al., YaRN: Efficient Context Window Extension of Large Language Models, 2023. */
   private static Rope yarn(
       double[] base, double theta, int width, JsonFile rules, JsonFile config) {
-    double factor = factor(rules);
-    double trained =
+    double trained = trained(rules, config, 2048);
+    double factor =
         rules
-            .real("original_max_position_embeddings", 1, 1e9)
-            .or(() -> config.real("max_position_embeddings", 1, 1e9))
-            .orElse(2048.0);
+            .real("factor", 1e-3, 1e6)
+            .orElse(config.real("max_position_embeddings", 1, 1e9).orElse(trained) / trained);
     double fast = turns(rules.real("beta_fast", 1e-3, 1e6).orElse(32.0), trained, theta, width);
     double slow = turns(rules.real("beta_slow", 1e-3, 1e6).orElse(1.0), trained, theta, width);
-    double from = Math.max(Math.floor(fast), 0);
-    double to = Math.min(Math.ceil(slow), width - 1);
+    boolean whole = rules.flag("truncate", true);
+    double from = Math.max(whole ? Math.floor(fast) : fast, 0);
+    double to = Math.min(whole ? Math.ceil(slow) : slow, width - 1);
     double[] scaled = new double[base.length];
     for (int i = 0; i < base.length; i++) {
       double ramp = Math.clamp((i - from) / Math.max(to - from, 0.001), 0.0, 1.0);
@@ -138,8 +195,43 @@ record Rope(float[] base, double amplitude, Optional<Dynamic> dynamic) {
     double amplitude =
         rules
             .real("attention_factor", 1e-3, 1e3)
-            .orElse(factor <= 1 ? 1.0 : 0.1 * Math.log(factor) + 1);
+            .orElseGet(
+                () -> {
+                  double scale = rules.real("mscale", 0, 1e3).orElse(0.0);
+                  double all = rules.real("mscale_all_dim", 0, 1e3).orElse(0.0);
+                  return scale > 0 && all > 0
+                      ? stretch(factor, scale) / stretch(factor, all)
+                      : stretch(factor, 1);
+                });
     return of(scaled, amplitude);
+  }
+
+  private static double stretch(double factor, double scale) {
+    return factor <= 1 ? 1.0 : 0.1 * scale * Math.log(factor) + 1;
+  }
+
+  /** Each frequency is divided by a factor of its own, another one for long sequences. */
+  private static Rope longrope(double[] base, JsonFile rules, JsonFile config) {
+    double trained = trained(rules, config, 4096);
+    double factor =
+        rules
+            .real("factor", 1e-3, 1e6)
+            .orElse(config.real("max_position_embeddings", 1, 1e9).orElse(trained) / trained);
+    double amplitude =
+        rules
+            .real("attention_factor", 1e-3, 1e3)
+            .orElse(factor <= 1 ? 1.0 : Math.sqrt(1 + Math.log(factor) / Math.log(trained)));
+    Rope within = of(divided(base, rules.reals("short_factor", base.length)), amplitude);
+    Rope beyond = of(divided(base, rules.reals("long_factor", base.length)), amplitude);
+    return new Rope(within.base, amplitude, Optional.of(new Switched(beyond.base, trained)));
+  }
+
+  private static double[] divided(double[] base, double[] by) {
+    double[] quotients = new double[base.length];
+    for (int i = 0; i < base.length; i++) {
+      quotients[i] = base[i] / by[i];
+    }
+    return quotients;
   }
 
   /** The dimension whose wave turns a number of times over the trained length. */

@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.format.safetensors.SafetensorsFile;
 import dev.filigree.format.safetensors.SafetensorsType;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * The scales of a layer, row-major, where they lie in the file.
@@ -17,17 +18,19 @@ record Scales(DType type, MemorySegment data, int rows, int groups) {
   private static final float[] ONE = {1};
 
   /**
-   * Reads {@code weight_scale}: one for all, one a row, or {@code [rows, groups]}; a layer without
-   * has the scale 1.
+   * Reads {@code weight_scale}, or {@code weight_scale_inv} as the fp8 method calls it: one for
+   * all, one a row, or {@code [rows, groups]}; a layer without has the scale 1.
    *
    * @param rows outputs of the layer
    * @param columns inputs, of which each group covers at least one
    */
   static Scales of(LayerParts parts, int rows, int columns) {
-    if (!parts.has("weight_scale")) {
+    Optional<SafetensorsFile.Entry> found =
+        parts.find("weight_scale").or(() -> parts.find("weight_scale_inv"));
+    if (found.isEmpty()) {
       return new Scales(DType.F32, MemorySegment.ofArray(ONE), 1, 1);
     }
-    SafetensorsFile.Entry entry = parts.require("weight_scale");
+    SafetensorsFile.Entry entry = found.get();
     parts.requireType(entry, SafetensorsType.F32, SafetensorsType.F16, SafetensorsType.BF16);
     DType type = entry.type().dtype().orElseThrow();
     long count = entry.shape().elements();

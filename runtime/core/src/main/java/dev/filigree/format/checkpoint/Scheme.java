@@ -73,9 +73,24 @@ record Scheme(
         BLOCK);
   }
 
-  /** Reads {@code block_structure}: a list of two numbers, or a text such as {@code 128x128}. */
+  /**
+   * Floats of eight bits, scaled by blocks or by row or layer.
+   *
+   * @param owner may have rows and columns of a block as {@code weight_block_size}
+   */
+  static Scheme floats(JsonFile owner) {
+    Strategy strategy = owner.has("weight_block_size") ? Strategy.BLOCK : Strategy.CHANNEL;
+    int[] block = block(owner, "weight_block_size");
+    return new Scheme(Byte.SIZE, Type.FLOAT, strategy, -1, true, block);
+  }
+
   private static int[] block(JsonFile weights) {
-    JsonNode structure = weights.node().path("block_structure");
+    return block(weights, "block_structure");
+  }
+
+  /** Reads the extents of a block: a list of two numbers, or a text such as {@code 128x128}. */
+  private static int[] block(JsonFile weights, String key) {
+    JsonNode structure = weights.node().path(key);
     if (structure.isMissingNode() || structure.isNull()) {
       return BLOCK;
     }

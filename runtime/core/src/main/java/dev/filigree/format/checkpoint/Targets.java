@@ -34,6 +34,11 @@ record Targets(List<String> names, List<Pattern> patterns) {
             .toList());
   }
 
+  /** The modules whose names a pattern matches. */
+  static Targets matching(JsonFile owner, String pattern) {
+    return new Targets(List.of(), List.of(compile(owner, pattern)));
+  }
+
   private static Pattern compile(JsonFile owner, String pattern) {
     if (pattern.length() > MAX_PATTERN) {
       throw new FormatException(

@@ -28,19 +28,28 @@ import java.lang.foreign.MemorySegment;
  * @param weights its weights
  * @param file that receives the tensors
  * @param schemes that receive how they are written
+ * @param turned whether the family has dense weights as {@code [in, out]}
  */
 record WrittenLayer(
-    String module, Weights weights, SafetensorsWriter file, WrittenSchemes schemes) {
+    String module,
+    Weights weights,
+    SafetensorsWriter file,
+    WrittenSchemes schemes,
+    boolean turned) {
   private static final String INT_QUANTIZED = "int-quantized";
 
   static void write(
-      String module, Weights weights, SafetensorsWriter file, WrittenSchemes schemes) {
-    new WrittenLayer(module, weights, file, schemes).write();
+      String module,
+      Weights weights,
+      SafetensorsWriter file,
+      WrittenSchemes schemes,
+      boolean turned) {
+    new WrittenLayer(module, weights, file, schemes, turned).write();
   }
 
   private void write() {
     switch (weights) {
-      case Dense dense -> file.add(module + ".weight", dense.tensor());
+      case Dense dense -> dense(dense.tensor());
       case Quantized quantized when quantized.columnStride() == 1 -> quantized(quantized);
       case Packed packed when fits(packed.values()) -> packed(packed.values());
       case Sparse24 sparse
@@ -84,7 +93,11 @@ record WrittenLayer(
   }
 
   private void dense() {
-    file.add(module + ".weight", Tensor.of(weights.unpack(), rows(), columns()));
+    dense(Tensor.of(weights.unpack(), rows(), columns()));
+  }
+
+  private void dense(Tensor tensor) {
+    file.add(module + ".weight", turned ? tensor.permute(1, 0) : tensor);
   }
 
   private void quantized(Quantized quantized) {

@@ -32,21 +32,60 @@ public final class CachedAttention implements Operator {
   private static final String KEY_HEADS = "key_heads";
   private static final String WINDOW = "window";
   private static final String EPSILON = "epsilon";
+  private static final String SCALE = "scale";
+  private static final String CAP = "cap";
+  private static final String ROTATION = "rotation";
+  private static final String NEIGHBOURS = "neighbours";
 
   /**
-   * Attention as a node.
+   * How a layer attends.
    *
+   * @param layer which of the cache's layers it has
+   * @param heads of queries
+   * @param keyHeads heads of keys and values
    * @param window tokens that a token sees, itself the last of them; 0 for all
+   * @param epsilon added to mean squares of heads
+   * @param scale factor of the products of queries and keys
+   * @param cap scores become {@code cap * tanh(score / cap)}; 0 for as they are
+   * @param rotation which of the decoder's rotations turns queries and keys; -1 for none
+   * @param neighbours whether each feature is turned with its neighbour, not with the one half a
+   *     turned part away
    */
-  public static Node node(
-      String name,
-      List<String> inputs,
-      String output,
+  public record Form(
       int layer,
       int heads,
       int keyHeads,
       int window,
-      float epsilon) {
+      float epsilon,
+      float scale,
+      float cap,
+      int rotation,
+      boolean neighbours) {
+    /** The form of a node. */
+    public static Form of(Node node) {
+      return new Form(
+          Math.toIntExact(node.intAttribute(LAYER, 0)),
+          Math.toIntExact(node.intAttribute(HEADS, 1)),
+          Math.toIntExact(node.intAttribute(KEY_HEADS, 1)),
+          Math.toIntExact(node.intAttribute(WINDOW, 0)),
+          node.floatAttribute(EPSILON, 1e-6f),
+          node.floatAttribute(SCALE, 1),
+          node.floatAttribute(CAP, 0),
+          Math.toIntExact(node.intAttribute(ROTATION, 0)),
+          node.intAttribute(NEIGHBOURS, 0) != 0);
+    }
+
+    /** Whether it does no more than Llama's does: halves of heads turned, scores by their width. */
+    public boolean isPlain(int width) {
+      return cap == 0
+          && rotation == 0
+          && !neighbours
+          && Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
+    }
+  }
+
+  /** Attention as a node. */
+  public static Node node(String name, List<String> inputs, String output, Form form) {
     return new Node(
         name,
         Node.FUSED,
@@ -54,36 +93,15 @@ public final class CachedAttention implements Operator {
         inputs,
         List.of(output),
         Map.of(
-            LAYER, new Attribute.Int(layer),
-            HEADS, new Attribute.Int(heads),
-            KEY_HEADS, new Attribute.Int(keyHeads),
-            WINDOW, new Attribute.Int(window),
-            EPSILON, new Attribute.Real(epsilon)));
-  }
-
-  /** Which of the cache's layers it has. */
-  public static int layer(Node node) {
-    return Math.toIntExact(node.intAttribute(LAYER, 0));
-  }
-
-  /** Heads of queries. */
-  public static int heads(Node node) {
-    return Math.toIntExact(node.intAttribute(HEADS, 1));
-  }
-
-  /** Heads of keys and values. */
-  public static int keyHeads(Node node) {
-    return Math.toIntExact(node.intAttribute(KEY_HEADS, 1));
-  }
-
-  /** Tokens that a token sees, itself the last of them; 0 for all. */
-  public static int window(Node node) {
-    return Math.toIntExact(node.intAttribute(WINDOW, 0));
-  }
-
-  /** What is added to mean squares of heads. */
-  public static float epsilon(Node node) {
-    return node.floatAttribute(EPSILON, 1e-6f);
+            LAYER, new Attribute.Int(form.layer),
+            HEADS, new Attribute.Int(form.heads),
+            KEY_HEADS, new Attribute.Int(form.keyHeads),
+            WINDOW, new Attribute.Int(form.window),
+            EPSILON, new Attribute.Real(form.epsilon),
+            SCALE, new Attribute.Real(form.scale),
+            CAP, new Attribute.Real(form.cap),
+            ROTATION, new Attribute.Int(form.rotation),
+            NEIGHBOURS, new Attribute.Int(form.neighbours ? 1 : 0)));
   }
 
   /** The operator; its state is the run's. */

@@ -64,7 +64,8 @@ public final class Gather implements Operator {
             + -rows
             + " to "
             + (rows - 1)
-            + "; token ids must come from the model's own tokenizer");
+            + "; token ids must come from the model's own tokenizer, and texts end where its table"
+            + " of positions does");
   }
 
   @Override

@@ -14,6 +14,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.testing.Samples;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -384,10 +385,19 @@ class DecodersTest {
   }
 
   @Test
+  void aKeyThatIsNullSaysNothing() {
+    // Gemma's configs call the function by two names, of which one may be null
+    String names = ", \"hidden_act\": \"relu\", \"hidden_activation\": null";
+    JsonFile config =
+        JsonFile.parse(folder, config("gemma", names).getBytes(StandardCharsets.UTF_8));
+    assertEquals("relu", DecoderConfig.read("gemma", config).activation());
+  }
+
+  @Test
   void unknownScalingsAreRefusedByName() {
     network(false, false, true);
-    write(config("llama", ", \"rope_scaling\": {\"type\": \"longrope\"}"));
-    assertRefused("longrope");
+    write(config("llama", ", \"rope_scaling\": {\"type\": \"proportional\"}"));
+    assertRefused("proportional");
   }
 
   private void assertRefused(String part) {

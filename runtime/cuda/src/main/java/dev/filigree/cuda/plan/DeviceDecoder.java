@@ -33,6 +33,7 @@ public final class DeviceDecoder implements SequenceRunner {
   private final DevicePages pages;
   private final Measuring measuring;
   private final int longest;
+  private final CachedDecoder.Rotation rotation;
   private final float[] frequencies;
   private final Piece[] planned = new Piece[PIECES.length];
   private boolean closed;
@@ -77,9 +78,11 @@ public final class DeviceDecoder implements SequenceRunner {
             "the CUDA device decodes no heads of " + decoder.width() + " features",
             "use heads of a multiple of 8 up to 256, or the device cpu");
       }
+      requirePlain(decoder);
       this.decoder = decoder;
       this.longest = options.longest();
-      this.frequencies = decoder.frequencies().of(longest);
+      this.rotation = decoder.rotations().getFirst();
+      this.frequencies = rotation.frequencies().of(longest);
       this.pages =
           new DevicePages(
               context,
@@ -90,6 +93,24 @@ public final class DeviceDecoder implements SequenceRunner {
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;
+    }
+  }
+
+  /** The device's attention turns whole heads, half with half, and scales scores by their width. */
+  private static void requirePlain(CachedDecoder decoder) {
+    int width = decoder.width();
+    boolean isPlain =
+        decoder.graph().inputs().size() == 1
+            && decoder.rotations().size() == 1
+            && decoder.rotations().getFirst().turned() == width
+            && decoder.graph().nodes().stream()
+                .filter(node -> node.type().equals(dev.filigree.kernel.fused.CachedAttention.TYPE))
+                .allMatch(
+                    node -> dev.filigree.kernel.fused.CachedAttention.Form.of(node).isPlain(width));
+    if (!isPlain) {
+      throw new UnsupportedException(
+          "the CUDA device does not decode the family '" + decoder.graph().name() + "' yet",
+          "use the device cpu; on the GPU run decoders whose attention is as Llama's is");
     }
   }
 
@@ -159,9 +180,9 @@ public final class DeviceDecoder implements SequenceRunner {
   private void set(Piece piece, int size, DevicePages.Sequence sequence, int count) {
     int width = decoder.width();
     long[] addresses = sequence.addresses();
-    float[] rotation = new float[size * width];
+    float[] turns = new float[size * width];
     for (int t = 0; t < count; t++) {
-      decoder.turn(sequence.length() + t, frequencies, rotation, t * width);
+      rotation.turn(sequence.length() + t, frequencies, turns, t * width);
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state =
@@ -169,8 +190,8 @@ public final class DeviceDecoder implements SequenceRunner {
       state.set(DType.INT, 0, sequence.length());
       state.set(DType.INT, Integer.BYTES, count);
       long at = CachedAttention.STATE_HEADER;
-      MemorySegment.copy(rotation, 0, state, DType.FLOAT, at, rotation.length);
-      at += (long) rotation.length * Float.BYTES;
+      MemorySegment.copy(turns, 0, state, DType.FLOAT, at, turns.length);
+      at += (long) turns.length * Float.BYTES;
       MemorySegment.copy(addresses, 0, state, DType.LONG, at, addresses.length);
       piece.state.upload(state, 0);
     }

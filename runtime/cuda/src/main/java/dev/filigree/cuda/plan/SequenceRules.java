@@ -96,8 +96,10 @@ final class SequenceRules {
   }
 
   private boolean attention(Node node) {
-    int heads = dev.filigree.kernel.fused.CachedAttention.heads(node);
-    int keyHeads = dev.filigree.kernel.fused.CachedAttention.keyHeads(node);
+    dev.filigree.kernel.fused.CachedAttention.Form wanted =
+        dev.filigree.kernel.fused.CachedAttention.Form.of(node);
+    int heads = wanted.heads();
+    int keyHeads = wanted.keyHeads();
     int norms = dev.filigree.kernel.fused.CachedAttention.NORMS;
     boolean normalised = node.input(norms).isPresent();
     DeviceTensor q = planner.use(node.inputs().get(0), DType.F16);
@@ -105,14 +107,14 @@ final class SequenceRules {
     DeviceTensor v = planner.use(node.inputs().get(2), DType.F16);
     CachedAttention.Form form =
         new CachedAttention.Form(
-            dev.filigree.kernel.fused.CachedAttention.layer(node),
+            wanted.layer(),
             heads,
             keyHeads,
             q.columns() / heads,
-            dev.filigree.kernel.fused.CachedAttention.window(node),
+            wanted.window(),
             normalised ? vector(node.inputs().get(norms)) : 0,
             normalised ? vector(node.inputs().get(norms + 1)) : 0,
-            dev.filigree.kernel.fused.CachedAttention.epsilon(node));
+            wanted.epsilon());
     DeviceTensor y = planner.define(node.output(), DType.F16);
     planner.add(
         new DeviceStep.OnDevice(

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Makes the folders beside this file: a small network of each family, with what transformers computes with it.
+
+Needs torch and transformers 5.18. Usage: make-families.py [NAME...]
+
+Each folder is a checkpoint as save_pretrained writes it, with f16 weights drawn from a seed that its name gives, and
+case.bin: little-endian i32 batch, tokens, features; i64 ids [batch, tokens]; i64 mask [batch, tokens]; f32 results
+[batch, tokens, features] (or [batch, features] where tokens is -tokens). The second text is padded.
+"""
+
+import copy
+import os
+import struct
+import sys
+import warnings
+import zlib
+
+warnings.filterwarnings("ignore")
+import torch
+import transformers
+from transformers import AutoConfig
+from transformers import AutoModel
+from transformers import AutoModelForCausalLM
+from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForTokenClassification
+from transformers import T5EncoderModel
+
+transformers.logging.set_verbosity_error()
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOKENS = 11
+WORDS = 19
+SIZE = dict(vocab_size=WORDS, hidden_size=8, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2,
+            max_position_embeddings=32)
+GROUPS = dict(SIZE, num_key_value_heads=1)
+GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
+KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
+CASES = {}
+
+
+def rope(kind, **values):
+    return dict(rope_parameters=dict(rope_type=kind, rope_theta=1000.0, **values))
+
+
+def decoder(name, family, base=GROUPS, **values):
+    CASES[name] = (family, AutoModelForCausalLM, {**base, **values})
+
+
+def encoder(name, family, base=SIZE, model=AutoModel, **values):
+    CASES[name] = (family, model, {**base, **values})
+
+
+YARN = dict(factor=4.0, original_max_position_embeddings=8)
+decoder("llama", "llama", attention_bias=True, mlp_bias=True, tie_word_embeddings=True)
+decoder("llama-llama3", "llama", **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                        original_max_position_embeddings=16))
+decoder("llama-yarn", "llama", **rope("yarn", **YARN, mscale=1.0, mscale_all_dim=0.8))
+decoder("llama-yarn-exact", "llama", **rope("yarn", **YARN, truncate=False))
+decoder("mistral", "mistral", sliding_window=4)
+decoder("qwen2", "qwen2", use_sliding_window=True, sliding_window=4, max_window_layers=1)
+decoder("qwen3", "qwen3", head_dim=6)
+encoder("qwen3-headless", "qwen3", GROUPS, head_dim=6)
+decoder("gemma", "gemma", head_dim=6)
+decoder("gemma2", "gemma2", head_dim=6, query_pre_attn_scalar=10, attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0, sliding_window=4)
+decoder("gemma3", "gemma3_text", head_dim=6, query_pre_attn_scalar=10, **KINDS,
+        rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=100.0),
+                             full_attention=dict(rope_type="linear", factor=8.0, rope_theta=10000.0)))
+decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
+decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
+        **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))
+decoder("phi", "phi", partial_rotary_factor=0.5, qk_layernorm=True)
+decoder("gpt2", "gpt2", GPT)
+decoder("gpt2-by-layer", "gpt2", GPT, n_inner=12, scale_attn_by_inverse_layer_idx=True)
+decoder("gpt-neo", "gpt_neo", dict(vocab_size=WORDS, hidden_size=8, num_layers=2, num_heads=2, window_size=4,
+                                   max_position_embeddings=32, attention_types=[[["global", "local"], 1]]))
+decoder("gpt-j", "gptj", GPT, rotary_dim=2)
+decoder("gpt-neox", "gpt_neox", SIZE, rotary_pct=0.5)
+decoder("gpt-neox-sequential", "gpt_neox", SIZE, rotary_pct=0.5, use_parallel_residual=False)
+decoder("gpt-bigcode", "gpt_bigcode", GPT)
+decoder("gpt-bigcode-heads", "gpt_bigcode", GPT, multi_query=False)
+OPT = dict(vocab_size=WORDS, hidden_size=8, ffn_dim=12, num_hidden_layers=2, num_attention_heads=2,
+           max_position_embeddings=32)
+decoder("opt", "opt", OPT, word_embed_proj_dim=8)
+decoder("opt-norms-last", "opt", OPT, word_embed_proj_dim=4, do_layer_norm_before=False)
+decoder("stablelm", "stablelm", partial_rotary_factor=0.5, use_qkv_bias=True)
+decoder("stablelm-parallel", "stablelm", partial_rotary_factor=0.5, use_parallel_residual=True)
+FALCON = dict(vocab_size=WORDS, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
+decoder("falcon", "falcon", FALCON)
+decoder("falcon-grouped", "falcon", FALCON, new_decoder_architecture=True, num_kv_heads=1)
+decoder("falcon-sequential", "falcon", FALCON, multi_query=False, parallel_attn=False, bias=True)
+decoder("olmo", "olmo", clip_qkv=0.5)
+decoder("olmo2", "olmo2")
+decoder("olmo3", "olmo3", **KINDS)
+decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
+        attention_multiplier=0.3)
+decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
+decoder("starcoder2", "starcoder2", sliding_window=4)
+decoder("cohere", "cohere", logit_scale=0.25)
+decoder("cohere2", "cohere2", logit_scale=0.25, **KINDS)
+decoder("nemotron", "nemotron", partial_rotary_factor=0.5)
+decoder("glm", "glm", head_dim=4, pad_token_id=0)
+decoder("glm4", "glm4", head_dim=4, pad_token_id=0)
+decoder("exaone4", "exaone4", sliding_window=4, sliding_window_pattern=2)
+decoder("seed-oss", "seed_oss", head_dim=4)
+decoder("arcee", "arcee")
+decoder("helium", "helium", head_dim=4)
+decoder("ernie4-5", "ernie4_5", head_dim=4, use_bias=True)
+
+encoder("albert", "albert", num_hidden_layers=4, embedding_size=4, num_hidden_groups=2, inner_group_num=2)
+encoder("albert-texts", "albert", embedding_size=4, model=AutoModelForSequenceClassification)
+MODERN = dict(SIZE, local_attention=4, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+              cls_token_id=1, sep_token_id=2)
+encoder("modernbert", "modernbert", MODERN)
+encoder("modernbert-texts", "modernbert", MODERN, AutoModelForSequenceClassification, classifier_pooling="mean")
+encoder("modernbert-tokens", "modernbert", MODERN, AutoModelForTokenClassification)
+DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=6, type_vocab_size=0,
+               norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False)
+encoder("deberta-v2", "deberta-v2", DEBERTA)
+encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
+encoder("electra", "electra", embedding_size=4)
+encoder("nomic-bert", "nomic_bert")
+encoder("jina-v3", "jina_embeddings_v3")
+encoder("eurobert", "eurobert", GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+encoder("roformer", "roformer", embedding_size=4)
+encoder("rembert", "rembert", input_embedding_size=4)
+encoder("megatron-bert", "megatron-bert")
+encoder("xlm-roberta", "xlm-roberta", pad_token_id=1)
+encoder("xlm-roberta-xl", "xlm-roberta-xl", pad_token_id=1)
+encoder("ernie", "ernie")
+T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=2)
+encoder("t5", "t5", T5, T5EncoderModel)
+encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
+
+
+def network(name):
+    family, model, values = CASES[name]
+    torch.manual_seed(zlib.crc32(name.encode()))
+    config = AutoConfig.for_model(family, **values)
+    if model is T5EncoderModel:
+        made = model(config)
+    else:
+        try:
+            # the default implementation leaves the bounds of scores out
+            made = model.from_config(config, attn_implementation="eager")
+        except ValueError:
+            made = model.from_config(config)
+    made = made.float().eval()
+    with torch.no_grad():
+        for tensor_name, tensor in made.named_parameters():
+            if family == "roformer" and "embed_positions" in tensor_name:
+                continue
+            is_scale = tensor.dim() == 1 and tensor_name.endswith("weight")
+            spread = 0.3 if tensor.dim() == 1 else 0.4
+            drawn = torch.randn_like(tensor) * spread + (1.0 if is_scale else 0.0)
+            tensor.copy_(drawn.half().float())
+    return config, made
+
+
+def make(name):
+    config, model = network(name)
+    ids = torch.randint(3, WORDS, (2, TOKENS))
+    mask = torch.ones(2, TOKENS, dtype=torch.long)
+    mask[1, TOKENS - 3:] = 0
+    if getattr(config, "pad_token_id", None) is not None:
+        ids[1, TOKENS - 3:] = config.pad_token_id
+    folder = os.path.join(HERE, name)
+    copy.deepcopy(model).half().save_pretrained(folder)
+    for other in ("generation_config.json",):
+        if os.path.exists(os.path.join(folder, other)):
+            os.remove(os.path.join(folder, other))
+    with torch.no_grad():
+        made = model(input_ids=ids, attention_mask=mask)
+    result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
+    tokens = TOKENS if result.dim() == 3 else -TOKENS
+    with open(os.path.join(folder, "case.bin"), "wb") as file:
+        file.write(struct.pack("<iii", 2, tokens, result.shape[-1]))
+        file.write(ids.numpy().astype("<i8").tobytes())
+        file.write(mask.numpy().astype("<i8").tobytes())
+        file.write(result.numpy().astype("<f4").tobytes())
+
+
+for case in sys.argv[1:] or CASES:
+    make(case)
