@@ -47,14 +47,19 @@ final class Npy {
   private static final Pattern SHAPE = Pattern.compile("'shape'\\s*:\\s*\\(([\\d\\s,]*)\\)");
 
   private static final Map<String, DType> TYPES =
-      Map.of(
-          "<f4", DType.F32,
-          "<f2", DType.F16,
-          "<i8", DType.I64,
-          "<i4", DType.I32,
-          "|i1", DType.I8,
-          "|u1", DType.U8,
-          "|b1", DType.BOOL);
+      Map.ofEntries(
+          Map.entry("<f8", DType.F64),
+          Map.entry("<f4", DType.F32),
+          Map.entry("<f2", DType.F16),
+          Map.entry("<i8", DType.I64),
+          Map.entry("<i4", DType.I32),
+          Map.entry("<i2", DType.I16),
+          Map.entry("|i1", DType.I8),
+          Map.entry("<u8", DType.U64),
+          Map.entry("<u4", DType.U32),
+          Map.entry("<u2", DType.U16),
+          Map.entry("|u1", DType.U8),
+          Map.entry("|b1", DType.BOOL));
 
   private Npy() {}
 

@@ -101,7 +101,8 @@ class NpyTest {
   @ParameterizedTest
   @EnumSource(
       value = DType.class,
-      names = {"F32", "F16", "I64", "I32", "I8", "U8", "BOOL"})
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"BF16"})
   void writesWhatItReads(DType dtype) {
     Tensor tensor = Tensor.zeros(dtype, Shape.of(3, 5));
     for (int i = 0; i < 15; i++) {
@@ -185,7 +186,7 @@ class NpyTest {
 
   @Test
   void refusesTypesItDoesNotHave() throws IOException {
-    for (String type : List.of("<f8", ">f4", "|O", "<U5")) {
+    for (String type : List.of("<c8", ">f4", "|O", "<U5")) {
       file(1, "{'descr': '" + type + "', 'fortran_order': False, 'shape': (2,)}", floats(1, 2));
       refuses(UnsupportedException.class, type);
     }
