@@ -22,6 +22,7 @@ import dev.filigree.spi.Kernels;
 import dev.filigree.weights.ScaledRows;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -187,15 +188,19 @@ final class CalibratedRun {
 
   /**
    * What the layer should make before its activation: the dense layer's output, with the dense
-   * residual, without the residual of the compressed model, which is added to it.
+   * residual, without the residual of the compressed model, which is added to it, and without a
+   * bias that cannot change.
    */
   private Tensor[] targets(Node node, Streams streams) {
-    Node product = node;
-    if (node.isFused(Convolution.TYPE)) {
-      product = Convolution.extended(node, node.inputs(), node.output(), Activation.NONE);
-    } else if (Linear.activation(node) != Activation.NONE) {
-      product = Linear.extended(node, node.name(), node.inputs(), node.output(), Activation.NONE);
+    List<String> inputs = new ArrayList<>(node.inputs());
+    if (node.input(biasOf(node)).isPresent() && bias(node) == null) {
+      // a bias that stays as it is must not be fitted by the weights
+      inputs.set(biasOf(node), "");
     }
+    Node product =
+        node.isFused(Convolution.TYPE)
+            ? Convolution.extended(node, inputs, node.output(), Activation.NONE)
+            : Linear.extended(node, node.name(), inputs, node.output(), Activation.NONE);
     Tensor[] targets = streams.runDense(product);
     if (node.input(residualOf(node)).isEmpty()) {
       return targets;
