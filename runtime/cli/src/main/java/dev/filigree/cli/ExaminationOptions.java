@@ -1,15 +1,13 @@
 package dev.filigree.cli;
 
-import dev.filigree.image.Preprocessing;
-import dev.filigree.image.PreprocessingJson;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The texts, images or arrays that models are judged by. */
@@ -30,17 +28,7 @@ final class ExaminationOptions {
       })
   private List<Path> images = List.of();
 
-  @Option(
-      names = "--labels",
-      paramLabel = "FILE",
-      description = "Names of the classes, one a line (default: labels.txt beside the model).")
-  private Path labels;
-
-  @Option(
-      names = "--preprocessing",
-      paramLabel = "FILE",
-      description = "What is done to images, as JSON (default: image.json beside the model).")
-  private Path preprocessing;
+  @Mixin private ImageDescription description;
 
   @Option(
       names = "--input",
@@ -71,9 +59,7 @@ final class ExaminationOptions {
     if (all.isEmpty() && (!others.isEmpty() || scored != null)) {
       throw new UsageException("--other-texts and --scored-pairs belong to --text-file");
     }
-    if (images.isEmpty() && (labels != null || preprocessing != null)) {
-      throw new UsageException("--labels and --preprocessing belong to --image; pass images");
-    }
+    description.requireImages(!images.isEmpty());
     if (!arrays.isEmpty()) {
       return new ArrayExamination(arrays);
     }
@@ -87,12 +73,7 @@ final class ExaminationOptions {
     if (calibrated != null) {
       requireUnlearned("--image", real(files), real(calibrated.images()));
     }
-    return new ImageExamination(
-        files,
-        labels == null ? List.of() : TextLines.read("--labels", labels),
-        preprocessing == null
-            ? Optional.<Preprocessing>empty()
-            : Optional.of(PreprocessingJson.read(preprocessing)));
+    return new ImageExamination(files, description.labels(), description);
   }
 
   private static List<String> real(List<Path> files) {

@@ -8,11 +8,9 @@ import dev.filigree.compress.Calibration;
 import dev.filigree.image.Classification;
 import dev.filigree.image.ImageClassifier;
 import dev.filigree.image.ImageInputs;
-import dev.filigree.image.Preprocessing;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -23,9 +21,9 @@ import java.util.stream.IntStream;
  *
  * @param files at least one
  * @param labels names of the classes by index, empty for those that the model has
- * @param described what is done to images, empty for what the model says
+ * @param description says what is done to images
  */
-record ImageExamination(List<Path> files, List<String> labels, Optional<Preprocessing> described)
+record ImageExamination(List<Path> files, List<String> labels, ImageDescription description)
     implements Examination {
   /** Images of a call that is timed. */
   private static final int TIMED = 8;
@@ -33,21 +31,18 @@ record ImageExamination(List<Path> files, List<String> labels, Optional<Preproce
   /** The least that is told from 0. */
   private static final double LEAST = 1e-30;
 
-  private Optional<Preprocessing> preprocessing(Model model) {
-    return described.isPresent() ? described : Preprocessing.of(model);
-  }
-
   @Override
   public Calibration samples(Model model) {
-    return new Calibration(ImageInputs.of(model, preprocessing(model)).batches(files));
+    return new Calibration(ImageInputs.of(model, description.preprocessing(model)).batches(files));
   }
 
   @Override
   public Examinee open(Model model, SessionOptions options) {
-    ImageClassifier classifier = ImageClassifier.open(model, options, preprocessing(model));
+    ImageClassifier classifier =
+        ImageClassifier.open(model, options, description.preprocessing(model));
     // what is timed is the network, not the decoding of files
     Map<String, Tensor> timed =
-        ImageInputs.of(model, preprocessing(model))
+        ImageInputs.of(model, description.preprocessing(model))
             .batches(files.subList(0, Math.min(TIMED, files.size())))
             .getFirst();
     return new Examinee() {

@@ -5,12 +5,11 @@ import dev.filigree.Model;
 import dev.filigree.SessionOptions;
 import dev.filigree.image.Classification;
 import dev.filigree.image.ImageClassifier;
-import dev.filigree.image.Preprocessing;
 import dev.filigree.image.PreprocessingJson;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -27,23 +26,11 @@ final class ImageRun {
       description = "Images to classify, or folders that are searched for some.")
   private List<Path> paths = List.of();
 
-  @Option(
-      names = "--labels",
-      paramLabel = "FILE",
-      description = "Names of the classes, one a line (default: labels.txt beside the model).")
-  private Path labels;
-
-  @Option(
-      names = "--preprocessing",
-      paramLabel = "FILE",
-      description = "What is done to images, as JSON (default: image.json beside the model).")
-  private Path preprocessing;
+  @Mixin private ImageDescription description;
 
   /** Whether images were given; refuses options that mean nothing without. */
   boolean isWanted() {
-    if (paths.isEmpty() && (labels != null || preprocessing != null)) {
-      throw new UsageException("--labels and --preprocessing belong to --image; pass images");
-    }
+    description.requireImages(!paths.isEmpty());
     return !paths.isEmpty();
   }
 
@@ -63,13 +50,14 @@ final class ImageRun {
       PrintWriter out,
       PrintWriter error) {
     List<Path> files = ImageFiles.of("--image", paths);
-    List<String> named = labels == null ? null : TextLines.read("--labels", labels);
+    List<String> named = description.labels();
     try (Model model = Model.open(file);
-        ImageClassifier classifier = ImageClassifier.open(model, options, described(model))) {
+        ImageClassifier classifier =
+            ImageClassifier.open(model, options, description.preprocessing(model))) {
       long start = System.nanoTime();
       List<Classification> results = classifier.classify(files, progress);
       double millis = (System.nanoTime() - start) / 1e6;
-      List<String> names = named == null ? classifier.labels() : named;
+      List<String> names = named.isEmpty() ? classifier.labels() : named;
       checkLabels(names, results.getFirst());
       progress.finish();
       if (classifier.isGuessed()) {
@@ -91,17 +79,16 @@ final class ImageRun {
     }
   }
 
-  private Optional<Preprocessing> described(Model model) {
-    return preprocessing == null
-        ? Preprocessing.of(model)
-        : Optional.of(PreprocessingJson.read(preprocessing));
-  }
-
   private void checkLabels(List<String> names, Classification any) {
     int classes = any.probabilities().length;
     if (!names.isEmpty() && names.size() != classes) {
       throw new FormatException(
-          "--labels " + labels + " names " + names.size() + " classes but the model has " + classes,
+          "--labels "
+              + description.labelFile()
+              + " names "
+              + names.size()
+              + " classes but the model has "
+              + classes,
           "write one name a line, in the order of the classes");
     }
   }

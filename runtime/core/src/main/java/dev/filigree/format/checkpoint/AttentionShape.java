@@ -4,6 +4,12 @@ import java.util.List;
 
 /** What attention needs to know of a network. */
 interface AttentionShape {
+  /** Layers of a network at most. */
+  int MAX_LAYERS = 1000;
+
+  /** Features, tokens or heads at most. */
+  int MAX_EXTENT = 1 << 24;
+
   /** With the config, completed. */
   Family family();
 

@@ -36,9 +36,6 @@ record DecoderConfig(
     List<Rope> ropes,
     List<LayerKind> kinds)
     implements AttentionShape {
-  private static final int MAX_LAYERS = 1000;
-  private static final int MAX_EXTENT = 1 << 24;
-
   /**
    * Reads a config.
    *

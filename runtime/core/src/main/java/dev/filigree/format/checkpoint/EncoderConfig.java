@@ -34,9 +34,6 @@ record EncoderConfig(
     List<Rope> ropes,
     List<LayerKind> kinds)
     implements AttentionShape {
-  static final int MAX_EXTENT = 1 << 24;
-  private static final int MAX_LAYERS = 1000;
-
   /**
    * Reads a config.
    *
