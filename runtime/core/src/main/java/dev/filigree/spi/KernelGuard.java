@@ -31,12 +31,18 @@ public final class KernelGuard {
 
   private static final int FEWEST_CALLS = 5_000;
 
-  /** For the fewest calls to do: a kernel in the interpreter may need milliseconds for each. */
+  /**
+   * For the fewest calls to do, as a kernel in the interpreter may need milliseconds for each; and
+   * for the scalar kernel to come out of it.
+   */
   private static final long LONG_NANOS = 3_000_000_000L;
 
   private static final int CALLS_OF_A_LOOK = 4;
 
-  /** A scalar kernel is compiled after this; only those of a slow kernel are run. */
+  /**
+   * A scalar kernel is compiled after this, on a busy machine after some of it; only those of a
+   * slow kernel are run.
+   */
   private static final long SCALAR_NANOS = 300_000_000;
 
   private static final int SCALAR_CALLS = 2_000;
@@ -145,7 +151,13 @@ public final class KernelGuard {
       calls += CALLS_OF_A_LOOK;
     }
     KernelProbe.Trial scalar = probe.trial(operation, kernels.scalar());
-    return nanos / shortest(scalar.call(), SCALAR_CALLS, SCALAR_NANOS);
+    double scalarNanos = Double.MAX_VALUE;
+    start = System.nanoTime();
+    do {
+      scalarNanos = Math.min(scalarNanos, shortest(scalar.call(), SCALAR_CALLS, SCALAR_NANOS));
+      nanos = Math.min(nanos, shortest(fast.call(), CALLS_OF_A_LOOK, 0));
+    } while (nanos <= STUCK * scalarNanos && System.nanoTime() - start < LONG_NANOS);
+    return nanos / scalarNanos;
   }
 
   /**
