@@ -1,5 +1,6 @@
 package dev.filigree.compress.layer;
 
+import dev.filigree.compress.algebra.Rows;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.Kernels;
 import java.util.Arrays;
@@ -11,6 +12,7 @@ import java.util.Arrays;
  */
 public final class Moments {
   private final int inputs;
+  private final Kernels kernels;
   private final Products second;
   private final double[] sums;
   private final double[] squares;
@@ -24,6 +26,7 @@ public final class Moments {
    */
   public Moments(int inputs, boolean full, Kernels kernels, WorkerPool pool) {
     this.inputs = inputs;
+    this.kernels = kernels;
     this.second = full ? new Products(inputs, inputs, true, kernels, pool) : null;
     this.sums = new double[inputs];
     this.squares = new double[inputs];
@@ -47,6 +50,11 @@ public final class Moments {
   /** Features of a token. */
   public int inputs() {
     return inputs;
+  }
+
+  /** The kernels that multiply. */
+  Kernels kernels() {
+    return kernels;
   }
 
   /** Tokens seen. */

@@ -1,6 +1,7 @@
 package dev.filigree.compress.layer;
 
 import dev.filigree.DType;
+import dev.filigree.compress.algebra.Transposition;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
@@ -29,6 +30,9 @@ final class Products {
   private final float[] pendingA;
   private final float[] pendingB;
   private int pending;
+
+  /** Whether the lower triangle of a symmetric sum is behind the upper one. */
+  private boolean isHalf;
 
   /**
    * A sum of no tokens yet.
@@ -73,7 +77,10 @@ final class Products {
   double[][] sum() {
     if (pending > 0) {
       flush();
-      for (int i = 0; isSymmetric && i < rows; i++) {
+    }
+    if (isHalf) {
+      isHalf = false;
+      for (int i = 0; i < rows; i++) {
         for (int j = i + 1; j < columns; j++) {
           sum[j][i] = sum[i][j];
         }
@@ -85,10 +92,11 @@ final class Products {
   private void flush() {
     int tokens = pending;
     pending = 0;
+    isHalf = isSymmetric;
     // A^T takes the place of the weights and the columns of B that of the tokens
     LinearKernel kernel =
         kernels
-            .linear(Dense.of(rows, tokens, transposed(pendingA, tokens, rows)))
+            .linear(Dense.of(rows, tokens, Transposition.of(pendingA, tokens, rows, pool)))
             .getFirst()
             .pack();
     Panels panels = Panels.of(columns, kernels.lanes());
@@ -117,21 +125,6 @@ final class Products {
             }
           });
     }
-  }
-
-  private static float[] transposed(float[] a, int tokens, int features) {
-    float[] moved = new float[tokens * features];
-    // by squares, so that neither side leaves the cache between neighbours
-    int square = 16;
-    for (int f0 = 0; f0 < features; f0 += square) {
-      int f1 = Math.min(features, f0 + square);
-      for (int t = 0; t < tokens; t++) {
-        for (int f = f0; f < f1; f++) {
-          moved[f * tokens + t] = a[t * features + f];
-        }
-      }
-    }
-    return moved;
   }
 
   private static void fill(

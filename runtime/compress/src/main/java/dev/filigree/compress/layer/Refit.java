@@ -1,16 +1,31 @@
 package dev.filigree.compress.layer;
 
+import dev.filigree.compress.algebra.Cholesky;
+import dev.filigree.compress.algebra.SupportedSolver;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.weights.Mask;
 
 /**
  * Exact least squares on the weights that stay: for every output the weights and the bias that come
  * closest to its target over all tokens, drawn a little towards where they were. One Cholesky
- * factor for each row, over its own support.
+ * factor for each row, over its own support; for layers of many inputs, where that takes the cube
+ * of what stays for every row, conjugate gradients until what they leave is lost in rounding.
  */
 public final class Refit {
   /** Pull towards the weights as they were, as a fraction of the mean diagonal of {@code X^T X}. */
   public static final double DAMPING = 1e-3;
+
+  /**
+   * What a row found by conjugate gradients may lose of the energy of its output: the square of the
+   * relative error of an output.
+   */
+  private static final double TOLERANCE = 1e-10;
+
+  /**
+   * Inputs from which conjugate gradients are faster: some twenty steps of two products in f32
+   * against a factor in f64 for every row.
+   */
+  static final int MANY_INPUTS = 512;
 
   private final Moments moments;
   private final boolean hasBias;
@@ -36,35 +51,102 @@ public final class Refit {
    * @return the biases, or null if the layer has none
    */
   public double[] fit(double[][] weights, Mask mask, Outputs targets) {
-    double[][] cross = targets.cross();
-    double[][] second = moments.second();
     int rows = weights.length;
     double[] biases = hasBias ? new double[rows] : null;
+    double pull = pull();
+    if (mask == null) {
+      fitAll(weights, targets, biases, pull);
+      return biases;
+    }
+    boolean[] done = new boolean[rows];
+    if (moments.inputs() >= MANY_INPUTS) {
+      done = fitTogether(weights, mask, targets, pull);
+    }
+    fitSingly(weights, mask, targets, pull, done, biases);
+    return biases;
+  }
+
+  /** What is added to the diagonal of {@code X^T X}. */
+  double pull() {
+    double[][] second = moments.second();
     double trace = 0;
     for (int i = 0; i < moments.inputs(); i++) {
       trace += second[i][i];
     }
     // a layer that only ever saw zeros keeps its weights
-    double pull = trace == 0 ? 1 : DAMPING * trace / moments.inputs();
-    if (mask == null) {
-      fitAll(weights, targets, biases, pull);
-      return biases;
+    return trace == 0 ? 1 : DAMPING * trace / moments.inputs();
+  }
+
+  /**
+   * Fits all rows by conjugate gradients. With a bias, sums run around the means, which comes to
+   * the same.
+   *
+   * @return which rows are as good as exact; they are none if the moments cannot be factored
+   */
+  boolean[] fitTogether(double[][] weights, Mask mask, Outputs targets, double pull) {
+    int n = moments.inputs();
+    double[][] a = new double[n][n];
+    pool.forEach(
+        n,
+        (i, worker) -> {
+          for (int j = 0; j < n; j++) {
+            a[i][j] = moments.product(i, j, hasBias);
+          }
+          a[i][i] += pull;
+        });
+    double[][] b = new double[weights.length][n];
+    double[][] fitted = new double[weights.length][n];
+    pool.forEach(
+        weights.length,
+        (row, worker) -> {
+          double mean = hasBias ? targets.sum(row) / Math.max(1, moments.tokens()) : 0;
+          for (int i = 0; i < n; i++) {
+            fitted[row][i] = mask.kept(row, i) ? weights[row][i] : 0;
+            b[row][i] = targets.cross()[row][i] - mean * moments.sum(i) + pull * weights[row][i];
+          }
+        });
+    try (SupportedSolver solver = SupportedSolver.of(a, moments.kernels(), pool)) {
+      if (solver == null) {
+        return new boolean[weights.length];
+      }
+      boolean[] done = solver.solve(fitted, mask, b, TOLERANCE);
+      for (int row = 0; row < done.length; row++) {
+        for (int i = 0; done[row] && i < n; i++) {
+          weights[row][i] = mask.kept(row, i) ? fitted[row][i] : weights[row][i];
+        }
+      }
+      return done;
     }
+  }
+
+  /** Fits the rows that are not done, and the biases of all. */
+  void fitSingly(
+      double[][] weights,
+      Mask mask,
+      Outputs targets,
+      double pull,
+      boolean[] done,
+      double[] biases) {
+    double[][] cross = targets.cross();
     int n = moments.inputs() + 1;
     double[][][] scratch = new double[pool.size()][][];
     pool.forEach(
-        rows,
+        weights.length,
         (row, worker) -> {
-          if (scratch[worker] == null) {
-            scratch[worker] = new double[n][n];
+          double bias;
+          if (done[row]) {
+            bias = hasBias ? bias(weights[row], targets.sum(row)) : 0;
+          } else {
+            if (scratch[worker] == null) {
+              scratch[worker] = new double[n][n];
+            }
+            bias =
+                fit(weights[row], mask, row, cross[row], targets.sum(row), pull, scratch[worker]);
           }
-          double bias =
-              fit(weights[row], mask, row, cross[row], targets.sum(row), pull, scratch[worker]);
           if (hasBias) {
             biases[row] = bias;
           }
         });
-    return biases;
   }
 
   private double fit(

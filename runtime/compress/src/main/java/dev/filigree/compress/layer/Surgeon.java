@@ -1,5 +1,7 @@
 package dev.filigree.compress.layer;
 
+import dev.filigree.compress.algebra.Cholesky;
+import dev.filigree.compress.algebra.Rows;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.weights.Mask;
 import java.util.Arrays;

@@ -1,6 +1,7 @@
 package dev.filigree.compress.train;
 
 import dev.filigree.Tensor;
+import dev.filigree.compress.algebra.MatrixProduct;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Attention;

@@ -1,5 +1,7 @@
 package dev.filigree.compress.train;
 
+import dev.filigree.compress.algebra.MatrixProduct;
+import dev.filigree.compress.algebra.Transposition;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.plan.WorkerPool;
@@ -82,7 +84,7 @@ record LinearOperation(
   float[] backward(float[] x, int positions, float[] before, boolean wanted) {
     int out = weights.rows();
     int in = weights.columns();
-    float[] byPosition = products.transposed(x, in, positions);
+    float[] byPosition = Transposition.of(x, in, positions, products.pool());
     float[] dw = products.multiply(before, out, positions, byPosition, in);
     float[] sum = weights.gradient();
     products
@@ -104,7 +106,7 @@ record LinearOperation(
     if (!wanted) {
       return null;
     }
-    float[] turned = products.transposed(weights.values(), out, in);
+    float[] turned = Transposition.of(weights.values(), out, in, products.pool());
     return products.multiply(turned, in, out, before, positions);
   }
 }

@@ -2,6 +2,7 @@ package dev.filigree.compress.train;
 
 import dev.filigree.InputException;
 import dev.filigree.Tensor;
+import dev.filigree.compress.algebra.MatrixProduct;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;

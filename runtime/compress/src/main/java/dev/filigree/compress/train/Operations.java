@@ -1,6 +1,7 @@
 package dev.filigree.compress.train;
 
 import dev.filigree.UnsupportedException;
+import dev.filigree.compress.algebra.MatrixProduct;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Attention;

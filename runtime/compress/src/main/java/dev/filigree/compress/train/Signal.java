@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
+import dev.filigree.compress.algebra.Transposition;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -19,15 +20,6 @@ import java.util.Arrays;
  * @param inner extents inside a sample; none for vectors, one for texts, two for images
  */
 record Signal(float[] data, int features, int samples, int... inner) {
-  /**
-   * Rows moved at a time: few enough rows that their lines stay in the first cache even where the
-   * extent of a row is a multiple of its ways.
-   */
-  private static final int ROWS = 8;
-
-  /** Columns moved at a time: a line of the cache. */
-  static final int COLUMNS = 16;
-
   /** Positions of a feature. */
   int positions() {
     return samples * perSample();
@@ -59,12 +51,13 @@ record Signal(float[] data, int features, int samples, int... inner) {
     switch (shape.rank()) {
       case 2 -> {
         int features = (int) shape.extent(1);
-        return new Signal(moved(values, samples, features), features, samples);
+        return new Signal(Transposition.of(values, samples, features), features, samples);
       }
       case 3 -> {
         int tokens = (int) shape.extent(1);
         int features = (int) shape.extent(2);
-        return new Signal(moved(values, samples * tokens, features), features, samples, tokens);
+        return new Signal(
+            Transposition.of(values, samples * tokens, features), features, samples, tokens);
       }
       case 4 -> {
         int channels = (int) shape.extent(1);
@@ -102,30 +95,10 @@ record Signal(float[] data, int features, int samples, int... inner) {
       }
       shape = Shape.of(samples, features, inner[0], inner[1]);
     } else {
-      values = moved(data, features, positions());
+      values = Transposition.of(data, features, positions());
       shape =
           inner.length == 0 ? Shape.of(samples, features) : Shape.of(samples, inner[0], features);
     }
     return Tensor.of(DType.F32, shape, MemorySegment.ofArray(values));
-  }
-
-  private static float[] moved(float[] a, int rows, int columns) {
-    float[] moved = new float[a.length];
-    for (int c0 = 0; c0 < columns; c0 += COLUMNS) {
-      move(a, rows, columns, c0, Math.min(columns, c0 + COLUMNS), moved);
-    }
-    return moved;
-  }
-
-  /** Transposes the columns {@code [c0, c1)} of a matrix {@code [rows, columns]}. */
-  static void move(float[] a, int rows, int columns, int c0, int c1, float[] moved) {
-    for (int r0 = 0; r0 < rows; r0 += ROWS) {
-      int r1 = Math.min(rows, r0 + ROWS);
-      for (int c = c0; c < c1; c++) {
-        for (int r = r0; r < r1; r++) {
-          moved[c * rows + r] = a[r * columns + c];
-        }
-      }
-    }
   }
 }

@@ -49,7 +49,8 @@ class MomentsTest {
   @Seeded(20)
   void theEnergyOfOutputsIsTheSumOfTheirSquares(Samples samples) {
     try (WorkerPool pool = new WorkerPool(1, "test")) {
-      Problem problem = new Problem(samples, 3, samples.between(1, 40), 60, pool);
+      int tokens = samples.chance(0.5) ? 60 : 512; // as many as are multiplied at a time, too
+      Problem problem = new Problem(samples, 3, samples.between(1, 40), tokens, pool);
       double expected = 0;
       for (float y : problem.outputs(problem.weights, null)) {
         expected += (double) y * y;

@@ -88,4 +88,32 @@ class RefitTest {
       assertEquals(0, errors[r], 0.02 * problem.tokens, "row " + r);
     }
   }
+
+  /** Layers of many inputs go another way, to the same place. */
+  @Seeded(3)
+  void manyInputsAreFittedAsFewAre(Samples samples) {
+    int inputs = Refit.MANY_INPUTS + samples.between(0, 9);
+    Problem problem = new Problem(samples, 3, inputs, 2 * inputs, pool);
+    double[] bias = {1, -2, 3};
+    float[] targets = problem.outputs(problem.weights, bias);
+    double[][] w = problem.weights();
+    Mask mask =
+        Surgeon.of(problem.moments, 0.01, false, pool)
+            .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+    double[][] singly = Problem.copy(w);
+    Refit refit = new Refit(problem.moments, true, pool);
+    Outputs outputs = problem.targets(targets);
+    double[] biases = new double[3];
+    refit.fitSingly(singly, mask, outputs, refit.pull(), new boolean[3], biases);
+    double[][] whole = Problem.copy(w);
+    double[] wholeBiases = refit.fit(whole, mask, outputs);
+    double[] errors = problem.errors(targets, whole, wholeBiases);
+    double[] least = problem.errors(targets, singly, biases);
+    for (int r = 0; r < 3; r++) {
+      assertEquals(least[r], errors[r], 1e-3 * least[r], "row " + r);
+      for (int i = 0; i < inputs; i++) {
+        assertTrue(mask.kept(r, i) || whole[r][i] == 0, "what was dropped stays dropped");
+      }
+    }
+  }
 }

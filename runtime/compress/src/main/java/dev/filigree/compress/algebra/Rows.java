@@ -1,11 +1,11 @@
-package dev.filigree.compress.layer;
+package dev.filigree.compress.algebra;
 
 /**
  * The inner loop of all dense algebra here: a row minus a combination of other rows. Matrices are
  * arrays of rows, so that every row is an array of its own and the compiler can turn the loops into
  * vector instructions; it fuses a product and a sum only where it is told to.
  */
-final class Rows {
+public final class Rows {
   /** Rows combined in one sweep: each value of the result is loaded and stored once for eight. */
   private static final int UNROLLED = 8;
 
@@ -19,7 +19,7 @@ final class Rows {
    * @param to row after the last
    * @param offset of the factors: the row that belongs to {@code factors[0]}
    */
-  static void subtract(
+  public static void subtract(
       double[] y,
       double[][] rows,
       int from,
@@ -134,7 +134,7 @@ final class Rows {
   }
 
   /** The product of two rows over the columns {@code [0, end)}. */
-  static double dot(double[] a, double[] b, int end) {
+  public static double dot(double[] a, double[] b, int end) {
     double s0 = 0;
     double s1 = 0;
     double s2 = 0;

@@ -1,4 +1,4 @@
-package dev.filigree.compress.layer;
+package dev.filigree.compress.algebra;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -7,18 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class CholeskyTest {
   /** {@code B^T B + I}: positive definite and not badly conditioned. */
-  private static double[][] definite(Samples samples, int n) {
-    double[][] b = Problem.matrix(samples.normal(n * n), n, n);
+  static double[][] definite(Samples samples, int n) {
+    float[] b = samples.normal(n * n);
     double[][] a = new double[n][n];
     for (int i = 0; i < n; i++) {
       for (int j = 0; j < n; j++) {
         a[i][j] = i == j ? 1 : 0;
         for (int k = 0; k < n; k++) {
-          a[i][j] += b[k][i] * b[k][j];
+          a[i][j] += (double) b[k * n + i] * b[k * n + j];
         }
       }
     }
@@ -34,7 +35,7 @@ class CholeskyTest {
   void theFactorTimesItsTransposeIsTheMatrix(Samples samples) {
     int n = size(samples);
     double[][] a = definite(samples, n);
-    double[][] u = Problem.copy(a);
+    double[][] u = Arrays.stream(a).map(double[]::clone).toArray(double[][]::new);
     assertTrue(Cholesky.factor(u, n));
     for (int i = 0; i < n; i += samples.between(1, 7)) {
       for (int j = i; j < n; j += samples.between(1, 7)) {

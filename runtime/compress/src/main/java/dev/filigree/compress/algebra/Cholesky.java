@@ -1,4 +1,4 @@
-package dev.filigree.compress.layer;
+package dev.filigree.compress.algebra;
 
 /**
  * Factors of symmetric positive definite matrices in double precision, blocked for the caches. Only

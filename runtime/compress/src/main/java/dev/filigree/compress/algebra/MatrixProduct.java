@@ -1,4 +1,4 @@
-package dev.filigree.compress.train;
+package dev.filigree.compress.algebra;
 
 import dev.filigree.DType;
 import dev.filigree.plan.WorkerPool;
@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
  * of the weights, the columns of the right one that of the tokens. A sum runs over the same values
  * in the same order whatever the number of threads. Not safe to share.
  */
-final class MatrixProduct implements AutoCloseable {
+public final class MatrixProduct implements AutoCloseable {
   private static final int ALIGNMENT = 64;
 
   private final Kernels kernels;
@@ -22,13 +22,27 @@ final class MatrixProduct implements AutoCloseable {
   private Arena arena = Arena.ofShared();
   private MemorySegment memory = MemorySegment.NULL;
 
-  MatrixProduct(Kernels kernels, WorkerPool pool) {
+  /** Products by some kernels and the threads of a pool, which stays open. */
+  public MatrixProduct(Kernels kernels, WorkerPool pool) {
     this.kernels = kernels;
     this.pool = pool;
   }
 
-  WorkerPool pool() {
+  /** The pool whose threads multiply. */
+  public WorkerPool pool() {
     return pool;
+  }
+
+  /** A left factor {@code [m, k]} in the layout of the kernels, for many products. */
+  public record Factor(LinearKernel kernel, int m, int k) {}
+
+  /**
+   * Lays out a left factor.
+   *
+   * @param a {@code [m, k]}
+   */
+  public Factor factor(float[] a, int m, int k) {
+    return new Factor(kernels.linear(Dense.of(m, k, a)).getFirst().pack(), m, k);
   }
 
   /**
@@ -38,9 +52,21 @@ final class MatrixProduct implements AutoCloseable {
    * @param b {@code [k, n]}
    * @return {@code [m, n]}
    */
-  float[] multiply(float[] a, int m, int k, float[] b, int n) {
+  public float[] multiply(float[] a, int m, int k, float[] b, int n) {
+    return multiply(factor(a, m, k), b, n);
+  }
+
+  /**
+   * The product of two matrices.
+   *
+   * @param b {@code [k, n]}
+   * @return {@code [m, n]}
+   */
+  public float[] multiply(Factor a, float[] b, int n) {
+    int m = a.m();
+    int k = a.k();
+    LinearKernel kernel = a.kernel();
     float[] c = new float[m * n];
-    LinearKernel kernel = kernels.linear(Dense.of(m, k, a)).getFirst().pack();
     Panels panels = Panels.of(n, kernels.lanes());
     long y = (panels.bytes(k) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     reserve(y + panels.bytes(m) + ALIGNMENT);
@@ -88,18 +114,6 @@ final class MatrixProduct implements AutoCloseable {
         memory.set(DType.FLOAT, at + (long) i * Float.BYTES, 0);
       }
     }
-  }
-
-  /** The transpose of a matrix {@code [rows, columns]}. */
-  float[] transposed(float[] a, int rows, int columns) {
-    float[] moved = new float[rows * columns];
-    pool.forEach(
-        Math.ceilDiv(columns, Signal.COLUMNS),
-        (strip, worker) -> {
-          int c0 = strip * Signal.COLUMNS;
-          Signal.move(a, rows, columns, c0, Math.min(columns, c0 + Signal.COLUMNS), moved);
-        });
-    return moved;
   }
 
   @Override
