@@ -314,4 +314,50 @@ final class ImagePlanTest {
         assertAgrees(graph, Map.of("x", normal(samples, 2, 3, height, width)), 1);
     assertTrue(!whole || !layers.getFirst().kernel().equals("reference"), layers::toString);
   }
+
+  /** PyTorch's exporter computes the extents of what it shuffles, halves or cuts. */
+  @Seeded(4)
+  void convolutionsBehindExtentsThatAreComputedAreLayers(Samples samples) {
+    for (String type : List.of("Resize", "Reshape", "Slice", "Tile", "Pad")) {
+      GraphBuilder builder =
+          new GraphBuilder(13)
+              .input("x", DType.F32, "n", 4, "h", "w")
+              .constant("kernel", normal(samples, 6, 4, 1, 1))
+              .longs("first", 0)
+              .longs("middle", 2)
+              .longs("last", 4)
+              .longs("two", 2)
+              .longs("image", 2, 3)
+              .longs("zeros", 0, 0)
+              .longs("none", 0, 0, 0, 0, 0, 0)
+              .longs("ones", 1, 1)
+              .node("Shape", "shape", "x")
+              .node("Slice", "outer", "shape", "first", "middle")
+              .node("Slice", "inner", "shape", "middle", "last")
+              .node("Div", "half", "inner", "two");
+      switch (type) {
+        case "Resize" ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("sizes"), "outer", "half")
+                .node(type, "z", "x", "", "", "sizes");
+        case "Reshape" ->
+            builder
+                .node("Mul", "even", "half", "two")
+                .node("Concat", Map.of("axis", 0), List.of("sizes"), "outer", "even")
+                .node(type, "z", "x", "sizes");
+        case "Slice" -> builder.node(type, "z", "x", "zeros", "half", "image");
+        case "Tile" ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("repeats"), "ones", "half")
+                .node(type, "z", "x", "repeats");
+        default ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("pads"), "none", "half")
+                .node(type, "z", "x", "pads");
+      }
+      Graph graph = builder.node("Conv", "y", "z", "kernel").output("y").build();
+      List<LayerPlan> layers = assertAgrees(graph, Map.of("x", normal(samples, 2, 4, 6, 8)), 4);
+      assertTrue(!layers.getLast().kernel().equals("reference"), () -> type + layers);
+    }
+  }
 }
