@@ -96,18 +96,22 @@ public final class ShapeInference {
     return types;
   }
 
-  /** The first output with extents of which nothing is known, or null. */
+  /** The outputs with extents of which nothing is known, or null. */
   private static List<ValueType> open(Node node, ShapeRule rule, Known inputs) {
     try {
       OptionalInt rank = rule.rank(node, inputs);
       if (rank.isEmpty()) {
         return null;
       }
-      List<Dim> dims = new ArrayList<>();
-      for (int axis = 0; axis < rank.getAsInt(); axis++) {
-        dims.add(Dim.open(node.output() + "[" + axis + "]"));
+      List<ValueType> outputs = new ArrayList<>();
+      for (String output : node.outputs()) {
+        List<Dim> dims = new ArrayList<>();
+        for (int axis = 0; axis < rank.getAsInt(); axis++) {
+          dims.add(Dim.open(output + "[" + axis + "]"));
+        }
+        outputs.add(ValueType.of(inputs.required(0).dtype(), dims));
       }
-      return List.of(ValueType.of(inputs.required(0).dtype(), dims));
+      return outputs;
     } catch (DataDependentException unknown) {
       return null;
     }

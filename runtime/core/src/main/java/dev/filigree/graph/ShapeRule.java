@@ -17,8 +17,8 @@ public interface ShapeRule {
   List<ValueType> infer(Node node, Inputs inputs);
 
   /**
-   * How many axes the first output has where {@link #infer} cannot tell their extents; its elements
-   * then have the type of the first input's.
+   * How many axes each output has where {@link #infer} cannot tell their extents; its elements then
+   * have the type of the first input's.
    *
    * @throws DataDependentException if not even that is known
    */

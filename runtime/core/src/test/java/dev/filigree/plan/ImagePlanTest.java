@@ -15,7 +15,9 @@ import dev.filigree.spi.KernelSets;
 import dev.filigree.testing.Floats;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -226,6 +228,47 @@ final class ImagePlanTest {
     List<LayerPlan> layers =
         assertAgrees(graph, Map.of("x", normal(samples, 1, channels, 9, 9)), 60 * channels);
     assertTrue(layers.getFirst().format().startsWith("2:4"), layers::toString);
+  }
+
+  @Seeded(80)
+  void transposedConvolutionsOfAnyWindowAreLayers(Samples samples) {
+    int axes = samples.between(1, 2);
+    int kernel = samples.between(1, 7);
+    int stride = samples.between(1, 4);
+    int added = samples.between(0, Math.max(0, Math.ceilDiv(kernel, stride) * stride - kernel));
+    int group = samples.chance(0.3) ? samples.between(2, 3) : 1;
+    int[] input = axes == 1 ? new int[] {2, 3 * group, 7} : new int[] {2, 3 * group, 5, 7};
+    int[] window =
+        axes == 1
+            ? new int[] {3 * group, 2, kernel}
+            : new int[] {3 * group, 2, kernel, samples.between(kernel, kernel + 1)};
+    List<Integer> pads = new ArrayList<>();
+    for (int end = 0; end < 2 * axes; end++) {
+      pads.add(samples.between(end < axes ? 0 : added, Math.max(added, kernel - 1)));
+    }
+    Map<String, Object> attributes =
+        Map.of(
+            "strides",
+            Collections.nCopies(axes, stride),
+            "output_padding",
+            Collections.nCopies(axes, Math.min(added, stride - 1)),
+            "group",
+            group,
+            "pads",
+            pads);
+    boolean plain = samples.chance(0.3);
+    String[] operands = plain ? new String[] {"x", "w"} : new String[] {"x", "w", "b"};
+    Graph graph =
+        new GraphBuilder(samples.chance(0.5) ? 9 : 13)
+            .input("x", DType.F32, Arrays.stream(input).boxed().toArray())
+            .constant("w", normal(samples, window))
+            .constant("b", normal(samples, 2 * group))
+            .node("ConvTranspose", attributes, List.of("y"), operands)
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, input)), 3 * kernel * (kernel + 1));
+    assertTrue(!layers.getFirst().kernel().equals("reference"), layers::toString);
   }
 
   @Seeded(40)
