@@ -18,6 +18,9 @@ public record Dim(long factor, List<String> symbols) {
   /** Extent 1. */
   public static final Dim ONE = of(1);
 
+  /** Marks the names of extents of which nothing is known. */
+  private static final String OPEN = "\u2026";
+
   public Dim {
     symbols = factor == 0 ? List.of() : List.copyOf(symbols);
   }
@@ -30,6 +33,16 @@ public record Dim(long factor, List<String> symbols) {
   /** A symbol such as {@code batch}. */
   public static Dim symbol(String name) {
     return new Dim(1, List.of(name));
+  }
+
+  /** An extent of which nothing is known, not even how it follows from others. */
+  static Dim open(String name) {
+    return symbol(OPEN + name);
+  }
+
+  /** Whether it follows from an extent of which nothing is known. */
+  public boolean isOpen() {
+    return symbols.stream().anyMatch(symbol -> symbol.contains(OPEN));
   }
 
   /** Whether the value is known. */

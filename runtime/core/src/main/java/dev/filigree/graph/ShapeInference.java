@@ -3,11 +3,13 @@ package dev.filigree.graph;
 import dev.filigree.FiligreeException;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Follows types and extents through a graph, symbolic ones included: with the declared inputs it
@@ -23,12 +25,25 @@ public final class ShapeInference {
   }
 
   /**
+   * Types of all values in general, as {@link #infer(Graph, ShapeRule.Lookup)}, but where extents
+   * cannot be told yet as many unknown ones ({@link Dim#isOpen}) as there are axes. What fits any
+   * extents can then be recognised behind shapes that are computed.
+   */
+  public static Map<String, ValueType> outline(Graph graph, ShapeRule.Lookup rules) {
+    return inferFrom(graph, declared(graph, Map.of()), rules, true);
+  }
+
+  /**
    * Types of all values when some inputs have known shapes.
    *
    * @param shapes of inputs by name; the others keep their declared extents
    */
   public static Map<String, ValueType> infer(
       Graph graph, Map<String, Shape> shapes, ShapeRule.Lookup rules) {
+    return inferFrom(graph, declared(graph, shapes), rules, false);
+  }
+
+  private static Map<String, ValueType> declared(Graph graph, Map<String, Shape> shapes) {
     Map<String, ValueType> known = new HashMap<>();
     for (ValueInfo input : graph.inputs()) {
       Shape shape = shapes.get(input.name());
@@ -38,7 +53,7 @@ public final class ShapeInference {
         known.put(input.name(), ValueType.of(input.dtype(), input.dims()));
       }
     }
-    return inferFrom(graph, known, rules);
+    return known;
   }
 
   /**
@@ -48,6 +63,11 @@ public final class ShapeInference {
    */
   public static Map<String, ValueType> inferFrom(
       Graph graph, Map<String, ValueType> inputs, ShapeRule.Lookup rules) {
+    return inferFrom(graph, inputs, rules, false);
+  }
+
+  private static Map<String, ValueType> inferFrom(
+      Graph graph, Map<String, ValueType> inputs, ShapeRule.Lookup rules, boolean outline) {
     Map<String, ValueType> types = new HashMap<>(inputs);
     graph.constants().forEach((name, constant) -> types.put(name, constant.type()));
     for (Node node : graph.nodes()) {
@@ -61,6 +81,9 @@ public final class ShapeInference {
       if (outputs == null || mayTellContent(node, outputs)) {
         outputs = computed(node, graph.opset(), rule, types).orElse(outputs);
       }
+      if (outputs == null && outline) {
+        outputs = open(node, rule, new Known(node, graph.opset(), types));
+      }
       if (outputs == null) {
         continue;
       }
@@ -71,6 +94,27 @@ public final class ShapeInference {
       }
     }
     return types;
+  }
+
+  /** The outputs with extents of which nothing is known, or null. */
+  private static List<ValueType> open(Node node, ShapeRule rule, Known inputs) {
+    try {
+      OptionalInt rank = rule.rank(node, inputs);
+      if (rank.isEmpty()) {
+        return null;
+      }
+      List<ValueType> outputs = new ArrayList<>();
+      for (String output : node.outputs()) {
+        List<Dim> dims = new ArrayList<>();
+        for (int axis = 0; axis < rank.getAsInt(); axis++) {
+          dims.add(Dim.open(output + "[" + axis + "]"));
+        }
+        outputs.add(ValueType.of(inputs.required(0).dtype(), dims));
+      }
+      return outputs;
+    } catch (DataDependentException unknown) {
+      return null;
+    }
   }
 
   private static boolean mayTellContent(Node node, List<ValueType> outputs) {

@@ -3,6 +3,7 @@ package dev.filigree.graph;
 import dev.filigree.Tensor;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Tells the types of a node's outputs from those of its inputs. */
 public interface ShapeRule {
@@ -14,6 +15,16 @@ public interface ShapeRule {
    * @throws DataDependentException if the types follow from data
    */
   List<ValueType> infer(Node node, Inputs inputs);
+
+  /**
+   * How many axes each output has where {@link #infer} cannot tell their extents; its elements then
+   * have the type of the first input's.
+   *
+   * @throws DataDependentException if not even that is known
+   */
+  default OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.empty();
+  }
 
   /**
    * Computes a node of few elements, so that shapes which exporters compute are followed through

@@ -7,6 +7,7 @@ import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueType;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Axes and other small whole-number parameters, which ONNX moved from attributes to inputs over
@@ -37,6 +38,15 @@ public final class Axes {
       throw new DataDependentException(node, what);
     }
     return type.content().stream().map(Dim::value).toList();
+  }
+
+  /**
+   * How many axes a tensor has whose shape is the content of another one, nothing if that is open
+   * too.
+   */
+  public static OptionalInt count(ValueType shape) {
+    boolean told = shape.rank() == 1 && shape.isSmall();
+    return told ? OptionalInt.of((int) shape.dim(0).value()) : OptionalInt.empty();
   }
 
   /**

@@ -15,7 +15,9 @@ import dev.filigree.spi.KernelSets;
 import dev.filigree.testing.Floats;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -228,6 +230,47 @@ final class ImagePlanTest {
     assertTrue(layers.getFirst().format().startsWith("2:4"), layers::toString);
   }
 
+  @Seeded(80)
+  void transposedConvolutionsOfAnyWindowAreLayers(Samples samples) {
+    int axes = samples.between(1, 2);
+    int kernel = samples.between(1, 7);
+    int stride = samples.between(1, 4);
+    int added = samples.between(0, Math.max(0, Math.ceilDiv(kernel, stride) * stride - kernel));
+    int group = samples.chance(0.3) ? samples.between(2, 3) : 1;
+    int[] input = axes == 1 ? new int[] {2, 3 * group, 7} : new int[] {2, 3 * group, 5, 7};
+    int[] window =
+        axes == 1
+            ? new int[] {3 * group, 2, kernel}
+            : new int[] {3 * group, 2, kernel, samples.between(kernel, kernel + 1)};
+    List<Integer> pads = new ArrayList<>();
+    for (int end = 0; end < 2 * axes; end++) {
+      pads.add(samples.between(end < axes ? 0 : added, Math.max(added, kernel - 1)));
+    }
+    Map<String, Object> attributes =
+        Map.of(
+            "strides",
+            Collections.nCopies(axes, stride),
+            "output_padding",
+            Collections.nCopies(axes, Math.min(added, stride - 1)),
+            "group",
+            group,
+            "pads",
+            pads);
+    boolean plain = samples.chance(0.3);
+    String[] operands = plain ? new String[] {"x", "w"} : new String[] {"x", "w", "b"};
+    Graph graph =
+        new GraphBuilder(samples.chance(0.5) ? 9 : 13)
+            .input("x", DType.F32, Arrays.stream(input).boxed().toArray())
+            .constant("w", normal(samples, window))
+            .constant("b", normal(samples, 2 * group))
+            .node("ConvTranspose", attributes, List.of("y"), operands)
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(graph, Map.of("x", normal(samples, input)), 3 * kernel * (kernel + 1));
+    assertTrue(!layers.getFirst().kernel().equals("reference"), layers::toString);
+  }
+
   @Seeded(40)
   void numbersByPlaneAgreeAndGoIntoTheConvolutionBeforeThem(Samples samples) {
     int channels = samples.between(1, 6);
@@ -313,5 +356,51 @@ final class ImagePlanTest {
     List<LayerPlan> layers =
         assertAgrees(graph, Map.of("x", normal(samples, 2, 3, height, width)), 1);
     assertTrue(!whole || !layers.getFirst().kernel().equals("reference"), layers::toString);
+  }
+
+  /** PyTorch's exporter computes the extents of what it shuffles, halves or cuts. */
+  @Seeded(4)
+  void convolutionsBehindExtentsThatAreComputedAreLayers(Samples samples) {
+    for (String type : List.of("Resize", "Reshape", "Slice", "Tile", "Pad")) {
+      GraphBuilder builder =
+          new GraphBuilder(13)
+              .input("x", DType.F32, "n", 4, "h", "w")
+              .constant("kernel", normal(samples, 6, 4, 1, 1))
+              .longs("first", 0)
+              .longs("middle", 2)
+              .longs("last", 4)
+              .longs("two", 2)
+              .longs("image", 2, 3)
+              .longs("zeros", 0, 0)
+              .longs("none", 0, 0, 0, 0, 0, 0)
+              .longs("ones", 1, 1)
+              .node("Shape", "shape", "x")
+              .node("Slice", "outer", "shape", "first", "middle")
+              .node("Slice", "inner", "shape", "middle", "last")
+              .node("Div", "half", "inner", "two");
+      switch (type) {
+        case "Resize" ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("sizes"), "outer", "half")
+                .node(type, "z", "x", "", "", "sizes");
+        case "Reshape" ->
+            builder
+                .node("Mul", "even", "half", "two")
+                .node("Concat", Map.of("axis", 0), List.of("sizes"), "outer", "even")
+                .node(type, "z", "x", "sizes");
+        case "Slice" -> builder.node(type, "z", "x", "zeros", "half", "image");
+        case "Tile" ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("repeats"), "ones", "half")
+                .node(type, "z", "x", "repeats");
+        default ->
+            builder
+                .node("Concat", Map.of("axis", 0), List.of("pads"), "none", "half")
+                .node(type, "z", "x", "pads");
+      }
+      Graph graph = builder.node("Conv", "y", "z", "kernel").output("y").build();
+      List<LayerPlan> layers = assertAgrees(graph, Map.of("x", normal(samples, 2, 4, 6, 8)), 4);
+      assertTrue(!layers.getLast().kernel().equals("reference"), () -> type + layers);
+    }
   }
 }

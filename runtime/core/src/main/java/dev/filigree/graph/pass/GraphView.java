@@ -3,6 +3,7 @@ package dev.filigree.graph.pass;
 import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
+import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
@@ -47,7 +48,7 @@ final class GraphView {
 
   private Map<String, ValueType> types() {
     if (types == null) {
-      types = ShapeInference.infer(graph, Operators::find);
+      types = ShapeInference.outline(graph, Operators::find);
     }
     return types;
   }
@@ -85,7 +86,7 @@ final class GraphView {
   /** Whether a replacement makes what the replaced node made, as far as that is known. */
   private boolean keepsType(Node replacement) {
     ValueType expected = types().get(replacement.output());
-    if (expected == null) {
+    if (expected == null || expected.dims().stream().anyMatch(Dim::isOpen)) {
       return true;
     }
     ValueType actual =

@@ -14,6 +14,7 @@ import dev.filigree.kernel.Operator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.LongStream;
 
 /**
@@ -66,6 +67,11 @@ public record Resize(boolean upsample) implements Operator {
       dims.set(axis, scaled(node, x.dim(axis), scales.get(i)));
     }
     return List.of(ValueType.of(x.dtype(), dims));
+  }
+
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.of(inputs.required(0).rank());
   }
 
   private static void requireEach(Node node, int given, int axes) {

@@ -14,6 +14,7 @@ import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * Adds elements at both ends of axes: a constant, the edge, its reflection, or from the other end;
@@ -44,6 +45,11 @@ public final class Pad implements Operator {
       dims.add(padded);
     }
     return List.of(ValueType.of(x.dtype(), dims));
+  }
+
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.of(inputs.required(0).rank());
   }
 
   private static long[] pads(Node node, Inputs inputs, int rank) {

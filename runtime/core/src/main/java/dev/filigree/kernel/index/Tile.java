@@ -12,6 +12,7 @@ import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** Repeats a tensor along each axis. */
 public final class Tile implements Operator {
@@ -36,6 +37,11 @@ public final class Tile implements Operator {
       dims.add(x.dim(axis).times(repeats.get(axis)));
     }
     return List.of(ValueType.of(x.dtype(), dims));
+  }
+
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.of(inputs.required(0).rank());
   }
 
   @Override

@@ -68,7 +68,7 @@ public final class Binary implements Operator {
     if (left.isKnown() && right.isKnown() && !right.is(0)) {
       return Dim.of(left.value() / right.value());
     }
-    return left.dividedBy(right).orElse(null);
+    return left.dividedBy(right).orElseGet(() -> Dim.symbol("(" + left + " / " + right + ")"));
   }
 
   @Override

@@ -49,6 +49,16 @@ public final class Clip implements Operator {
     Tensor min = fromInputs ? bound(binding, MIN) : attribute(binding.node(), "min");
     Tensor max = fromInputs ? bound(binding, MAX) : attribute(binding.node(), "max");
     long n = y.elements();
+    if (x.dtype() == DType.F32) {
+      return () -> {
+        float low = min == null ? Float.NEGATIVE_INFINITY : (float) min.getDouble(0);
+        float high = max == null ? Float.POSITIVE_INFINITY : (float) max.getDouble(0);
+        for (long at = 0; at < n * Float.BYTES; at += Float.BYTES) {
+          float value = x.data().get(DType.FLOAT, at);
+          y.data().set(DType.FLOAT, at, Math.min(high, Math.max(low, value)));
+        }
+      };
+    }
     if (x.dtype().isFloating()) {
       return () -> {
         double low = min == null ? Double.NEGATIVE_INFINITY : min.getDouble(0);

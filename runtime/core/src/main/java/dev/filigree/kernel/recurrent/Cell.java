@@ -5,7 +5,15 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.Binding;
 import java.util.List;
 
-/** Weights of one direction of a recurrent layer and the state of the sequence that runs. */
+/**
+ * Weights of one direction of a recurrent layer and the state of the sequence that runs. The
+ * weights are held transposed, so that the sums of all rows of all gates grow together, each in the
+ * order of its row:
+ *
+ * <pre>
+ *   w [gates * hidden, input]  -&gt;  across [input][gate 0: row 0, row 1, ... | gate 1: ... ]
+ * </pre>
+ */
 final class Cell {
   /** Position of an LSTM's peepholes among the inputs. */
   static final int PEEPHOLES = 7;
@@ -19,11 +27,17 @@ final class Cell {
   final double[] c;
   final double[] next;
   final double[] gates;
-  private final Tensor w;
-  private final Tensor r;
-  private final Tensor bias;
+  private final Binding binding;
+  private final double[] inputs;
+  private final double[] recurrent;
+
+  /** Biases of the inputs' shares, then of the states'. */
+  private final double[] biases;
+
+  private final double[] inputSums;
+  private final double[] stateSums;
   private final Tensor peepholes;
-  private final long rows;
+  private final int rows;
   private final int direction;
   private final double clip;
   private final List<CellActivation> activations;
@@ -33,15 +47,18 @@ final class Cell {
    */
   Cell(Recurrent kind, Binding binding, int direction, int count) {
     this.node = binding.node();
-    this.w = binding.input(1);
-    this.r = binding.input(2);
-    this.bias = binding.has(BIAS) ? binding.input(BIAS) : null;
+    this.binding = binding;
     this.peepholes =
         kind == Recurrent.LSTM && binding.has(PEEPHOLES) ? binding.input(PEEPHOLES) : null;
-    this.hidden = Math.toIntExact(r.shape().extent(2));
-    this.rows = (long) count * hidden;
+    this.hidden = Math.toIntExact(binding.input(2).shape().extent(2));
+    this.rows = Math.multiplyExact(count, hidden);
     this.direction = direction;
-    this.x = new double[Math.toIntExact(w.shape().extent(2))];
+    this.x = new double[Math.toIntExact(binding.input(1).shape().extent(2))];
+    this.inputs = new double[Math.multiplyExact(rows, x.length)];
+    this.recurrent = new double[Math.multiplyExact(rows, hidden)];
+    this.biases = new double[Math.multiplyExact(2, rows)];
+    this.inputSums = new double[rows];
+    this.stateSums = new double[rows];
     this.h = new double[hidden];
     this.c = new double[hidden];
     this.next = new double[hidden];
@@ -66,29 +83,58 @@ final class Cell {
     }
   }
 
-  /** A gate's share of the input, with its bias. */
-  double input(int gate, int i, double[] values) {
-    long row = direction * rows + (long) gate * hidden + i;
-    double sum = bias == null ? 0 : bias.getDouble(2 * direction * rows + gate * hidden + i);
-    for (int k = 0; k < values.length; k++) {
-      sum += w.getDouble(row * values.length + k) * values[k];
+  /** Reads the weights, which may have been computed since the last run. */
+  void open() {
+    across(binding.input(1), x.length, inputs);
+    across(binding.input(2), hidden, recurrent);
+    for (int i = 0; i < biases.length && binding.has(BIAS); i++) {
+      biases[i] = binding.input(BIAS).getDouble((long) direction * biases.length + i);
     }
-    return sum;
+  }
+
+  private void across(Tensor weights, int columns, double[] across) {
+    long at = (long) direction * across.length;
+    for (int row = 0; row < rows; row++) {
+      for (int k = 0; k < columns; k++) {
+        across[k * rows + row] = weights.getDouble(at++);
+      }
+    }
+  }
+
+  /** Sums the shares of the input and of the state for all gates. */
+  void sum() {
+    System.arraycopy(biases, 0, inputSums, 0, rows);
+    addProduct(inputs, 0, rows, x, 0, x.length, inputSums);
+    System.arraycopy(biases, rows, stateSums, 0, rows);
+    addProduct(recurrent, 0, rows, h, 0, hidden, stateSums);
+  }
+
+  /** Sums the shares of one gate anew, of a state that starts somewhere in an array. */
+  void sumState(int gate, double[] values, int start) {
+    int from = gate * hidden;
+    System.arraycopy(biases, rows + from, stateSums, from, hidden);
+    addProduct(recurrent, from, hidden, values, start, hidden, stateSums);
+  }
+
+  private void addProduct(
+      double[] across, int from, int count, double[] values, int start, int n, double[] sums) {
+    for (int k = 0; k < n; k++) {
+      double value = values[start + k];
+      int at = k * rows;
+      for (int row = from; row < from + count; row++) {
+        sums[row] += across[at + row] * value;
+      }
+    }
+  }
+
+  /** A gate's share of the input, with its bias. */
+  double input(int gate, int i) {
+    return inputSums[gate * hidden + i];
   }
 
   /** A gate's share of the state, with its bias. */
-  double state(int gate, int i, double[] values) {
-    return stateFrom(gate, i, values, 0);
-  }
-
-  /** The same of a state that starts somewhere in an array. */
-  double stateFrom(int gate, int i, double[] values, int start) {
-    long row = direction * rows + (long) gate * hidden + i;
-    double sum = bias == null ? 0 : bias.getDouble((2 * direction + 1) * rows + gate * hidden + i);
-    for (int k = 0; k < hidden; k++) {
-      sum += r.getDouble(row * hidden + k) * values[start + k];
-    }
-    return sum;
+  double state(int gate, int i) {
+    return stateSums[gate * hidden + i];
   }
 
   double peephole(int gate, int i) {

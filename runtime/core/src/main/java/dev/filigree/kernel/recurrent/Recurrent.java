@@ -16,9 +16,9 @@ import java.util.List;
 public enum Recurrent implements Operator {
   RNN(1, List.of("Tanh")) {
     @Override
-    void step(Cell cell, double[] x, double[] h, double[] c) {
+    void step(Cell cell, double[] h, double[] c) {
       for (int i = 0; i < cell.hidden; i++) {
-        cell.next[i] = cell.activate(0, cell.input(0, i, x) + cell.state(0, i, h));
+        cell.next[i] = cell.activate(0, cell.input(0, i) + cell.state(0, i));
       }
       System.arraycopy(cell.next, 0, h, 0, cell.hidden);
     }
@@ -27,18 +27,20 @@ public enum Recurrent implements Operator {
   /** Gates z, r, h (arXiv 1406.1078). */
   GRU(3, List.of("Sigmoid", "Tanh")) {
     @Override
-    void step(Cell cell, double[] x, double[] h, double[] c) {
+    void step(Cell cell, double[] h, double[] c) {
       boolean late = cell.node.intAttribute("linear_before_reset", 0) != 0;
       int n = cell.hidden;
       for (int i = 0; i < n; i++) {
-        cell.gates[i] = cell.activate(0, cell.input(0, i, x) + cell.state(0, i, h));
-        double reset = cell.activate(0, cell.input(1, i, x) + cell.state(1, i, h));
+        cell.gates[i] = cell.activate(0, cell.input(0, i) + cell.state(0, i));
+        double reset = cell.activate(0, cell.input(1, i) + cell.state(1, i));
         cell.gates[n + i] = late ? reset : reset * h[i];
       }
+      if (!late) {
+        cell.sumState(2, cell.gates, n);
+      }
       for (int i = 0; i < n; i++) {
-        double recurrent =
-            late ? cell.gates[n + i] * cell.state(2, i, h) : cell.stateFrom(2, i, cell.gates, n);
-        double candidate = cell.activate(1, cell.input(2, i, x) + recurrent);
+        double recurrent = late ? cell.gates[n + i] * cell.state(2, i) : cell.state(2, i);
+        double candidate = cell.activate(1, cell.input(2, i) + recurrent);
         cell.next[i] = (1 - cell.gates[i]) * candidate + cell.gates[i] * h[i];
       }
       System.arraycopy(cell.next, 0, h, 0, n);
@@ -48,23 +50,21 @@ public enum Recurrent implements Operator {
   /** Gates i, o, f, c; peepholes i, o, f (Hochreiter and Schmidhuber, 1997). */
   LSTM(4, List.of("Sigmoid", "Tanh", "Tanh")) {
     @Override
-    void step(Cell cell, double[] x, double[] h, double[] c) {
+    void step(Cell cell, double[] h, double[] c) {
       boolean coupled = cell.node.intAttribute("input_forget", 0) != 0;
       for (int i = 0; i < cell.hidden; i++) {
         double before = c[i];
         double in =
-            cell.activate(
-                0, cell.input(0, i, x) + cell.state(0, i, h) + cell.peephole(0, i) * before);
+            cell.activate(0, cell.input(0, i) + cell.state(0, i) + cell.peephole(0, i) * before);
         double forget =
             coupled
                 ? 1 - in
                 : cell.activate(
-                    0, cell.input(2, i, x) + cell.state(2, i, h) + cell.peephole(2, i) * before);
-        double candidate = cell.activate(1, cell.input(3, i, x) + cell.state(3, i, h));
+                    0, cell.input(2, i) + cell.state(2, i) + cell.peephole(2, i) * before);
+        double candidate = cell.activate(1, cell.input(3, i) + cell.state(3, i));
         c[i] = forget * before + in * candidate;
         double out =
-            cell.activate(
-                0, cell.input(1, i, x) + cell.state(1, i, h) + cell.peephole(1, i) * c[i]);
+            cell.activate(0, cell.input(1, i) + cell.state(1, i) + cell.peephole(1, i) * c[i]);
         cell.next[i] = out * cell.activate(2, c[i]);
       }
       System.arraycopy(cell.next, 0, h, 0, cell.hidden);
@@ -93,8 +93,8 @@ public enum Recurrent implements Operator {
     return activations;
   }
 
-  /** One step of one sequence: reads x, replaces the state h and, in an LSTM, c. */
-  abstract void step(Cell cell, double[] x, double[] h, double[] c);
+  /** One step of one sequence from the sums: replaces the state h and, in an LSTM, c. */
+  abstract void step(Cell cell, double[] h, double[] c);
 
   @Override
   public int leastInputs() {
@@ -186,6 +186,7 @@ public enum Recurrent implements Operator {
     boolean reversed = node.textAttribute("direction", "forward").equals("reverse");
     return () -> {
       for (int d = 0; d < directions; d++) {
+        cells[d].open();
         for (long b = 0; b < batch; b++) {
           sequence(binding, cells[d], d, b, batch, steps, reversed || d == 1);
         }
@@ -213,7 +214,8 @@ public enum Recurrent implements Operator {
       long t = s >= length ? s : backward ? length - 1 - s : s;
       if (s < length) {
         cell.read(binding.input(0), batchFirst ? b * steps + t : t * batch + b);
-        step(cell, cell.x, cell.h, cell.c);
+        cell.sum();
+        step(cell, cell.h, cell.c);
       }
       if (y != null) {
         long at = batchFirst ? (b * steps + t) * directions + d : (t * directions + d) * batch + b;

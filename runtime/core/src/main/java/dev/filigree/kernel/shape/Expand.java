@@ -4,12 +4,14 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.DataDependentException;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Axes;
 import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** Repeats a tensor as broadcasting against a given shape would. */
 public final class Expand implements Operator {
@@ -30,6 +32,14 @@ public final class Expand implements Operator {
     }
     ValueType target = ValueType.of(x.dtype(), shape.content());
     return List.of(ValueType.of(x.dtype(), Broadcast.dims(node, List.of(x, target))));
+  }
+
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    OptionalInt axes = Axes.count(inputs.required(1));
+    return axes.isEmpty()
+        ? axes
+        : OptionalInt.of(Math.max(inputs.required(0).rank(), axes.getAsInt()));
   }
 
   @Override

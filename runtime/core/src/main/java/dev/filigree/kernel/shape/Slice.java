@@ -13,6 +13,7 @@ import dev.filigree.kernel.Strided;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -42,6 +43,11 @@ public final class Slice implements Operator {
       }
     }
     return List.of(new ValueType(x.dtype(), dims, content));
+  }
+
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.of(inputs.required(0).rank());
   }
 
   /** What a node takes of each axis that it names. */

@@ -13,6 +13,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Cuts a tensor along one axis into as many parts as the node has outputs: of given lengths, an
@@ -35,18 +37,25 @@ public final class Split implements Operator {
     return parts;
   }
 
+  @Override
+  public OptionalInt rank(Node node, Inputs inputs) {
+    return OptionalInt.of(inputs.required(0).rank());
+  }
+
   private static int axis(Node node, int rank) {
     return Axes.normalise(node, node.intAttribute("axis", 0), rank);
   }
 
   private static List<Long> lengths(Node node, Inputs inputs, ValueType x, Dim extent) {
-    if (!extent.isKnown()) {
-      throw new DataDependentException(node, "lengths");
-    }
     int parts = node.outputs().size();
     int input = inputs.opset() >= LENGTHS_BECAME_INPUT ? 1 : -1;
-    List<Long> lengths =
-        Axes.of(node, inputs, "split", input).orElseGet(() -> equal(extent.value(), parts));
+    Optional<List<Long>> given = Axes.of(node, inputs, "split", input);
+    if (!extent.isKnown()) {
+      return given
+          .filter(each -> each.size() == parts && each.stream().allMatch(length -> length >= 0))
+          .orElseThrow(() -> new DataDependentException(node, "lengths"));
+    }
+    List<Long> lengths = given.orElseGet(() -> equal(extent.value(), parts));
     boolean fits =
         lengths.size() == parts
             && lengths.stream().allMatch(length -> length >= 0 && length <= extent.value())

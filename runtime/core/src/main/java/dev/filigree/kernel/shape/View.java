@@ -12,6 +12,7 @@ import dev.filigree.kernel.Operator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeSet;
 
 /**
@@ -71,6 +72,11 @@ public enum View implements Operator {
             "reshapes " + x + " to " + dims, "the number of elements must stay the same");
       }
       return dims;
+    }
+
+    @Override
+    public OptionalInt rank(Node node, Inputs inputs) {
+      return Axes.count(inputs.required(1));
     }
 
     private Dim inferredExtent(Node node, ValueType x, Dim total, List<Dim> dims) {

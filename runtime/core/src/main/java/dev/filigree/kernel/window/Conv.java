@@ -138,11 +138,15 @@ public final class Conv implements Operator {
         long[] taps);
   }
 
+  /** How the weights slide over the input. */
+  static Window window(Node node, Tensor x, Tensor w) {
+    ValueType type = ValueType.of(x.dtype(), x.shape());
+    return Window.of(node, kernel(node, type, ValueType.of(w.dtype(), w.shape())), type);
+  }
+
   /** A kernel that computes the output channel by channel. */
   static Kernel walk(Node node, Tensor x, Tensor w, Channel each) {
-    ValueType type = ValueType.of(x.dtype(), x.shape());
-    long[] kernel = kernel(node, type, ValueType.of(w.dtype(), w.shape()));
-    Window window = Window.of(node, kernel, type);
+    Window window = window(node, x, w);
     long group = group(node);
     long outputs = w.shape().extent(0);
     long channels = w.shape().extent(1);

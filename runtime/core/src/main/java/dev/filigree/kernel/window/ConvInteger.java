@@ -54,6 +54,25 @@ public final class ConvInteger implements Operator {
 
   /** A kernel that sums the products of codes without their zero points. */
   static Kernel products(Node node, Tensor x, Tensor w, Tensor zeroX, Tensor zeroW, Sink sink) {
+    Window window = Conv.window(node, x, w);
+    if (!IntegerSums.fit(window, x, w.shape().extent(1))) {
+      return eachProduct(node, x, w, zeroX, zeroW, sink);
+    }
+    IntegerSums sums = new IntegerSums(window, x, zeroX, w.shape().extent(1));
+    return Conv.walk(
+        node,
+        x,
+        w,
+        (windows, channel, filter, output, channels, size, taps) -> {
+          int[] made = sums.of(channel, output, w, filter, zeroW);
+          for (int position = 0; position < made.length; position++) {
+            sink.accept(taps[1] + position, output, made[position]);
+          }
+        });
+  }
+
+  /** The same of windows over any number of axes, product by product. */
+  static Kernel eachProduct(Node node, Tensor x, Tensor w, Tensor zeroX, Tensor zeroW, Sink sink) {
     return Conv.walk(
         node,
         x,
