@@ -171,8 +171,6 @@ void Suspects::set(std::byte* slot, const Taint& taint, std::uint32_t lanes) {
 
 bool Suspects::note(const Warp& warp, const Op& op, int lane, std::uint32_t byte, FindingKind kind,
                     const Finding* finding) {
-  const Code& code = *warp.launch.code;
-  const std::string_view opcode = opcodeOf(code, op);
   std::uint32_t origin = 0;
   if (finding != nullptr) {
     origin = originOf(op, *finding);
@@ -181,6 +179,16 @@ bool Suspects::note(const Warp& warp, const Op& op, int lane, std::uint32_t byte
       origin++;
     }
   }
+  return hold(warp, op, lane, byte, origin);
+}
+
+bool Suspects::noteReloaded(const Warp& warp, const Op& op, int lane, std::uint32_t byte, std::uint8_t mark) {
+  return hold(warp, op, lane, byte, mark - firstLocalOrigin);
+}
+
+/** The register that byte `byte` of a read goes to is suspect, if there is one. */
+bool Suspects::hold(const Warp& warp, const Op& op, int lane, std::uint32_t byte, std::uint32_t origin) {
+  const std::string_view opcode = opcodeOf(*warp.launch.code, op);
   Taint taint;
   taint.origin = origin;
   if (opcode == "ld" || opcode == "ldu") {
@@ -226,6 +234,30 @@ void Suspects::settle() {
   fresh_.clear();
 }
 
+/**
+ * Lanes that have come to the end of a choice. Not before: until it is written, a result's slot may hold another value
+ * that is still needed, because registers share slots.
+ */
+void Suspects::settleChoices(const Op& op, std::uint32_t running) {
+  for (Choice& choice : choices_) {
+    const std::uint32_t lanes = choice.end == &op ? choice.lanes & running : 0;
+    if (lanes == 0) {
+      continue;
+    }
+    choice.lanes &= ~lanes;
+    Taint value;
+    value.origin = choice.origin;
+    for (const auto& [slot, size] : choice.results) {
+      value.spread(lanes);
+      if (size == 0) {
+        value.bytes = {lanes};
+      }
+      add(entries_, slot, value);
+    }
+  }
+  std::erase_if(choices_, [](const Choice& choice) { return choice.lanes == 0; });
+}
+
 void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes) {
   lanes &= taint.any();
   if (lanes == 0) {
@@ -238,6 +270,7 @@ void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_
 
 void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint32_t active) {
   settle();
+  settleChoices(op, running);
   const Code& code = *warp.launch.code;
   const std::span<const OperandSlot> operands = code.operandsOf(op);
   const bool memory = isMemory(op);
@@ -249,13 +282,16 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
                         op.instructionClass == InstructionClass::globalAtomic;
     const std::uint32_t lanes = guard.any() & running;
     const auto choice = op.kind == OpKind::branch && lanes != 0 ? choiceOf(code, op) : std::span<const Op>();
-    for (const Op& chosen : choice) {
-      Taint value;
-      value.origin = guard.origin;
-      value.spread(lanes);
-      for (const OperandSlot& operand : code.operandsOf(chosen)) {
-        if (operand.result) {
-          add(entries_, warp.registers + operand.slot, value);
+    if (!choice.empty()) {
+      Choice& made = choices_.emplace_back();
+      made.end = choice.data() + choice.size();
+      made.lanes = lanes;
+      made.origin = guard.origin;
+      for (const Op& chosen : choice) {
+        for (const OperandSlot& operand : code.operandsOf(chosen)) {
+          if (operand.result) {
+            made.results.emplace_back(warp.registers + operand.slot, operand.size);
+          }
         }
       }
     }
@@ -369,6 +405,10 @@ void Suspects::drop(std::uint32_t lanes) {
       byte &= ~lanes;
     }
   }
+  for (Choice& choice : choices_) {
+    choice.lanes &= ~lanes;
+  }
+  std::erase_if(choices_, [](const Choice& choice) { return choice.lanes == 0; });
   std::erase_if(entries_, [](const Entry& entry) { return Taint{entry.bytes, 0}.any() == 0; });
 }
 
