@@ -78,6 +78,7 @@ private:
     std::byte* slot = nullptr;
     ByteLanes bytes{};
     std::uint32_t origin = 0;
+    ByteLanes masked{};
   };
   struct Origin {
     const Op* op = nullptr;
@@ -94,6 +95,7 @@ private:
   struct Taint {
     ByteLanes bytes{};
     std::uint32_t origin = 0;
+    ByteLanes masked{}; // of these, an and has cleared some bits: a bit field is being written
 
     std::uint32_t any() const;
     void add(const Taint& other, std::uint32_t lanes);

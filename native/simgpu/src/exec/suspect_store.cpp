@@ -57,7 +57,9 @@ std::uint32_t Suspects::stored(const Warp& warp, const Op& op, std::uint32_t byt
 
 std::uint8_t Suspects::localMark(const Warp& warp, const Op& op, int lane, std::uint32_t byte) const {
   const Taint taint = storedTaint(warp, op, byte);
-  if (taint.any() == 0 || (taint.bytes[byte % elementBytes(op)] >> lane & 1) == 0) {
+  const std::uint32_t index = byte % elementBytes(op);
+  // a bit field that is written before its neighbours in the byte are: bits are not told apart
+  if (taint.any() == 0 || ((taint.bytes[index] & ~taint.masked[index]) >> lane & 1) == 0) {
     return localByteWritten;
   }
   // a mark has a byte: reads beyond those it can tell apart are called unwritten where they are reloaded

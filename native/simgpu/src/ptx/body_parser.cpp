@@ -246,7 +246,8 @@ private:
     const std::string_view opcode = instruction.opcode();
     const auto prefixed = [&](std::string_view prefix) { return opcode.starts_with(prefix); };
     if (std::find(unsupportedOpcodes.begin(), unsupportedOpcodes.end(), opcode) != unsupportedOpcodes.end() ||
-        std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed)) {
+        std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed) ||
+        (opcode == "cp" && instruction.text.find(".tensor.") != std::string::npos)) {
       throw PtxError(instruction.line, "instruction '" + instruction.text + "' is not simulated", true);
     }
   }
