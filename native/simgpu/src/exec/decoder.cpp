@@ -32,6 +32,8 @@ FunctionCode Decoder::run() {
   result_.defined = true;
   firstOp_ = static_cast<std::uint32_t>(code_.ops.size());
   result_.first = firstOp_;
+  code_.places.push_back({source.line, 0, 0, 0, 0}); // what is said of the function before ends here
+  code_.places.insert(code_.places.end(), source.places.begin(), source.places.end());
   layOutLocals();
   for (std::uint32_t i = 0; i < source.instructions.size(); i++) {
     instructionStart_.push_back(static_cast<std::uint32_t>(code_.ops.size()));

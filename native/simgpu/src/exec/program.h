@@ -127,6 +127,12 @@ struct CallSite {
 
 /** The code of a module. */
 struct Code {
+  std::vector<ptx::SourcePlace> places; // by line of the text
+  std::map<std::uint32_t, std::string> files;
+  /** "kernel.cu:14", and where it was inlined, for a line of the text; empty if the text does not say. */
+  std::string sourceAt(std::int64_t line) const;
+
+
   std::vector<Op> ops;
   std::vector<OpSource> sources;
   std::vector<std::string> texts;

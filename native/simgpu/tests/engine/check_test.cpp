@@ -272,4 +272,21 @@ TEST("the rows of a wmma matrix begin at multiples of 16 bytes, or of their own 
   CHECK_EQUAL(bytes.launch({}, {32}, {bytes.buffer(4096)}).report(), std::string());
 }
 
+TEST("a finding names the line of the source that the text says it comes from") {
+  const std::string files = ".file 1 \"/home/somebody/scale.cu\"\n.file 2 \"/usr/include/helper.h\", 1700000000, 55\n";
+  const auto sourceOf = [&](const std::string& place) {
+    SmallKernel k(1, threadIndex + place + "\nld.global.u32 %r3, [%rd3];\n.loc 1 99 1\nret;", files);
+    const LaunchResult result = k.launch({}, {32}, {0});
+    expectFinding(result, FindingKind::outOfBounds, Status::illegalAddress);
+    return result.findings.front().source;
+  };
+  CHECK_EQUAL(sourceOf(".loc\t1 14 7"), std::string("scale.cu:14"));
+  CHECK_EQUAL(sourceOf(".loc 1 12 0\n.loc 2 57 3, function_name $L__info_string0+25, inlined_at 1 14 7"),
+              std::string("helper.h:57, inlined at scale.cu:14"));
+  CHECK_EQUAL(sourceOf(""), std::string());
+  CHECK_EQUAL(sourceOf(".loc 3 1 1"), std::string());
+  SmallKernel k(1, threadIndex + ".loc 1 14 7\nld.global.u32 %r3, [%rd3];", files);
+  CHECK(k.launch({}, {32}, {0}).report().find("(ld.global.u32), scale.cu:14, block") != std::string::npos);
+}
+
 } // namespace simgpu::testing
