@@ -11,14 +11,26 @@ std::string Code::sourceAt(std::int64_t line) const {
   if (after == places.begin()) {
     return {};
   }
-  const ptx::SourcePlace& place = *std::prev(after);
   const auto show = [&](std::uint32_t file, std::uint32_t number) {
     const auto named = files.find(file);
     return named == files.end() || number == 0 ? std::string() : named->second + ":" + std::to_string(number);
   };
-  const std::string own = show(place.file, place.line);
-  const std::string caller = show(place.callerFile, place.callerLine);
-  return own.empty() || caller.empty() ? own : own + ", inlined at " + caller;
+  auto place = std::prev(after);
+  std::string text = show(place->file, place->line);
+  for (std::string caller = show(place->callerFile, place->callerLine); !text.empty() && !caller.empty();) {
+    text += ", inlined at " + caller;
+    // the caller may be inlined itself: then a .loc before says so
+    const auto isCaller = [&](const ptx::SourcePlace& each) {
+      return each.file == place->callerFile && each.line == place->callerLine;
+    };
+    const auto before = std::find_if(std::make_reverse_iterator(place), places.rend(), isCaller);
+    if (before == places.rend()) {
+      break;
+    }
+    place = std::prev(before.base());
+    caller = show(place->callerFile, place->callerLine);
+  }
+  return text;
 }
 
 } // namespace simgpu

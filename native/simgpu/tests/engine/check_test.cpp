@@ -283,6 +283,9 @@ TEST("a finding names the line of the source that the text says it comes from") 
   CHECK_EQUAL(sourceOf(".loc\t1 14 7"), std::string("scale.cu:14"));
   CHECK_EQUAL(sourceOf(".loc 1 12 0\n.loc 2 57 3, function_name $L__info_string0+25, inlined_at 1 14 7"),
               std::string("helper.h:57, inlined at scale.cu:14"));
+  CHECK_EQUAL(sourceOf(".loc 1 14 7\n.loc 2 60 1, function_name $L__info_string0, inlined_at 1 14 7\n"
+                       ".loc 2 57 3, function_name $L__info_string1+25, inlined_at 2 60 1"),
+              std::string("helper.h:57, inlined at helper.h:60, inlined at scale.cu:14"));
   CHECK_EQUAL(sourceOf(""), std::string());
   CHECK_EQUAL(sourceOf(".loc 3 1 1"), std::string());
   SmallKernel k(1, threadIndex + ".loc 1 14 7\nld.global.u32 %r3, [%rd3];", files);
