@@ -123,12 +123,6 @@ template <std::unsigned_integral T> WithCarry<T> addWithCarry(T a, T b, bool car
   const T sum = static_cast<T>(partial + (carryIn ? 1 : 0));
   return {sum, partial < a || sum < partial};
 }
-/** sub.cc, subc.cc: the flag is the borrow. */
-template <std::unsigned_integral T> WithCarry<T> subWithBorrow(T a, T b, bool borrowIn) {
-  const T partial = static_cast<T>(a - b);
-  const T difference = static_cast<T>(partial - (borrowIn ? 1 : 0));
-  return {difference, a < b || partial < difference};
-}
 
 template <std::integral T> int populationCount(T a) { return std::popcount(static_cast<Unsigned<T>>(a)); }
 template <std::integral T> int leadingZeros(T a) { return std::countl_zero(static_cast<Unsigned<T>>(a)); }

@@ -38,6 +38,9 @@ std::string Finding::text() const {
   if (!instruction.empty()) {
     text += " (" + instruction + ")";
   }
+  if (!source.empty()) {
+    text += ", " + source;
+  }
   if (warp >= 0) {
     std::snprintf(part, sizeof part, ", block (%u,%u,%u), warp %d", block.x, block.y, block.z, warp);
     text += part;

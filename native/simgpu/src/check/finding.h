@@ -50,6 +50,7 @@ struct Finding {
   std::string kernel;
   std::int64_t line = -1; // 1-based line of the PTX text
   std::string instruction; // opcode as written
+  std::string source;      // "kernel.cu:14", where the text has line information
   Position block;
   std::int32_t warp = -1;
   std::int32_t lane = -1;

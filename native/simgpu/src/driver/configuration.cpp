@@ -9,8 +9,8 @@
 namespace simgpu::driver {
 namespace {
 
-constexpr const char* keys[] = {"device",   "memory",   "checks", "exact",  "traffic", "workers",
-                                "watchdog", "findings", "async",  "report", "times",
+constexpr const char* keys[] = {"device",   "memory",   "checks", "lockstep", "exact",     "traffic", "workers",
+                                "watchdog", "findings", "async",  "report",   "times",
                                 "guard",    "rehearsal", "faults"};
 
 template <class Number> bool readNumber(std::string_view text, Number& number) {
@@ -67,6 +67,8 @@ bool Configuration::applyOne(std::string_view key, std::string_view value, std::
     good = readNumber(value, model.memoryBytes) && model.memoryBytes > 0;
   } else if (key == "checks") {
     good = readChoice(value, "on", "off", engine.checks);
+  } else if (key == "lockstep") {
+    good = readChoice(value, "on", "off", engine.lockStep);
   } else if (key == "exact") {
     good = readChoice(value, "on", "off", engine.exactTensor);
   } else if (key == "traffic") {

@@ -14,7 +14,7 @@ namespace simgpu::driver {
  * FILIGREE_SIMGPU_DEVICE for `device`:
  *
  *   device=a100|a10|rtx3090|rtx5090   memory=BYTES          checks=on|off      exact=on|off     traffic=on|off
- *   workers=N                 watchdog=N            findings=N         async=deferred|eager
+ *   lockstep=on|off           workers=N              watchdog=N            findings=N         async=deferred|eager
  *   report=stderr|off         times=wall|projected  guard=on|off       rehearsal=on|off
  *   faults=LIST (see FaultPlan)
  */

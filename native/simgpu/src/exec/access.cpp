@@ -180,8 +180,8 @@ void checkSharedBounds(Warp& warp, const Op& op, std::uint32_t mask, const LaneA
   forEachLane(mask, [&](int lane) {
     const std::uint64_t address = addresses[static_cast<std::size_t>(lane)];
     const bool inOwn = address <= launch.sharedBytes && access.bytes <= launch.sharedBytes - address;
-    const bool inReserved = address >= launch.reservedShared && address <= launch.sharedTotal &&
-                            access.bytes <= launch.sharedTotal - address;
+    const bool inReserved = warp.block.usesReservedShared && address >= launch.reservedShared &&
+                            address <= launch.sharedTotal && access.bytes <= launch.sharedTotal - address;
     if (!inOwn && !inReserved) {
       fault(warp, op, lane, FindingKind::outOfBounds, Status::illegalAddress, sharedWindow + address,
             verb(access) + " of shared memory at offset " + std::to_string(address),
@@ -226,7 +226,12 @@ void noteLocal(Warp& warp, const Op& op, int lane, std::uint32_t address, const 
   std::uint8_t* written = warp.localWritten(lane) + address;
   if (access.intent == Intent::read) {
     for (std::uint32_t i = 0; i < access.bytes; i++) {
-      if (written[i] == 0 && (i >= 32 || (access.usedBytes >> i & 1) != 0)) {
+      if (written[i] == localByteWritten || (i < 32 && (access.usedBytes >> i & 1) == 0)) {
+        continue;
+      }
+      if (written[i] >= firstLocalOrigin) {
+        warp.suspectReloaded(op, lane, i, written[i]);
+      } else {
         warp.suspect(op, lane, i, FindingKind::uninitialisedRead, [&] {
           Finding finding = warp.launch.locate(FindingKind::uninitialisedRead, Status::launchFailed, warp, op, lane);
           finding.address = localWindow + address + i;
@@ -240,7 +245,7 @@ void noteLocal(Warp& warp, const Op& op, int lane, std::uint32_t address, const 
   }
   for (std::uint32_t i = 0; i < access.bytes; i++) {
     // a suspect value stays one on its way through memory
-    written[i] = warp.suspects().empty() || (warp.suspects().stored(warp, op, i) >> lane & 1) == 0;
+    written[i] = warp.suspects().empty() ? localByteWritten : warp.suspects().localMark(warp, op, lane, i);
   }
 }
 

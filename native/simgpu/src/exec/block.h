@@ -57,6 +57,7 @@ public:
   std::uint64_t linear = 0;
   SharedShadow shadow;    // empty when checks are off
   std::uint32_t time = 1; // grows with every synchronisation inside the block
+  bool usesReservedShared = false; // it asked where the region lies that the driver reserves
   std::vector<std::unique_ptr<Warp>> warps;
 
 private:

@@ -32,7 +32,7 @@ template <class T> void setResult(Warp& warp, const Op& op, int lane, T value) {
     const std::uint32_t place = warp.frame().localBase + range.offset;
     std::memcpy(warp.local(lane) + place, &value, bytes);
     if (std::uint8_t* written = warp.localWritten(lane)) {
-      std::memset(written + place, 1, bytes);
+      std::memset(written + place, localByteWritten, bytes);
     }
   }
 }

@@ -42,6 +42,10 @@ public:
     for (std::uint32_t i = 0; i < module_.functions.size(); i++) {
       decode(i, shared.of(i));
     }
+    Code& code = content_->code;
+    std::sort(code.places.begin(), code.places.end(),
+              [](const ptx::SourcePlace& a, const ptx::SourcePlace& b) { return a.ptxLine < b.ptxLine; });
+    code.files = std::move(module_.files);
     return std::make_unique<Module>(std::move(content_));
   }
 

@@ -1,5 +1,6 @@
 #include "exec/decoder.h"
 
+#include "exec/architecture.h"
 #include "exec/opcode_table.h"
 #include "exec/register_packing.h"
 
@@ -31,6 +32,8 @@ FunctionCode Decoder::run() {
   result_.defined = true;
   firstOp_ = static_cast<std::uint32_t>(code_.ops.size());
   result_.first = firstOp_;
+  code_.places.push_back({source.line, 0, 0, 0, 0}); // what is said of the function before ends here
+  code_.places.insert(code_.places.end(), source.places.begin(), source.places.end());
   layOutLocals();
   for (std::uint32_t i = 0; i < source.instructions.size(); i++) {
     instructionStart_.push_back(static_cast<std::uint32_t>(code_.ops.size()));
@@ -112,14 +115,28 @@ void Decoder::split() {
 void Decoder::decodeInstruction(std::uint32_t index) {
   instruction_ = &context_.function->instructions[index];
   split();
+  checkTarget();
   // "mma.sp::ordered_metadata" and the like carry their colons in a modifier, never in the opcode
   const Opcode* opcode = findOpcode(instruction_->opcode());
   if (opcode == nullptr) {
-    throw PtxError(instruction_->line, "unknown instruction '" + instruction_->text + "'");
+    const bool exists = leastTarget(instruction_->opcode(), modifiers_) != 0;
+    throw PtxError(instruction_->line,
+                   exists ? "instruction '" + instruction_->text + "' is not simulated"
+                          : "unknown instruction '" + instruction_->text + "'",
+                   exists);
   }
   opcode->decode(*this);
   if (!modifiers_.empty()) {
     fail("unknown modifier ." + std::string(modifiers_.front()));
+  }
+}
+
+/** A device's compiler refuses what the text's own target lacks, whatever the device has. */
+void Decoder::checkTarget() const {
+  const std::uint32_t least = leastTarget(instruction_->opcode(), modifiers_);
+  const std::uint32_t target = context_.module->target;
+  if (target < least) {
+    fail("needs .target sm_" + std::to_string(least) + " or later; the text is for sm_" + std::to_string(target));
   }
 }
 

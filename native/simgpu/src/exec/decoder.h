@@ -157,6 +157,7 @@ private:
 
   void layOutLocals();
   void split();
+  void checkTarget() const;
   void decodeInstruction(std::uint32_t index);
   void applyTargets();
   void refusePart(const ptx::Operand& operand) const;

@@ -210,7 +210,8 @@ LaunchResult Engine::launch(const Kernel& kernel, const LaunchConfig& config, st
   context.staticShared = content.entries[kernel.index].sharedStatic;
   context.dynamicShared = config.dynamicShared;
   context.sharedBytes = context.staticShared + config.dynamicShared;
-  context.reservedShared = roundUp(context.sharedBytes, sharedUnit);
+  // a gap keeps an access beyond the kernel's own memory from being taken for one to the reserved region
+  context.reservedShared = roundUp(context.sharedBytes, sharedUnit) + model_.sharedReservedPerBlock;
   context.sharedTotal = context.reservedShared + model_.sharedReservedPerBlock;
   context.launchId = ++launchCount_;
   context.heapOwner = content.owner;

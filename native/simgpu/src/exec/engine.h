@@ -30,6 +30,11 @@ struct Dim3 {
 struct Settings {
   /** Uninitialised reads, races, pending copies, metadata. Bounds and alignment are checked always. */
   bool checks = true;
+  /**
+   * Lanes of a warp that run together are in lock step, as they are on devices in practice. Otherwise a lane that uses
+   * what another wrote in shared memory must have met it, as CUDA demands since sm_70.
+   */
+  bool lockStep = true;
   /** Round fp16/bf16 tensor-core sums as measured A100 hardware does, instead of in fp32. */
   bool exactTensor = false;
   /** Fill in the memory counters; costs time. */

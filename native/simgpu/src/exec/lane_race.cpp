@@ -50,8 +50,13 @@ void LaneRaces::met(std::uint32_t mask) {
     if (write.op == nullptr) {
       continue;
     }
-    write.ordered |= (write.ordered & mask) != 0 ? mask : 0;
-    if (write.ordered == allLanes) {
+    bool all = true;
+    forEachLane(write.lanes, [&](int writer) {
+      std::uint32_t& ordered = write.ordered[static_cast<std::size_t>(writer)];
+      ordered |= (ordered & mask) != 0 ? mask : 0;
+      all = all && ordered == allLanes;
+    });
+    if (all) {
       write.op = nullptr;
     }
     any_ = any_ || write.op != nullptr;
@@ -84,14 +89,18 @@ void LaneRaces::forget(std::uint32_t offset, std::uint32_t bytes) {
 void LaneRaces::overwrite(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses,
                           std::uint32_t bytes) {
   for (const Write& write : writes_) {
-    const bool apart = write.op != nullptr && (write.lanes & mask) == 0; // else the writers are here too, in lock step
-    forEachLane(apart ? mask & ~write.ordered : 0, [&](int lane) {
+    // with lock step: else the writers are here too
+    const bool apart = write.op != nullptr && ((write.lanes & mask) == 0 || !warp.launch.settings.lockStep);
+    forEachLane(apart ? mask : 0, [&](int lane) {
       const std::uint32_t offset = offsetOf(addresses, lane);
       for (std::uint32_t i = 0; offset < write.high && offset + bytes > write.low && i < bytes; i++) {
         const std::optional<int> writer = writerOf(write, offset + i);
+        if (!writer || inOrder(write, *writer, lane)) {
+          continue;
+        }
         const auto old = std::to_integer<std::uint8_t>(warp.block.shared()[offset + i]);
         const std::optional<std::uint8_t> value = storedByte(warp, op, lane, i);
-        if (writer && value && *value != old) {
+        if (value && *value != old) {
           warp.block.shadow.markTorn(offset + i,
                                      "lane " + std::to_string(*writer) + " (line " + lineOf(warp, *write.op) +
                                          ") and lane " + std::to_string(lane) + " (line " + lineOf(warp, op) +
@@ -132,15 +141,17 @@ void LaneRaces::write(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
   if (mayOverlap(mask, addresses, bytes)) {
     writeTogether(warp, op, mask, addresses, bytes);
   }
-  if (mask == warp.live()) {
+  const bool lockStep = warp.launch.settings.lockStep;
+  if (mask == warp.live() && (lockStep || std::has_single_bit(mask))) {
     return;
   }
   any_ = true;
   Write& write = writes_[next_++ % kept];
-  write = {&op, mask, mask, bytes, ~0u, 0, {}};
+  write = {&op, mask, bytes, ~0u, 0, {}, {}};
   forEachLane(mask, [&](int lane) {
     const std::uint32_t offset = offsetOf(addresses, lane);
     write.at[static_cast<std::size_t>(lane)] = offset;
+    write.ordered[static_cast<std::size_t>(lane)] = lockStep ? mask : 1u << lane;
     write.low = std::min(write.low, offset);
     write.high = std::max(write.high, offset + bytes);
   });
@@ -152,11 +163,11 @@ void LaneRaces::read(Warp& warp, const Op& op, std::uint32_t mask, const LaneAdd
     return;
   }
   for (const Write& write : writes_) {
-    forEachLane(write.op != nullptr ? mask & ~write.ordered : 0, [&](int lane) {
+    forEachLane(write.op != nullptr ? mask : 0, [&](int lane) {
       const std::uint32_t offset = offsetOf(addresses, lane);
       for (std::uint32_t i = 0; offset < write.high && offset + access.bytes > write.low && i < access.bytes; i++) {
         const std::optional<int> writer = writerOf(write, offset + i);
-        if (!writer || (i < 32 && (access.usedBytes >> i & 1) == 0)) {
+        if (!writer || inOrder(write, *writer, lane) || (i < 32 && (access.usedBytes >> i & 1) == 0)) {
           continue;
         }
         warp.suspect(op, lane, i, FindingKind::sharedRace, [&] {

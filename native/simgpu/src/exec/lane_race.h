@@ -7,6 +7,9 @@
 //   - some lanes write (others are elsewhere, or their guard is false), and another lane of the warp uses the byte
 //     before it has met the writer, or writes something else there on a path of its own.
 //
+// With Settings::lockStep off nothing is saved: a read of what any other lane wrote, and a write over it with another
+// value, need a meeting in between.
+//
 // Lanes meet in bar.warp.sync, at block barriers, in every other instruction that needs them together (shfl, vote, mma
 // ...; stricter readings of the memory model leave those out), and by fences, acquires and releases, which are not
 // paired. Arriving at the same place is no meeting. As everywhere, a read is a defect only if its value matters, and
@@ -40,16 +43,20 @@ private:
   struct Write {
     const Op* op = nullptr;
     std::uint32_t lanes = 0;
-    std::uint32_t ordered = 0; // lanes that are in order with it: the writers, and whoever met them since
     std::uint32_t bytes = 0;
     std::uint32_t low = 0; // of all bytes written
     std::uint32_t high = 0;
     std::array<std::uint32_t, lanesPerWarp> at{};
+    /** By writer the lanes in order with it: those in lock step with it, and whoever met it since. */
+    std::array<std::uint32_t, lanesPerWarp> ordered{};
   };
   static constexpr std::size_t kept = 16;
 
   /** The lane whose byte at `offset` the write left, if any. */
   static std::optional<int> writerOf(const Write& write, std::uint32_t offset);
+  static bool inOrder(const Write& write, int writer, int lane) {
+    return (write.ordered[static_cast<std::size_t>(writer)] >> lane & 1) != 0;
+  }
   void forget(std::uint32_t offset, std::uint32_t bytes);
   void overwrite(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes);
   static void writeTogether(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses,

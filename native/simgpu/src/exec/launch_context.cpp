@@ -46,6 +46,7 @@ Finding LaunchContext::locate(FindingKind kind, Status status, const Warp& warp,
   const auto index = static_cast<std::size_t>(&op - code->ops.data());
   if (index < code->sources.size()) {
     finding.line = code->sources[index].line;
+    finding.source = code->sourceAt(finding.line);
     if (code->sources[index].text < code->texts.size()) {
       finding.instruction = code->texts[code->sources[index].text];
     }

@@ -8,7 +8,7 @@ namespace simgpu {
 namespace {
 
 // Sorted by name.
-constexpr std::array table{
+constexpr std::array opcodes{
     Opcode{"abs", decodeAbsolute},
     Opcode{"activemask", decodeActiveMask},
     Opcode{"add", decodeAdd},
@@ -127,17 +127,17 @@ constexpr std::array table{
     Opcode{"xor", decodeLogic},
 };
 
-static_assert(std::is_sorted(table.begin(), table.end(),
+static_assert(std::is_sorted(opcodes.begin(), opcodes.end(),
                              [](const Opcode& a, const Opcode& b) { return a.name < b.name; }));
 
 } // namespace
 
 const Opcode* findOpcode(std::string_view name) {
-  const auto found = std::lower_bound(table.begin(), table.end(), name,
+  const auto found = std::lower_bound(opcodes.begin(), opcodes.end(), name,
                                       [](const Opcode& opcode, std::string_view key) { return opcode.name < key; });
-  return found != table.end() && found->name == name ? &*found : nullptr;
+  return found != opcodes.end() && found->name == name ? &*found : nullptr;
 }
 
-std::span<const Opcode> allOpcodes() { return table; }
+std::span<const Opcode> allOpcodes() { return opcodes; }
 
 } // namespace simgpu

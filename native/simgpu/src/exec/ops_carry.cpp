@@ -1,4 +1,8 @@
 // The condition code of sums with carries is a predicate: operand e in, d2 out.
+//
+// A difference is a + ~b + 1 on devices: the flag it leaves is the carry of that sum, set if nothing was borrowed. PTX
+// ISA speaks of a borrow, and chains of sub.cc and subc cannot tell; addc after sub.cc can, and nvcc's division of
+// 128-bit integers counts on it.
 #include "exec/ops_carry.h"
 
 #include "arith/integer.h"
@@ -21,8 +25,9 @@ template <class T, bool Subtract> void addCarry(Warp& warp, const Op& op, std::u
   std::uint32_t out = 0;
   forEachLane(mask, [&](int lane) {
     const bool carry = (in >> lane & 1) != 0;
-    const auto result = Subtract ? arith::subWithBorrow(a[lane], b[lane], carry)
-                                 : arith::addWithCarry(a[lane], b[lane], carry);
+    const auto result =
+        Subtract ? arith::addWithCarry(a[lane], static_cast<T>(~b[lane]), carry || (op.flags & carryIn) == 0)
+                 : arith::addWithCarry(a[lane], b[lane], carry);
     d[lane] = result.value;
     out |= static_cast<std::uint32_t>(result.carry) << lane;
   });

@@ -1,8 +1,10 @@
 // Instructions that exchange values between lanes. The interpreter has made sure that the lanes a membermask names are
 // together (OpKind::collective); lanes with different membermasks may still be in one call.
 #include "exec/bit_operations.h"
+#include "exec/block.h"
 #include "exec/lanes.h"
 #include "exec/opcode_table.h"
+#include "exec/shuffle.h"
 
 #include <bit>
 
@@ -28,46 +30,38 @@ template <class Action> void bySet(Warp& warp, const Op& op, std::uint32_t mask,
 
 enum class ShuffleMode : std::uint8_t { up, down, bfly, idx };
 
-/** PTX ISA 9.7.9.6. A lane outside its segment keeps its own value and gets a false predicate. */
+/** A value of a lane that is elsewhere, has exited or is not in the membermask is not defined. */
+void checkSources(Warp& warp, const Op& op, std::uint32_t mask, const ShuffleSources& sources) {
+  const auto* members = warp.slot<std::uint32_t>(op.e);
+  forEachLane(mask & sources.inRange, [&](int lane) {
+    const int from = sources.lane[static_cast<std::size_t>(lane)];
+    if (((mask & members[lane]) >> from & 1) != 0) {
+      return;
+    }
+    for (std::uint32_t byte = 0; byte < sizeof(std::uint32_t); byte++) {
+      warp.suspect(op, lane, byte, FindingKind::divergentWarpSync, [&] {
+        Finding finding = warp.launch.locate(FindingKind::divergentWarpSync, Status::launchFailed, warp, op, lane);
+        finding.detail = "the value comes from lane " + std::to_string(from) + ", which " +
+                         ((members[lane] >> from & 1) == 0 ? "is not in the membermask" : "does not take part");
+        return finding;
+      });
+    }
+  });
+}
+
 void shuffle(Warp& warp, const Op& op, std::uint32_t mask) {
   const auto* a = warp.slot<std::uint32_t>(op.a);
-  const auto* b = warp.slot<std::uint32_t>(op.b);
-  const auto* c = warp.slot<std::uint32_t>(op.c);
+  const ShuffleSources sources = shuffleSources(warp, op);
+  if (warp.launch.settings.checks) {
+    checkSources(warp, op, mask, sources);
+  }
   std::uint32_t result[lanesPerWarp];
-  std::uint32_t inRange = 0;
-  const auto mode = static_cast<ShuffleMode>(op.n);
-  for (std::uint32_t lane = 0; lane < lanesPerWarp; lane++) {
-    const std::uint32_t offset = b[lane] & 0x1f;
-    const std::uint32_t limit = c[lane] & 0x1f;
-    const std::uint32_t segment = c[lane] >> 8 & 0x1f;
-    const std::uint32_t most = (lane & segment) | (limit & ~segment);
-    const std::uint32_t least = lane & segment;
-    std::uint32_t from = lane;
-    bool valid = false;
-    switch (mode) {
-    case ShuffleMode::up:
-      from = lane - offset;
-      valid = static_cast<std::int32_t>(from) >= static_cast<std::int32_t>(most);
-      break;
-    case ShuffleMode::down:
-      from = lane + offset;
-      valid = from <= most;
-      break;
-    case ShuffleMode::bfly:
-      from = lane ^ offset;
-      valid = from <= most;
-      break;
-    case ShuffleMode::idx:
-      from = least | (offset & ~segment);
-      valid = from <= most;
-      break;
-    }
-    inRange |= static_cast<std::uint32_t>(valid) << lane;
-    result[lane] = a[valid ? from & 31 : lane];
+  for (std::size_t lane = 0; lane < lanesPerWarp; lane++) {
+    result[lane] = a[sources.lane[lane]];
   }
   storeLanes(warp.slot<std::uint32_t>(op.d), mask, [&](int lane) { return result[lane]; });
   if (op.d2 != noSlot) {
-    warp.setPredicate(op.d2, mask, inRange);
+    warp.setPredicate(op.d2, mask, sources.inRange);
   }
 }
 
@@ -164,6 +158,43 @@ void takeResults(Decoder& d, ValueId& value, ValueId& predicate) {
 }
 
 } // namespace
+
+ShuffleSources shuffleSources(const Warp& warp, const Op& op) {
+  const auto* b = warp.slot<std::uint32_t>(op.b);
+  const auto* c = warp.slot<std::uint32_t>(op.c);
+  ShuffleSources sources;
+  const auto mode = static_cast<ShuffleMode>(op.n);
+  for (std::uint32_t lane = 0; lane < lanesPerWarp; lane++) {
+    const std::uint32_t offset = b[lane] & 0x1f;
+    const std::uint32_t limit = c[lane] & 0x1f;
+    const std::uint32_t segment = c[lane] >> 8 & 0x1f;
+    const std::uint32_t most = (lane & segment) | (limit & ~segment);
+    const std::uint32_t least = lane & segment;
+    std::uint32_t from = lane;
+    bool valid = false;
+    switch (mode) {
+    case ShuffleMode::up:
+      from = lane - offset;
+      valid = static_cast<std::int32_t>(from) >= static_cast<std::int32_t>(most);
+      break;
+    case ShuffleMode::down:
+      from = lane + offset;
+      valid = from <= most;
+      break;
+    case ShuffleMode::bfly:
+      from = lane ^ offset;
+      valid = from <= most;
+      break;
+    case ShuffleMode::idx:
+      from = least | (offset & ~segment);
+      valid = from <= most;
+      break;
+    }
+    sources.inRange |= static_cast<std::uint32_t>(valid) << lane;
+    sources.lane[lane] = static_cast<std::uint8_t>(valid ? from & 31 : lane);
+  }
+  return sources;
+}
 
 void decodeShuffle(Decoder& d) {
   requireSync(d);

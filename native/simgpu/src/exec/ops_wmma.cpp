@@ -4,6 +4,7 @@
 #include "exec/opcode_table.h"
 #include "exec/tensor_decode.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -22,7 +23,11 @@ struct Transfer {
   Fragment fragment;
   bool columnMajor = false;
   Space space = Space::generic;
+  std::uint64_t lineAlignment = 1; // bytes
 };
+
+/** Of a matrix's rows or columns: what CUDA asks for, or the whole of a shorter line. */
+constexpr std::uint64_t mostLineAlignment = 16;
 
 /** Bit offset of a lane's element from the base address, with the stride (in elements) between rows or columns. */
 std::uint64_t bitOffset(const Transfer& transfer, int lane, int index, std::uint64_t stride) {
@@ -30,6 +35,23 @@ std::uint64_t bitOffset(const Transfer& transfer, int lane, int index, std::uint
   const std::uint64_t major = transfer.columnMajor ? at.column : at.row;
   const std::uint64_t minor = transfer.columnMajor ? at.row : at.column;
   return (major * stride + minor) * static_cast<std::uint64_t>(arith::elementBits(transfer.fragment.element()));
+}
+
+/** Lines that begin elsewhere fault on devices, or not, as the shape and the compiler's choice of loads have it. */
+void checkLines(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& base, std::uint32_t bits,
+                std::uint64_t alignment) {
+  const auto* strides = warp.slot<std::uint32_t>(op.b);
+  forEachLane(mask, [&](int lane) {
+    const std::uint64_t address = base[static_cast<std::size_t>(lane)];
+    const std::uint64_t stride = std::uint64_t{strides[lane]} * bits / 8;
+    if (((address | stride) & (alignment - 1)) != 0) {
+      Finding finding = warp.launch.locate(FindingKind::misaligned, Status::misalignedAddress, warp, op, lane);
+      finding.address = address;
+      finding.detail = "a matrix whose rows or columns, " + std::to_string(stride) +
+                       " bytes apart, do not begin at multiples of " + std::to_string(alignment) + " bytes";
+      warp.launch.fail(std::move(finding));
+    }
+  });
 }
 
 /** Op: address operand; b: stride; extended: the fragment's registers. */
@@ -44,6 +66,7 @@ template <bool Store> void transferFragment(Warp& warp, const Op& op, std::uint3
   const std::uint32_t* slots = warp.extended(op);
   LaneAddresses base;
   laneAddresses(warp, op, base);
+  checkLines(warp, op, mask, base, bits, transfer.lineAlignment);
   for (int index = 0; index < fragment.elementsPerLane(); index++) {
     LaneAddresses addresses;
     LanePointers pointers{};
@@ -118,6 +141,8 @@ void decodeTransfer(Decoder& d, bool isStore) {
   const auto values =
       fragment(d, valueIndex, static_cast<std::size_t>(fragmentMap.registers()), element == Element::f64, !isStore);
   const auto leading = static_cast<std::uint64_t>(*layout == 0 ? fragmentMap.columns() : fragmentMap.rows());
+  transfer->lineAlignment =
+      std::min(mostLineAlignment, leading * static_cast<std::uint64_t>(arith::elementBits(element)) / 8);
   const ValueId stride = d.operandCount() == 3 ? d.source(2, Type::u32) : d.constant(leading, 4);
   const AddressOperand address = d.address(d.operand(addressIndex), space);
   transfer->space = space;

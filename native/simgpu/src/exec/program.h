@@ -127,6 +127,12 @@ struct CallSite {
 
 /** The code of a module. */
 struct Code {
+  std::vector<ptx::SourcePlace> places; // by line of the text
+  std::map<std::uint32_t, std::string> files;
+  /** "kernel.cu:14", and where it was inlined, for a line of the text; empty if the text does not say. */
+  std::string sourceAt(std::int64_t line) const;
+
+
   std::vector<Op> ops;
   std::vector<OpSource> sources;
   std::vector<std::string> texts;
@@ -146,6 +152,11 @@ struct Code {
   const OpSource& sourceOf(const Op& op) const { return sources[static_cast<std::size_t>(&op - ops.data())]; }
   /** The opcode as written: "ld.global.v4.u32". */
   std::string_view textOf(const Op& op) const { return texts[sourceOf(op).text]; }
+  /** Its first word: "ld". */
+  std::string_view opcodeOf(const Op& op) const {
+    const std::string_view text = textOf(op);
+    return text.substr(0, text.find('.'));
+  }
   /** "line 12 (ld.global.v4.u32)". */
   std::string describe(const Op& op) const {
     return "line " + std::to_string(sourceOf(op).line) + " (" + texts[sourceOf(op).text] + ")";

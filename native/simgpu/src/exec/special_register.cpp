@@ -112,10 +112,13 @@ std::uint64_t uniformValue(const Warp& warp, SpecialRegister special) {
     return launch.dynamicShared;
   case reservedSharedBegin:
   case reservedSharedOffset0:
+    warp.block.usesReservedShared = true;
     return launch.reservedShared;
   case reservedSharedOffset1:
+    warp.block.usesReservedShared = true;
     return launch.reservedShared + 16;
   case reservedSharedEnd:
+    warp.block.usesReservedShared = true;
     return launch.sharedTotal;
   case reservedSharedCapacity:
     return launch.sharedTotal - launch.reservedShared;

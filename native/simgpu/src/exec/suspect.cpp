@@ -36,11 +36,6 @@ bool isMemory(const Op& op) {
   }
 }
 
-std::string_view opcodeOf(const Code& code, const Op& op) {
-  const std::string_view text = code.textOf(op);
-  return text.substr(0, text.find('.'));
-}
-
 std::uint32_t sizeOfSlot(std::span<const OperandSlot> operands, std::uint32_t slot) {
   const auto here = [slot](const OperandSlot& each) { return each.slot == slot; };
   return std::find_if(operands.begin(), operands.end(), here)->size;
@@ -100,6 +95,8 @@ std::uint32_t Suspects::Taint::any() const {
 
 void Suspects::Taint::add(const Taint& other, std::uint32_t lanes) {
   for (std::size_t i = 0; i < bytes.size(); i++) {
+    const std::uint32_t whole = (bytes[i] & ~masked[i]) | (other.bytes[i] & ~other.masked[i] & lanes);
+    masked[i] = (masked[i] | (other.masked[i] & lanes)) & ~whole;
     bytes[i] |= other.bytes[i] & lanes;
   }
   origin = (other.any() & lanes) != 0 ? other.origin : origin;
@@ -107,6 +104,7 @@ void Suspects::Taint::add(const Taint& other, std::uint32_t lanes) {
 
 void Suspects::Taint::spread(std::uint32_t lanes) {
   bytes.fill(lanes);
+  masked = {};
 }
 
 bool Suspects::known(const Op& op, FindingKind kind) const {
@@ -127,7 +125,7 @@ std::uint32_t Suspects::originOf(const Op& op, const Finding& finding) {
 Suspects::Taint Suspects::taintOf(const std::byte* slot) const {
   for (const Entry& entry : entries_) {
     if (entry.slot == slot) {
-      return {entry.bytes, entry.origin};
+      return {entry.bytes, entry.origin, entry.masked};
     }
   }
   return {};
@@ -138,12 +136,13 @@ void Suspects::add(std::vector<Entry>& entries, std::byte* slot, const Taint& ta
     if (entry.slot == slot) {
       for (std::size_t i = 0; i < taint.bytes.size(); i++) {
         entry.bytes[i] |= taint.bytes[i];
+        entry.masked[i] = (entry.masked[i] & ~taint.bytes[i]) | taint.masked[i];
       }
       entry.origin = taint.origin;
       return;
     }
   }
-  entries.push_back({slot, taint.bytes, taint.origin});
+  entries.push_back({slot, taint.bytes, taint.origin, taint.masked});
 }
 
 /** In these lanes the register has this taint, whatever it had before. */
@@ -153,7 +152,10 @@ void Suspects::set(std::byte* slot, const Taint& taint, std::uint32_t lanes) {
       for (std::uint32_t& byte : entries_[i].bytes) {
         byte &= ~lanes;
       }
-      if ((Taint{entries_[i].bytes, 0}.any()) == 0) {
+      for (std::uint32_t& byte : entries_[i].masked) {
+        byte &= ~lanes;
+      }
+      if ((Taint{entries_[i].bytes, 0, {}}.any()) == 0) {
         entries_[i] = entries_.back();
         entries_.pop_back();
       }
@@ -161,69 +163,44 @@ void Suspects::set(std::byte* slot, const Taint& taint, std::uint32_t lanes) {
     }
   }
   Taint part = taint;
-  for (std::uint32_t& byte : part.bytes) {
-    byte &= lanes;
+  for (std::size_t i = 0; i < part.bytes.size(); i++) {
+    part.bytes[i] &= lanes;
+    part.masked[i] &= part.bytes[i];
   }
   if (part.any() != 0) {
     add(entries_, slot, part);
   }
 }
 
-bool Suspects::note(const Warp& warp, const Op& op, int lane, std::uint32_t byte, FindingKind kind,
-                    const Finding* finding) {
-  const Code& code = *warp.launch.code;
-  const std::string_view opcode = opcodeOf(code, op);
-  std::uint32_t origin = 0;
-  if (finding != nullptr) {
-    origin = originOf(op, *finding);
-  } else {
-    while (origins_[origin].op != &op || origins_[origin].finding.kind != kind) {
-      origin++;
-    }
-  }
-  Taint taint;
-  taint.origin = origin;
-  if (opcode == "ld" || opcode == "ldu") {
-    const std::uint32_t* slots = op.n == 1 ? &op.d : warp.extended(op);
-    // the element's size in memory is the vector's over n; a wider register holds its extension
-    const std::uint32_t element = op.target >> loadElementShift & loadElementMask;
-    const std::uint32_t index = byte / element;
-    for (std::size_t i = byte % element; i < taint.bytes.size(); i += i + 1 < element ? element : 1) {
-      taint.bytes[i] = 1u << lane;
-    }
-    add(fresh_, warp.registers + slots[std::min<std::uint32_t>(index, op.n - 1u)], taint);
-    return true;
-  }
-  if (opcode == "ldmatrix") {
-    const auto matrix = static_cast<std::uint32_t>(lane) / 8;
-    const auto row = static_cast<std::uint32_t>(lane) % 8;
-    const bool transposed = op.flags >= loadTransposed;
-    // row r, bytes 4c..4c+3 go to lane 4r + c; transposed, column c of row r to half r % 2 of lane 4c + r / 2
-    const std::uint32_t to = transposed ? byte / 2 * 4 + row / 2 : row * 4 + byte / 4;
-    taint.bytes[transposed ? row % 2 * 2 + byte % 2 : byte % 4] = 1u << to;
-    add(fresh_, warp.registers + warp.extended(op)[matrix], taint);
-    return true;
-  }
-  return false;
-}
-
-void Suspects::noteResults(const Warp& warp, const Op& op, std::byte* registers, std::uint32_t lanes,
-                           const Finding& finding) {
-  Taint taint;
-  taint.origin = originOf(op, finding);
-  taint.spread(lanes);
-  for (const OperandSlot& operand : warp.launch.code->operandsOf(op)) {
-    if (operand.result) {
-      add(entries_, registers + operand.slot, taint);
-    }
-  }
-}
-
 void Suspects::settle() {
   for (const Entry& entry : fresh_) {
-    add(entries_, entry.slot, {entry.bytes, entry.origin});
+    add(entries_, entry.slot, {entry.bytes, entry.origin, {}});
   }
   fresh_.clear();
+}
+
+/**
+ * Lanes that have come to the end of a choice. Not before: until it is written, a result's slot may hold another value
+ * that is still needed, because registers share slots.
+ */
+void Suspects::settleChoices(const Op& op, std::uint32_t running) {
+  for (Choice& choice : choices_) {
+    const std::uint32_t lanes = choice.end == &op ? choice.lanes & running : 0;
+    if (lanes == 0) {
+      continue;
+    }
+    choice.lanes &= ~lanes;
+    Taint value;
+    value.origin = choice.origin;
+    for (const auto& [slot, size] : choice.results) {
+      value.spread(lanes);
+      if (size == 0) {
+        value.bytes = {lanes};
+      }
+      add(entries_, slot, value);
+    }
+  }
+  std::erase_if(choices_, [](const Choice& choice) { return choice.lanes == 0; });
 }
 
 void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes) {
@@ -238,6 +215,7 @@ void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_
 
 void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint32_t active) {
   settle();
+  settleChoices(op, running);
   const Code& code = *warp.launch.code;
   const std::span<const OperandSlot> operands = code.operandsOf(op);
   const bool memory = isMemory(op);
@@ -249,13 +227,16 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
                         op.instructionClass == InstructionClass::globalAtomic;
     const std::uint32_t lanes = guard.any() & running;
     const auto choice = op.kind == OpKind::branch && lanes != 0 ? choiceOf(code, op) : std::span<const Op>();
-    for (const Op& chosen : choice) {
-      Taint value;
-      value.origin = guard.origin;
-      value.spread(lanes);
-      for (const OperandSlot& operand : code.operandsOf(chosen)) {
-        if (operand.result) {
-          add(entries_, warp.registers + operand.slot, value);
+    if (!choice.empty()) {
+      Choice& made = choices_.emplace_back();
+      made.end = choice.data() + choice.size();
+      made.lanes = lanes;
+      made.origin = guard.origin;
+      for (const Op& chosen : choice) {
+        for (const OperandSlot& operand : code.operandsOf(chosen)) {
+          if (operand.result) {
+            made.results.emplace_back(warp.registers + operand.slot, operand.size);
+          }
         }
       }
     }
@@ -269,7 +250,7 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
     followMma(warp, op, active);
     return;
   }
-  const std::string_view opcode = opcodeOf(code, op);
+  const std::string_view opcode = code.opcodeOf(op);
   if (opcode == "shfl" && op.instructionClass == InstructionClass::warpCollective) {
     followShuffle(warp, op, active);
     return;
@@ -311,6 +292,10 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
       for (std::size_t byte = 0; byte < taint.bytes.size(); byte++) {
         taint.bytes[byte] &= ~(decided[byte] & ~source.bytes[byte]);
       }
+      const ByteLanes cleared = conjunction && operand.size != 0 ? clearedBy(warp, operand) : ByteLanes{};
+      for (std::size_t byte = 0; byte < taint.bytes.size(); byte++) {
+        taint.masked[byte] |= cleared[byte] & ~source.bytes[byte] & taint.bytes[byte];
+      }
     }
   }
   const bool shifts = (opcode == "shl" || opcode == "shr") && taintOf(warp.registers + op.b).any() == 0;
@@ -342,6 +327,9 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
       continue;
     }
     Taint part = taint;
+    if (opcode != "and" && opcode != "or" && (opcode != "mov" || packs)) {
+      part.masked = {};
+    }
     if (packs && op.d == noSlot) {
       part.bytes = {};
       for (std::size_t i = 0; i < operand.size && place + i < taint.bytes.size(); i++) {
@@ -369,7 +357,11 @@ void Suspects::drop(std::uint32_t lanes) {
       byte &= ~lanes;
     }
   }
-  std::erase_if(entries_, [](const Entry& entry) { return Taint{entry.bytes, 0}.any() == 0; });
+  for (Choice& choice : choices_) {
+    choice.lanes &= ~lanes;
+  }
+  std::erase_if(choices_, [](const Choice& choice) { return choice.lanes == 0; });
+  std::erase_if(entries_, [](const Entry& entry) { return Taint{entry.bytes, 0, {}}.any() == 0; });
 }
 
 } // namespace simgpu

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace simgpu {
@@ -23,9 +24,13 @@ class Warp;
 using ByteLanes = std::array<std::uint32_t, 8>;
 
 /** The suspect registers of one warp. While there are none, nothing here is called. */
+/** What is known about a byte of local memory; 0 is a byte nobody wrote. */
+inline constexpr std::uint8_t localByteWritten = 1;
+inline constexpr std::uint8_t firstLocalOrigin = 2;
+
 class Suspects {
 public:
-  bool empty() const { return entries_.empty() && fresh_.empty(); }
+  bool empty() const { return entries_.empty() && fresh_.empty() && choices_.empty(); }
 
   /** Whether a read at `op` is known already, so that a further lane needs no finding of its own. */
   bool known(const Op& op, FindingKind kind) const;
@@ -49,6 +54,15 @@ public:
   std::uint32_t stored(const Warp& warp, const Op& op, std::uint32_t byte) const;
 
   /**
+   * What local memory is to know of byte `byte` of what the store `op` writes for a lane: localByteWritten, or a mark
+   * from firstLocalOrigin on that says where a suspect value comes from, for noteReloaded.
+   */
+  std::uint8_t localMark(const Warp& warp, const Op& op, int lane, std::uint32_t byte) const;
+  /** Byte `byte` of what `op` reads for `lane` was stored with `mark`. False as in note. */
+  bool noteReloaded(const Warp& warp, const Op& op, int lane, std::uint32_t byte, std::uint8_t mark);
+  const Finding& findingOf(std::uint8_t mark) const { return origins_[mark - firstLocalOrigin].finding; }
+
+  /**
    * The store `op` writes `bytes` bytes to each of these global addresses. Suspect ones are remembered there, if they
    * come from bytes nobody wrote; races, and what the host sees without a copy, are reported.
    */
@@ -64,15 +78,24 @@ private:
     std::byte* slot = nullptr;
     ByteLanes bytes{};
     std::uint32_t origin = 0;
+    ByteLanes masked{};
   };
   struct Origin {
     const Op* op = nullptr;
     Finding finding;
     std::uint8_t code = 0; // among the unwritten values of global memory, once one was stored there
   };
+  /** Lanes on their ways through operations that a suspect branch decides about: their results are suspect at `end`. */
+  struct Choice {
+    const Op* end = nullptr;
+    std::uint32_t lanes = 0;
+    std::uint32_t origin = 0;
+    std::vector<std::pair<std::byte*, std::uint8_t>> results; // with their sizes
+  };
   struct Taint {
     ByteLanes bytes{};
     std::uint32_t origin = 0;
+    ByteLanes masked{}; // of these, an and has cleared some bits: a bit field is being written
 
     std::uint32_t any() const;
     void add(const Taint& other, std::uint32_t lanes);
@@ -81,6 +104,8 @@ private:
   };
 
   std::uint32_t originOf(const Op& op, const Finding& finding);
+  bool hold(const Warp& warp, const Op& op, int lane, std::uint32_t byte, std::uint32_t origin);
+  void settleChoices(const Op& op, std::uint32_t running);
   Taint taintOf(const std::byte* slot) const;
   Taint storedTaint(const Warp& warp, const Op& op, std::uint32_t byte) const;
   void set(std::byte* slot, const Taint& taint, std::uint32_t lanes);
@@ -93,6 +118,7 @@ private:
 
   std::vector<Entry> entries_;
   std::vector<Entry> fresh_; // of the operation that is being executed: in place once it is done
+  std::vector<Choice> choices_;
   std::vector<Origin> origins_;
 };
 

@@ -6,21 +6,33 @@
 
 namespace simgpu {
 
-ByteLanes decidedBy(const Warp& warp, const OperandSlot& other, bool conjunction) {
+namespace {
+
+/** The lanes and bytes of a register whose value `holds` says yes to. */
+template <class Predicate> ByteLanes bytesThat(const Warp& warp, const OperandSlot& operand, Predicate holds) {
   ByteLanes lanes{};
-  if (other.size == 0) {
-    const std::uint32_t value = warp.predicate(other.slot);
-    lanes[0] = conjunction ? ~value : value;
-    return lanes;
-  }
-  const std::uint8_t decisive = conjunction ? 0 : 0xff;
   for (std::uint32_t lane = 0; lane < lanesPerWarp; lane++) {
-    for (std::uint32_t i = 0; i < other.size; i++) {
-      const auto byte = std::to_integer<std::uint8_t>(warp.registers[other.slot + lane * other.size + i]);
-      lanes[i] |= std::uint32_t{byte == decisive} << lane;
+    for (std::uint32_t i = 0; i < operand.size; i++) {
+      const auto byte = std::to_integer<std::uint8_t>(warp.registers[operand.slot + lane * operand.size + i]);
+      lanes[i] |= std::uint32_t{holds(byte)} << lane;
     }
   }
   return lanes;
+}
+
+} // namespace
+
+ByteLanes decidedBy(const Warp& warp, const OperandSlot& other, bool conjunction) {
+  if (other.size == 0) {
+    const std::uint32_t value = warp.predicate(other.slot);
+    return {conjunction ? ~value : value};
+  }
+  const std::uint8_t decisive = conjunction ? 0 : 0xff;
+  return bytesThat(warp, other, [decisive](std::uint8_t byte) { return byte == decisive; });
+}
+
+ByteLanes clearedBy(const Warp& warp, const OperandSlot& other) {
+  return bytesThat(warp, other, [](std::uint8_t byte) { return byte != 0xff; });
 }
 
 ByteLanes shiftedBytes(const Warp& warp, const Op& op, std::uint32_t size, const ByteLanes& source, bool left,

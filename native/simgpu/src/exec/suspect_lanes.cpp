@@ -1,5 +1,7 @@
 // Suspect values through instructions whose lanes do not keep to themselves, or choose: see suspect.h.
 #include "exec/suspect.h"
+
+#include "exec/shuffle.h"
 #include "exec/suspect_tensor.h"
 #include "exec/warp.h"
 
@@ -25,31 +27,15 @@ void Suspects::followSelection(Warp& warp, const Op& op, std::uint32_t active) {
   set(warp.registers + op.d, taint, active);
 }
 
-/** Runs the shuffle on lane numbers, which tells where each lane's value comes from. */
+/** Every lane takes the taint of the lane that its value comes from. */
 void Suspects::followShuffle(Warp& warp, const Op& op, std::uint32_t active) {
-  alignas(64) std::array<std::uint32_t, 6 * lanesPerWarp> scratch{};
-  const auto part = [&](std::size_t index) { return scratch.data() + index * lanesPerWarp; };
-  for (std::uint32_t lane = 0; lane < lanesPerWarp; lane++) {
-    part(1)[lane] = lane;
-  }
-  constexpr std::uint32_t bytes = lanesPerWarp * sizeof(std::uint32_t);
-  std::memcpy(part(2), warp.registers + op.b, bytes);
-  std::memcpy(part(3), warp.registers + op.c, bytes);
-  Op probe = op;
-  probe.a = bytes;
-  probe.b = 2 * bytes;
-  probe.c = 3 * bytes;
-  probe.d = 4 * bytes;
-  probe.d2 = 5 * bytes;
-  std::byte* registers = std::exchange(warp.registers, reinterpret_cast<std::byte*>(scratch.data()));
-  probe.run(warp, probe, active);
-  warp.registers = registers;
+  const ShuffleSources sources = shuffleSources(warp, op);
   const Taint source = taintOf(warp.registers + op.a);
   Taint moved;
   moved.origin = source.origin;
   forEachLane(active, [&](int lane) {
     for (std::size_t i = 0; i < moved.bytes.size(); i++) {
-      moved.bytes[i] |= (source.bytes[i] >> part(4)[lane] & 1) << lane;
+      moved.bytes[i] |= (source.bytes[i] >> sources.lane[static_cast<std::size_t>(lane)] & 1) << lane;
     }
   });
   set(warp.registers + op.d, moved, active);

@@ -55,6 +55,18 @@ std::uint32_t Suspects::stored(const Warp& warp, const Op& op, std::uint32_t byt
   return taint.any() == 0 ? 0 : taint.bytes[byte % elementBytes(op)];
 }
 
+std::uint8_t Suspects::localMark(const Warp& warp, const Op& op, int lane, std::uint32_t byte) const {
+  const Taint taint = storedTaint(warp, op, byte);
+  const std::uint32_t index = byte % elementBytes(op);
+  // a bit field that is written before its neighbours in the byte are: bits are not told apart
+  if (taint.any() == 0 || ((taint.bytes[index] & ~taint.masked[index]) >> lane & 1) == 0) {
+    return localByteWritten;
+  }
+  // a mark has a byte: reads beyond those it can tell apart are called unwritten where they are reloaded
+  constexpr std::uint32_t told = 256 - firstLocalOrigin;
+  return taint.origin < told ? static_cast<std::uint8_t>(taint.origin + firstLocalOrigin) : 0;
+}
+
 /** Of the register that byte `byte` of what the store `op` writes comes from. */
 Suspects::Taint Suspects::storedTaint(const Warp& warp, const Op& op, std::uint32_t byte) const {
   if (entries_.empty() || !warp.launch.code->textOf(op).starts_with("st.")) {

@@ -130,7 +130,7 @@ public:
   /** Grows the frame's local memory (alloca); returns the local address of the new space. */
   std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
   std::byte* local(int lane) { return local_.data() + static_cast<std::size_t>(lane) * localStride_; }
-  /** One byte per byte of local(lane), 1 when written; null when checks are off. */
+  /** One byte per byte of local(lane), 0 until it is written, then a mark of Suspects; null when checks are off. */
   std::uint8_t* localWritten(int lane) {
     return localWritten_.empty() ? nullptr : localWritten_.data() + static_cast<std::size_t>(lane) * localStride_;
   }
@@ -138,6 +138,8 @@ public:
 
   /** Lane `lane` reads a byte whose value nobody should use: see exec/suspect.h. `describe` makes the finding. */
   void suspect(const Op& op, int lane, std::uint32_t byte, FindingKind kind, const std::function<Finding()>& describe);
+  /** It reads a byte of local memory with a mark of Suspects::localMark. */
+  void suspectReloaded(const Op& op, int lane, std::uint32_t byte, std::uint8_t mark);
   Suspects& suspects() { return suspects_; }
 
   /** Notes a read of shared memory, for overwrites(). */

@@ -22,6 +22,14 @@ void Warp::suspect(const Op& op, int lane, std::uint32_t byte, FindingKind kind,
   }
 }
 
+void Warp::suspectReloaded(const Op& op, int lane, std::uint32_t byte, std::uint8_t mark) {
+  if (suspects_.noteReloaded(*this, op, lane, byte, mark)) {
+    nextMerge_ = 0;
+  } else {
+    launch.report(suspects_.findingOf(mark));
+  }
+}
+
 /** Before the operation at pc_, while there are suspect values. */
 void Warp::followSuspects() {
   const Op& op = ops_[pc_];

@@ -95,7 +95,9 @@ private:
       registers();
     } else if (token.is(".pragma")) {
       pragma();
-    } else if (token.is(".loc") || token.is(".file")) {
+    } else if (token.is(".loc")) {
+      place(token.line);
+    } else if (token.is(".file")) {
       while (!reader_.atEnd() && reader_.line() == token.line) {
         reader_.take();
       }
@@ -105,6 +107,26 @@ private:
     } else {
       throw PtxError(token.line, "unexpected " + std::string(token.text) + " in a function");
     }
+  }
+
+  /** .loc 2 57 3, function_name $L__info_string0+25, inlined_at 1 14 7: files, lines, columns. */
+  void place(std::int64_t ptxLine) {
+    std::array<std::uint32_t, 2> own{};
+    std::array<std::uint32_t, 2> caller{};
+    std::array<std::uint32_t, 2>* numbers = &own;
+    std::size_t count = 0;
+    while (!reader_.atEnd() && reader_.line() == ptxLine) {
+      const Token token = reader_.take();
+      if (token.is("inlined_at")) {
+        numbers = &caller;
+        count = 0;
+      } else if (token.is(",")) {
+        count = numbers->size(); // what follows is no file or line, unless it says so
+      } else if (token.kind == Token::Kind::integer && count < numbers->size()) {
+        (*numbers)[count++] = static_cast<std::uint32_t>(token.value);
+      }
+    }
+    function_.places.push_back({ptxLine, own[0], own[1], caller[0], caller[1]});
   }
 
   void variables(Space space) {
@@ -246,7 +268,8 @@ private:
     const std::string_view opcode = instruction.opcode();
     const auto prefixed = [&](std::string_view prefix) { return opcode.starts_with(prefix); };
     if (std::find(unsupportedOpcodes.begin(), unsupportedOpcodes.end(), opcode) != unsupportedOpcodes.end() ||
-        std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed)) {
+        std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed) ||
+        (opcode == "cp" && instruction.text.find(".tensor.") != std::string::npos)) {
       throw PtxError(instruction.line, "instruction '" + instruction.text + "' is not simulated", true);
     }
   }

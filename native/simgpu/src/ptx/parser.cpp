@@ -65,9 +65,7 @@ private:
         throw PtxError(token.line, "only 64-bit addresses are simulated", true);
       }
     } else if (token.is(".file")) {
-      while (!reader_.atEnd() && reader_.line() == token.line) {
-        reader_.take();
-      }
+      file(token.line);
     } else if (token.is(".section")) {
       reader_.take();
       reader_.skipBraces();
@@ -82,6 +80,19 @@ private:
       alias();
     } else {
       declaration(token);
+    }
+  }
+
+  /** .file 1 "/home/somebody/kernel.cu": only the name matters. */
+  void file(std::int64_t line) {
+    std::uint32_t number = 0;
+    while (!reader_.atEnd() && reader_.line() == line) {
+      const Token token = reader_.take();
+      if (token.kind == Token::Kind::integer && number == 0) {
+        number = static_cast<std::uint32_t>(token.value);
+      } else if (token.kind == Token::Kind::string) { // a second one is the name in the folder that the first is
+        module_.files[number] = token.text.substr(token.text.find_last_of('/') + 1);
+      }
     }
   }
 

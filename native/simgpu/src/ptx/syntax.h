@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,6 +97,15 @@ struct Table {
   bool prototype = false;
 };
 
+/** A .loc: what follows it in the text, up to the next one, comes from there. */
+struct SourcePlace {
+  std::int64_t ptxLine = 0;
+  std::uint32_t file = 0; // of a .file directive; 0: not said
+  std::uint32_t line = 0;
+  std::uint32_t callerFile = 0; // where it was inlined
+  std::uint32_t callerLine = 0;
+};
+
 struct Function {
   std::string name;
   bool entry = false;
@@ -109,6 +119,7 @@ struct Function {
   std::vector<Register> registers;
   std::vector<Instruction> instructions;
   std::vector<Table> tables;
+  std::vector<SourcePlace> places; // in the order of the text
   std::array<std::uint32_t, 3> maxThreads{0, 0, 0};
   std::array<std::uint32_t, 3> requiredThreads{0, 0, 0};
   std::uint32_t maxRegisters = 0;
@@ -120,6 +131,7 @@ struct Module {
   std::uint32_t target = 0;  // 80 for sm_80
   std::vector<Variable> variables;
   std::vector<Function> functions;
+  std::map<std::uint32_t, std::string> files; // names by the number of their .file directive
 };
 
 /** Parses a text. Throws PtxError, whatever the text. */

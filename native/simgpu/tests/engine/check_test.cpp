@@ -52,6 +52,24 @@ TEST("shared accesses are checked for bounds and alignment") {
   expectFinding(alignment.launch({}, {1}, {0}), FindingKind::misaligned, Status::misalignedAddress);
 }
 
+TEST("a shared access just beyond the block's memory is found, although the driver keeps a region of its own there") {
+  const std::string dynamic = ".extern .shared .align 16 .b8 s[];";
+  const std::string body = threadIndex + "mov.u32 %r4, s; shl.b32 %r5, %r1, 2; add.s32 %r6, %r4, %r5;";
+  for (const std::string access : {"st.shared.u32 [%r6+4], %r1;", "ld.shared.u32 %r7, [%r6+4];",
+                                   "atom.shared.add.u32 %r7, [%r6+4], 1;"}) {
+    SmallKernel k(1, body + access, dynamic);
+    const LaunchResult result = k.launch({}, {32}, {0}, 128);
+    expectFinding(result, FindingKind::outOfBounds, Status::illegalAddress);
+    CHECK_EQUAL(result.findings.front().lane, 31);
+    CHECK_EQUAL(result.findings.front().allocation, std::string("shared memory of the block, 128 bytes"));
+  }
+  // cooperative groups ask where the region is
+  SmallKernel reserved(1, body + "mov.u32 %r8, %reserved_smem_offset_1; st.shared.u32 [%r8], 1;", dynamic);
+  CHECK_EQUAL(reserved.launch({}, {1}, {0}, 128).report(), std::string());
+  SmallKernel both(1, body + "mov.u32 %r8, %reserved_smem_offset_1; st.shared.u32 [%r6+4], %r1;", dynamic);
+  expectFinding(both.launch({}, {32}, {0}, 128), FindingKind::outOfBounds, Status::illegalAddress);
+}
+
 TEST("a local access beyond the thread's memory is found") {
   SmallKernel k(1, ".local .align 4 .b8 l[16];" + threadIndex + "mov.u64 %rd5, l; st.local.u32 [%rd5+4096], %r1;");
   expectFinding(k.launch({}, {1}, {0}), FindingKind::outOfBounds, Status::illegalAddress);
@@ -238,6 +256,40 @@ TEST("kernel parameters cannot be written and wild function pointers cannot be c
   expectFinding(k.launch({}, {1}, {0}), FindingKind::writeToConstant, Status::illegalAddress);
   SmallKernel call(1, threadIndex + "P: .callprototype _ ();\ncall %rd1, (), P;");
   expectFinding(call.launch({}, {1}, {1234}), FindingKind::invalidCall, Status::invalidProgramCounter);
+}
+
+TEST("the rows of a wmma matrix begin at multiples of 16 bytes, or of their own length") {
+  const auto load = [](const std::string& address, const std::string& stride) {
+    SmallKernel k(1, threadIndex + "wmma.load.a.sync.aligned.row.m16n16k16.global.f16 {%r4, %r5, %r6, %r7, %r8, %r9, "
+                                   "%r10, %r11}, [" + address + "], " + stride + ";");
+    return k.launch({}, {32}, {k.buffer(4096)});
+  };
+  CHECK_EQUAL(load("%rd1", "16").report(), std::string());
+  CHECK_EQUAL(load("%rd1+16", "24").report(), std::string());
+  expectFinding(load("%rd1+2", "16"), FindingKind::misaligned, Status::misalignedAddress);
+  expectFinding(load("%rd1", "17"), FindingKind::misaligned, Status::misalignedAddress);
+  SmallKernel bytes(1, threadIndex + "wmma.load.b.sync.aligned.row.m32n8k16.global.s8 {%r4}, [%rd1+8];");
+  CHECK_EQUAL(bytes.launch({}, {32}, {bytes.buffer(4096)}).report(), std::string());
+}
+
+TEST("a finding names the line of the source that the text says it comes from") {
+  const std::string files = ".file 1 \"/home/somebody/scale.cu\"\n.file 2 \"/usr/include/helper.h\", 1700000000, 55\n";
+  const auto sourceOf = [&](const std::string& place) {
+    SmallKernel k(1, threadIndex + place + "\nld.global.u32 %r3, [%rd3];\n.loc 1 99 1\nret;", files);
+    const LaunchResult result = k.launch({}, {32}, {0});
+    expectFinding(result, FindingKind::outOfBounds, Status::illegalAddress);
+    return result.findings.front().source;
+  };
+  CHECK_EQUAL(sourceOf(".loc\t1 14 7"), std::string("scale.cu:14"));
+  CHECK_EQUAL(sourceOf(".loc 1 12 0\n.loc 2 57 3, function_name $L__info_string0+25, inlined_at 1 14 7"),
+              std::string("helper.h:57, inlined at scale.cu:14"));
+  CHECK_EQUAL(sourceOf(".loc 1 14 7\n.loc 2 60 1, function_name $L__info_string0, inlined_at 1 14 7\n"
+                       ".loc 2 57 3, function_name $L__info_string1+25, inlined_at 2 60 1"),
+              std::string("helper.h:57, inlined at helper.h:60, inlined at scale.cu:14"));
+  CHECK_EQUAL(sourceOf(""), std::string());
+  CHECK_EQUAL(sourceOf(".loc 3 1 1"), std::string());
+  SmallKernel k(1, threadIndex + ".loc 1 14 7\nld.global.u32 %r3, [%rd3];", files);
+  CHECK(k.launch({}, {32}, {0}).report().find("(ld.global.u32), scale.cu:14, block") != std::string::npos);
 }
 
 } // namespace simgpu::testing

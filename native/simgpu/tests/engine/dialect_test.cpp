@@ -339,4 +339,43 @@ TEST("instructions of later architectures are refused with their line") {
   }
 }
 
+TEST("an instruction that the text's target lacks is refused by name and line, as a device's compiler does") {
+  const auto refusal = [](const std::string& target, const std::string& instruction) {
+    DeviceMemory memory(1 << 20);
+    Engine engine(DeviceModel::rtx5090(), memory, {});
+    const CompileResult result = engine.compile(".version 8.8\n.target " + target + "\n.address_size 64\n" +
+                                                ".visible .entry k()\n{ .reg .b16 %h<4>; .reg .b32 %r<4>; .reg .pred "
+                                                "%p<2>; .reg .f32 %f<9>; .reg .b64 %d<4>;\n" +
+                                                instruction + "\nret; }\n");
+    return result.module == nullptr ? result.log() : std::string();
+  };
+  const auto expectNeed = [&](const std::string& instruction, const std::string& target, const std::string& needed) {
+    const std::string text = refusal(target, instruction);
+    const std::string name = instruction.substr(0, instruction.find_first_of(" ;"));
+    const std::string wanted = "line 6: " + name + ": needs .target " + needed + " or later; the text is for " + target;
+    if (text.find(wanted) == std::string::npos) {
+      fail(__FILE__, __LINE__, "'" + text + "' does not say '" + wanted + "'");
+    }
+  };
+  expectNeed("add.bf16 %h1, %h2, %h3;", "sm_86", "sm_90");
+  expectNeed("tanh.approx.bf16x2 %r1, %r2;", "sm_80", "sm_90");
+  expectNeed("cvt.rn.tf32.f32 %r1, %f1;", "sm_80", "sm_90");
+  expectNeed("cvt.rn.satfinite.e4m3x2.f32 %h1, %f1, %f2;", "sm_80", "sm_89");
+  expectNeed("elect.sync %r1|%p1, 0xffffffff;", "sm_80", "sm_90");
+  expectNeed("mbarrier.try_wait.shared.b64 %p1, [%r1], %d1;", "sm_80", "sm_90");
+  expectNeed("fence.proxy.async;", "sm_80", "sm_90");
+  expectNeed("atom.global.add.noftz.bf16 %h1, [%d1], %h2;", "sm_80", "sm_90");
+  expectNeed("ld.global.v8.f32 {%f1, %f2, %f3, %f4, %f5, %f6, %f7, %f8}, [%d1];", "sm_90", "sm_100");
+  expectNeed("redux.sync.add.s32 %r1, %r2, -1;", "sm_75", "sm_80");
+  CHECK_EQUAL(refusal("sm_90", "add.bf16 %h1, %h2, %h3;"), std::string());
+  CHECK_EQUAL(refusal("sm_80", "fma.rn.bf16 %h1, %h2, %h3, %h1;"), std::string());
+  CHECK_EQUAL(refusal("sm_80", "cvt.rna.tf32.f32 %r1, %f1;"), std::string());
+  CHECK(refusal("sm_90", "stmatrix.sync.aligned.m8n8.x1.shared.b16 [%r1], {%r2};").find("is not simulated") !=
+        std::string::npos);
+  CHECK(refusal("sm_90", "cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%d1, "
+                         "{%r2}], [%r3];")
+            .find("is not simulated") != std::string::npos);
+  CHECK(refusal("sm_80", "frobnicate.u32 %r1, %r2;").find("unknown instruction 'frobnicate.u32'") != std::string::npos);
+}
+
 } // namespace simgpu::testing

@@ -112,6 +112,32 @@ TEST("lanes in lock step exchange words in order") {
               "setp.eq.u32 %p7, %r8, 77; @%p7 bra E; E: ret;");
 }
 
+TEST("without lock step a lane must have met the one whose word it uses, or writes over") {
+  const auto launch = [](const std::string& body) {
+    Settings settings;
+    settings.lockStep = false;
+    SmallKernel k(1, sharedWords + body, {}, settings);
+    return k.launch({}, {32}, {k.buffer(128)});
+  };
+  const std::string write = "st.shared.u32 [%r6], %r1;";
+  const std::string read = "ld.shared.u32 %r8, [%r7];" + use("%r8");
+  const LaunchResult race = launch(write + read);
+  expectFinding(race, FindingKind::sharedRace, Status::launchFailed);
+  CHECK_EQUAL(race.findings.front().instruction, std::string("ld.shared.u32"));
+  CHECK(race.findings.front().detail.find("lane 1 of this warp wrote the byte in line 10 and no __syncwarp") == 0);
+  CHECK_EQUAL(launch(write + "bar.warp.sync -1;" + read).report(), std::string());
+  CHECK_EQUAL(launch(write + "ld.shared.u32 %r8, [%r6];" + use("%r8")).report(), std::string()); // its own word
+  // pairs of lanes meet: that is enough for the neighbour's word, not for the one after it
+  const std::string pairs = write + "and.b32 %r9, %r1, 30; mov.u32 %r10, 3; shl.b32 %r10, %r10, %r9;"
+                                    "bar.warp.sync %r10;";
+  CHECK_EQUAL(launch(pairs + read).report(), std::string());
+  expectFinding(launch(pairs + "xor.b32 %r7, %r5, 8; add.s32 %r7, %r4, %r7;" + read), FindingKind::sharedRace,
+                Status::launchFailed);
+  const std::string over = "st.shared.u32 [%r7], %r2;";
+  expectFinding(launch(write + over + "bar.warp.sync -1;" + read), FindingKind::sharedRace, Status::launchFailed);
+  CHECK_EQUAL(launch(write + "bar.warp.sync -1;" + over + "bar.warp.sync -1;" + read).report(), std::string());
+}
+
 TEST("two paths of a warp that write a word differently leave it undefined") {
   const std::string paths = "@!%p1 bra B; st.shared.u32 [%r4], 1; bra.uni J; B: setp.eq.u32 %p2, %r1, 1;"
                             "@%p2 st.shared.u32 [%r4], ";

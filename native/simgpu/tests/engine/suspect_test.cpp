@@ -221,6 +221,16 @@ TEST("a branch that only chooses between values is no use of its condition") {
   expectKind(FindingKind::uninitialisedRead, with("st.global.u32 [%rd3], %r1;", ""));
 }
 
+TEST("what such a branch chooses is suspect where its sides meet, not where their registers held something else") {
+  // %rd6 ends in the first operation that the branch decides about, and %rd8 may take its place
+  const std::string read = unwritten + "setp.lt.u32 %p1, %r1, 16; @%p1 st.shared.u32 [%r4], %r1; bar.warp.sync -1;"
+                                       "ld.shared.u32 %r6, [%r4]; setp.eq.u32 %p2, %r6, 3; add.s64 %rd6, %rd3, 128;"
+                                       "and.b64 %rd6, %rd6, -8; mov.u64 %rd8, 0;"
+                           "@%p2 bra J; ld.global.u64 %rd8, [%rd6]; J: ";
+  expectSilence(read + "mov.u64 %rd9, %rd8;");
+  expectStored(read + "mul.wide.u32 %rd10, %r1, 8; add.s64 %rd10, %rd1, %rd10; st.global.u64 [%rd10], %rd8;");
+}
+
 TEST("warps that write the same value to a word do not race, those that write different ones do") {
   const std::string flag = ".shared .align 4 .b8 s[4];" + threadIndex + "shr.u32 %r3, %r1, 5; mov.u32 %r4, s;";
   expectSilence(flag + "mov.u32 %r5, 1; st.shared.u32 [%r4], %r5; bar.sync 0; ld.shared.u32 %r6, [%r4];"
@@ -233,6 +243,68 @@ TEST("a word of local memory that nobody wrote is found when it is used") {
   const std::string local = ".local .align 4 .b8 l[16];" + threadIndex + "mov.u64 %rd5, l; st.local.u32 [%rd5], %r1;";
   expectSilence(local + "ld.local.u32 %r6, [%rd5+4]; ld.local.u32 %r7, [%rd5]; st.global.u32 [%rd3], %r7;");
   expectStored(local + "ld.local.u32 %r6, [%rd5+4]; st.global.u32 [%rd3], %r6;");
+}
+
+TEST("a suspect value that went through local memory is found where it was first read") {
+  const std::string spill = ".local .align 8 .b8 l[16]; mov.u64 %rd5, l;\n";
+  const std::string reload = "\nst.local.u32 [%rd5+4], %r6; st.local.u32 [%rd5], %r1; ld.local.u64 %rd6, [%rd5];"
+                             "shr.u64 %rd7, %rd6, 32; cvt.u32.u64 %r7, %rd7;\n";
+  const LaunchResult unread =
+      run(unwritten + spill + "ld.shared.u32 %r6, [%r4];" + reload + "st.global.u32 [%rd3], %r7;");
+  CHECK_EQUAL(unread.findings.size(), std::size_t{1});
+  CHECK(unread.findings.front().kind == FindingKind::unwrittenStored);
+  CHECK_EQUAL(unread.findings.front().instruction, std::string("ld.shared.u32"));
+  expectSilence(unwritten + spill + "ld.shared.u32 %r6, [%r4];" + reload + "st.global.u64 [%rd1], 7;", 1);
+  // a race stays one
+  const LaunchResult race = run(".shared .align 4 .b8 s[512];" + threadIndex + spill +
+                                    "mov.u32 %r5, s; shl.b32 %r4, %r1, 2; add.s32 %r4, %r5, %r4;"
+                                    "st.shared.u32 [%r4], %r1; xor.b32 %r8, %r1, 32; shl.b32 %r8, %r8, 2;"
+                                    "add.s32 %r8, %r5, %r8; ld.shared.u32 %r6, [%r8];" +
+                                    reload + "st.global.u32 [%rd3], %r7;",
+                                64);
+  expectFinding(race, FindingKind::sharedRace, Status::launchFailed);
+  CHECK_EQUAL(race.findings.front().instruction, std::string("ld.shared.u32"));
+}
+
+TEST("a bit field of a local structure is written bit by bit") {
+  const std::string field = ".local .align 4 .b8 l[16];" + threadIndex +
+                            ".reg .b16 %h<8>; mov.u64 %rd5, l; ld.local.u8 %h1, [%rd5]; and.b16 %h2, %h1, -2;"
+                            "or.b16 %h3, %h2, 1; st.local.u8 [%rd5], %h3;";
+  const std::string test = "setp.eq.u16 %p1, %h4, 1; @%p1 st.global.u32 [%rd3], %r1;";
+  expectSilence(field + "ld.local.u8 %h5, [%rd5]; and.b16 %h4, %h5, 1;" + test);
+  expectSilence(".local .align 4 .b8 l[16];" + threadIndex +
+                ".reg .b16 %h<8>; mov.u64 %rd5, l; ld.local.u8 %h1, [%rd5]; and.b16 %h2, %h1, -2;"
+                "st.local.u8 [%rd5], %h2; ld.local.u8 %h5, [%rd5]; and.b16 %h4, %h5, 1;" +
+                test);
+  // what is not masked is still unwritten, and so is what never went through memory
+  expectKind(FindingKind::uninitialisedRead, field + "ld.local.u8 %h4, [%rd5+1];" + test);
+  expectKind(FindingKind::uninitialisedRead, field + "mov.u16 %h4, %h3;" + test);
+}
+
+namespace {
+
+/** Lanes 0 to 15 shuffle among themselves; lane L takes the value of the lane that `source` says. */
+std::string halfShuffle(const std::string& source, const std::string& use) {
+  return threadIndex + "setp.lt.u32 %p1, %r1, 16; @!%p1 bra J;" + source +
+         "shfl.sync.idx.b32 %r5, %r1, %r4, 31, 0xffff;" + use + "\nJ: bar.warp.sync -1; st.global.u32 [%rd3+128], 1;";
+}
+
+} // namespace
+
+TEST("a shuffle from a lane that is not there, or not named, is found where its value matters") {
+  const std::string store = "st.global.u32 [%rd3], %r5;";
+  const LaunchResult result = run(halfShuffle("add.u32 %r4, %r1, 1;", store));
+  expectFinding(result, FindingKind::divergentWarpSync, Status::launchFailed);
+  CHECK_EQUAL(result.findings.front().lane, 15);
+  CHECK_EQUAL(result.findings.front().instruction, std::string("shfl.sync.idx.b32"));
+  CHECK(result.findings.front().detail.find("the value comes from lane 16, which is not in the membermask") == 0);
+  expectSilence(halfShuffle("add.u32 %r4, %r1, 1;", "mov.u32 %r6, %r5;"));
+  expectSilence(halfShuffle("add.u32 %r4, %r1, 1;", "setp.lt.u32 %p2, %r1, 15; selp.b32 %r5, %r5, 0, %p2;" + store));
+  expectSilence(halfShuffle("xor.b32 %r4, %r1, 1;", store));
+  // lanes 16 to 31 have exited
+  const std::string gone = threadIndex + "setp.ge.u32 %p1, %r1, 16; @%p1 exit; shfl.sync.down.b32 %r5, %r1, 1, 31, -1;";
+  expectKind(FindingKind::divergentWarpSync, gone + store);
+  expectSilence(gone + "setp.lt.u32 %p2, %r1, 15; @%p2 st.global.u32 [%rd3], %r5;");
 }
 
 } // namespace simgpu::testing

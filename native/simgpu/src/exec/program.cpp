@@ -1,0 +1,36 @@
+#include "exec/program.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace simgpu {
+
+std::string Code::sourceAt(std::int64_t line) const {
+  const auto after = std::upper_bound(places.begin(), places.end(), line,
+                                      [](std::int64_t at, const ptx::SourcePlace& place) { return at < place.ptxLine; });
+  if (after == places.begin()) {
+    return {};
+  }
+  const auto show = [&](std::uint32_t file, std::uint32_t number) {
+    const auto named = files.find(file);
+    return named == files.end() || number == 0 ? std::string() : named->second + ":" + std::to_string(number);
+  };
+  auto place = std::prev(after);
+  std::string text = show(place->file, place->line);
+  for (std::string caller = show(place->callerFile, place->callerLine); !text.empty() && !caller.empty();) {
+    text += ", inlined at " + caller;
+    // the caller may be inlined itself: then a .loc before says so
+    const auto isCaller = [&](const ptx::SourcePlace& each) {
+      return each.file == place->callerFile && each.line == place->callerLine;
+    };
+    const auto before = std::find_if(std::make_reverse_iterator(place), places.rend(), isCaller);
+    if (before == places.rend()) {
+      break;
+    }
+    place = std::prev(before.base());
+    caller = show(place->callerFile, place->callerLine);
+  }
+  return text;
+}
+
+} // namespace simgpu
