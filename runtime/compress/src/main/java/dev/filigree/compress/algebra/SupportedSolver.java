@@ -28,6 +28,9 @@ public final class SupportedSolver implements AutoCloseable {
   /** Part of a bound that a round can bring it down to before f32 residuals lie. */
   private static final double REACH = 1e-8;
 
+  /** Part of {@code x A x} that no tolerance is below. */
+  static final double FLOOR = 1e-10;
+
   /** Rows a thread takes at a time. */
   private static final int STRIPE = 64;
 
@@ -97,12 +100,15 @@ public final class SupportedSolver implements AutoCloseable {
    * @param x {@code [rows, n]}, where to start; zero outside the supports; replaced
    * @param mask the supports
    * @param b {@code [rows, n]}
-   * @param tolerance what a row may still lose, as a fraction of {@code x A x}
+   * @param constant for each row what its loss {@code x A x - 2 b x + constant} is at zero
+   * @param tolerance what a row's loss may still be above the least, as a fraction of it; {@value
+   *     #FLOOR} of {@code x A x} where the loss is next to nothing
    * @return for each row whether it came as close; where f32 cannot tell the matrix from a singular
    *     one, none may
    */
-  public boolean[] solve(double[][] x, Mask mask, double[][] b, double tolerance) {
-    State state = new State(x, mask, b, tolerance);
+  public boolean[] solve(
+      double[][] x, Mask mask, double[][] b, double[] constant, double tolerance) {
+    State state = new State(x, mask, b, constant, tolerance);
     boolean isLeft = state.start();
     for (int round = 0; round < ROUNDS && isLeft; round++) {
       int steps = 0;
@@ -133,16 +139,19 @@ public final class SupportedSolver implements AutoCloseable {
     private final float[] residual;
     private final float[] change;
     private final double[] bound;
+    private final double[] constant;
     private final double[] energy;
+    private final double[] loss;
     private final boolean[] close;
     private final boolean[] lost;
     private final double[] gained;
     private final double[] first;
     private float[] direction;
 
-    State(double[][] x, Mask mask, double[][] b, double tolerance) {
+    State(double[][] x, Mask mask, double[][] b, double[] constant, double tolerance) {
       this.x = x;
       this.b = b;
+      this.constant = constant;
       this.rows = x.length;
       this.tolerance = tolerance;
       this.kept = new float[n * rows];
@@ -150,6 +159,7 @@ public final class SupportedSolver implements AutoCloseable {
       this.change = new float[n * rows];
       this.bound = new double[rows];
       this.energy = new double[rows];
+      this.loss = new double[rows];
       this.close = new boolean[rows];
       this.lost = new boolean[rows];
       this.gained = new double[rows];
@@ -173,11 +183,14 @@ public final class SupportedSolver implements AutoCloseable {
             double[] left = b[r].clone();
             Rows.subtract(left, a, 0, n, x[r], 0, 0, n);
             double sum = 0;
+            double inner = 0;
             for (int i = 0; i < n; i++) {
               residual[i * rows + r] = (float) (left[i] * scale[i]) * kept[i * rows + r];
               sum += x[r][i] * (b[r][i] - left[i]);
+              inner += 2 * x[r][i] * left[i];
             }
             energy[r] = Math.abs(sum);
+            loss[r] = constant[r] - sum - inner;
           });
       Arrays.fill(change, 0);
       Arrays.fill(gained, 0);
@@ -210,7 +223,8 @@ public final class SupportedSolver implements AutoCloseable {
       double[] sums = dots(residual, z, from, to);
       for (int r = from; r < to; r++) {
         bound[r] = sums[r - from];
-        close[r] = bound[r] <= tolerance * Math.max(energy[r], gained[r]);
+        double floor = FLOOR * Math.max(energy[r], gained[r]);
+        close[r] = bound[r] <= Math.max(floor, tolerance * (loss[r] - gained[r]));
       }
     }
 
