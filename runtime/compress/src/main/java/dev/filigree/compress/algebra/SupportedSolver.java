@@ -45,17 +45,16 @@ public final class SupportedSolver implements AutoCloseable {
   private final MatrixProduct.Factor matrix;
   private final MatrixProduct.Factor inverse;
 
-  private SupportedSolver(
-      double[][] a, double[] scale, double[][] scaled, double[][] u, MatrixProduct products) {
+  private SupportedSolver(double[][] a, double[] scale, double[][] u, MatrixProduct products) {
     this.a = a;
     this.scale = scale;
     this.n = a.length;
     this.products = products;
     this.pool = products.pool();
-    float[] factor = floats(u);
+    float[] factor = floats((i, j) -> u[i][j]);
     float[] turned = Transposition.of(factor, n, n, pool);
     this.inverse = products.factor(products.multiply(turned, n, n, factor, n), n, n);
-    this.matrix = products.factor(floats(scaled), n, n);
+    this.matrix = products.factor(floats((i, j) -> a[i][j] * scale[i] * scale[j]), n, n);
   }
 
   /**
@@ -77,18 +76,21 @@ public final class SupportedSolver implements AutoCloseable {
           }
         });
     double[][] u = Cholesky.ofInverse(scaled);
-    return u == null
-        ? null
-        : new SupportedSolver(a, scale, scaled, u, new MatrixProduct(kernels, pool));
+    return u == null ? null : new SupportedSolver(a, scale, u, new MatrixProduct(kernels, pool));
   }
 
-  private float[] floats(double[][] matrix) {
+  /** An element of a matrix. */
+  private interface Element {
+    double at(int row, int column);
+  }
+
+  private float[] floats(Element element) {
     float[] values = new float[n * n];
     pool.forEach(
         n,
         (i, worker) -> {
           for (int j = 0; j < n; j++) {
-            values[i * n + j] = (float) matrix[i][j];
+            values[i * n + j] = (float) element.at(i, j);
           }
         });
     return values;
