@@ -21,11 +21,16 @@ public interface Operator extends ShapeRule {
     return 1;
   }
 
+  /** Whether it makes something else every time, so that it must not be computed in advance. */
+  default boolean isRandom() {
+    return false;
+  }
+
   @Override
   default Optional<Tensor[]> follow(Node node, int opset, Tensor[] operands) {
     boolean makesTensors =
         !(this instanceof ValueOperator) || this instanceof DataDependentOperator;
-    return makesTensors && node.bodies().isEmpty()
+    return makesTensors && !isRandom() && node.bodies().isEmpty()
         ? Optional.of(Interpreter.run(node, opset, operands))
         : Optional.empty();
   }

@@ -35,6 +35,7 @@ import dev.filigree.kernel.math.Einsum;
 import dev.filigree.kernel.math.FloatClass;
 import dev.filigree.kernel.math.Hardmax;
 import dev.filigree.kernel.math.Modulo;
+import dev.filigree.kernel.math.RandomNumbers;
 import dev.filigree.kernel.math.Reduce;
 import dev.filigree.kernel.math.Softmax;
 import dev.filigree.kernel.math.Unary;
@@ -116,6 +117,10 @@ final class OtherOperators {
           Map.entry("OneHot", new OneHot()),
           Map.entry("RMSNormalization", new RmsNormalization()),
           Map.entry("RNN", Recurrent.RNN),
+          Map.entry("RandomNormal", new RandomNumbers(true, false)),
+          Map.entry("RandomNormalLike", new RandomNumbers(true, true)),
+          Map.entry("RandomUniform", new RandomNumbers(false, false)),
+          Map.entry("RandomUniformLike", new RandomNumbers(false, true)),
           Map.entry("ReduceL1", Reduce.L1),
           Map.entry("ReduceL2", Reduce.L2),
           Map.entry("ReduceLogSum", Reduce.LOG_SUM),

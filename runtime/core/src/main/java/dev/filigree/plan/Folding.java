@@ -74,7 +74,7 @@ public final class Folding {
   /** Computes a node now if nothing of it depends on data. */
   public boolean fold(Node node) {
     // a body may run for as long as it likes
-    if (node.output().isEmpty() || !node.bodies().isEmpty()) {
+    if (node.output().isEmpty() || !node.bodies().isEmpty() || Operators.find(node).isRandom()) {
       return false;
     }
     ValueType type = types.get(node.output());

@@ -89,6 +89,7 @@ final class FoldConstants implements Pass {
   private static boolean isConstant(Node node, Map<String, Constant> constants) {
     // a body may run for as long as it likes
     return node.bodies().isEmpty()
+        && !Operators.find(node).isRandom()
         && node.inputs().stream()
             .allMatch(input -> input.isEmpty() || constants.get(input) instanceof Constant.Plain);
   }
