@@ -23,11 +23,11 @@ class Warp;
 /** For each byte of a register the lanes in which it is suspect; predicates have byte 0 only. */
 using ByteLanes = std::array<std::uint32_t, 8>;
 
-/** The suspect registers of one warp. While there are none, nothing here is called. */
 /** What is known about a byte of local memory; 0 is a byte nobody wrote. */
 inline constexpr std::uint8_t localByteWritten = 1;
 inline constexpr std::uint8_t firstLocalOrigin = 2;
 
+/** The suspect registers of one warp. While there are none, nothing here is called. */
 class Suspects {
 public:
   bool empty() const { return entries_.empty() && fresh_.empty() && choices_.empty(); }

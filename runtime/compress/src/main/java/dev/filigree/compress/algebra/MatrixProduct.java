@@ -70,7 +70,7 @@ public final class MatrixProduct implements AutoCloseable {
     Panels panels = Panels.of(n, kernels.lanes());
     long y = (panels.bytes(k) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     reserve(y + panels.bytes(m) + ALIGNMENT);
-    pool.forEach(panels.count(), (p, worker) -> fill(panels, p, b, k, n));
+    pool.forEach(panels.count(), (p, worker) -> fill(memory, panels, p, b, k, n));
     float[][] scratch = new float[pool.size()][];
     pool.forEach(
         kernel.blocks(),
@@ -104,7 +104,14 @@ public final class MatrixProduct implements AutoCloseable {
     }
   }
 
-  private void fill(Panels panels, int p, float[] b, int k, int n) {
+  /**
+   * Lays out a panel's columns of a right factor; columns that a panel has beyond it are zeros.
+   *
+   * @param memory where panels lie from byte 0
+   * @param p number of the panel
+   * @param b {@code [k, n]}
+   */
+  public static void fill(MemorySegment memory, Panels panels, int p, float[] b, int k, int n) {
     int width = panels.width(p);
     int used = panels.used(p);
     for (int row = 0; row < k; row++) {

@@ -19,7 +19,7 @@ public final class SupportedSolver implements AutoCloseable {
   /** Rounds, each from a residual in f64. */
   private static final int ROUNDS = 4;
 
-  /** Steps of a round; some twenty do on the moments of transformers and convolutions. */
+  /** Steps of a round; some ten do on the moments of transformers. */
   private static final int STEPS = 60;
 
   /** Growth of a bound by which f32 is seen not to tell the matrix from a singular one. */

@@ -1,6 +1,7 @@
 package dev.filigree.compress.layer;
 
 import dev.filigree.DType;
+import dev.filigree.compress.algebra.MatrixProduct;
 import dev.filigree.compress.algebra.Transposition;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.Kernels;
@@ -105,7 +106,7 @@ final class Products {
       MemorySegment memory = arena.allocate(size + panels.bytes(rows), ALIGNMENT);
       long y = size / ALIGNMENT * ALIGNMENT;
       for (int p = 0; p < panels.count(); p++) {
-        fill(memory, panels, p, pendingB, columns, tokens);
+        MatrixProduct.fill(memory, panels, p, pendingB, tokens, columns);
       }
       float[][] scratch = new float[pool.size()][kernel.scratch()];
       pool.forEach(
@@ -124,19 +125,6 @@ final class Products {
               collect(sum, memory, panel, panels, p, first, last);
             }
           });
-    }
-  }
-
-  private static void fill(
-      MemorySegment memory, Panels panels, int p, float[] b, int columns, int tokens) {
-    int width = panels.width(p);
-    int used = panels.used(p);
-    for (int t = 0; t < tokens; t++) {
-      long at = panels.offset(p, tokens) + (long) t * width * Float.BYTES;
-      MemorySegment.copy(b, t * columns + panels.start(p), memory, DType.FLOAT, at, used);
-      for (int i = used; i < width; i++) {
-        memory.set(DType.FLOAT, at + (long) i * Float.BYTES, 0);
-      }
     }
   }
 

@@ -19,8 +19,8 @@ public final class Refit {
   private static final double TOLERANCE = 1e-4;
 
   /**
-   * Inputs from which conjugate gradients are faster: some twenty steps of two products in f32
-   * against a factor in f64 for every row.
+   * Inputs from which conjugate gradients are faster: some ten steps of two products in f32 against
+   * a factor in f64 for every row.
    */
   static final int MANY_INPUTS = 512;
 

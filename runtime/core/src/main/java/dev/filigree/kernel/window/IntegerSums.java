@@ -86,6 +86,8 @@ final class IntegerSums {
   }
 
   /**
+   * Adds a weight times what it meets, at all positions.
+   *
    * @param top row that the tap meets at the first position
    */
   private void addTap(int c, long top, int column, int weight) {
