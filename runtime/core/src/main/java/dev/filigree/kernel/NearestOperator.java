@@ -9,13 +9,9 @@ import java.util.Set;
 final class NearestOperator {
   private static final Map<String, String> KNOWN =
       Map.ofEntries(
-          Map.entry("Bernoulli", "Less, on random numbers passed as an input"),
           Map.entry("ConcatFromSequence", "Concat"),
-          Map.entry("CenterCropPad", "Slice and Pad"),
-          Map.entry("Col2Im", "ConvTranspose"),
           Map.entry("MaxRoiPool", "RoiAlign"),
           Map.entry("Multinomial", "ArgMax"),
-          Map.entry("NegativeLogLikelihoodLoss", "GatherElements"),
           Map.entry("Optional", "If"),
           Map.entry("OptionalGetElement", "If"),
           Map.entry("OptionalHasElement", "If"),
@@ -26,7 +22,6 @@ final class NearestOperator {
           Map.entry("SequenceInsert", "Concat"),
           Map.entry("SequenceLength", "Shape"),
           Map.entry("SequenceMap", "Loop"),
-          Map.entry("SoftmaxCrossEntropyLoss", "LogSoftmax"),
           Map.entry("SplitToSequence", "Split"),
           Map.entry("StringNormalizer", "a tokenizer before the model"),
           Map.entry("TfIdfVectorizer", "a tokenizer before the model"));

@@ -25,6 +25,7 @@ import dev.filigree.kernel.index.Trilu;
 import dev.filigree.kernel.index.Unique;
 import dev.filigree.kernel.loss.CrossEntropy;
 import dev.filigree.kernel.math.Activations;
+import dev.filigree.kernel.math.Bernoulli;
 import dev.filigree.kernel.math.Bits;
 import dev.filigree.kernel.math.BitwiseNot;
 import dev.filigree.kernel.math.Cast;
@@ -71,6 +72,7 @@ final class OtherOperators {
           Map.entry("BitwiseOr", Bits.OR),
           Map.entry("BitwiseXor", Bits.XOR),
           Map.entry("BlackmanWindow", SignalWindow.BLACKMAN),
+          Map.entry("Bernoulli", new Bernoulli()),
           Map.entry("CastLike", new Cast(true)),
           Map.entry("CenterCropPad", new CenterCropPad()),
           Map.entry("Ceil", Unary.floats(Math::ceil)),

@@ -85,6 +85,27 @@ class RandomNumbersTest {
         .refuses(GraphException.class, "i64");
   }
 
+  @Test
+  void onesComeWithTheirProbabilities() {
+    Tensor likely = Tensor.zeros(DType.F32, Shape.of(COUNT));
+    for (int i = 0; i < COUNT; i++) {
+      likely.setDouble(i, i % 2 == 0 ? 1 : 0.25);
+    }
+    Tensor y = Apply.operator("Bernoulli", 15, Map.of("dtype", 7L)).to(likely);
+    assertEquals(DType.I64, y.dtype());
+    int ones = 0;
+    for (int i = 0; i < COUNT; i += 2) {
+      assertEquals(1, y.getLong(i), "certain, at " + i);
+      ones += Math.toIntExact(y.getLong(i + 1));
+    }
+    // six standard errors, as above
+    assertEquals(0.25, ones * 2.0 / COUNT, 6 * Math.sqrt(0.25 * 0.75 * 2 / COUNT));
+    assertEquals(
+        DType.F32,
+        Apply.operator("Bernoulli", 15, Map.of()).to(likely).dtype(),
+        "the input's type where none is said");
+  }
+
   /** Nothing it depends on changes, and still it must not be computed once and for all. */
   @Test
   void aModelMakesNewNumbersInEveryRun(@TempDir Path folder) {

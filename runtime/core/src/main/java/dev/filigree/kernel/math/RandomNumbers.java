@@ -66,16 +66,20 @@ public record RandomNumbers(boolean isNormal, boolean isLike) implements Operato
   public Kernel bind(Binding binding) {
     Node node = binding.node();
     Tensor y = binding.output();
-    SplittableRandom random =
-        node.attributes().containsKey("seed")
-            ? new SplittableRandom(Float.floatToIntBits(node.floatAttribute("seed", 0)))
-            : new SplittableRandom();
+    SplittableRandom random = generator(node);
     DoubleSupplier next = isNormal ? normal(node, random) : uniform(node, random);
     return () -> {
       for (long i = 0; i < y.elements(); i++) {
         y.setDouble(i, next.getAsDouble());
       }
     };
+  }
+
+  /** Of the node's seed, or of a new one. */
+  static SplittableRandom generator(Node node) {
+    return node.attributes().containsKey("seed")
+        ? new SplittableRandom(Float.floatToIntBits(node.floatAttribute("seed", 0)))
+        : new SplittableRandom();
   }
 
   private static DoubleSupplier normal(Node node, SplittableRandom random) {
