@@ -118,6 +118,16 @@ class CalibrationOptionsTest {
     assertSays(model, 2, "no samples along its first axis", "x=" + scalar);
   }
 
+  @Test
+  void anArrayAmongTextsIsToldTheOptionThatReadsIt() throws IOException {
+    Path model = TinyOnnx.write(folder.resolve("tiny.onnx"));
+    Path samples = array(SAMPLES, TinyOnnx.IN);
+    Cli.Result result =
+        Cli.run("compress", model, "--recipe", recipe, "-o", output, "--calibration", samples)
+            .failsWith(2);
+    assertTrue(result.err().contains("--calibration-input NAME=" + samples), result.err());
+  }
+
   private void assertSays(Path model, int code, String part, Object first, Object... more) {
     Object[] arguments = new Object[8 + more.length];
     Object[] start = {

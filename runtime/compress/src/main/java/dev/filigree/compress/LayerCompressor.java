@@ -101,9 +101,18 @@ final class LayerCompressor {
   }
 
   Compression.Layer compress() {
+    if (!work.needsTargets()) {
+      return compress(null);
+    }
+    try (Refit refit = new Refit(data.moments(), bias != null, pool)) {
+      return compress(refit);
+    }
+  }
+
+  /** Prunes and encodes, and fits what stays where there is a fit. */
+  private Compression.Layer compress(Refit refit) {
     Stage.Prune prune = work.prune();
-    boolean fits = work.needsTargets();
-    Refit refit = fits ? new Refit(data.moments(), bias != null, pool) : null;
+    boolean fits = refit != null;
     if (fits && prune != null && prune.score() == Stage.Score.SPARSEGPT) {
       // which weights matter is asked of those that make up for the layers before
       refit.fit(w, null, data.outputs());

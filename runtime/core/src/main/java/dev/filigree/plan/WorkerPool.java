@@ -93,12 +93,12 @@ public final class WorkerPool implements AutoCloseable {
 
   /**
    * Does every item and returns when all are done. What an item throws is thrown here, once the
-   * others have ended.
+   * others have ended. Items that call it again do that work on their own thread.
    *
    * @param count number of items
    */
   public void forEach(int count, Body work) {
-    if (count <= 1 || runs.get() >= size() || threads.length == 0 || !owner.tryLock()) {
+    if (count <= 1 || runs.get() >= size() || threads.length == 0 || !takesThreads()) {
       for (int item = 0; item < count; item++) {
         work.run(item, 0);
       }
@@ -131,6 +131,11 @@ public final class WorkerPool implements AutoCloseable {
     } finally {
       owner.unlock();
     }
+  }
+
+  /** Takes the threads, if they are free; an item that asks for them has them already. */
+  private boolean takesThreads() {
+    return !owner.isHeldByCurrentThread() && owner.tryLock();
   }
 
   private static void rethrow(Throwable thrown) {

@@ -57,6 +57,27 @@ class WorkerPoolTest {
   }
 
   @Test
+  void anItemThatDividesWorkFurtherDoesItItself() {
+    try (WorkerPool pool = new WorkerPool(3, "test")) {
+      for (int job = 0; job < 300; job++) {
+        AtomicInteger done = new AtomicInteger();
+        pool.forEach(
+            6,
+            (outer, worker) -> {
+              Thread own = Thread.currentThread();
+              pool.forEach(
+                  5,
+                  (inner, same) -> {
+                    assertSame(own, Thread.currentThread());
+                    done.incrementAndGet();
+                  });
+            });
+        assertEquals(30, done.get());
+      }
+    }
+  }
+
+  @Test
   void callersThatComeTogetherAllGetTheirWorkDone() throws InterruptedException {
     try (WorkerPool pool = new WorkerPool(2, "test")) {
       AtomicInteger done = new AtomicInteger();

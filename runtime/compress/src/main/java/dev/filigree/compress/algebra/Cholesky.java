@@ -1,27 +1,53 @@
 package dev.filigree.compress.algebra;
 
+import dev.filigree.plan.WorkerPool;
+
 /**
  * Factors of symmetric positive definite matrices in double precision, blocked for the caches. Only
  * the upper triangle is read; what lies below it is lost.
  */
 public final class Cholesky {
-  /** Rows of a panel, a multiple of what {@link Rows} combines. */
-  private static final int PANEL = 48;
+  /** Rows of a panel. */
+  private static final int PANEL = Rows.PANEL;
 
-  /** Columns updated at a time: a panel's stretch of them stays in the second cache. */
-  private static final int TILE = 512;
+  /** Rows and columns of a block. */
+  private static final int TILE = Rows.TILE;
 
   private Cholesky() {}
 
+  /** A loop whose turns may run side by side. */
+  private interface Turns {
+    void run(int count, WorkerPool.Body body);
+  }
+
   /**
-   * Replaces the upper triangle of a matrix by U with {@code A = U^T U}.
+   * One turn after the other, for callers that are busy on all threads with matrices of their own.
+   */
+  private static void alone(int count, WorkerPool.Body body) {
+    for (int i = 0; i < count; i++) {
+      body.run(i, 0);
+    }
+  }
+
+  /**
+   * Replaces the upper triangle of a matrix by U with {@code A = U^T U}, on one thread.
    *
    * @param n order; the rows may be longer
    * @return whether the matrix was positive definite; if not, its contents are lost
    */
   public static boolean factor(double[][] a, int n) {
+    return factor(a, n, Cholesky::alone);
+  }
+
+  /** The same by the threads of a pool, with the same result. */
+  public static boolean factor(double[][] a, int n, WorkerPool pool) {
+    return factor(a, n, pool::forEach);
+  }
+
+  private static boolean factor(double[][] a, int n, Turns turns) {
     double[] factors = new double[PANEL];
     for (int first = 0; first < n; first += PANEL) {
+      int panel = first;
       int last = Math.min(n, first + PANEL);
       for (int i = first; i < last; i++) {
         for (int k = first; k < i; k++) {
@@ -35,22 +61,43 @@ public final class Cholesky {
         }
         Rows.scale(a[i], 1 / Math.sqrt(pivot), i, n);
       }
-      for (int tile = last; tile < n; tile += TILE) {
-        int end = Math.min(n, tile + TILE);
-        int i = last;
-        for (; i + 4 <= end; i += 4) {
-          // of the three rows behind the first a few values left of the diagonal change as well
-          Rows.eliminate4(a, i, first, last, Math.max(i, tile), end);
+      int tiles = Math.ceilDiv(n - last, TILE);
+      turns.run(
+          tiles * tiles,
+          (item, worker) -> {
+            int rows = last + item / tiles * TILE;
+            int columns = last + item % tiles * TILE;
+            if (rows <= columns) {
+              eliminate(a, n, panel, last, rows, columns);
+            }
+          });
+    }
+    return true;
+  }
+
+  /** Takes what a panel of rows contributes from a block of those below it. */
+  private static void eliminate(double[][] a, int n, int first, int last, int rows, int columns) {
+    double[][] factors = new double[4][last - first];
+    int stop = Math.min(n, rows + TILE);
+    int end = Math.min(n, columns + TILE);
+    int i = rows;
+    for (; i < stop; i += 4) {
+      int together = Math.min(4, stop - i);
+      for (int m = 0; m < together; m++) {
+        for (int k = first; k < last; k++) {
+          factors[m][k - first] = a[k][i + m];
         }
-        for (; i < end; i++) {
-          for (int k = first; k < last; k++) {
-            factors[k - first] = a[k][i];
-          }
-          Rows.subtract(a[i], a, first, last, factors, first, Math.max(i, tile), end);
+      }
+      if (together == 4) {
+        // of the three rows behind the first a few values left of the diagonal change as well
+        Rows.subtract4(a, i, a, first, last, factors, 0, first, Math.max(i, columns), end);
+      } else {
+        for (int m = 0; m < together; m++) {
+          int start = Math.max(i + m, columns);
+          Rows.subtract(a[i + m], a, first, last, factors[m], first, start, end);
         }
       }
     }
-    return true;
   }
 
   /** Solves {@code U^T U x = b} in place. */
@@ -81,7 +128,7 @@ public final class Cholesky {
    * @param a symmetric, upper triangle; kept
    * @return null if the matrix is not positive definite
    */
-  public static double[][] ofInverse(double[][] a) {
+  public static double[][] ofInverse(double[][] a, WorkerPool pool) {
     int n = a.length;
     double[][] reversed = new double[n][n];
     for (int i = 0; i < n; i++) {
@@ -90,7 +137,7 @@ public final class Cholesky {
         reversed[n - 1 - j][n - 1 - i] = a[i][j];
       }
     }
-    if (!factor(reversed, n)) {
+    if (!factor(reversed, n, pool)) {
       return null;
     }
     double[][] r = new double[n][n];
@@ -99,28 +146,33 @@ public final class Cholesky {
         r[i][j] = reversed[n - 1 - j][n - 1 - i];
       }
     }
-    return inverse(r);
+    double[][] x = new double[n][n];
+    // wide columns first, so that no thread is left with one at the end
+    int tiles = Math.ceilDiv(n, TILE);
+    pool.forEach(
+        tiles,
+        (item, worker) -> {
+          int start = (tiles - 1 - item) * TILE;
+          invert(r, x, start, Math.min(n, start + TILE));
+        });
+    return x;
   }
 
-  /** The inverse of an upper triangular matrix, from its last rows up. */
-  private static double[][] inverse(double[][] r) {
-    int n = r.length;
-    double[][] x = new double[n][n];
-    for (int last = n; last > 0; last -= PANEL) {
+  /**
+   * Some columns of the inverse x of an upper triangular matrix r, from their last rows up. They do
+   * not depend on others.
+   */
+  private static void invert(double[][] r, double[][] x, int start, int end) {
+    for (int last = end; last > 0; last -= PANEL) {
       int first = Math.max(0, last - PANEL);
-      // what the rows below contribute, panel by panel, so that each is loaded once for this one
-      for (int below = last; below < n; below += PANEL) {
-        int end = Math.min(n, below + PANEL);
-        for (int i = first; i < last; i++) {
-          Rows.subtract(x[i], x, below, end, r[i], 0, below, n);
-        }
-      }
+      Rows.subtract(x, first, last, x, last, end, r, 0, start, end);
       for (int i = last - 1; i >= first; i--) {
-        Rows.subtract(x[i], x, i + 1, last, r[i], 0, i + 1, n);
-        x[i][i] = 1;
-        Rows.scale(x[i], 1 / r[i][i], i, n);
+        Rows.subtract(x[i], x, i + 1, last, r[i], 0, start, end);
+        if (i >= start) {
+          x[i][i] = 1;
+        }
+        Rows.scale(x[i], 1 / r[i][i], Math.max(i, start), end);
       }
     }
-    return x;
   }
 }

@@ -6,6 +6,12 @@ package dev.filigree.compress.algebra;
  * vector instructions; it fuses a product and a sum only where it is told to.
  */
 public final class Rows {
+  /** Rows combined while a tile of them stays in the second cache. */
+  static final int PANEL = 48;
+
+  /** Columns of a tile. */
+  static final int TILE = 512;
+
   /** Rows combined in one sweep: each value of the result is loaded and stored once for eight. */
   private static final int UNROLLED = 8;
 
@@ -69,52 +75,108 @@ public final class Rows {
   }
 
   /**
-   * {@code rows[i + n][j] -= sum over k of rows[k][i + n] * rows[k][j]} for four rows n and the
-   * columns {@code [start, end)}: what a panel of rows takes from the rows below it. Four of each
-   * side at a time, so that what is loaded serves four times.
+   * {@code y[i][j] -= sum over k of factors[i][k - offset] * rows[k][j]} for the rows i in {@code
+   * [first, last)} and the columns {@code [start, end)}: a product of matrices. What is combined
+   * goes through the caches in pieces that serve all rows, and what is loaded of it serves four.
+   * The sum of a value takes the same terms in the same order however rows and columns are divided.
    *
-   * @param i first of the four rows, {@code to} or more
-   * @param from first row of the panel
-   * @param to row after its last, by a multiple of four away from {@code from}
+   * @param from first row of {@code rows}
+   * @param to row after the last
+   * @param offset of the factors: the row that belongs to {@code factors[i][0]}
    */
-  static void eliminate4(double[][] rows, int i, int from, int to, int start, int end) {
-    double[] y0 = rows[i];
-    double[] y1 = rows[i + 1];
-    double[] y2 = rows[i + 2];
-    double[] y3 = rows[i + 3];
-    for (int k = from; k < to; k += 4) {
-      eliminate(y0, y1, y2, y3, rows[k], rows[k + 1], rows[k + 2], rows[k + 3], i, start, end);
+  public static void subtract(
+      double[][] y,
+      int first,
+      int last,
+      double[][] rows,
+      int from,
+      int to,
+      double[][] factors,
+      int offset,
+      int start,
+      int end) {
+    for (int tile = start; tile < end; tile += TILE) {
+      int stop = Math.min(end, tile + TILE);
+      for (int panel = from; panel < to; panel += PANEL) {
+        int after = Math.min(to, panel + PANEL);
+        int i = first;
+        for (; i + 4 <= last; i += 4) {
+          subtract4(y, i, rows, panel, after, factors, i, offset, tile, stop);
+        }
+        for (; i < last; i++) {
+          subtract(y[i], rows, panel, after, factors[i], offset, tile, stop);
+        }
+      }
     }
   }
 
-  private static void eliminate(
-      double[] y0,
-      double[] y1,
-      double[] y2,
-      double[] y3,
-      double[] r0,
-      double[] r1,
-      double[] r2,
-      double[] r3,
+  /**
+   * The same for the four rows from {@code i} on.
+   *
+   * @param f which of the factors belong to row {@code i}
+   */
+  static void subtract4(
+      double[][] y,
       int i,
+      double[][] rows,
+      int from,
+      int to,
+      double[][] factors,
+      int f,
+      int offset,
       int start,
       int end) {
-    double a0 = -r0[i];
-    double a1 = -r1[i];
-    double a2 = -r2[i];
-    double a3 = -r3[i];
-    double b0 = -r0[i + 1];
-    double b1 = -r1[i + 1];
-    double b2 = -r2[i + 1];
-    double b3 = -r3[i + 1];
-    double c0 = -r0[i + 2];
-    double c1 = -r1[i + 2];
-    double c2 = -r2[i + 2];
-    double c3 = -r3[i + 2];
-    double d0 = -r0[i + 3];
-    double d1 = -r1[i + 3];
-    double d2 = -r2[i + 3];
-    double d3 = -r3[i + 3];
+    double[] a = factors[f];
+    double[] b = factors[f + 1];
+    double[] c = factors[f + 2];
+    double[] d = factors[f + 3];
+    int k = from;
+    for (; k + 4 <= to; k += 4) {
+      subtract16(y, i, rows, k, a, b, c, d, k - offset, start, end);
+    }
+    for (; k < to; k++) {
+      for (int n = 0; n < 4; n++) {
+        subtract1(y[i + n], rows[k], factors[f + n][k - offset], start, end);
+      }
+    }
+  }
+
+  private static void subtract16(
+      double[][] y,
+      int i,
+      double[][] rows,
+      int k,
+      double[] a,
+      double[] b,
+      double[] c,
+      double[] d,
+      int at,
+      int start,
+      int end) {
+    double[] y0 = y[i];
+    double[] y1 = y[i + 1];
+    double[] y2 = y[i + 2];
+    double[] y3 = y[i + 3];
+    double[] r0 = rows[k];
+    double[] r1 = rows[k + 1];
+    double[] r2 = rows[k + 2];
+    double[] r3 = rows[k + 3];
+    double a0 = -a[at];
+    double a1 = -a[at + 1];
+    double a2 = -a[at + 2];
+    double a3 = -a[at + 3];
+    double b0 = -b[at];
+    double b1 = -b[at + 1];
+    double b2 = -b[at + 2];
+    double b3 = -b[at + 3];
+    double c0 = -c[at];
+    double c1 = -c[at + 1];
+    double c2 = -c[at + 2];
+    double c3 = -c[at + 3];
+    double d0 = -d[at];
+    double d1 = -d[at + 1];
+    double d2 = -d[at + 2];
+    double d3 = -d[at + 3];
     for (int j = start; j < end; j++) {
       double p0 = r0[j];
       double p1 = r1[j];

@@ -75,7 +75,7 @@ public final class SupportedSolver implements AutoCloseable {
             scaled[i][j] = a[i][j] * scale[i] * scale[j];
           }
         });
-    double[][] u = Cholesky.ofInverse(scaled);
+    double[][] u = Cholesky.ofInverse(scaled, pool);
     return u == null ? null : new SupportedSolver(a, scale, u, new MatrixProduct(kernels, pool));
   }
 
@@ -100,7 +100,7 @@ public final class SupportedSolver implements AutoCloseable {
    * Solves for every row.
    *
    * @param x {@code [rows, n]}, where to start; zero outside the supports; replaced
-   * @param mask the supports
+   * @param mask the supports, or null for all
    * @param b {@code [rows, n]}
    * @param constant for each row what its loss {@code x A x - 2 b x + constant} is at zero
    * @param tolerance what a row's loss may still be above the least, as a fraction of it; {@value
@@ -168,7 +168,7 @@ public final class SupportedSolver implements AutoCloseable {
       this.first = new double[rows];
       for (int i = 0; i < n; i++) {
         for (int r = 0; r < rows; r++) {
-          kept[i * rows + r] = mask.kept(r, i) ? 1 : 0;
+          kept[i * rows + r] = mask == null || mask.kept(r, i) ? 1 : 0;
         }
       }
     }
@@ -179,21 +179,7 @@ public final class SupportedSolver implements AutoCloseable {
      * @return whether any row is not close enough
      */
     boolean start() {
-      pool.forEach(
-          rows,
-          (r, worker) -> {
-            double[] left = b[r].clone();
-            Rows.subtract(left, a, 0, n, x[r], 0, 0, n);
-            double sum = 0;
-            double inner = 0;
-            for (int i = 0; i < n; i++) {
-              residual[i * rows + r] = (float) (left[i] * scale[i]) * kept[i * rows + r];
-              sum += x[r][i] * (b[r][i] - left[i]);
-              inner += 2 * x[r][i] * left[i];
-            }
-            energy[r] = Math.abs(sum);
-            loss[r] = constant[r] - sum - inner;
-          });
+      stripes(this::resume);
       Arrays.fill(change, 0);
       Arrays.fill(gained, 0);
       float[] z = products.multiply(inverse, residual, rows);
@@ -204,6 +190,25 @@ public final class SupportedSolver implements AutoCloseable {
         direction[i] = z[i] * kept[i];
       }
       return anyLeft();
+    }
+
+    /** Takes the residuals of some rows, and what they lose now. */
+    private void resume(int from, int to) {
+      double[][] left = new double[to - from][];
+      Arrays.setAll(left, s -> b[from + s].clone());
+      Rows.subtract(left, 0, to - from, a, 0, n, Arrays.copyOfRange(x, from, to), 0, 0, n);
+      for (int r = from; r < to; r++) {
+        double sum = 0;
+        double inner = 0;
+        for (int i = 0; i < n; i++) {
+          double gap = left[r - from][i];
+          residual[i * rows + r] = (float) (gap * scale[i]) * kept[i * rows + r];
+          sum += x[r][i] * (b[r][i] - gap);
+          inner += 2 * x[r][i] * gap;
+        }
+        energy[r] = Math.abs(sum);
+        loss[r] = constant[r] - sum - inner;
+      }
     }
 
     /** Whether a row has come as far as it can in this round. */

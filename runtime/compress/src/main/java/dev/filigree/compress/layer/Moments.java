@@ -11,8 +11,12 @@ import java.util.Arrays;
  * tokens are in f32.
  */
 public final class Moments {
+  /** Rows of weights whose outputs a thread works out at a time. */
+  private static final int STRIPE = 64;
+
   private final int inputs;
   private final Kernels kernels;
+  private final WorkerPool pool;
   private final Products second;
   private final double[] sums;
   private final double[] squares;
@@ -27,6 +31,7 @@ public final class Moments {
   public Moments(int inputs, boolean full, Kernels kernels, WorkerPool pool) {
     this.inputs = inputs;
     this.kernels = kernels;
+    this.pool = pool;
     this.second = full ? new Products(inputs, inputs, true, kernels, pool) : null;
     this.sums = new double[inputs];
     this.squares = new double[inputs];
@@ -110,12 +115,18 @@ public final class Moments {
    */
   public double outputEnergy(double[][] weights) {
     double[][] products = second();
-    double energy = 0;
-    for (double[] w : weights) {
-      double[] y = new double[inputs];
-      Rows.subtract(y, products, 0, inputs, w, 0, 0, inputs);
-      energy -= Rows.dot(w, y, inputs);
-    }
-    return Math.max(0, energy);
+    double[] energies = new double[Math.ceilDiv(weights.length, STRIPE)];
+    pool.forEach(
+        energies.length,
+        (stripe, worker) -> {
+          int from = stripe * STRIPE;
+          double[][] w = Arrays.copyOfRange(weights, from, Math.min(weights.length, from + STRIPE));
+          double[][] y = new double[w.length][inputs];
+          Rows.subtract(y, 0, w.length, products, 0, inputs, w, 0, 0, inputs);
+          for (int r = 0; r < w.length; r++) {
+            energies[stripe] -= Rows.dot(w[r], y[r], inputs);
+          }
+        });
+    return Math.max(0, Arrays.stream(energies).sum());
   }
 }

@@ -9,9 +9,10 @@ import dev.filigree.weights.Mask;
  * Exact least squares on the weights that stay: for every output the weights and the bias that come
  * closest to its target over all tokens, drawn a little towards where they were. One Cholesky
  * factor for each row, over its own support; for layers of many inputs, where that takes the cube
- * of what stays for every row, conjugate gradients until no row can be a ten-thousandth better.
+ * of what stays for every row, conjugate gradients until no row can be a ten-thousandth better. Not
+ * safe to share.
  */
-public final class Refit {
+public final class Refit implements AutoCloseable {
   /** Pull towards the weights as they were, as a fraction of the mean diagonal of {@code X^T X}. */
   public static final double DAMPING = 1e-3;
 
@@ -27,6 +28,11 @@ public final class Refit {
   private final Moments moments;
   private final boolean hasBias;
   private final WorkerPool pool;
+
+  /** For many inputs, from the first fit on; null if the moments cannot be factored. */
+  private SupportedSolver solver;
+
+  private boolean isPrepared;
 
   /**
    * A fit.
@@ -51,16 +57,31 @@ public final class Refit {
     int rows = weights.length;
     double[] biases = hasBias ? new double[rows] : null;
     double pull = pull();
-    if (mask == null) {
-      fitAll(weights, targets, biases, pull);
-      return biases;
-    }
     boolean[] done = new boolean[rows];
     if (moments.inputs() >= MANY_INPUTS) {
       done = fitTogether(weights, mask, targets, pull);
     }
-    fitSingly(weights, mask, targets, pull, done, biases);
+    if (mask == null && !isAll(done)) {
+      fitAll(weights, targets, biases, pull);
+    } else {
+      fitSingly(weights, mask, targets, pull, done, biases);
+    }
     return biases;
+  }
+
+  private static boolean isAll(boolean[] done) {
+    boolean all = true;
+    for (boolean each : done) {
+      all &= each;
+    }
+    return all;
+  }
+
+  @Override
+  public void close() {
+    if (solver != null) {
+      solver.close();
+    }
   }
 
   /** What is added to the diagonal of {@code X^T X}. */
@@ -82,15 +103,12 @@ public final class Refit {
    */
   boolean[] fitTogether(double[][] weights, Mask mask, Outputs targets, double pull) {
     int n = moments.inputs();
-    double[][] a = new double[n][n];
-    pool.forEach(
-        n,
-        (i, worker) -> {
-          for (int j = 0; j < n; j++) {
-            a[i][j] = moments.product(i, j, hasBias);
-          }
-          a[i][i] += pull;
-        });
+    prepare(n, pull);
+    if (solver == null) {
+      return new boolean[weights.length];
+    }
+    // adds up what is pending, on all threads
+    double[][] cross = targets.cross();
     double[][] b = new double[weights.length][n];
     double[] constant = new double[weights.length];
     double[][] fitted = new double[weights.length][n];
@@ -101,22 +119,39 @@ public final class Refit {
           constant[row] = targets.squares(row) - mean * targets.sum(row);
           for (int i = 0; i < n; i++) {
             constant[row] += pull * weights[row][i] * weights[row][i];
-            fitted[row][i] = mask.kept(row, i) ? weights[row][i] : 0;
-            b[row][i] = targets.cross()[row][i] - mean * moments.sum(i) + pull * weights[row][i];
+            fitted[row][i] = isKept(mask, row, i) ? weights[row][i] : 0;
+            b[row][i] = cross[row][i] - mean * moments.sum(i) + pull * weights[row][i];
           }
         });
-    try (SupportedSolver solver = SupportedSolver.of(a, moments.kernels(), pool)) {
-      if (solver == null) {
-        return new boolean[weights.length];
+    boolean[] done = solver.solve(fitted, mask, b, constant, TOLERANCE);
+    for (int row = 0; row < done.length; row++) {
+      for (int i = 0; done[row] && i < n; i++) {
+        weights[row][i] = isKept(mask, row, i) ? fitted[row][i] : weights[row][i];
       }
-      boolean[] done = solver.solve(fitted, mask, b, constant, TOLERANCE);
-      for (int row = 0; row < done.length; row++) {
-        for (int i = 0; done[row] && i < n; i++) {
-          weights[row][i] = mask.kept(row, i) ? fitted[row][i] : weights[row][i];
-        }
-      }
-      return done;
     }
+    return done;
+  }
+
+  private static boolean isKept(Mask mask, int row, int input) {
+    return mask == null || mask.kept(row, input);
+  }
+
+  /** Factors the moments, once for the fits before and after pruning. */
+  private void prepare(int n, double pull) {
+    if (isPrepared) {
+      return;
+    }
+    isPrepared = true;
+    double[][] a = new double[n][n];
+    pool.forEach(
+        n,
+        (i, worker) -> {
+          for (int j = 0; j < n; j++) {
+            a[i][j] = moments.product(i, j, hasBias);
+          }
+          a[i][i] += pull;
+        });
+    solver = SupportedSolver.of(a, moments.kernels(), pool);
   }
 
   /** Fits the rows that are not done, and the biases of all. */
@@ -213,7 +248,7 @@ public final class Refit {
     if (hasBias) {
       a[inputs][inputs] = Math.max(1, moments.tokens());
     }
-    boolean factored = Cholesky.factor(a, n);
+    boolean factored = Cholesky.factor(a, n, pool);
     pool.forEach(
         weights.length,
         (row, worker) -> {

@@ -65,7 +65,8 @@ public final class Surgeon {
     int[] order = order(moments, byImportance);
     for (double added = damping; ; added = Math.max(added * 10, 1e-6)) {
       double[][] u =
-          Cholesky.ofInverse(damped(moments, order, dead, centred, mean == 0 ? 1 : added * mean));
+          Cholesky.ofInverse(
+              damped(moments, order, dead, centred, mean == 0 ? 1 : added * mean), pool);
       if (u != null) {
         return new Surgeon(u, added, dead, order, pool);
       }
@@ -264,9 +265,8 @@ public final class Surgeon {
         }
       }
     }
-    for (int r = firstRow; r < lastRow; r++) {
-      Rows.subtract(w[r], u, start, end, errors[r - firstRow], start, end, order.length);
-    }
+    double[][] own = Arrays.copyOfRange(w, firstRow, lastRow);
+    Rows.subtract(own, 0, own.length, u, start, end, errors, start, end, order.length);
   }
 
   /** Drops or rounds a weight; the block's later columns make up for it. */

@@ -5,12 +5,27 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.plan.WorkerPool;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import java.util.Arrays;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 class CholeskyTest {
+  private static WorkerPool pool;
+
+  @BeforeAll
+  static void open() {
+    pool = new WorkerPool(3, "cholesky");
+  }
+
+  @AfterAll
+  static void close() {
+    pool.close();
+  }
+
   /** {@code B^T B + I}: positive definite and not badly conditioned. */
   static double[][] definite(Samples samples, int n) {
     float[] b = samples.normal(n * n);
@@ -48,6 +63,20 @@ class CholeskyTest {
     }
   }
 
+  @Seeded(20)
+  void aFactorIsTheSameOnAnyNumberOfThreads(Samples samples) {
+    int n = size(samples);
+    double[][] a = definite(samples, n);
+    double[][] u = Arrays.stream(a).map(double[]::clone).toArray(double[][]::new);
+    assertTrue(Cholesky.factor(a, n));
+    assertTrue(Cholesky.factor(u, n, pool));
+    for (int i = 0; i < n; i++) {
+      for (int j = i; j < n; j++) {
+        assertEquals(a[i][j], u[i][j], 0, i + ", " + j);
+      }
+    }
+  }
+
   @Seeded(30)
   void aSolutionSolvesItsSystem(Samples samples) {
     int n = size(samples);
@@ -68,9 +97,9 @@ class CholeskyTest {
 
   @Seeded(20)
   void theFactorOfTheInverseTimesTheMatrixIsOne(Samples samples) {
-    int n = samples.between(1, 130);
+    int n = size(samples);
     double[][] a = definite(samples, n);
-    double[][] u = Cholesky.ofInverse(a);
+    double[][] u = Cholesky.ofInverse(a, pool);
     for (int column = 0; column < n; column += samples.between(1, 9)) {
       // u^T (u (a e)) is e
       double[] half = new double[n];
@@ -94,6 +123,6 @@ class CholeskyTest {
     assertFalse(Cholesky.factor(new double[][] {{1, 2}, {2, 1}}, 2));
     assertFalse(Cholesky.factor(new double[][] {{0}}, 1));
     assertFalse(Cholesky.factor(new double[][] {{Double.NaN}}, 1));
-    assertNull(Cholesky.ofInverse(new double[][] {{1, 1}, {1, 1}}));
+    assertNull(Cholesky.ofInverse(new double[][] {{1, 1}, {1, 1}}, pool));
   }
 }

@@ -7,6 +7,7 @@ import dev.filigree.plan.WorkerPool;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import dev.filigree.weights.Mask;
+import java.util.Arrays;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 
@@ -89,6 +90,31 @@ class RefitTest {
     }
   }
 
+  /** Before anything is dropped as well, by what then serves the fit of what stays. */
+  @Seeded(2)
+  void manyInputsKeepTheWeightsThatMadeTheTargets(Samples samples) {
+    int inputs = Refit.MANY_INPUTS + samples.between(0, 9);
+    Problem problem = new Problem(samples, 3, inputs, 2 * inputs, pool);
+    float[] targets = problem.outputs(problem.weights, new double[] {1, -2, 3});
+    Outputs outputs = problem.targets(targets);
+    Mask half = Mask.of(3, inputs, (row, column) -> column % 2 == 0);
+    try (Refit refit = new Refit(problem.moments, true, pool)) {
+      for (Mask mask : Arrays.asList(null, half)) {
+        double[][] w = new double[3][inputs];
+        double[] biases = refit.fit(w, mask, outputs);
+        double[][] singly = new double[3][inputs];
+        double[] singleBiases = new double[3];
+        Mask kept = mask == null ? Mask.of(3, inputs, (row, column) -> true) : mask;
+        refit.fitSingly(singly, kept, outputs, refit.pull(), new boolean[3], singleBiases);
+        double[] errors = problem.errors(targets, w, biases);
+        double[] least = problem.errors(targets, singly, singleBiases);
+        for (int r = 0; r < 3; r++) {
+          assertEquals(least[r], errors[r], 1e-2 * least[r], "row " + r);
+        }
+      }
+    }
+  }
+
   /** Layers of many inputs go another way, to the same place. */
   @Seeded(3)
   void manyInputsAreFittedAsFewAre(Samples samples) {
@@ -107,6 +133,7 @@ class RefitTest {
     refit.fitSingly(singly, mask, outputs, refit.pull(), new boolean[3], biases);
     double[][] whole = Problem.copy(w);
     double[] wholeBiases = refit.fit(whole, mask, outputs);
+    refit.close();
     double[] errors = problem.errors(targets, whole, wholeBiases);
     double[] least = problem.errors(targets, singly, biases);
     for (int r = 0; r < 3; r++) {
