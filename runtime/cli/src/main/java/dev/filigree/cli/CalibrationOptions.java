@@ -75,6 +75,14 @@ final class CalibrationOptions {
           "a recipe learns either from texts (--calibration), from images (--calibration-image) or"
               + " from arrays (--calibration-input); pass one kind");
     }
+    if (file != null && file.toString().endsWith(".npy")) {
+      throw new UsageException(
+          "--calibration "
+              + file
+              + " is an array, not texts; pass --calibration-input NAME="
+              + file
+              + " with the name of the input that reads it");
+    }
   }
 
   /** Samples of a model, or null if there is nothing to learn from. */

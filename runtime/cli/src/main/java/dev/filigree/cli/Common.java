@@ -7,6 +7,7 @@ import dev.filigree.Precision;
 import dev.filigree.SessionOptions;
 import dev.filigree.compress.Recipe;
 import dev.filigree.compress.RecipeJson;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import picocli.CommandLine.ITypeConverter;
@@ -134,6 +135,25 @@ final class Common {
     if (!Files.isWritable(folder)) {
       throw new UsageException(
           option + ": the folder " + folder + " cannot be written; name another");
+    }
+  }
+
+  /** Refuses a folder that nothing could be written into, even if it were made. */
+  static void checkTarget(String option, Path folder) {
+    Path existing = folder.toAbsolutePath();
+    while (!Files.exists(existing) && existing.getParent() != null) {
+      existing = existing.getParent();
+    }
+    checkFolder(option, existing);
+  }
+
+  /** Makes a folder that {@link #checkTarget} let pass, where it is not there. */
+  static void make(String option, Path folder) {
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException refused) {
+      throw new UsageException(
+          option + ": the folder " + folder + " cannot be made (" + refused + "); name another");
     }
   }
 

@@ -90,7 +90,7 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--output-dir",
       paramLabel = "D",
-      description = "Write report.md, report.json and the pictures there.")
+      description = "Write report.md, report.json and the pictures there; made if need be.")
   private Path outputFolder;
 
   @Override
@@ -104,7 +104,7 @@ final class ReportCommand implements Callable<Integer> {
     ScoredPairs scored = scoredFile == null ? null : ScoredPairs.read("--scored-pairs", scoredFile);
     Examination examination = judged.examination(List.of(), others, scored, calibrated);
     if (outputFolder != null) {
-      Common.checkFolder("--output-dir", outputFolder);
+      Common.checkTarget("--output-dir", outputFolder);
     }
     List<ReportRow> rows;
     try (ProgressBars progress = new ProgressBars();
@@ -113,6 +113,7 @@ final class ReportCommand implements Callable<Integer> {
       progress.finish();
     }
     if (outputFolder != null) {
+      Common.make("--output-dir", outputFolder);
       ReportFiles.write(outputFolder, source.model, rows);
     }
     PrintWriter out = spec.commandLine().getOut();

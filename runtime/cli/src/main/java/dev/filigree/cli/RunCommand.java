@@ -61,7 +61,7 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--output-dir",
       paramLabel = "D",
-      description = "Write the outputs there as .npy files.")
+      description = "Write the outputs there as .npy files; made if need be.")
   private Path outputFolder;
 
   @Override
@@ -82,7 +82,7 @@ final class RunCommand implements Callable<Integer> {
       if (images.isWanted() || writing.isWanted()) {
         throw new UsageException("--output-dir is for texts and tensors; read --json instead");
       }
-      Common.checkFolder("--output-dir", outputFolder);
+      Common.checkTarget("--output-dir", outputFolder);
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     inputs.forEach((name, path) -> tensors.put(name, Npy.read(path)));
@@ -148,6 +148,7 @@ final class RunCommand implements Callable<Integer> {
     Embeddings result = results.getLast();
     Embeddings dense = isCompressed ? results.getFirst() : null;
     if (outputFolder != null) {
+      Common.make("--output-dir", outputFolder);
       Npy.write(outputFolder.resolve("embeddings.npy"), result.tensor());
     }
     progress.finish();
@@ -170,6 +171,7 @@ final class RunCommand implements Callable<Integer> {
       double millis = (System.nanoTime() - start) / 1e6;
       Map<String, Path> files = new LinkedHashMap<>();
       if (outputFolder != null) {
+        Common.make("--output-dir", outputFolder);
         outputs.forEach(
             (name, tensor) -> {
               Path path = outputFolder.resolve(name.replaceAll("[^A-Za-z0-9._-]", "_") + ".npy");

@@ -225,8 +225,11 @@ class BadInputTest {
     Path x = npy("x.npy", 1, 8);
     Path file = Files.writeString(folder.resolve("file"), "text");
     for (Path bad : List.of(folder.resolve("gone/deep"), file)) {
-      refuses(2, List.of(bad), "run", model, "--input", "x=" + x, "--output-dir", bad);
       refuses(2, List.of(bad), "compress", model, "-o", bad.resolve("out.filigree"));
+    }
+    for (Path bad : List.of(file, file.resolve("deep/below"))) {
+      refuses(2, List.of(file), "run", model, "--input", "x=" + x, "--output-dir", bad);
+      refuses(2, List.of(file), "report", model, "--input", "x=" + x, "--output-dir", bad);
     }
     Path directory = Files.createDirectory(folder.resolve("folder.filigree"));
     refuses(2, List.of(directory, "folder"), "compress", model, "-o", directory);

@@ -122,7 +122,7 @@ class ExaminationTest {
 
   @Test
   void reportSweepsAnImageModel() throws IOException {
-    Path out = Files.createDirectory(folder.resolve("report"));
+    Path out = folder.resolve("report");
     JsonNode report =
         Cli.run(
                 "report",

@@ -44,8 +44,9 @@ class JsonTest {
     x[8 + 2] = 2;
     Path input = folder.resolve("x.npy");
     Npy.write(input, Tensor.of(x, 2, 8));
+    Path out = folder.resolve("made/for it");
     JsonNode document =
-        Cli.run("run", model, "--input", "x=" + input, "--output-dir", folder, "--json").json();
+        Cli.run("run", model, "--input", "x=" + input, "--output-dir", out, "--json").json();
     has(document, "elapsedMillis");
     JsonNode output = document.get("outputs").get(0);
     assertEquals(1, document.get("outputs").size());
@@ -53,7 +54,7 @@ class JsonTest {
     assertEquals("f32", output.get("dtype").asString());
     assertArrayEquals(new long[] {2, 4}, longs(output.get("shape")));
     Path file = Path.of(output.get("file").asString());
-    assertEquals(folder.resolve("y.npy"), file);
+    assertEquals(out.resolve("y.npy"), file);
     // rows 0 and 2 of the weights, the second one twice, and the bias
     assertArrayEquals(new float[] {1, 12, 23, 34, 6, 27, 48, 69}, Npy.read(file).toFloats());
   }

@@ -9,7 +9,7 @@ import dev.filigree.weights.Mask;
  * Exact least squares on the weights that stay: for every output the weights and the bias that come
  * closest to its target over all tokens, drawn a little towards where they were. One Cholesky
  * factor for each row, over its own support; for layers of many inputs, where that takes the cube
- * of what stays for every row, conjugate gradients until no row can be a ten-thousandth better. Not
+ * of what stays for every row, conjugate gradients until no row can be a thousandth better. Not
  * safe to share.
  */
 public final class Refit implements AutoCloseable {
@@ -17,7 +17,7 @@ public final class Refit implements AutoCloseable {
   public static final double DAMPING = 1e-3;
 
   /** What a row found by conjugate gradients may lose beyond the least loss, as its fraction. */
-  private static final double TOLERANCE = 1e-4;
+  private static final double TOLERANCE = 1e-3;
 
   /**
    * Inputs from which conjugate gradients are faster: some ten steps of two products in f32 against
