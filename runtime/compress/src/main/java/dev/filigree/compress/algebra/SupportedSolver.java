@@ -16,10 +16,10 @@ import java.util.Arrays;
  * row with the residual r still loses: convergence is not guessed. Not safe to share.
  */
 public final class SupportedSolver implements AutoCloseable {
-  /** Rounds, each from a residual in f64. */
-  private static final int ROUNDS = 4;
+  /** Steps that are enough for any matrix that f32 can tell from a singular one. */
+  public static final int ENOUGH_STEPS = 240;
 
-  /** Steps of a round; some ten do on the moments of transformers. */
+  /** Steps of a round, which begins from a residual in f64; some ten do for transformers. */
   private static final int STEPS = 60;
 
   /** Growth of a bound by which f32 is seen not to tell the matrix from a singular one. */
@@ -105,18 +105,20 @@ public final class SupportedSolver implements AutoCloseable {
    * @param constant for each row what its loss {@code x A x - 2 b x + constant} is at zero
    * @param tolerance what a row's loss may still be above the least, as a fraction of it; {@value
    *     #FLOOR} of {@code x A x} where the loss is next to nothing
+   * @param budget steps to take at most; each brings every row closer
    * @return for each row whether it came as close; where f32 cannot tell the matrix from a singular
    *     one, none may
    */
   public boolean[] solve(
-      double[][] x, Mask mask, double[][] b, double[] constant, double tolerance) {
+      double[][] x, Mask mask, double[][] b, double[] constant, double tolerance, int budget) {
     State state = new State(x, mask, b, constant, tolerance);
     boolean isLeft = state.start();
-    for (int round = 0; round < ROUNDS && isLeft; round++) {
-      int steps = 0;
-      while (steps < STEPS && state.step()) {
-        steps++;
-      }
+    for (int taken = 0; taken < budget && isLeft; ) {
+      int end = Math.min(budget, taken + STEPS);
+      do {
+        taken++;
+        isLeft = state.step();
+      } while (isLeft && taken < end);
       state.finish();
       isLeft = state.start();
     }
@@ -162,6 +164,7 @@ public final class SupportedSolver implements AutoCloseable {
       this.bound = new double[rows];
       this.energy = new double[rows];
       this.loss = new double[rows];
+      Arrays.fill(loss, Double.POSITIVE_INFINITY);
       this.close = new boolean[rows];
       this.lost = new boolean[rows];
       this.gained = new double[rows];
@@ -207,7 +210,14 @@ public final class SupportedSolver implements AutoCloseable {
           inner += 2 * x[r][i] * gap;
         }
         energy[r] = Math.abs(sum);
-        loss[r] = constant[r] - sum - inner;
+        double now = constant[r] - sum - inner;
+        if (now <= loss[r] + FLOOR * energy[r]) {
+          loss[r] = now;
+        } else {
+          // f32 led it astray, which NaN says as well
+          lost[r] = true;
+          move(r, -1);
+        }
       }
     }
 
@@ -290,16 +300,24 @@ public final class SupportedSolver implements AutoCloseable {
       }
     }
 
-    /** Adds what the round found, but for rows that it led astray. */
+    /** Adds what the round found, but for rows that it lost. */
     void finish() {
       pool.forEach(
           rows,
           (r, worker) -> {
-            lost[r] |= !(bound[r] <= first[r]);
-            for (int i = 0; !lost[r] && i < n; i++) {
-              x[r][i] += change[i * rows + r] * scale[i];
+            if (lost[r]) {
+              for (int i = 0; i < n; i++) {
+                change[i * rows + r] = 0;
+              }
             }
+            move(r, 1);
           });
+    }
+
+    private void move(int r, int sign) {
+      for (int i = 0; i < n; i++) {
+        x[r][i] += sign * change[i * rows + r] * scale[i];
+      }
     }
 
     /** For each of some rows the product of two vectors. */

@@ -4,13 +4,14 @@ import dev.filigree.compress.algebra.Cholesky;
 import dev.filigree.compress.algebra.SupportedSolver;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.weights.Mask;
+import java.util.Arrays;
 
 /**
  * Exact least squares on the weights that stay: for every output the weights and the bias that come
  * closest to its target over all tokens, drawn a little towards where they were. One Cholesky
  * factor for each row, over its own support; for layers of many inputs, where that takes the cube
- * of what stays for every row, conjugate gradients until no row can be a thousandth better. Not
- * safe to share.
+ * of what stays for every row, conjugate gradients until no row can be a thousandth better, or a
+ * few steps of them where fewer tokens than inputs were seen. Not safe to share.
  */
 public final class Refit implements AutoCloseable {
   /** Pull towards the weights as they were, as a fraction of the mean diagonal of {@code X^T X}. */
@@ -18,6 +19,12 @@ public final class Refit implements AutoCloseable {
 
   /** What a row found by conjugate gradients may lose beyond the least loss, as its fraction. */
   private static final double TOLERANCE = 1e-3;
+
+  /**
+   * Steps towards a fit to fewer tokens than inputs: there every step still lowers the loss, but
+   * the least one, next to nothing, is hundreds of steps away and says little of other tokens.
+   */
+  private static final int FEW_TOKENS_STEPS = 40;
 
   /**
    * Inputs from which conjugate gradients are faster: some ten steps of two products in f32 against
@@ -123,7 +130,12 @@ public final class Refit implements AutoCloseable {
             b[row][i] = cross[row][i] - mean * moments.sum(i) + pull * weights[row][i];
           }
         });
-    boolean[] done = solver.solve(fitted, mask, b, constant, TOLERANCE);
+    boolean isFew = moments.tokens() < n;
+    int steps = isFew ? FEW_TOKENS_STEPS : SupportedSolver.ENOUGH_STEPS;
+    boolean[] done = solver.solve(fitted, mask, b, constant, TOLERANCE, steps);
+    if (isFew) {
+      Arrays.fill(done, true);
+    }
     for (int row = 0; row < done.length; row++) {
       for (int i = 0; done[row] && i < n; i++) {
         weights[row][i] = isKept(mask, row, i) ? fitted[row][i] : weights[row][i];

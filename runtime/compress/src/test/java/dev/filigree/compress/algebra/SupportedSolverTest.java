@@ -1,5 +1,6 @@
 package dev.filigree.compress.algebra;
 
+import static dev.filigree.compress.algebra.SupportedSolver.ENOUGH_STEPS;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -90,7 +91,7 @@ class SupportedSolverTest {
       }
     }
     try (SupportedSolver solver = solver(a)) {
-      boolean[] close = solver.solve(x, mask, b, constant, TOLERANCE);
+      boolean[] close = solver.solve(x, mask, b, constant, TOLERANCE, ENOUGH_STEPS);
       for (int r = 0; r < rows; r++) {
         assertTrue(close[r], "row " + r);
         double[] exact = exact(a, mask, r, b[r]);
@@ -125,12 +126,12 @@ class SupportedSolverTest {
     Mask mask = Mask.of(rows, n, (r, i) -> (r + i) % 3 != 0);
     double[][] two = new double[rows][n];
     try (SupportedSolver solver = solver(a)) {
-      solver.solve(two, mask, b, new double[rows], TOLERANCE);
+      solver.solve(two, mask, b, new double[rows], TOLERANCE, ENOUGH_STEPS);
     }
     double[][] one = new double[rows][n];
     try (WorkerPool single = new WorkerPool(1, "test");
         SupportedSolver solver = SupportedSolver.of(a, KernelSets.open(""), single)) {
-      solver.solve(one, mask, b, new double[rows], TOLERANCE);
+      solver.solve(one, mask, b, new double[rows], TOLERANCE, ENOUGH_STEPS);
     }
     for (int r = 0; r < rows; r++) {
       assertArrayEquals(one[r], two[r], "row " + r);
@@ -143,7 +144,13 @@ class SupportedSolverTest {
     try (SupportedSolver solver = solver(new double[][] {{2, 1}, {1, 2}})) {
       assertTrue(
           solver
-              .solve(x, Mask.of(1, 2, (r, i) -> true), new double[1][2], new double[1], 1e-10)[0]);
+              .solve(
+                  x,
+                  Mask.of(1, 2, (r, i) -> true),
+                  new double[1][2],
+                  new double[1],
+                  1e-10,
+                  ENOUGH_STEPS)[0]);
     }
     assertEquals(0, x[0][0]);
     assertEquals(0, x[0][1]);
@@ -157,7 +164,8 @@ class SupportedSolverTest {
     Mask mask = Mask.of(2, 3, (r, i) -> r == 0 || i == 2);
     try (SupportedSolver solver = solver(a)) {
       boolean[] close =
-          solver.solve(x, mask, new double[][] {{1, -1, 1}, {1, 1, 1}}, new double[2], 1e-4);
+          solver.solve(
+              x, mask, new double[][] {{1, -1, 1}, {1, 1, 1}}, new double[2], 1e-4, ENOUGH_STEPS);
       assertFalse(close[0]);
       assertTrue(close[1]);
     }

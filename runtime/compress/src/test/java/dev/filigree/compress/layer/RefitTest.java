@@ -119,6 +119,31 @@ class RefitTest {
     }
   }
 
+  /** Exactness would take hundreds of steps there, and buy nothing. */
+  @Seeded(3)
+  void fewTokensAreFittedInAFewSteps(Samples samples) {
+    int inputs = Refit.MANY_INPUTS + samples.between(0, 9);
+    Problem problem = new Problem(samples, 3, inputs, samples.between(20, inputs - 1), pool);
+    double[] bias = {1, -2, 3};
+    float[] targets = problem.outputs(problem.weights, bias);
+    double[][] w = problem.weights();
+    Mask mask =
+        Surgeon.of(problem.moments, 0.01, false, pool)
+            .operate(w, new Surgeon.Choice.Groups(2, 4), Grid.CONTINUOUS);
+    double[] before = problem.errors(targets, w, bias);
+    double[][] fitted = Problem.copy(w);
+    try (Refit refit = new Refit(problem.moments, true, pool)) {
+      double[] newBias = refit.fit(fitted, mask, problem.targets(targets));
+      double[] after = problem.errors(targets, fitted, newBias);
+      for (int r = 0; r < 3; r++) {
+        assertTrue(after[r] < 0.5 * before[r], "row " + r + ": " + after[r] + " of " + before[r]);
+        for (int i = 0; i < inputs; i++) {
+          assertTrue(mask.kept(r, i) || fitted[r][i] == 0, "what was dropped stays dropped");
+        }
+      }
+    }
+  }
+
   /** Layers of many inputs go another way, to the same place. */
   @Seeded(3)
   void manyInputsAreFittedAsFewAre(Samples samples) {
