@@ -8,11 +8,14 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.BroadcastRows;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
+import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.math.Softmax;
 import dev.filigree.spi.ActivationCode;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
@@ -35,10 +38,21 @@ final class PanelRules {
   private static final Map<String, Activation> ACTIVATIONS =
       Map.of(
           "Gelu", Activation.GELU,
+          "GeluTanh", Activation.GELU_TANH,
           "Silu", Activation.SILU,
           "Relu", Activation.RELU,
           "Tanh", Activation.TANH,
           "Sigmoid", Activation.SIGMOID);
+
+  private static final Map<String, Arithmetic> ARITHMETIC =
+      Map.of(
+          "Add", Arithmetic.ADD,
+          "Sub", Arithmetic.SUBTRACT,
+          "Mul", Arithmetic.MULTIPLY,
+          "Div", Arithmetic.DIVIDE);
+
+  /** Elements of a constant up to which it is copied into the memory of a run. */
+  private static final long MAX_RESIDENT = 1 << 16;
 
   private final Planner planner;
   private final Kernels kernels;
@@ -57,7 +71,8 @@ final class PanelRules {
       case Embedding.TYPE -> embedding(node);
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
-      case "Add" -> add(node);
+      case "Add", "Mul" -> sameShape(node, ARITHMETIC.get(node.type()));
+      case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
       case "MatMul" -> product(node);
       // ONNX's own Gelu is left where it is approximated by a tanh
       default -> ACTIVATIONS.containsKey(node.type()) && !node.is("Gelu") && activate(node);
@@ -307,7 +322,22 @@ final class PanelRules {
     return true;
   }
 
-  private boolean add(Node node) {
+  private boolean rootMeanSquare(Node node) {
+    String x = node.inputs().getFirst();
+    Optional<Tensor> scale = planner.constant(node.inputs().get(1));
+    if (!isMatrix(x) || !isVector(scale, x)) {
+      return false;
+    }
+    Slot in = planner.use(x, Layout.PANELS);
+    Slot out = planner.define(node.output(), Layout.PANELS);
+    planner.add(
+        new DecoderSteps.RootMeanSquare(
+            in, out, scale.get().toFloats(), RootMeanSquare.epsilon(node)));
+    explain(node, Layout.PANELS, "token by token");
+    return true;
+  }
+
+  private boolean sameShape(Node node, Arithmetic operation) {
     String a = node.inputs().get(0);
     String b = node.inputs().get(1);
     if (!isMatrix(a)
@@ -321,9 +351,46 @@ final class PanelRules {
     Slot left = planner.use(a, layout);
     Slot right = planner.use(b, layout);
     Slot out = planner.define(node.output(), layout);
-    planner.add(new PanelSteps.Add(kernels, left, right, out));
+    planner.add(new PanelSteps.Combine(kernels, operation, left, right, out));
     explain(node, layout, "operands of one shape");
     return true;
+  }
+
+  /** Plans arithmetic on operands that broadcast; false if it has no such form. */
+  boolean combine(Node node) {
+    Arithmetic operation = ARITHMETIC.get(node.type());
+    if (operation == null || !node.domain().equals(Node.ONNX) || node.inputs().size() != 2) {
+      return false;
+    }
+    String a = node.inputs().get(0);
+    String b = node.inputs().get(1);
+    if (!isMatrix(node.output()) || !isOperand(a) || !isOperand(b) || isPlaced(node)) {
+      return false;
+    }
+    Shape left = planner.type(a).shape();
+    Shape right = planner.type(b).shape();
+    Shape shape = planner.type(node.output()).shape();
+    if (BroadcastRows.of(left, right, shape).outer().elements() > ArithmeticStep.MAX_ROWS) {
+      return false;
+    }
+    Slot x = planner.use(a, Layout.ROWS);
+    Slot y = planner.use(b, Layout.ROWS);
+    Slot out = planner.define(node.output(), Layout.ROWS);
+    planner.add(new ArithmeticStep(kernels, operation, x, y, out));
+    explain(node, Layout.ROWS, "row by row");
+    return true;
+  }
+
+  /** Whether an operand may be put elsewhere than at the last axis, as before operator set 7. */
+  private boolean isPlaced(Node node) {
+    return node.attributes().containsKey("axis");
+  }
+
+  /** Whether a value is one that steps read from the memory of a run. */
+  private boolean isOperand(String value) {
+    ValueType type = planner.type(value);
+    return type.dtype() == DType.F32
+        && (planner.constant(value).isEmpty() || type.shape().elements() <= MAX_RESIDENT);
   }
 
   /** A product of two matrices that are both made while the network runs. */

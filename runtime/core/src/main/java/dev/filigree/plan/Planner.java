@@ -5,10 +5,12 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.RepeatedInference;
 import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.shape.Transpose;
 import dev.filigree.kernel.shape.View;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
@@ -53,22 +55,53 @@ final class Planner {
   private final Set<PackedLinear> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
 
-  private Planner(Graph graph, LinearLayers linearLayers, Folding folding) {
+  private final Placement placement;
+
+  private Planner(Graph graph, LinearLayers linearLayers, Folding folding, Placement placement) {
     this.graph = graph;
     this.linearLayers = linearLayers;
     this.folding = folding;
     this.types = folding.types();
+    this.placement = placement;
+  }
+
+  /**
+   * What planning a graph for some shapes found that planning it for the next ones uses again.
+   * Plans that are made with it one after the other cost what differs between their shapes. Not
+   * thread-safe.
+   */
+  static final class Former {
+    private final Graph graph;
+    private final RepeatedInference inference;
+    private final Folding.Former folded = new Folding.Former();
+    private final Placement placement;
+
+    /**
+     * Nothing was planned yet.
+     *
+     * @param bytes that the session may take for activations
+     */
+    Former(Graph graph, long bytes) {
+      this.graph = graph;
+      this.inference = new RepeatedInference(graph, Operators::find);
+      this.placement = new Placement(bytes);
+    }
   }
 
   /**
    * Plans a graph.
    *
+   * @param former with the graph
    * @param shapes of all inputs
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
-  static Optional<Plan> plan(Graph graph, Map<String, Shape> shapes, LinearLayers linearLayers) {
-    return Folding.of(graph, shapes)
-        .map(folding -> new Planner(graph, linearLayers, folding).plan(node -> false));
+  static Optional<Plan> plan(Former former, Map<String, Shape> shapes, LinearLayers linearLayers) {
+    Map<String, ValueType> types = former.inference.infer(shapes);
+    return Folding.of(former.graph, types, former.folded)
+        .map(
+            folding ->
+                new Planner(former.graph, linearLayers, folding, former.placement)
+                    .plan(node -> false));
   }
 
   /**
@@ -84,7 +117,8 @@ final class Planner {
       KvCache cache,
       int longest) {
     Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
-    Planner planner = new Planner(graph, linearLayers, new Folding(graph, types));
+    Planner planner =
+        new Planner(graph, linearLayers, new Folding(graph, types), new Placement(Long.MAX_VALUE));
     return planner.plan(new DecoderRules(planner, cache, longest)::plan);
   }
 
@@ -107,7 +141,8 @@ final class Planner {
           && !alias(node)
           && !rules.plan(node)
           && !images.plan(node)
-          && !planes.plan(node)) {
+          && !planes.plan(node)
+          && !rules.combine(node)) {
         reference(node);
       }
     }
@@ -115,7 +150,7 @@ final class Planner {
     for (ValueInfo info : graph.outputs()) {
       outputs.add(output(info));
     }
-    long bytes = Arenas.place(buffers);
+    long bytes = placement.place(buffers);
     return new Plan(
         linearLayers.kernels(),
         inputs,
@@ -214,7 +249,10 @@ final class Planner {
       return resident(value, layout);
     }
     Slot slot = places.get(layout);
-    if (slot == null) {
+    if (slot == null && isOneToken(value)) {
+      slot = inOtherLayout(places.values().iterator().next(), layout);
+      places.put(layout, slot);
+    } else if (slot == null) {
       Slot other = places.values().iterator().next();
       other.buffer().needUntil(steps.size());
       slot = define(value, layout);
@@ -225,6 +263,20 @@ final class Planner {
     }
     pending.add(slot.buffer());
     return slot;
+  }
+
+  /** Whether a value is a single row, which lies in a panel of width 1 as it lies in rows. */
+  private boolean isOneToken(String value) {
+    ValueType type = types.get(value);
+    return type.dtype() == DType.F32
+        && type.rank() > 0
+        && type.shape().extent(-1) > 0
+        && type.shape().elements() == type.shape().extent(-1);
+  }
+
+  private Slot inOtherLayout(Slot slot, Layout layout) {
+    Panels panels = layout == Layout.PANELS ? Panels.of(1, linearLayers.kernels().lanes()) : null;
+    return new Slot(slot.dtype(), slot.shape(), layout, panels, slot.buffer());
   }
 
   /** A constant that is stored compressed. */
@@ -264,7 +316,7 @@ final class Planner {
 
   /** Lets a node that only sees its input under another shape share the input's memory. */
   private boolean alias(Node node) {
-    if (!(Operators.find(node) instanceof View)) {
+    if (!(Operators.find(node) instanceof View) && !movesNothing(node)) {
       return false;
     }
     String input = node.inputs().getFirst();
@@ -276,6 +328,24 @@ final class Planner {
     Layout layout = rowsOfTokens ? Layout.PANELS : Layout.ROWS;
     Slot slot = use(input, layout).as(shape);
     slots.computeIfAbsent(node.output(), name -> new EnumMap<>(Layout.class)).put(layout, slot);
+    return true;
+  }
+
+  /** Whether a node exchanges axes of extent 1 only, such as heads and the tokens of one token. */
+  private boolean movesNothing(Node node) {
+    if (!node.is("Transpose")) {
+      return false;
+    }
+    Shape shape = types.get(node.inputs().getFirst()).shape();
+    int last = -1;
+    for (int axis : Transpose.order(node, shape.rank())) {
+      if (shape.extent(axis) != 1) {
+        if (axis < last) {
+          return false;
+        }
+        last = axis;
+      }
+    }
     return true;
   }
 

@@ -7,7 +7,7 @@ public enum UnaryOperation {
   RELU("Relu"),
   GELU("Gelu"),
   /** The approximation of GELU by tanh. */
-  GELU_TANH(""),
+  GELU_TANH("GeluTanh"),
   /** {@code x * sigmoid(x)}. */
   SILU("Silu"),
   SIGMOID("Sigmoid"),
