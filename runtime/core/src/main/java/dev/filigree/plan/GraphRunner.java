@@ -40,7 +40,7 @@ public final class GraphRunner implements Runner {
   private final boolean ownsPool;
 
   /** Made by the first plan, used by one at a time. */
-  private Planner.Former former;
+  private Former former;
 
   /** Made by the first run of a graph whose shapes follow from data; null until then. */
   private volatile Optional<SplitRunner> split;
@@ -249,7 +249,7 @@ public final class GraphRunner implements Runner {
       return Optional.empty();
     }
     if (former == null) {
-      former = new Planner.Former(graph, options.activationBytes());
+      former = new Former(graph, options.activationBytes());
     }
     return Recorded.plan(
         shapes, () -> Planner.plan(former, shapes, linearLayers), Plan::layers, Plan::bytes);

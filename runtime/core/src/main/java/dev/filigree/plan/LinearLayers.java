@@ -87,6 +87,8 @@ final class LinearLayers {
   /** By layer and tokens, until there are further measurements. */
   private final Map<Sized, Choice> choices = new HashMap<>();
 
+  private int version;
+
   LinearLayers(Kernels kernels, Precision precision) {
     this.kernels = kernels;
     this.precision = precision;
@@ -155,6 +157,11 @@ final class LinearLayers {
   LayerOption lastResort(Layer layer) {
     Weights weights = layer.use == Use.INTEGERS ? integers(layer.weights) : layer.weights;
     return new ScalarKernels().linear(weights).getLast();
+  }
+
+  /** Changes whenever layers may be chosen or packed otherwise than before. */
+  synchronized int version() {
+    return version;
   }
 
   private record Sized(Layer layer, int tokens) {}
@@ -255,6 +262,7 @@ final class LinearLayers {
   synchronized void record(Kind kind, double[] micros) {
     measured.put(kind, micros.clone());
     choices.clear();
+    version++;
   }
 
   /**
@@ -263,6 +271,7 @@ final class LinearLayers {
    * @param used compared by identity
    */
   synchronized void retain(Set<PackedLinear> used) {
+    version++;
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       synchronized (kernelsOfLayer) {
         for (int i = 0; i < kernelsOfLayer.length; i++) {

@@ -11,13 +11,18 @@ import java.util.List;
  */
 final class Placement {
   /** Times the bytes needed that the room of the last plan may have before it is given up. */
-  private static final int WASTE = 2;
+  private static final int WASTE = 3;
 
-  /** A buffer that grew by no more than this part of its size is likely to go on. */
-  private static final int LITTLE = 32;
+  /** Plans in a row with buffers that grew by no more than a part before they get room. */
+  private static final int OFTEN = 3;
 
-  /** Part of its size by which it may then grow. */
+  private static final int LITTLE = 4;
+
+  /** Part of its size by which a buffer may then grow. */
   private static final int ROOM = 4;
+
+  /** Bytes up to which it may grow to twice its size. */
+  private static final long SMALL = 1 << 16;
 
   private final long limit;
   private int[] lives = new int[0];
@@ -25,6 +30,7 @@ final class Placement {
   private long[] offsets = new long[0];
   private long[] needed = new long[0];
   private long end;
+  private int grown;
 
   /**
    * Nothing was placed yet.
@@ -35,9 +41,21 @@ final class Placement {
     this.limit = limit;
   }
 
-  /** Whether {@link #place} would put buffers where those of the last plan lay. */
+  /**
+   * Whether {@link #place} would put buffers where those of the last plan lay, and leave buffers
+   * where they are that were placed before.
+   */
   boolean keeps(List<Buffer> buffers) {
-    return isAlike(buffers) && fits(buffers);
+    if (!isAlike(buffers) || !fits(buffers)) {
+      return false;
+    }
+    for (int i = 0; i < offsets.length; i++) {
+      long offset = buffers.get(i).offset();
+      if (offset >= 0 && offset != offsets[i]) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**
@@ -53,7 +71,8 @@ final class Placement {
       }
       return end;
     }
-    List<Buffer> placed = isAlike(buffers) ? withRoom(buffers) : buffers;
+    grown = isAlike(buffers) && growLittle(buffers) ? grown + 1 : 0;
+    List<Buffer> placed = grown >= OFTEN ? withRoom(buffers) : buffers;
     end = Arenas.place(placed);
     if (end > limit && placed != buffers) {
       placed = buffers;
@@ -63,12 +82,22 @@ final class Placement {
     return end;
   }
 
+  private boolean growLittle(List<Buffer> buffers) {
+    for (int i = 0; i < needed.length; i++) {
+      if (buffers.get(i).bytes() - needed[i] > needed[i] / LITTLE) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   private List<Buffer> withRoom(List<Buffer> buffers) {
     List<Buffer> placed = new ArrayList<>();
     for (int i = 0; i < needed.length; i++) {
       long bytes = buffers.get(i).bytes();
-      boolean goesOn = bytes > needed[i] && bytes - needed[i] <= needed[i] / LITTLE;
-      placed.add(buffers.get(i).ofBytes(goesOn ? bytes + bytes / ROOM : bytes));
+      boolean goesOn = bytes > needed[i];
+      long more = goesOn ? bytes / ROOM + Math.min(bytes, SMALL) : 0;
+      placed.add(buffers.get(i).ofBytes(bytes + more));
     }
     return placed;
   }

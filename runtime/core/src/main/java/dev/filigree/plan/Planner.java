@@ -5,7 +5,6 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
-import dev.filigree.graph.RepeatedInference;
 import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
@@ -55,37 +54,20 @@ final class Planner {
   private final Set<PackedLinear> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
 
-  private final Placement placement;
+  private final Former former;
 
-  private Planner(Graph graph, LinearLayers linearLayers, Folding folding, Placement placement) {
-    this.graph = graph;
+  /** What planning the node at hand does, or null. */
+  private Carried recorded;
+
+  /** Whether steps or buffers of the last plan are in this one. */
+  private boolean isCarrying;
+
+  private Planner(Former former, LinearLayers linearLayers, Folding folding) {
+    this.former = former;
+    this.graph = former.graph();
     this.linearLayers = linearLayers;
     this.folding = folding;
     this.types = folding.types();
-    this.placement = placement;
-  }
-
-  /**
-   * What planning a graph for some shapes found that planning it for the next ones uses again.
-   * Plans that are made with it one after the other cost what differs between their shapes. Not
-   * thread-safe.
-   */
-  static final class Former {
-    private final Graph graph;
-    private final RepeatedInference inference;
-    private final Folding.Former folded = new Folding.Former();
-    private final Placement placement;
-
-    /**
-     * Nothing was planned yet.
-     *
-     * @param bytes that the session may take for activations
-     */
-    Former(Graph graph, long bytes) {
-      this.graph = graph;
-      this.inference = new RepeatedInference(graph, Operators::find);
-      this.placement = new Placement(bytes);
-    }
   }
 
   /**
@@ -96,12 +78,22 @@ final class Planner {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   static Optional<Plan> plan(Former former, Map<String, Shape> shapes, LinearLayers linearLayers) {
-    Map<String, ValueType> types = former.inference.infer(shapes);
-    return Folding.of(former.graph, types, former.folded)
-        .map(
-            folding ->
-                new Planner(former.graph, linearLayers, folding, former.placement)
-                    .plan(node -> false));
+    int choices = linearLayers.version();
+    if (!former.isOf(choices)) {
+      former.forget(choices);
+    }
+    Optional<Folding> folding = former.folding(shapes);
+    if (folding.isEmpty()) {
+      return Optional.empty();
+    }
+    Plan plan = new Planner(former, linearLayers, folding.get()).plan(node -> false);
+    if (plan == null) {
+      // buffers move: only plans whose buffers lie alike can share steps
+      former.forget(choices);
+      Folding again = former.folding(shapes).orElseThrow();
+      plan = new Planner(former, linearLayers, again).plan(node -> false);
+    }
+    return Optional.of(plan);
   }
 
   /**
@@ -118,7 +110,7 @@ final class Planner {
       int longest) {
     Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
     Planner planner =
-        new Planner(graph, linearLayers, new Folding(graph, types), new Placement(Long.MAX_VALUE));
+        new Planner(new Former(graph, Long.MAX_VALUE), linearLayers, new Folding(graph, types));
     return planner.plan(new DecoderRules(planner, cache, longest)::plan);
   }
 
@@ -126,6 +118,7 @@ final class Planner {
    * Plans.
    *
    * @param further rules for nodes, asked first
+   * @return null if something of a plan was carried over whose buffers lie elsewhere
    */
   private Plan plan(Predicate<Node> further) {
     List<Slot> inputs = new ArrayList<>();
@@ -136,21 +129,27 @@ final class Planner {
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
     for (Node node : graph.nodes()) {
-      if (!further.test(node)
-          && !folding.fold(node)
-          && !alias(node)
+      flush();
+      if (further.test(node) || folding.fold(node) || carry(node)) {
+        continue;
+      }
+      if (!alias(node)
           && !rules.plan(node)
           && !images.plan(node)
           && !planes.plan(node)
           && !rules.combine(node)) {
         reference(node);
       }
+      keep(node);
     }
     List<Plan.Output> outputs = new ArrayList<>();
     for (ValueInfo info : graph.outputs()) {
       outputs.add(output(info));
     }
-    long bytes = placement.place(buffers);
+    if (isCarrying && !former.placement().keeps(buffers)) {
+      return null;
+    }
+    long bytes = former.placement().place(buffers);
     return new Plan(
         linearLayers.kernels(),
         inputs,
@@ -162,6 +161,43 @@ final class Planner {
         stepsUpTo,
         linearKernels,
         linearSteps);
+  }
+
+  /** Does for a node what was done in the last plan, if nothing has changed that it depends on. */
+  private boolean carry(Node node) {
+    recorded = new Carried(node, types, folding, slots, steps.size(), layers.size());
+    Carried last = former.of(node);
+    if (last == null || !last.isFor(recorded)) {
+      return false;
+    }
+    recorded = null;
+    isCarrying = true;
+    int base = steps.size();
+    last.live(base, buffers);
+    for (Carried.Put put : last.puts()) {
+      put(put.value(), put.layout(), put.slot());
+    }
+    residents.addAll(last.residents());
+    for (Carried.LinearUse use : last.linear()) {
+      linearKernels.add(use.kernel());
+      linearSteps.add(use.sized());
+    }
+    steps.addAll(last.steps());
+    layers.addAll(last.layers());
+    last.stepsUpTo().forEach(step -> stepsUpTo.add(base + step));
+    return true;
+  }
+
+  /** Remembers what was done for a node. */
+  private void keep(Node node) {
+    flush();
+    if (recorded.isSpoiled()) {
+      former.drop(node);
+    } else {
+      recorded.end(steps, layers, stepsUpTo);
+      former.keep(node, recorded);
+    }
+    recorded = null;
   }
 
   private Plan.Output output(ValueInfo info) {
@@ -204,18 +240,70 @@ final class Planner {
   /** Memory for a value that the next step makes. */
   Slot define(String value, Layout layout) {
     ValueType type = types.get(value);
-    Slot slot = place(type, layout);
-    slots.computeIfAbsent(value, name -> new EnumMap<>(Layout.class)).put(layout, slot);
+    Slot slot = former.place(value, layout, type);
+    if (slot == null) {
+      slot = newSlot(type, layout);
+      former.keep(value, layout, type, slot);
+    } else {
+      isCarrying = true;
+      slot.buffer().restart(steps.size());
+    }
+    started(slot.buffer());
+    put(value, layout, slot);
     return slot;
   }
 
-  /** Keeps a slot until the step that is added next. */
+  private void put(String value, Layout layout, Slot slot) {
+    slots.computeIfAbsent(value, name -> new EnumMap<>(Layout.class)).put(layout, slot);
+    if (recorded != null) {
+      recorded.put(new Carried.Put(value, layout, slot));
+    }
+  }
+
+  private void started(Buffer buffer) {
+    buffers.add(buffer);
+    if (recorded != null) {
+      recorded.start(buffer, steps.size());
+    }
+  }
+
+  private void needUntil(Buffer buffer, int step) {
+    buffer.needUntil(step);
+    if (recorded != null) {
+      recorded.need(buffer, step);
+    }
+  }
+
+  /** Keeps what was used since the last step until the next one. */
+  private void flush() {
+    for (Buffer buffer : pending) {
+      needUntil(buffer, steps.size());
+    }
+    pending.clear();
+  }
+
+  /** Keeps a slot without a name in the graph until the step that is added next. */
   void use(Slot slot) {
+    spoil();
     pending.add(slot.buffer());
+  }
+
+  /** Notes that what is done for the node cannot be done again: others have a share in it. */
+  private void spoil() {
+    if (recorded != null) {
+      recorded.spoil();
+    }
   }
 
   /** Memory for a value without a name in the graph that the next step makes. */
   Slot place(ValueType type, Layout layout) {
+    spoil();
+    Slot slot = newSlot(type, layout);
+    started(slot.buffer());
+    return slot;
+  }
+
+  private Slot newSlot(ValueType type, Layout layout) {
     Shape shape = type.shape();
     Panels panels = null;
     long bytes = Tensor.byteSize(type.dtype(), shape);
@@ -227,15 +315,14 @@ final class Planner {
               linearLayers.kernels().lanes());
       bytes = panels.bytes(features);
     }
-    Buffer buffer = new Buffer(bytes, steps.size());
-    buffers.add(buffer);
-    return new Slot(type.dtype(), shape, layout, panels, buffer);
+    return new Slot(type.dtype(), shape, layout, panels, new Buffer(bytes, steps.size()));
   }
 
   /** Memory for a value in a form of its own that the next step makes. */
   Slot place(long bytes, Panels panels) {
+    spoil();
     Buffer buffer = new Buffer(bytes, steps.size());
-    buffers.add(buffer);
+    started(buffer);
     return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
   }
 
@@ -251,10 +338,10 @@ final class Planner {
     Slot slot = places.get(layout);
     if (slot == null && isOneToken(value)) {
       slot = inOtherLayout(places.values().iterator().next(), layout);
-      places.put(layout, slot);
+      put(value, layout, slot);
     } else if (slot == null) {
       Slot other = places.values().iterator().next();
-      other.buffer().needUntil(steps.size());
+      needUntil(other.buffer(), steps.size());
       slot = define(value, layout);
       steps.add(
           layout == Layout.PANELS
@@ -288,25 +375,34 @@ final class Planner {
   private Slot resident(String value, Layout layout) {
     // a matrix that became no layer, for nothing told its operand's axes before the shapes did
     Tensor tensor = constant(value).orElseGet(() -> unpacked(value)).contiguous();
-    types.put(value, ValueType.of(tensor));
+    ValueType type = ValueType.of(tensor);
+    // the same object stays where nothing is new, so that what reads it next can tell
+    types.merge(value, type, (known, unpacked) -> unpacked.equals(known) ? known : unpacked);
     Slot slot = define(value, Layout.ROWS);
     slot.buffer().needFromStart();
-    slot.buffer().needUntil(Integer.MAX_VALUE);
-    residents.add(new Plan.Resident(slot, tensor));
+    needUntil(slot.buffer(), Carried.FOREVER);
+    Plan.Resident resident = new Plan.Resident(slot, tensor);
+    residents.add(resident);
+    if (recorded != null) {
+      recorded.resident(resident);
+    }
     return layout == Layout.ROWS ? slot : use(value, layout);
   }
 
   /** Adds a step that reads all that was used since the last one. */
   void add(Step step) {
-    pending.forEach(buffer -> buffer.needUntil(steps.size()));
-    pending.clear();
+    flush();
     steps.add(step);
   }
 
   /** Notes that a linear layer of the plan runs by a kernel. */
   void use(PackedLinear kernel, LinearLayers.Layer layer, int tokens) {
+    WarmUp.Sized sized = new WarmUp.Sized(layer, tokens);
     linearKernels.add(kernel);
-    linearSteps.add(new WarmUp.Sized(layer, tokens));
+    linearSteps.add(sized);
+    if (recorded != null) {
+      recorded.linear(new Carried.LinearUse(kernel, sized));
+    }
   }
 
   void explain(LayerPlan layer) {
@@ -327,7 +423,7 @@ final class Planner {
             && shape.extent(-1) == types.get(input).shape().extent(-1);
     Layout layout = rowsOfTokens ? Layout.PANELS : Layout.ROWS;
     Slot slot = use(input, layout).as(shape);
-    slots.computeIfAbsent(node.output(), name -> new EnumMap<>(Layout.class)).put(layout, slot);
+    put(node.output(), layout, slot);
     return true;
   }
 

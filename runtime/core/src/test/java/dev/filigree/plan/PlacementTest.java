@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
@@ -42,28 +43,46 @@ class PlacementTest {
     assertApart(buffers);
   }
 
+  /** A placement that has placed buffers of growing sizes. */
+  private static Placement placed(long limit, long... bytes) {
+    Placement placement = new Placement(limit);
+    for (long each : bytes) {
+      placement.place(buffers(100, each, 100));
+    }
+    return placement;
+  }
+
   @Test
-  void buffersThatGrewOnceGrowOnWithoutBeingMoved() {
-    Placement placement = new Placement(Long.MAX_VALUE);
-    placement.place(buffers(100, 10_000, 100));
-    List<Buffer> grown = buffers(100, 10_100, 100);
+  void buffersThatGrowAgainAndAgainGrowOnWithoutBeingMoved() {
+    Placement placement = placed(Long.MAX_VALUE, 10_000, 10_100, 10_200);
+    List<Buffer> grown = buffers(100, 10_300, 100);
     long end = placement.place(grown);
-    for (int bytes = 10_200; bytes < 12_500; bytes += 100) {
+    for (int bytes = 10_400; bytes < 12_500; bytes += 100) {
       List<Buffer> next = buffers(100, bytes, 100);
+      assertTrue(placement.keeps(next));
       assertEquals(end, placement.place(next));
       assertEquals(offsets(grown), offsets(next));
       assertApart(next);
     }
-    List<Buffer> beyond = buffers(100, 20_000, 100);
+    List<Buffer> beyond = buffers(100, 30_000, 100);
+    assertFalse(placement.keeps(beyond));
     placement.place(beyond);
     assertApart(beyond);
   }
 
   @Test
-  void buffersThatGrewMuchGetNoMoreThanTheyNeed() {
-    Placement placement = new Placement(Long.MAX_VALUE);
-    placement.place(buffers(6_400, 6_400));
-    assertEquals(2 * 7_040, placement.place(buffers(7_040, 7_040)));
+  void aBufferThatLiesElsewhereIsNotMoved() {
+    Placement placement = placed(Long.MAX_VALUE, 1000);
+    List<Buffer> next = buffers(100, 1000, 100);
+    next.getFirst().placeAt(1 << 20);
+    assertFalse(placement.keeps(next));
+  }
+
+  @Test
+  void buffersThatGrowMuchGetNoMoreThanTheyNeed() {
+    Placement placement = placed(Long.MAX_VALUE, 1000, 2000, 4000, 8000);
+    long exact = Arenas.place(buffers(100, 16_000, 100));
+    assertEquals(exact, placement.place(buffers(100, 16_000, 100)));
   }
 
   @Test
@@ -85,8 +104,8 @@ class PlacementTest {
 
   @Test
   void noRoomToGrowIsGivenBeyondTheLimit() {
-    Placement placement = new Placement(21_000);
-    placement.place(buffers(9_900, 9_900));
-    assertEquals(Arenas.place(buffers(10_000, 10_000)), placement.place(buffers(10_000, 10_000)));
+    Placement placement = placed(12_000, 10_000, 10_100, 10_200);
+    long exact = Arenas.place(buffers(100, 10_300, 100));
+    assertEquals(exact, placement.place(buffers(100, 10_300, 100)));
   }
 }
