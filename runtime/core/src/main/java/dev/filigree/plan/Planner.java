@@ -16,12 +16,11 @@ import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
-import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -37,13 +36,7 @@ final class Planner {
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
   private final Folding folding;
-  private final Map<String, Map<Layout, Slot>> slots = new HashMap<>();
-  private final List<Buffer> buffers = new ArrayList<>();
-
-  /** Buffers that the step added next reads. */
-  private final List<Buffer> pending = new ArrayList<>();
-
-  private final List<Plan.Resident> residents = new ArrayList<>();
+  private final Values values;
   private final List<Step> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
 
@@ -56,18 +49,13 @@ final class Planner {
 
   private final Former former;
 
-  /** What planning the node at hand does, or null. */
-  private Carried recorded;
-
-  /** Whether steps or buffers of the last plan are in this one. */
-  private boolean isCarrying;
-
   private Planner(Former former, LinearLayers linearLayers, Folding folding) {
     this.former = former;
     this.graph = former.graph();
     this.linearLayers = linearLayers;
     this.folding = folding;
     this.types = folding.types();
+    this.values = new Values(former, folding, linearLayers.kernels(), steps);
   }
 
   /**
@@ -126,18 +114,20 @@ final class Planner {
       inputs.add(define(input.name(), Layout.ROWS));
     }
     PanelRules rules = new PanelRules(this);
+    ArithmeticRules arithmetic = new ArithmeticRules(this);
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
     for (Node node : graph.nodes()) {
-      flush();
+      values.flush();
       if (further.test(node) || folding.fold(node) || carry(node)) {
         continue;
       }
       if (!alias(node)
           && !rules.plan(node)
+          && !arithmetic.sameShape(node)
           && !images.plan(node)
           && !planes.plan(node)
-          && !rules.combine(node)) {
+          && !arithmetic.combine(node)) {
         reference(node);
       }
       keep(node);
@@ -146,17 +136,17 @@ final class Planner {
     for (ValueInfo info : graph.outputs()) {
       outputs.add(output(info));
     }
-    if (isCarrying && !former.placement().keeps(buffers)) {
+    OptionalLong bytes = values.arrange();
+    if (bytes.isEmpty()) {
       return null;
     }
-    long bytes = former.placement().place(buffers);
     return new Plan(
         linearLayers.kernels(),
         inputs,
         outputs,
-        residents,
+        values.residents(),
         steps,
-        bytes,
+        bytes.getAsLong(),
         layers,
         stepsUpTo,
         linearKernels,
@@ -165,19 +155,13 @@ final class Planner {
 
   /** Does for a node what was done in the last plan, if nothing has changed that it depends on. */
   private boolean carry(Node node) {
-    recorded = new Carried(node, types, folding, slots, steps.size(), layers.size());
+    Carried now = values.record(node, layers.size());
     Carried last = former.of(node);
-    if (last == null || !last.isFor(recorded)) {
+    if (last == null || !last.isFor(now)) {
       return false;
     }
-    recorded = null;
-    isCarrying = true;
     int base = steps.size();
-    last.live(base, buffers);
-    for (Carried.Put put : last.puts()) {
-      put(put.value(), put.layout(), put.slot());
-    }
-    residents.addAll(last.residents());
+    values.carry(last);
     for (Carried.LinearUse use : last.linear()) {
       linearKernels.add(use.kernel());
       linearSteps.add(use.sized());
@@ -190,14 +174,13 @@ final class Planner {
 
   /** Remembers what was done for a node. */
   private void keep(Node node) {
-    flush();
+    Carried recorded = values.recorded();
     if (recorded.isSpoiled()) {
       former.drop(node);
     } else {
       recorded.end(steps, layers, stepsUpTo);
       former.keep(node, recorded);
     }
-    recorded = null;
   }
 
   private Plan.Output output(ValueInfo info) {
@@ -205,13 +188,10 @@ final class Planner {
     if (constant.isPresent()) {
       return new Plan.Output(info, null, constant.get());
     }
-    if (!slots.containsKey(info.name())) {
-      return new Plan.Output(info, null, unpacked(info.name()));
-    }
-    // panels are moved into the caller's memory at the end of a run, without a step of their own
-    Slot slot = slots.get(info.name()).values().iterator().next();
-    slot.buffer().needUntil(Integer.MAX_VALUE);
-    return new Plan.Output(info, slot, null);
+    return values
+        .last(info.name())
+        .map(slot -> new Plan.Output(info, slot, null))
+        .orElseGet(() -> new Plan.Output(info, null, values.unpacked(info.name())));
   }
 
   Graph graph() {
@@ -233,165 +213,37 @@ final class Planner {
 
   /** Whether a value lies in panels already. */
   boolean isInPanels(String value) {
-    Map<Layout, Slot> places = slots.get(value);
-    return places != null && places.containsKey(Layout.PANELS);
+    return values.isInPanels(value);
   }
 
   /** Memory for a value that the next step makes. */
   Slot define(String value, Layout layout) {
-    ValueType type = types.get(value);
-    Slot slot = former.place(value, layout, type);
-    if (slot == null) {
-      slot = newSlot(type, layout);
-      former.keep(value, layout, type, slot);
-    } else {
-      isCarrying = true;
-      slot.buffer().restart(steps.size());
-    }
-    started(slot.buffer());
-    put(value, layout, slot);
-    return slot;
-  }
-
-  private void put(String value, Layout layout, Slot slot) {
-    slots.computeIfAbsent(value, name -> new EnumMap<>(Layout.class)).put(layout, slot);
-    if (recorded != null) {
-      recorded.put(new Carried.Put(value, layout, slot));
-    }
-  }
-
-  private void started(Buffer buffer) {
-    buffers.add(buffer);
-    if (recorded != null) {
-      recorded.start(buffer, steps.size());
-    }
-  }
-
-  private void needUntil(Buffer buffer, int step) {
-    buffer.needUntil(step);
-    if (recorded != null) {
-      recorded.need(buffer, step);
-    }
-  }
-
-  /** Keeps what was used since the last step until the next one. */
-  private void flush() {
-    for (Buffer buffer : pending) {
-      needUntil(buffer, steps.size());
-    }
-    pending.clear();
+    return values.define(value, layout);
   }
 
   /** Keeps a slot without a name in the graph until the step that is added next. */
   void use(Slot slot) {
-    spoil();
-    pending.add(slot.buffer());
-  }
-
-  /** Notes that what is done for the node cannot be done again: others have a share in it. */
-  private void spoil() {
-    if (recorded != null) {
-      recorded.spoil();
-    }
+    values.use(slot);
   }
 
   /** Memory for a value without a name in the graph that the next step makes. */
   Slot place(ValueType type, Layout layout) {
-    spoil();
-    Slot slot = newSlot(type, layout);
-    started(slot.buffer());
-    return slot;
-  }
-
-  private Slot newSlot(ValueType type, Layout layout) {
-    Shape shape = type.shape();
-    Panels panels = null;
-    long bytes = Tensor.byteSize(type.dtype(), shape);
-    if (layout == Layout.PANELS) {
-      int features = (int) shape.extent(-1);
-      panels =
-          Panels.of(
-              Math.toIntExact(features == 0 ? 0 : shape.elements() / features),
-              linearLayers.kernels().lanes());
-      bytes = panels.bytes(features);
-    }
-    return new Slot(type.dtype(), shape, layout, panels, new Buffer(bytes, steps.size()));
+    return values.place(type, layout);
   }
 
   /** Memory for a value in a form of its own that the next step makes. */
   Slot place(long bytes, Panels panels) {
-    spoil();
-    Buffer buffer = new Buffer(bytes, steps.size());
-    started(buffer);
-    return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
+    return values.place(bytes, panels);
   }
 
-  /**
-   * A value in a layout, moved there by a step of its own if need be, kept until the step that is
-   * added next.
-   */
+  /** See {@link Values#use(String, Layout)}. */
   Slot use(String value, Layout layout) {
-    Map<Layout, Slot> places = slots.get(value);
-    if (places == null) {
-      return resident(value, layout);
-    }
-    Slot slot = places.get(layout);
-    if (slot == null && isOneToken(value)) {
-      slot = inOtherLayout(places.values().iterator().next(), layout);
-      put(value, layout, slot);
-    } else if (slot == null) {
-      Slot other = places.values().iterator().next();
-      needUntil(other.buffer(), steps.size());
-      slot = define(value, layout);
-      steps.add(
-          layout == Layout.PANELS
-              ? new PanelSteps.ToPanels(linearLayers.kernels(), other, slot)
-              : new PanelSteps.ToRows(linearLayers.kernels(), other, slot));
-    }
-    pending.add(slot.buffer());
-    return slot;
-  }
-
-  /** Whether a value is a single row, which lies in a panel of width 1 as it lies in rows. */
-  private boolean isOneToken(String value) {
-    ValueType type = types.get(value);
-    return type.dtype() == DType.F32
-        && type.rank() > 0
-        && type.shape().extent(-1) > 0
-        && type.shape().elements() == type.shape().extent(-1);
-  }
-
-  private Slot inOtherLayout(Slot slot, Layout layout) {
-    Panels panels = layout == Layout.PANELS ? Panels.of(1, linearLayers.kernels().lanes()) : null;
-    return new Slot(slot.dtype(), slot.shape(), layout, panels, slot.buffer());
-  }
-
-  /** A constant that is stored compressed. */
-  private Tensor unpacked(String value) {
-    return graph.constants().get(value).toTensor();
-  }
-
-  /** A constant put in the arena for the whole life of a workspace. */
-  private Slot resident(String value, Layout layout) {
-    // a matrix that became no layer, for nothing told its operand's axes before the shapes did
-    Tensor tensor = constant(value).orElseGet(() -> unpacked(value)).contiguous();
-    ValueType type = ValueType.of(tensor);
-    // the same object stays where nothing is new, so that what reads it next can tell
-    types.merge(value, type, (known, unpacked) -> unpacked.equals(known) ? known : unpacked);
-    Slot slot = define(value, Layout.ROWS);
-    slot.buffer().needFromStart();
-    needUntil(slot.buffer(), Carried.FOREVER);
-    Plan.Resident resident = new Plan.Resident(slot, tensor);
-    residents.add(resident);
-    if (recorded != null) {
-      recorded.resident(resident);
-    }
-    return layout == Layout.ROWS ? slot : use(value, layout);
+    return values.use(value, layout);
   }
 
   /** Adds a step that reads all that was used since the last one. */
   void add(Step step) {
-    flush();
+    values.flush();
     steps.add(step);
   }
 
@@ -400,6 +252,7 @@ final class Planner {
     WarmUp.Sized sized = new WarmUp.Sized(layer, tokens);
     linearKernels.add(kernel);
     linearSteps.add(sized);
+    Carried recorded = values.recording();
     if (recorded != null) {
       recorded.linear(new Carried.LinearUse(kernel, sized));
     }
@@ -408,6 +261,25 @@ final class Planner {
   void explain(LayerPlan layer) {
     layers.add(layer);
     stepsUpTo.add(steps.size());
+  }
+
+  /** Explains a node that runs by a kernel of the set in use. */
+  void explain(Node node, Layout layout, String reason) {
+    explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            types.get(node.output()) + (layout == Layout.PANELS ? " in panels" : ""),
+            linearLayers.kernels().name(),
+            reason,
+            0,
+            List.of()));
+  }
+
+  /** Whether a value is an f32 tensor that can be seen as tokens by features. */
+  boolean isMatrix(String value) {
+    ValueType type = types.get(value);
+    return type.dtype() == DType.F32 && type.rank() > 0 && type.shape().elements() > 0;
   }
 
   /** Lets a node that only sees its input under another shape share the input's memory. */
@@ -423,7 +295,7 @@ final class Planner {
             && shape.extent(-1) == types.get(input).shape().extent(-1);
     Layout layout = rowsOfTokens ? Layout.PANELS : Layout.ROWS;
     Slot slot = use(input, layout).as(shape);
-    put(node.output(), layout, slot);
+    values.put(node.output(), layout, slot);
     return true;
   }
 
@@ -472,12 +344,11 @@ final class Planner {
 
   /** A row-major operand of a kernel that takes tensors. */
   Function<MemorySegment, Tensor> operand(String value) {
-    if (slots.containsKey(value)) {
+    if (values.isPlaced(value)) {
       Slot slot = use(value, Layout.ROWS);
       return slot::tensor;
     }
-    Tensor tensor =
-        constant(value).orElseGet(() -> graph.constants().get(value).toTensor()).contiguous();
+    Tensor tensor = constant(value).orElseGet(() -> values.unpacked(value)).contiguous();
     return memory -> tensor;
   }
 }
