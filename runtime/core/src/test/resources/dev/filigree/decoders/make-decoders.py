@@ -1,7 +1,8 @@
 """Writes small random decoders with a cache, as PyTorch's two exporters write them, and what ONNX Runtime makes of
 them call by call. Needs torch 2.13, transformers 5.17, onnx and onnxruntime 1.30.
 
-    python make-decoders.py FOLDER
+    python make-decoders.py FOLDER              those of the tests
+    python make-decoders.py FOLDER 512 6 8000   features, layers and words of larger ones, for CachedDecoderComparison
 """
 
 import pathlib
@@ -15,22 +16,22 @@ import transformers
 from onnx import numpy_helper
 from transformers.cache_utils import DynamicCache
 
-VOCABULARY = 40
-LAYERS = 2
-HEADS = 4
-WIDTH = 8
-FEATURES = HEADS * WIDTH
+FEATURES, LAYERS, VOCABULARY = map(int, sys.argv[2:5] or (32, 2, 40))
+HEADS = 4 if FEATURES == 32 else FEATURES // 64
+WIDTH = FEATURES // HEADS
+BETWEEN = 80 if FEATURES == 32 else FEATURES * 11 // 4
+POSITIONS = 64 if FEATURES == 32 else 512
 # tokens of each call: with an empty cache, one by one, several at once
 CALLS = [3, 1, 1, 1, 2, 1, 4, 1]
 
 COMMON = dict(
-    hidden_size=FEATURES, intermediate_size=80, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-    vocab_size=VOCABULARY, max_position_embeddings=64, bos_token_id=None, eos_token_id=None)
+    hidden_size=FEATURES, intermediate_size=BETWEEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+    vocab_size=VOCABULARY, max_position_embeddings=POSITIONS, bos_token_id=None, eos_token_id=None)
 
 
 def models():
     gpt2 = transformers.GPT2Config(
-        n_layer=LAYERS, n_embd=FEATURES, n_head=HEADS, vocab_size=VOCABULARY, n_positions=64,
+        n_layer=LAYERS, n_embd=FEATURES, n_head=HEADS, vocab_size=VOCABULARY, n_positions=POSITIONS,
         bos_token_id=None, eos_token_id=None)
     yield "gpt2", transformers.GPT2LMHeadModel(gpt2), HEADS
     yield "llama", transformers.LlamaForCausalLM(transformers.LlamaConfig(num_key_value_heads=HEADS, **COMMON)), HEADS
