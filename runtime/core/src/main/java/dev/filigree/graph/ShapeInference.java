@@ -43,7 +43,8 @@ public final class ShapeInference {
     return inferFrom(graph, declared(graph, shapes), rules, false);
   }
 
-  private static Map<String, ValueType> declared(Graph graph, Map<String, Shape> shapes) {
+  /** What the shapes of inputs, or else their declarations, tell. */
+  static Map<String, ValueType> declared(Graph graph, Map<String, Shape> shapes) {
     Map<String, ValueType> known = new HashMap<>();
     for (ValueInfo input : graph.inputs()) {
       Shape shape = shapes.get(input.name());
@@ -71,29 +72,46 @@ public final class ShapeInference {
     Map<String, ValueType> types = new HashMap<>(inputs);
     graph.constants().forEach((name, constant) -> types.put(name, constant.type()));
     for (Node node : graph.nodes()) {
-      ShapeRule rule = rules.find(node);
-      List<ValueType> outputs;
-      try {
-        outputs = rule.infer(node, new Known(node, graph.opset(), types));
-      } catch (DataDependentException unknown) {
-        outputs = null;
-      }
-      if (outputs == null || mayTellContent(node, outputs)) {
-        outputs = computed(node, graph.opset(), rule, types).orElse(outputs);
-      }
-      if (outputs == null && outline) {
-        outputs = open(node, rule, new Known(node, graph.opset(), types));
-      }
-      if (outputs == null) {
-        continue;
-      }
-      for (int i = 0; i < node.outputs().size(); i++) {
-        if (i < outputs.size() && !node.outputs().get(i).isEmpty()) {
-          types.put(node.outputs().get(i), outputs.get(i));
-        }
-      }
+      put(node, follow(graph, node, rules, types, outline), types);
     }
     return types;
+  }
+
+  /**
+   * Types of one node's outputs from those of its inputs.
+   *
+   * @param types of all values that were followed before
+   * @return null if they follow from data
+   */
+  static List<ValueType> follow(
+      Graph graph,
+      Node node,
+      ShapeRule.Lookup rules,
+      Map<String, ValueType> types,
+      boolean outline) {
+    ShapeRule rule = rules.find(node);
+    List<ValueType> outputs;
+    try {
+      outputs = rule.infer(node, new Known(node, graph.opset(), types));
+    } catch (DataDependentException unknown) {
+      outputs = null;
+    }
+    if (outputs == null || mayTellContent(node, outputs)) {
+      outputs = computed(node, graph.opset(), rule, types).orElse(outputs);
+    }
+    if (outputs == null && outline) {
+      outputs = open(node, rule, new Known(node, graph.opset(), types));
+    }
+    return outputs;
+  }
+
+  /** Notes the types of a node's outputs. */
+  static void put(Node node, List<ValueType> outputs, Map<String, ValueType> types) {
+    for (int i = 0; outputs != null && i < node.outputs().size(); i++) {
+      if (i < outputs.size() && !node.outputs().get(i).isEmpty()) {
+        types.put(node.outputs().get(i), outputs.get(i));
+      }
+    }
   }
 
   /** The outputs with extents of which nothing is known, or null. */
@@ -118,9 +136,15 @@ public final class ShapeInference {
   }
 
   private static boolean mayTellContent(Node node, List<ValueType> outputs) {
-    return outputs.size() >= node.outputs().size()
-        && outputs.stream().anyMatch(type -> !type.isKnown())
-        && outputs.stream().allMatch(type -> type.isSmall() || !type.isConcrete());
+    boolean unknown = false;
+    // loops, here and in ValueType: this is asked of every node each time a graph is planned
+    for (ValueType type : outputs) {
+      unknown |= !type.isKnown();
+      if (!type.isSmall() && type.isConcrete()) {
+        return false;
+      }
+    }
+    return unknown && outputs.size() >= node.outputs().size();
   }
 
   /** Outputs of a node all whose inputs are known to the last element. */

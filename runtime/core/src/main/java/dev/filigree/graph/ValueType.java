@@ -108,12 +108,21 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
 
   /** Whether every extent is known. */
   public boolean isConcrete() {
-    return dims.stream().allMatch(Dim::isKnown);
+    return areKnown(dims);
   }
 
   /** Whether every element is known. */
   public boolean hasKnownContent() {
-    return content != null && content.stream().allMatch(Dim::isKnown);
+    return content != null && areKnown(content);
+  }
+
+  private static boolean areKnown(List<Dim> all) {
+    for (int i = 0; i < all.size(); i++) {
+      if (!all.get(i).isKnown()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Whether every extent and element is known, floats included. */
@@ -135,7 +144,11 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
 
   /** The shape, when every extent is known. */
   public Shape shape() {
-    return Shape.of(dims.stream().mapToLong(Dim::value).toArray());
+    long[] extents = new long[dims.size()];
+    for (int axis = 0; axis < extents.length; axis++) {
+      extents[axis] = dims.get(axis).value();
+    }
+    return Shape.of(extents);
   }
 
   /** The tensor, when every extent and element is known. */

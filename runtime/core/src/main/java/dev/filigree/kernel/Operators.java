@@ -23,27 +23,18 @@ import java.util.TreeSet;
  */
 public final class Operators {
   private static final Map<String, Operator> FUSED =
-      Map.of(
-          Attention.TYPE,
-          new Attention(),
-          CachedAttention.TYPE,
-          new CachedAttention(),
-          Convolution.TYPE,
-          new Convolution(),
-          Embedding.TYPE,
-          new Embedding(),
-          Gated.TYPE,
-          new Gated(),
-          "Gelu",
-          Unary.floats(Unary::gelu),
-          LastToken.TYPE,
-          new LastToken(),
-          Linear.TYPE,
-          new Linear(),
-          RootMeanSquare.TYPE,
-          new RootMeanSquare(),
-          "Silu",
-          Unary.floats(Activation.SILU::apply));
+      Map.ofEntries(
+          Map.entry(Attention.TYPE, new Attention()),
+          Map.entry(CachedAttention.TYPE, new CachedAttention()),
+          Map.entry(Convolution.TYPE, new Convolution()),
+          Map.entry(Embedding.TYPE, new Embedding()),
+          Map.entry(Gated.TYPE, new Gated()),
+          Map.entry("Gelu", Unary.floats(Unary::gelu)),
+          Map.entry("GeluTanh", Unary.floats(Activation.GELU_TANH::apply)),
+          Map.entry(LastToken.TYPE, new LastToken()),
+          Map.entry(Linear.TYPE, new Linear()),
+          Map.entry(RootMeanSquare.TYPE, new RootMeanSquare()),
+          Map.entry("Silu", Unary.floats(Activation.SILU::apply)));
 
   /** Domain of what ONNX Runtime's optimisation of level all writes. */
   private static final String ONE_PROCESSOR = "com.microsoft.nchwc";

@@ -38,10 +38,24 @@ public final class Arenas {
         }
       }
       buffer.placeAt(at);
-      placed.add(buffer);
-      placed.sort(Comparator.comparingLong(Buffer::offset));
+      placed.add(insertion(placed, at), buffer);
       end = Math.max(end, at + aligned(buffer.bytes()));
     }
     return end;
+  }
+
+  /** Where a buffer belongs among others that are sorted by offset, behind those of its own. */
+  private static int insertion(List<Buffer> placed, long offset) {
+    int from = 0;
+    int to = placed.size();
+    while (from < to) {
+      int middle = (from + to) >>> 1;
+      if (placed.get(middle).offset() <= offset) {
+        from = middle + 1;
+      } else {
+        to = middle;
+      }
+    }
+    return from;
   }
 }

@@ -39,6 +39,28 @@ public final class Buffer {
     return first <= other.last && other.first <= last;
   }
 
+  /** The first step it is needed at, -1 before all. */
+  int first() {
+    return first;
+  }
+
+  int last() {
+    return last;
+  }
+
+  /** Begins a new life, in the next plan: it is needed at a step and at no other yet. */
+  void restart(int step) {
+    first = step;
+    last = step;
+  }
+
+  /** A buffer of another size that is needed at the same steps. */
+  Buffer ofBytes(long other) {
+    Buffer buffer = new Buffer(other, first);
+    buffer.last = last;
+    return buffer;
+  }
+
   public void placeAt(long where) {
     offset = where;
   }

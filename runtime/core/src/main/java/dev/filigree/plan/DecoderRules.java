@@ -4,7 +4,6 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.CachedAttention;
 import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
-import dev.filigree.kernel.fused.RootMeanSquare;
 import java.util.List;
 
 /** How a plan runs the operators of decoders. */
@@ -28,7 +27,6 @@ final class DecoderRules {
   /** Plans a node; false if it is none of a decoder. */
   boolean plan(Node node) {
     return switch (node.type()) {
-      case RootMeanSquare.TYPE -> rootMeanSquare(node);
       case Gated.TYPE -> gated(node);
       case LastToken.TYPE -> lastToken(node);
       case CachedAttention.TYPE -> attention(node);
@@ -38,16 +36,6 @@ final class DecoderRules {
 
   private float[] vector(String name) {
     return planner.constant(name).orElseThrow().toFloats();
-  }
-
-  private boolean rootMeanSquare(Node node) {
-    Slot x = planner.use(node.inputs().getFirst(), Layout.PANELS);
-    Slot y = planner.define(node.output(), Layout.PANELS);
-    planner.add(
-        new DecoderSteps.RootMeanSquare(
-            x, y, vector(node.inputs().get(1)), RootMeanSquare.epsilon(node)));
-    explain(node, "token by token");
-    return true;
   }
 
   private boolean gated(Node node) {

@@ -18,8 +18,14 @@ final class DecoderSteps {
       Panels panels = x.panels();
       WorkerPool.Body body =
           (p, worker) -> {
+            long panel = panels.offset(p, x.features());
+            if (panels.used(p) < panels.width(p)) {
+              // attention multiplies padding by 0, which must be a number
+              long bytes = (long) panels.width(p) * x.features() * Float.BYTES;
+              memory.asSlice(y.offset() + panel, bytes).fill((byte) 0);
+            }
             for (int t = 0; t < panels.used(p); t++) {
-              token(memory, panels.offset(p, x.features()), panels.width(p), t);
+              token(memory, panel, panels.width(p), t);
             }
           };
       return pool -> pool.forEach(panels.count(), body);

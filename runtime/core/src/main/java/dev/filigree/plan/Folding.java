@@ -28,13 +28,65 @@ public final class Folding {
 
   private final Graph graph;
   private final Map<String, ValueType> types;
+  private final Former former;
   private final Map<String, Tensor> constants = new HashMap<>();
   private long folded;
 
   /** For types that may not all be concrete: what is not is no business of folding. */
   Folding(Graph graph, Map<String, ValueType> types) {
+    this(graph, types, new Former());
+  }
+
+  private Folding(Graph graph, Map<String, ValueType> types, Former former) {
     this.graph = graph;
     this.types = types;
+    this.former = former;
+  }
+
+  /** What was computed ahead for other shapes, by the first output. Not thread-safe. */
+  static final class Former {
+    private record Content(ValueType type, Tensor tensor) {}
+
+    private record Result(Tensor[] operands, Tensor[] results) {}
+
+    private final Map<String, Content> contents = new HashMap<>();
+    private final Map<String, Result> results = new HashMap<>();
+
+    Tensor content(String value, ValueType type) {
+      Content known = contents.get(value);
+      if (known == null || known.type != type) {
+        known = new Content(type, type.tensor());
+        contents.put(value, known);
+      }
+      return known.tensor;
+    }
+
+    /** What a node makes of operands, which are compared by identity. */
+    Tensor[] results(Node node, int opset, Tensor[] operands) {
+      Result known = results.get(node.output());
+      if (known == null || !isSame(known.operands, operands)) {
+        known = new Result(operands, Interpreter.run(node, opset, contiguous(operands)));
+        results.put(node.output(), known);
+      }
+      return known.results;
+    }
+
+    private static Tensor[] contiguous(Tensor[] operands) {
+      Tensor[] all = operands.clone();
+      for (int i = 0; i < all.length; i++) {
+        all[i] = all[i] == null ? null : all[i].contiguous();
+      }
+      return all;
+    }
+
+    private static boolean isSame(Tensor[] before, Tensor[] now) {
+      for (int i = 0; i < now.length; i++) {
+        if (before[i] != now[i]) {
+          return false;
+        }
+      }
+      return true;
+    }
   }
 
   /**
@@ -44,7 +96,16 @@ public final class Folding {
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
   public static Optional<Folding> of(Graph graph, Map<String, Shape> shapes) {
-    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
+    return of(graph, ShapeInference.infer(graph, shapes, Operators::find), new Former());
+  }
+
+  /**
+   * What is known of a graph, with what was computed ahead for other shapes.
+   *
+   * @param types of all values that can be told
+   * @return nothing if some shape follows from data, so that only the interpreter can run the graph
+   */
+  static Optional<Folding> of(Graph graph, Map<String, ValueType> types, Former former) {
     for (Node node : graph.nodes()) {
       for (String output : node.outputs()) {
         if (!output.isEmpty() && (types.get(output) == null || !types.get(output).isConcrete())) {
@@ -52,7 +113,7 @@ public final class Folding {
         }
       }
     }
-    return Optional.of(new Folding(graph, types));
+    return Optional.of(new Folding(graph, types, former));
   }
 
   /** Types of all values. */
@@ -79,7 +140,7 @@ public final class Folding {
     }
     ValueType type = types.get(node.output());
     if (node.outputs().size() == 1 && type.hasKnownContent()) {
-      constants.put(node.output(), type.tensor());
+      constants.put(node.output(), former.content(node.output(), type));
       return true;
     }
     Tensor[] operands = new Tensor[node.inputs().size()];
@@ -90,7 +151,7 @@ public final class Folding {
         if (constant.isEmpty()) {
           return false;
         }
-        operands[i] = constant.get().contiguous();
+        operands[i] = constant.get();
       }
     }
     long elements = type.shape().elements();
@@ -98,7 +159,7 @@ public final class Folding {
       return false;
     }
     folded += elements;
-    Tensor[] results = Interpreter.run(node, graph.opset(), operands);
+    Tensor[] results = former.results(node, graph.opset(), operands);
     for (int i = 0; i < results.length; i++) {
       constants.put(node.outputs().get(i), results[i]);
     }

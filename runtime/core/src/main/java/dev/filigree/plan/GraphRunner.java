@@ -39,6 +39,9 @@ public final class GraphRunner implements Runner {
   private final WorkerPool pool;
   private final boolean ownsPool;
 
+  /** Made by the first plan, used by one at a time. */
+  private Former former;
+
   /** Made by the first run of a graph whose shapes follow from data; null until then. */
   private volatile Optional<SplitRunner> split;
 
@@ -240,12 +243,16 @@ public final class GraphRunner implements Runner {
     }
   }
 
+  /** Called by the plans, which make one at a time. */
   private Optional<Plan> planned(Map<String, Shape> shapes) {
     if (graph.nodes().stream().anyMatch(Branches::isHeavy)) {
       return Optional.empty();
     }
+    if (former == null) {
+      former = new Former(graph, options.activationBytes());
+    }
     return Recorded.plan(
-        shapes, () -> Planner.plan(graph, shapes, linearLayers), Plan::layers, Plan::bytes);
+        shapes, () -> Planner.plan(former, shapes, linearLayers), Plan::layers, Plan::bytes);
   }
 
   private synchronized void freeUnused() {

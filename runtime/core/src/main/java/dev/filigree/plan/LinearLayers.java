@@ -28,6 +28,9 @@ final class LinearLayers {
    */
   private static final double MARGIN = 0.97;
 
+  /** Choices that are remembered at most. */
+  private static final int MAX_CHOICES = 1 << 14;
+
   /**
    * A class of layers that are measured once: same weights' form and size, same number of tokens.
    */
@@ -80,6 +83,11 @@ final class LinearLayers {
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Weights, List<Weights>> groups = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
+
+  /** By layer and tokens, until there are further measurements. */
+  private final Map<Sized, Choice> choices = new HashMap<>();
+
+  private int version;
 
   LinearLayers(Kernels kernels, Precision precision) {
     this.kernels = kernels;
@@ -151,8 +159,29 @@ final class LinearLayers {
     return new ScalarKernels().linear(weights).getLast();
   }
 
+  /** Changes whenever layers may be chosen or packed otherwise than before. */
+  synchronized int version() {
+    return version;
+  }
+
+  private record Sized(Layer layer, int tokens) {}
+
   /** The choice for a layer and a number of tokens as things are known now. */
   synchronized Choice choose(Layer layer, int tokens) {
+    Sized sized = new Sized(layer, tokens);
+    Choice known = choices.get(sized);
+    if (known == null) {
+      // as many as there are lengths of texts, if nobody bounds them
+      if (choices.size() >= MAX_CHOICES) {
+        choices.clear();
+      }
+      known = find(layer, tokens);
+      choices.put(sized, known);
+    }
+    return known;
+  }
+
+  private Choice find(Layer layer, int tokens) {
     List<LayerOption> options = options(layer);
     double[] micros = measured.get(Kind.of(layer, tokens));
     if (micros != null && micros.length > options.size()) {
@@ -232,6 +261,8 @@ final class LinearLayers {
    */
   synchronized void record(Kind kind, double[] micros) {
     measured.put(kind, micros.clone());
+    choices.clear();
+    version++;
   }
 
   /**
@@ -240,6 +271,7 @@ final class LinearLayers {
    * @param used compared by identity
    */
   synchronized void retain(Set<PackedLinear> used) {
+    version++;
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       synchronized (kernelsOfLayer) {
         for (int i = 0; i < kernelsOfLayer.length; i++) {

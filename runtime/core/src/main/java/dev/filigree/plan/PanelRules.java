@@ -11,6 +11,7 @@ import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
+import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.math.Softmax;
 import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.AttentionCall;
@@ -35,6 +36,7 @@ final class PanelRules {
   private static final Map<String, Activation> ACTIVATIONS =
       Map.of(
           "Gelu", Activation.GELU,
+          "GeluTanh", Activation.GELU_TANH,
           "Silu", Activation.SILU,
           "Relu", Activation.RELU,
           "Tanh", Activation.TANH,
@@ -57,7 +59,7 @@ final class PanelRules {
       case Embedding.TYPE -> embedding(node);
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
-      case "Add" -> add(node);
+      case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
       case "MatMul" -> product(node);
       // ONNX's own Gelu is left where it is approximated by a tanh
       default -> ACTIVATIONS.containsKey(node.type()) && !node.is("Gelu") && activate(node);
@@ -67,7 +69,7 @@ final class PanelRules {
   private boolean linear(Node node) {
     String x = node.inputs().getFirst();
     Optional<Weights> weights = weights(node.inputs().get(Linear.WEIGHTS));
-    if (!isMatrix(x) || weights.isEmpty()) {
+    if (!planner.isMatrix(x) || weights.isEmpty()) {
       return false;
     }
     ValueType type = planner.type(x);
@@ -193,7 +195,7 @@ final class PanelRules {
 
   private boolean attention(Node node) {
     for (int i = 0; i < 3; i++) {
-      if (!isMatrix(node.inputs().get(i))) {
+      if (!planner.isMatrix(node.inputs().get(i))) {
         return false;
       }
     }
@@ -236,7 +238,7 @@ final class PanelRules {
             heads,
             kernels.attentionScratch(sizes),
             kernels.attentionBytes(sizes)));
-    explain(node, Layout.PANELS, "each head in cache, " + heads + " heads");
+    planner.explain(node, Layout.PANELS, "each head in cache, " + heads + " heads");
     return true;
   }
 
@@ -272,7 +274,7 @@ final class PanelRules {
     Optional<Tensor> scale = planner.constant(node.inputs().get(1));
     Optional<Tensor> bias = node.input(2).flatMap(planner::constant);
     long axis = node.intAttribute("axis", -1);
-    if (!isMatrix(x)
+    if (!planner.isMatrix(x)
         || node.outputs().size() > 1
         || axis != -1 && axis != planner.type(x).rank() - 1
         || !isVector(scale, x)
@@ -289,13 +291,13 @@ final class PanelRules {
             scale.get().toFloats(),
             bias.map(Tensor::toFloats).orElse(null),
             node.floatAttribute("epsilon", 1e-5f)));
-    explain(node, Layout.PANELS, "statistics along features, vectors along tokens");
+    planner.explain(node, Layout.PANELS, "statistics along features, vectors along tokens");
     return true;
   }
 
   private boolean softmax(Node node) {
     String x = node.inputs().getFirst();
-    if (!isMatrix(x)
+    if (!planner.isMatrix(x)
         || Softmax.axis(node, planner.graph().opset(), planner.type(x).rank())
             != planner.type(x).rank() - 1) {
       return false;
@@ -303,26 +305,22 @@ final class PanelRules {
     Slot in = planner.use(x, Layout.ROWS);
     Slot out = planner.define(node.output(), Layout.ROWS);
     planner.add(new PanelSteps.Softmax(kernels, in, out));
-    explain(node, Layout.ROWS, "row by row");
+    planner.explain(node, Layout.ROWS, "row by row");
     return true;
   }
 
-  private boolean add(Node node) {
-    String a = node.inputs().get(0);
-    String b = node.inputs().get(1);
-    if (!isMatrix(a)
-        || !isMatrix(b)
-        || planner.constant(a).isPresent()
-        || planner.constant(b).isPresent()
-        || !planner.type(a).dims().equals(planner.type(b).dims())) {
+  private boolean rootMeanSquare(Node node) {
+    String x = node.inputs().getFirst();
+    Optional<Tensor> scale = planner.constant(node.inputs().get(1));
+    if (!planner.isMatrix(x) || !isVector(scale, x)) {
       return false;
     }
-    Layout layout = planner.isInPanels(a) || planner.isInPanels(b) ? Layout.PANELS : Layout.ROWS;
-    Slot left = planner.use(a, layout);
-    Slot right = planner.use(b, layout);
-    Slot out = planner.define(node.output(), layout);
-    planner.add(new PanelSteps.Add(kernels, left, right, out));
-    explain(node, layout, "operands of one shape");
+    Slot in = planner.use(x, Layout.PANELS);
+    Slot out = planner.define(node.output(), Layout.PANELS);
+    planner.add(
+        new DecoderSteps.RootMeanSquare(
+            in, out, scale.get().toFloats(), RootMeanSquare.epsilon(node)));
+    planner.explain(node, Layout.PANELS, "token by token");
     return true;
   }
 
@@ -331,8 +329,8 @@ final class PanelRules {
     String a = node.inputs().get(0);
     String b = node.inputs().get(1);
     boolean fits =
-        isMatrix(a)
-            && isMatrix(b)
+        planner.isMatrix(a)
+            && planner.isMatrix(b)
             && planner.type(a).rank() > 1
             && planner.type(b).rank() > 1
             && planner.type(node.output()).shape().elements() <= Integer.MAX_VALUE;
@@ -343,39 +341,21 @@ final class PanelRules {
     Slot right = planner.use(b, Layout.ROWS);
     Slot out = planner.define(node.output(), Layout.ROWS);
     planner.add(new ProductStep(kernels, left, right, out));
-    explain(node, Layout.ROWS, "both operands as they are");
+    planner.explain(node, Layout.ROWS, "both operands as they are");
     return true;
   }
 
   private boolean activate(Node node) {
     String x = node.inputs().getFirst();
-    if (!isMatrix(x) || planner.constant(x).isPresent()) {
+    if (!planner.isMatrix(x) || planner.constant(x).isPresent()) {
       return false;
     }
     Layout layout = planner.isInPanels(x) ? Layout.PANELS : Layout.ROWS;
     Slot in = planner.use(x, layout);
     Slot out = planner.define(node.output(), layout);
     planner.add(new PanelSteps.Activate(kernels, ACTIVATIONS.get(node.type()), in, out));
-    explain(node, layout, "element by element");
+    planner.explain(node, layout, "element by element");
     return true;
-  }
-
-  private void explain(Node node, Layout layout, String reason) {
-    planner.explain(
-        new LayerPlan(
-            node.name(),
-            node.type(),
-            planner.type(node.output()) + (layout == Layout.PANELS ? " in panels" : ""),
-            kernels.name(),
-            reason,
-            0,
-            List.of()));
-  }
-
-  /** Whether a value is an f32 tensor that can be seen as tokens by features. */
-  private boolean isMatrix(String value) {
-    ValueType type = planner.type(value);
-    return type.dtype() == DType.F32 && type.rank() > 0 && type.shape().elements() > 0;
   }
 
   private boolean isVector(Optional<Tensor> tensor, String x) {

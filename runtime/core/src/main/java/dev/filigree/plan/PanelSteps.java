@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
@@ -69,15 +70,23 @@ final class PanelSteps {
     }
   }
 
-  /** Adds two values of the same shape and layout. */
-  record Add(Kernels kernels, Slot a, Slot b, Slot y) implements Step {
+  /** Combines two values of the same shape and layout. */
+  record Combine(Kernels kernels, Arithmetic operation, Slot a, Slot b, Slot y) implements Step {
     @Override
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return stretches(
           y.length(),
           (at, count) ->
-              kernels.add(memory, a.offset() + at, b.offset() + at, y.offset() + at, count));
+              kernels.combine(
+                  operation,
+                  memory,
+                  a.offset() + at,
+                  1,
+                  b.offset() + at,
+                  1,
+                  y.offset() + at,
+                  count));
     }
   }
 

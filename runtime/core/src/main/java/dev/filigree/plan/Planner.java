@@ -9,18 +9,18 @@ import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.shape.Transpose;
 import dev.filigree.kernel.shape.View;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
-import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -36,13 +36,7 @@ final class Planner {
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
   private final Folding folding;
-  private final Map<String, Map<Layout, Slot>> slots = new HashMap<>();
-  private final List<Buffer> buffers = new ArrayList<>();
-
-  /** Buffers that the step added next reads. */
-  private final List<Buffer> pending = new ArrayList<>();
-
-  private final List<Plan.Resident> residents = new ArrayList<>();
+  private final Values values;
   private final List<Step> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
 
@@ -53,22 +47,41 @@ final class Planner {
   private final Set<PackedLinear> linearKernels =
       Collections.newSetFromMap(new IdentityHashMap<>());
 
-  private Planner(Graph graph, LinearLayers linearLayers, Folding folding) {
-    this.graph = graph;
+  private final Former former;
+
+  private Planner(Former former, LinearLayers linearLayers, Folding folding) {
+    this.former = former;
+    this.graph = former.graph();
     this.linearLayers = linearLayers;
     this.folding = folding;
     this.types = folding.types();
+    this.values = new Values(former, folding, linearLayers.kernels(), steps);
   }
 
   /**
    * Plans a graph.
    *
+   * @param former with the graph
    * @param shapes of all inputs
    * @return nothing if some shape follows from data, so that only the interpreter can run the graph
    */
-  static Optional<Plan> plan(Graph graph, Map<String, Shape> shapes, LinearLayers linearLayers) {
-    return Folding.of(graph, shapes)
-        .map(folding -> new Planner(graph, linearLayers, folding).plan(node -> false));
+  static Optional<Plan> plan(Former former, Map<String, Shape> shapes, LinearLayers linearLayers) {
+    int choices = linearLayers.version();
+    if (!former.isOf(choices)) {
+      former.forget(choices);
+    }
+    Optional<Folding> folding = former.folding(shapes);
+    if (folding.isEmpty()) {
+      return Optional.empty();
+    }
+    Plan plan = new Planner(former, linearLayers, folding.get()).plan(node -> false);
+    if (plan == null) {
+      // buffers move: only plans whose buffers lie alike can share steps
+      former.forget(choices);
+      Folding again = former.folding(shapes).orElseThrow();
+      plan = new Planner(former, linearLayers, again).plan(node -> false);
+    }
+    return Optional.of(plan);
   }
 
   /**
@@ -84,7 +97,8 @@ final class Planner {
       KvCache cache,
       int longest) {
     Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
-    Planner planner = new Planner(graph, linearLayers, new Folding(graph, types));
+    Planner planner =
+        new Planner(new Former(graph, Long.MAX_VALUE), linearLayers, new Folding(graph, types));
     return planner.plan(new DecoderRules(planner, cache, longest)::plan);
   }
 
@@ -92,6 +106,7 @@ final class Planner {
    * Plans.
    *
    * @param further rules for nodes, asked first
+   * @return null if something of a plan was carried over whose buffers lie elsewhere
    */
   private Plan plan(Predicate<Node> further) {
     List<Slot> inputs = new ArrayList<>();
@@ -99,34 +114,73 @@ final class Planner {
       inputs.add(define(input.name(), Layout.ROWS));
     }
     PanelRules rules = new PanelRules(this);
+    ArithmeticRules arithmetic = new ArithmeticRules(this);
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
     for (Node node : graph.nodes()) {
-      if (!further.test(node)
-          && !folding.fold(node)
-          && !alias(node)
+      values.flush();
+      if (further.test(node) || folding.fold(node) || carry(node)) {
+        continue;
+      }
+      if (!alias(node)
           && !rules.plan(node)
+          && !arithmetic.sameShape(node)
           && !images.plan(node)
-          && !planes.plan(node)) {
+          && !planes.plan(node)
+          && !arithmetic.combine(node)) {
         reference(node);
       }
+      keep(node);
     }
     List<Plan.Output> outputs = new ArrayList<>();
     for (ValueInfo info : graph.outputs()) {
       outputs.add(output(info));
     }
-    long bytes = Arenas.place(buffers);
+    OptionalLong bytes = values.arrange();
+    if (bytes.isEmpty()) {
+      return null;
+    }
     return new Plan(
         linearLayers.kernels(),
         inputs,
         outputs,
-        residents,
+        values.residents(),
         steps,
-        bytes,
+        bytes.getAsLong(),
         layers,
         stepsUpTo,
         linearKernels,
         linearSteps);
+  }
+
+  /** Does for a node what was done in the last plan, if nothing has changed that it depends on. */
+  private boolean carry(Node node) {
+    Carried now = values.record(node, layers.size());
+    Carried last = former.of(node);
+    if (last == null || !last.isFor(now)) {
+      return false;
+    }
+    int base = steps.size();
+    values.carry(last);
+    for (Carried.LinearUse use : last.linear()) {
+      linearKernels.add(use.kernel());
+      linearSteps.add(use.sized());
+    }
+    steps.addAll(last.steps());
+    layers.addAll(last.layers());
+    last.stepsUpTo().forEach(step -> stepsUpTo.add(base + step));
+    return true;
+  }
+
+  /** Remembers what was done for a node. */
+  private void keep(Node node) {
+    Carried recorded = values.recorded();
+    if (recorded.isSpoiled()) {
+      former.drop(node);
+    } else {
+      recorded.end(steps, layers, stepsUpTo);
+      former.keep(node, recorded);
+    }
   }
 
   private Plan.Output output(ValueInfo info) {
@@ -134,13 +188,10 @@ final class Planner {
     if (constant.isPresent()) {
       return new Plan.Output(info, null, constant.get());
     }
-    if (!slots.containsKey(info.name())) {
-      return new Plan.Output(info, null, unpacked(info.name()));
-    }
-    // panels are moved into the caller's memory at the end of a run, without a step of their own
-    Slot slot = slots.get(info.name()).values().iterator().next();
-    slot.buffer().needUntil(Integer.MAX_VALUE);
-    return new Plan.Output(info, slot, null);
+    return values
+        .last(info.name())
+        .map(slot -> new Plan.Output(info, slot, null))
+        .orElseGet(() -> new Plan.Output(info, null, values.unpacked(info.name())));
   }
 
   Graph graph() {
@@ -162,99 +213,49 @@ final class Planner {
 
   /** Whether a value lies in panels already. */
   boolean isInPanels(String value) {
-    Map<Layout, Slot> places = slots.get(value);
-    return places != null && places.containsKey(Layout.PANELS);
+    return values.isInPanels(value);
   }
 
   /** Memory for a value that the next step makes. */
   Slot define(String value, Layout layout) {
-    ValueType type = types.get(value);
-    Slot slot = place(type, layout);
-    slots.computeIfAbsent(value, name -> new EnumMap<>(Layout.class)).put(layout, slot);
-    return slot;
+    return values.define(value, layout);
   }
 
-  /** Keeps a slot until the step that is added next. */
+  /** Keeps a slot without a name in the graph until the step that is added next. */
   void use(Slot slot) {
-    pending.add(slot.buffer());
+    values.use(slot);
   }
 
   /** Memory for a value without a name in the graph that the next step makes. */
   Slot place(ValueType type, Layout layout) {
-    Shape shape = type.shape();
-    Panels panels = null;
-    long bytes = Tensor.byteSize(type.dtype(), shape);
-    if (layout == Layout.PANELS) {
-      int features = (int) shape.extent(-1);
-      panels =
-          Panels.of(
-              Math.toIntExact(features == 0 ? 0 : shape.elements() / features),
-              linearLayers.kernels().lanes());
-      bytes = panels.bytes(features);
-    }
-    Buffer buffer = new Buffer(bytes, steps.size());
-    buffers.add(buffer);
-    return new Slot(type.dtype(), shape, layout, panels, buffer);
+    return values.place(type, layout);
   }
 
   /** Memory for a value in a form of its own that the next step makes. */
   Slot place(long bytes, Panels panels) {
-    Buffer buffer = new Buffer(bytes, steps.size());
-    buffers.add(buffer);
-    return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);
+    return values.place(bytes, panels);
   }
 
-  /**
-   * A value in a layout, moved there by a step of its own if need be, kept until the step that is
-   * added next.
-   */
+  /** See {@link Values#use(String, Layout)}. */
   Slot use(String value, Layout layout) {
-    Map<Layout, Slot> places = slots.get(value);
-    if (places == null) {
-      return resident(value, layout);
-    }
-    Slot slot = places.get(layout);
-    if (slot == null) {
-      Slot other = places.values().iterator().next();
-      other.buffer().needUntil(steps.size());
-      slot = define(value, layout);
-      steps.add(
-          layout == Layout.PANELS
-              ? new PanelSteps.ToPanels(linearLayers.kernels(), other, slot)
-              : new PanelSteps.ToRows(linearLayers.kernels(), other, slot));
-    }
-    pending.add(slot.buffer());
-    return slot;
-  }
-
-  /** A constant that is stored compressed. */
-  private Tensor unpacked(String value) {
-    return graph.constants().get(value).toTensor();
-  }
-
-  /** A constant put in the arena for the whole life of a workspace. */
-  private Slot resident(String value, Layout layout) {
-    // a matrix that became no layer, for nothing told its operand's axes before the shapes did
-    Tensor tensor = constant(value).orElseGet(() -> unpacked(value)).contiguous();
-    types.put(value, ValueType.of(tensor));
-    Slot slot = define(value, Layout.ROWS);
-    slot.buffer().needFromStart();
-    slot.buffer().needUntil(Integer.MAX_VALUE);
-    residents.add(new Plan.Resident(slot, tensor));
-    return layout == Layout.ROWS ? slot : use(value, layout);
+    return values.use(value, layout);
   }
 
   /** Adds a step that reads all that was used since the last one. */
   void add(Step step) {
-    pending.forEach(buffer -> buffer.needUntil(steps.size()));
-    pending.clear();
+    values.flush();
     steps.add(step);
   }
 
   /** Notes that a linear layer of the plan runs by a kernel. */
   void use(PackedLinear kernel, LinearLayers.Layer layer, int tokens) {
+    WarmUp.Sized sized = new WarmUp.Sized(layer, tokens);
     linearKernels.add(kernel);
-    linearSteps.add(new WarmUp.Sized(layer, tokens));
+    linearSteps.add(sized);
+    Carried recorded = values.recording();
+    if (recorded != null) {
+      recorded.linear(new Carried.LinearUse(kernel, sized));
+    }
   }
 
   void explain(LayerPlan layer) {
@@ -262,9 +263,28 @@ final class Planner {
     stepsUpTo.add(steps.size());
   }
 
+  /** Explains a node that runs by a kernel of the set in use. */
+  void explain(Node node, Layout layout, String reason) {
+    explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            types.get(node.output()) + (layout == Layout.PANELS ? " in panels" : ""),
+            linearLayers.kernels().name(),
+            reason,
+            0,
+            List.of()));
+  }
+
+  /** Whether a value is an f32 tensor that can be seen as tokens by features. */
+  boolean isMatrix(String value) {
+    ValueType type = types.get(value);
+    return type.dtype() == DType.F32 && type.rank() > 0 && type.shape().elements() > 0;
+  }
+
   /** Lets a node that only sees its input under another shape share the input's memory. */
   private boolean alias(Node node) {
-    if (!(Operators.find(node) instanceof View)) {
+    if (!(Operators.find(node) instanceof View) && !movesNothing(node)) {
       return false;
     }
     String input = node.inputs().getFirst();
@@ -275,7 +295,25 @@ final class Planner {
             && shape.extent(-1) == types.get(input).shape().extent(-1);
     Layout layout = rowsOfTokens ? Layout.PANELS : Layout.ROWS;
     Slot slot = use(input, layout).as(shape);
-    slots.computeIfAbsent(node.output(), name -> new EnumMap<>(Layout.class)).put(layout, slot);
+    values.put(node.output(), layout, slot);
+    return true;
+  }
+
+  /** Whether a node exchanges axes of extent 1 only, such as heads and the tokens of one token. */
+  private boolean movesNothing(Node node) {
+    if (!node.is("Transpose")) {
+      return false;
+    }
+    Shape shape = types.get(node.inputs().getFirst()).shape();
+    int last = -1;
+    for (int axis : Transpose.order(node, shape.rank())) {
+      if (shape.extent(axis) != 1) {
+        if (axis < last) {
+          return false;
+        }
+        last = axis;
+      }
+    }
     return true;
   }
 
@@ -306,12 +344,11 @@ final class Planner {
 
   /** A row-major operand of a kernel that takes tensors. */
   Function<MemorySegment, Tensor> operand(String value) {
-    if (slots.containsKey(value)) {
+    if (values.isPlaced(value)) {
       Slot slot = use(value, Layout.ROWS);
       return slot::tensor;
     }
-    Tensor tensor =
-        constant(value).orElseGet(() -> graph.constants().get(value).toTensor()).contiguous();
+    Tensor tensor = constant(value).orElseGet(() -> values.unpacked(value)).contiguous();
     return memory -> tensor;
   }
 }

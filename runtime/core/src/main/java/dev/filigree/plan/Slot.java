@@ -35,6 +35,11 @@ record Slot(DType dtype, Shape shape, Layout layout, Panels panels, Buffer buffe
     return Tensor.of(dtype, shape, memory.asSlice(offset(), Tensor.byteSize(dtype, shape)));
   }
 
+  /** Whether another one is the same memory, seen in the same way. */
+  boolean isAlike(Slot other) {
+    return buffer == other.buffer && layout == other.layout && shape.equals(other.shape);
+  }
+
   /** The same memory under another shape. */
   Slot as(Shape other) {
     return new Slot(dtype, other, layout, panels, buffer);

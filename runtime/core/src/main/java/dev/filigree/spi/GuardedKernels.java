@@ -113,6 +113,19 @@ final class GuardedKernels implements Kernels {
   }
 
   @Override
+  public void combine(
+      Arithmetic operation,
+      MemorySegment memory,
+      long a,
+      int stepA,
+      long b,
+      int stepB,
+      long y,
+      long count) {
+    of(Kind.COMBINE).combine(operation, memory, a, stepA, b, stepB, y, count);
+  }
+
+  @Override
   public void layerNormalization(
       MemorySegment memory,
       long x,

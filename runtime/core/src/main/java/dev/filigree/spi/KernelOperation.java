@@ -14,6 +14,7 @@ record KernelOperation(Kind kind, Activation activation) {
   enum Kind {
     START,
     ADD,
+    COMBINE,
     LAYER_NORMALIZATION,
     SOFTMAX,
     ATTEND,

@@ -65,6 +65,7 @@ final class KernelProbe {
       case ACTIVATE -> activation(operation.activation(), kernels);
       case START -> panel(() -> kernels.start(memory, y, WIDTH, 0, FEATURES, ones, x));
       case ADD -> values(() -> kernels.add(memory, x, input, y, VALUES));
+      case COMBINE -> values(() -> combine(kernels));
       case LAYER_NORMALIZATION ->
           panel(
               () -> kernels.layerNormalization(memory, x, y, WIDTH, FEATURES, ones, ones, EPSILON));
@@ -97,6 +98,14 @@ final class KernelProbe {
       case LINEAR -> linear(kernels, WIDTH);
       case LINEAR_ONE_TOKEN -> linear(kernels, 1);
     };
+  }
+
+  /** Each operation on a share of the values. */
+  private void combine(Kernels kernels) {
+    int share = VALUES / Arithmetic.values().length;
+    for (Arithmetic operation : Arithmetic.values()) {
+      kernels.combine(operation, memory, x, 1, input, 1, y, share);
+    }
   }
 
   /** Of functions as expensive as an exponential. */

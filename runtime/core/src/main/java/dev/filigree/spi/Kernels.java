@@ -65,6 +65,23 @@ public interface Kernels {
   void add(MemorySegment memory, long a, long b, long y, long count);
 
   /**
+   * Combines consecutive values: {@code y = a op b}; offsets are 4-byte aligned, y may be an
+   * operand that runs along.
+   *
+   * @param stepA 1 if a runs along, 0 if it is one value for all
+   * @param stepB the same of b
+   */
+  void combine(
+      Arithmetic operation,
+      MemorySegment memory,
+      long a,
+      int stepA,
+      long b,
+      int stepB,
+      long y,
+      long count);
+
+  /**
    * Normalises each token of a panel over its features.
    *
    * @param x offset of the panel

@@ -1,6 +1,7 @@
 package dev.filigree.kernels.vector;
 
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
@@ -60,6 +61,20 @@ final class VectorKernels implements Kernels {
   public void add(MemorySegment memory, long a, long b, long y, long count) {
     long base = memory.address();
     Elementwise.add(base + a, base + b, base + y, count);
+  }
+
+  @Override
+  public void combine(
+      Arithmetic operation,
+      MemorySegment memory,
+      long a,
+      int stepA,
+      long b,
+      int stepB,
+      long y,
+      long count) {
+    long base = memory.address();
+    Combination.run(operation, base + a, stepA, base + b, stepB, base + y, count);
   }
 
   @Override

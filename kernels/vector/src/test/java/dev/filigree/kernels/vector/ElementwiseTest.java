@@ -3,6 +3,7 @@ package dev.filigree.kernels.vector;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
 import java.util.SplittableRandom;
@@ -71,6 +72,32 @@ final class ElementwiseTest {
         compareExactly(operands, a, (kernels, memory) -> kernels.add(memory, a, b, a, count));
         compareExactly(operands, b, (kernels, memory) -> kernels.add(memory, a, b, b, count));
         compareExactly(operands, a, (kernels, memory) -> kernels.add(memory, a, a, a, count));
+      }
+    }
+  }
+
+  @Test
+  void arithmeticIsExactOnValuesThatRunAlongOrStay() {
+    SplittableRandom random = Legs.random("arithmetic");
+    for (int count : Legs.counts()) {
+      Operands operands = new Operands();
+      long a = operands.place(mixed(random, count), 1);
+      long b = operands.place(mixed(random, count), 2);
+      long y = operands.place(new float[count], 3);
+      for (Arithmetic operation : Arithmetic.values()) {
+        for (int form = 0; form < 4; form++) {
+          int stepA = form & 1;
+          int stepB = form >>> 1;
+          compareExactly(
+              operands,
+              y,
+              (kernels, memory) ->
+                  kernels.combine(operation, memory, a, stepA, b, stepB, y, count));
+        }
+        compareExactly(
+            operands,
+            a,
+            (kernels, memory) -> kernels.combine(operation, memory, a, 1, b, 1, a, count));
       }
     }
   }

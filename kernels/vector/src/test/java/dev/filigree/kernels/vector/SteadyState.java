@@ -3,6 +3,7 @@ package dev.filigree.kernels.vector;
 import com.sun.management.ThreadMXBean;
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
@@ -141,6 +142,16 @@ final class SteadyState {
     }
     calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
     calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));
+    for (Arithmetic operation : Arithmetic.values()) {
+      calls.put(
+          operation + " of rows", () -> kernels.combine(operation, memory, 0, 1, y, 1, y, 1001));
+      calls.put(
+          operation + " on the right",
+          () -> kernels.combine(operation, memory, 0, 1, 4096, 0, y, 1001));
+      calls.put(
+          operation + " on the left",
+          () -> kernels.combine(operation, memory, 4096, 0, 0, 1, y, 1001));
+    }
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
     calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
     calls.put("attention", attention(-1, new long[4]));

@@ -2,6 +2,7 @@ package dev.filigree.kernels.cpu;
 
 import dev.filigree.Precision;
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
@@ -78,6 +79,19 @@ final class NativeKernels implements Kernels {
   @Override
   public void add(MemorySegment memory, long a, long b, long y, long count) {
     base.add(memory, a, b, y, count);
+  }
+
+  @Override
+  public void combine(
+      Arithmetic operation,
+      MemorySegment memory,
+      long a,
+      int stepA,
+      long b,
+      int stepB,
+      long y,
+      long count) {
+    base.combine(operation, memory, a, stepA, b, stepB, y, count);
   }
 
   @Override

@@ -32,7 +32,9 @@ final class AdoptFused implements Pass {
     }
     return switch (node.type()) {
       case "Gelu" ->
-          unary(node, FuseGelu.TYPE, node.textAttribute("approximate", "none").equals("none"));
+          node.textAttribute("approximate", "none").equals("none")
+              ? unary(node, FuseGelu.TYPE, true)
+              : unary(node, FuseGelu.BY_TANH, node.textAttribute("approximate", "").equals("tanh"));
       case "Swish" -> unary(node, FuseSilu.TYPE, node.floatAttribute("alpha", 1) == 1);
       case "RMSNormalization" -> rootMeanSquare(node, view);
       case "Attention" -> attention(node, view);

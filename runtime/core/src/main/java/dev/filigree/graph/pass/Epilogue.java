@@ -15,7 +15,10 @@ final class Epilogue {
           "HardSwish", Activation.HARD_SWISH);
 
   private static final Map<String, Activation> FUSED =
-      Map.of(FuseGelu.TYPE, Activation.GELU, FuseSilu.TYPE, Activation.SILU);
+      Map.of(
+          FuseGelu.TYPE, Activation.GELU,
+          FuseGelu.BY_TANH, Activation.GELU_TANH,
+          FuseSilu.TYPE, Activation.SILU);
 
   private Epilogue() {}
 

@@ -6,14 +6,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
- * Recognises GELU in its erf form, {@code 0.5 * x * (1 + erf(x / sqrt(2)))}, with the three factors
- * in any order and grouping.
+ * Recognises GELU in its erf form, {@code 0.5 * x * (1 + erf(x / sqrt(2)))}, and its approximation
+ * {@code 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))}, with the three factors in any
+ * order and grouping.
  */
 final class FuseGelu implements Pass {
   /** Type of the fused operator. */
   static final String TYPE = "Gelu";
+
+  /** Type of the fused operator of the approximation. */
+  static final String BY_TANH = "GeluTanh";
 
   @Override
   public Graph apply(Graph graph) {
@@ -30,37 +35,75 @@ final class FuseGelu implements Pass {
       if (inner.isPresent() && outer.isPresent()) {
         List<String> factors = new ArrayList<>(inner.get().inputs());
         factors.add(outer.get());
-        Optional<String> x = argument(factors, view);
-        if (x.isPresent()) {
-          return Optional.of(
-              new Node(last.name(), Node.FUSED, TYPE, List.of(x.get()), last.outputs(), Map.of()));
+        Optional<Node> fused = fused(last, factors, view);
+        if (fused.isPresent()) {
+          return fused;
         }
       }
     }
     return Optional.empty();
   }
 
-  /** The x of three factors that are 0.5, x and 1 + erf(x / sqrt(2)). */
-  private static Optional<String> argument(List<String> factors, GraphView view) {
+  /** For three factors that are 0.5, x and 1 + erf(x / sqrt(2)), or 1 + tanh of its like. */
+  private static Optional<Node> fused(Node last, List<String> factors, GraphView view) {
     for (int half = 0; half < factors.size(); half++) {
       for (int sum = 0; sum < factors.size(); sum++) {
         int rest = 3 - half - sum;
-        if (half != sum
-            && view.isScalar(factors.get(half), 0.5)
-            && isErfOf(factors.get(sum), factors.get(rest), view)) {
-          return Optional.of(factors.get(rest));
+        if (half == sum || !view.isScalar(factors.get(half), 0.5)) {
+          continue;
+        }
+        String x = factors.get(rest);
+        boolean byErf =
+            beside(factors.get(sum), "Erf", view).anyMatch(given -> isScaled(given, x, view));
+        boolean byTanh =
+            beside(factors.get(sum), "Tanh", view).anyMatch(given -> isCubic(given, x, view));
+        if (byErf || byTanh) {
+          String type = byErf ? TYPE : BY_TANH;
+          return Optional.of(
+              new Node(last.name(), Node.FUSED, type, List.of(x), last.outputs(), Map.of()));
         }
       }
     }
     return Optional.empty();
   }
 
-  private static boolean isErfOf(String sum, String x, GraphView view) {
+  /** What a function is applied to of which a sum is one more. */
+  private static Stream<String> beside(String sum, String function, GraphView view) {
     return view.producer(sum, "Add").stream()
         .flatMap(add -> add.inputs().stream().filter(in -> isOneBeside(add, in, view)))
-        .flatMap(erf -> view.producer(erf, "Erf").stream())
-        .map(erf -> erf.inputs().getFirst())
-        .anyMatch(scaled -> isScaled(scaled, x, view));
+        .flatMap(made -> view.producer(made, function).stream())
+        .map(made -> made.inputs().getFirst());
+  }
+
+  /** Whether a value is sqrt(2 / pi) * (x + 0.044715 * x^3). */
+  private static boolean isCubic(String value, String x, GraphView view) {
+    return times(value, Math.sqrt(2 / Math.PI), view)
+        .flatMap(sum -> view.producer(sum, "Add").stream())
+        .flatMap(add -> GraphView.other(add, x).stream())
+        .flatMap(cubic -> times(cubic, 0.044715, view))
+        .flatMap(cube -> view.producer(cube).stream())
+        .anyMatch(cube -> isCube(cube, x, view));
+  }
+
+  /** The other factors of a product with a number. */
+  private static Stream<String> times(String product, double number, GraphView view) {
+    return view.producer(product, "Mul").stream()
+        .flatMap(
+            mul ->
+                mul.inputs().stream()
+                    .filter(factor -> view.isScalar(factor, number))
+                    .flatMap(factor -> GraphView.other(mul, factor).stream()));
+  }
+
+  private static boolean isCube(Node cube, String x, GraphView view) {
+    if (cube.is("Pow")) {
+      return cube.inputs().getFirst().equals(x) && view.isScalar(cube.inputs().get(1), 3);
+    }
+    return cube.is("Mul")
+        && GraphView.other(cube, x)
+            .flatMap(square -> view.producer(square, "Mul"))
+            .filter(square -> square.inputs().equals(List.of(x, x)))
+            .isPresent();
   }
 
   private static boolean isOneBeside(Node add, String value, GraphView view) {

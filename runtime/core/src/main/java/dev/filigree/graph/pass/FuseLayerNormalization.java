@@ -89,11 +89,8 @@ final class FuseLayerNormalization implements Pass {
 
   private static boolean isSquare(Node square, Node centred, GraphView view) {
     String base = square.inputs().getFirst();
-    boolean squares =
-        square.is("Pow") && view.isScalar(square.inputs().get(1), 2)
-            || square.is("Mul") && base.equals(square.inputs().get(1));
     // some exporters subtract the mean twice, once for each use
-    return squares
+    return squares(square, view)
         && view.producer(base, "Sub")
             .filter(
                 sub ->
@@ -107,6 +104,12 @@ final class FuseLayerNormalization implements Pass {
             .isPresent();
   }
 
+  /** Whether a node squares its first input. */
+  static boolean squares(Node square, GraphView view) {
+    return square.is("Pow") && view.isScalar(square.inputs().get(1), 2)
+        || square.is("Mul") && square.inputs().getFirst().equals(square.inputs().get(1));
+  }
+
   private static boolean isMeanOf(String mean, String x, int rank, GraphView view) {
     return view.producer(mean, "ReduceMean")
         .filter(reduce -> reduce.inputs().getFirst().equals(x))
@@ -114,7 +117,7 @@ final class FuseLayerNormalization implements Pass {
         .isPresent();
   }
 
-  private static boolean isOverLastAxis(Node reduce, int rank, GraphView view) {
+  static boolean isOverLastAxis(Node reduce, int rank, GraphView view) {
     List<Long> axes =
         reduce.inputs().size() > 1
             ? view.tensor(reduce.inputs().get(1))
@@ -130,7 +133,7 @@ final class FuseLayerNormalization implements Pass {
     return Arrays.stream(tensor.toLongs()).boxed().toList();
   }
 
-  private static boolean isVector(String value, long features, GraphView view) {
+  static boolean isVector(String value, long features, GraphView view) {
     return view.tensor(value)
         .filter(tensor -> tensor.shape().rank() == 1 && tensor.elements() == features)
         .isPresent();

@@ -1,12 +1,10 @@
 package dev.filigree.kernel.math;
 
 import dev.filigree.DType;
-import dev.filigree.Shape;
 import dev.filigree.Tensor;
-import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.BroadcastRows;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Strided;
-import java.util.Arrays;
 
 /**
  * Arithmetic on two broadcast f32 tensors row by row: within a row an operand runs along or stays.
@@ -69,47 +67,11 @@ enum FloatRows {
 
   /** The operation as a kernel. */
   Kernel bind(Tensor a, Tensor b, Tensor y) {
-    long[] stridesA = Broadcast.strides(a.shape(), y.shape());
-    long[] stridesB = Broadcast.strides(b.shape(), y.shape());
-    int rank = y.shape().rank();
-    int outer = rank;
-    long length = 1;
-    int stepA = -1;
-    int stepB = -1;
-    // the longest row: as many of the last axes as both operands run along, or stay in, all
-    while (outer > 0) {
-      long extent = y.shape().extent(outer - 1);
-      int nextA = extent == 1 ? stepA : step(stridesA[outer - 1], length);
-      int nextB = extent == 1 ? stepB : step(stridesB[outer - 1], length);
-      boolean goesOn =
-          extent == 1
-              || nextA >= 0
-                  && nextB >= 0
-                  && (stepA < 0 || nextA == stepA)
-                  && (stepB < 0 || nextB == stepB);
-      if (!goesOn) {
-        break;
-      }
-      stepA = nextA;
-      stepB = nextB;
-      length *= extent;
-      outer--;
-    }
-    long n = length;
-    int runsA = Math.max(stepA, 0);
-    int runsB = Math.max(stepB, 0);
-    Strided rows =
-        new Strided(
-            Shape.of(Arrays.copyOf(y.shape().extents(), outer)),
-            new long[][] {Arrays.copyOf(stridesA, outer), Arrays.copyOf(stridesB, outer)},
-            new long[2]);
+    BroadcastRows rows = BroadcastRows.of(a.shape(), b.shape(), y.shape());
+    Strided walk = rows.walk();
+    long n = rows.length();
     // made once: a run must not allocate
-    Strided.Body body = (i, at) -> row(a, at[0], runsA, b, at[1], runsB, y, i * n, n);
-    return () -> rows.forEach(body);
-  }
-
-  /** 0 where an operand stays in an axis, 1 where it runs on from the axes behind, else -1. */
-  private static int step(long stride, long length) {
-    return stride == 0 ? 0 : stride == length ? 1 : -1;
+    Strided.Body body = (i, at) -> row(a, at[0], rows.stepA(), b, at[1], rows.stepB(), y, i * n, n);
+    return () -> walk.forEach(body);
   }
 }

@@ -3,6 +3,7 @@ package dev.filigree.kernel.scalar;
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.quant.DynamicQuantizeLinear;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
@@ -70,6 +71,22 @@ public final class ScalarKernels implements Kernels {
   public void add(MemorySegment memory, long a, long b, long y, long count) {
     for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
       set(memory, y + i, get(memory, a + i) + get(memory, b + i));
+    }
+  }
+
+  @Override
+  public void combine(
+      Arithmetic operation,
+      MemorySegment memory,
+      long a,
+      int stepA,
+      long b,
+      int stepB,
+      long y,
+      long count) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      float left = get(memory, a + i * stepA);
+      set(memory, y + i, operation.apply(left, get(memory, b + i * stepB)));
     }
   }
 

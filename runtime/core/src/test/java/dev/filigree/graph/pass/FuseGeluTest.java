@@ -67,6 +67,46 @@ final class FuseGeluTest {
             .node("Mul", "y", "half", "product"));
   }
 
+  /** As GPT-2 has it, with the third power written in different ways. */
+  @Test
+  void theApproximationByTanhIsFused() {
+    assertFusesTanh(tanh().node("Pow", "cube", "x", "three"));
+    assertFusesTanh(tanh().node("Mul", "square", "x", "x").node("Mul", "cube", "square", "x"));
+  }
+
+  private static GraphBuilder tanh() {
+    return start()
+        .scalar("three", 3)
+        .scalar("part", 0.044715)
+        .scalar("scale", Math.sqrt(2 / Math.PI));
+  }
+
+  private static GraphBuilder finished(GraphBuilder cube, String of) {
+    return cube.node("Mul", "third", "cube", "part")
+        .node("Add", "cubic", "x", "third")
+        .node("Mul", "scaled", "cubic", "scale")
+        .node("Tanh", "tanh", "scaled")
+        .node("Add", "sum", "tanh", "one")
+        .node("Mul", "product", of, "half")
+        .node("Mul", "y", "product", "sum")
+        .output("y");
+  }
+
+  private static void assertFusesTanh(GraphBuilder cube) {
+    Graph graph = finished(cube, "x").build();
+    Graph fused = new FuseGelu().apply(graph);
+    assertEquals(List.of("GeluTanh"), types(fused));
+    assertSameValues(graph, fused, INPUT, 1e-6f);
+  }
+
+  @Test
+  void aTanhOfAnotherValueOrPowerIsLeftAlone() {
+    Graph square = finished(tanh().node("Mul", "cube", "x", "x"), "x").build();
+    assertEquals(types(square), types(new FuseGelu().apply(square)));
+    Graph other = finished(tanh().node("Pow", "cube", "x", "three"), "three").build();
+    assertEquals(types(other), types(new FuseGelu().apply(other)));
+  }
+
   private static Tensor halfPrecision(double value) {
     Tensor scalar = Tensor.zeros(DType.F16, Shape.SCALAR);
     scalar.setDouble(0, value);

@@ -7,7 +7,7 @@ public enum UnaryOperation {
   RELU("Relu"),
   GELU("Gelu"),
   /** The approximation of GELU by tanh. */
-  GELU_TANH(""),
+  GELU_TANH("GeluTanh"),
   /** {@code x * sigmoid(x)}. */
   SILU("Silu"),
   SIGMOID("Sigmoid"),
@@ -61,7 +61,7 @@ public enum UnaryOperation {
     this.operator = operator;
   }
 
-  /** The ONNX operator, or that of the fused domain; empty where no node is one. */
+  /** The ONNX operator, or that of the fused domain. */
   public String operator() {
     return operator;
   }
@@ -69,7 +69,7 @@ public enum UnaryOperation {
   /** The function of an operator. */
   public static Optional<UnaryOperation> of(String operator) {
     for (UnaryOperation operation : values()) {
-      if (!operator.isEmpty() && operation.operator.equals(operator)) {
+      if (operation.operator.equals(operator)) {
         return Optional.of(operation);
       }
     }
