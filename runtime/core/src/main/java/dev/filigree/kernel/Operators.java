@@ -5,7 +5,9 @@ import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.CachedAttention;
+import dev.filigree.kernel.fused.CodeOperation;
 import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.kernel.fused.DynamicCodes;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
@@ -23,27 +25,23 @@ import java.util.TreeSet;
  */
 public final class Operators {
   private static final Map<String, Operator> FUSED =
-      Map.of(
-          Attention.TYPE,
-          new Attention(),
-          CachedAttention.TYPE,
-          new CachedAttention(),
-          Convolution.TYPE,
-          new Convolution(),
-          Embedding.TYPE,
-          new Embedding(),
-          Gated.TYPE,
-          new Gated(),
-          "Gelu",
-          Unary.floats(Unary::gelu),
-          LastToken.TYPE,
-          new LastToken(),
-          Linear.TYPE,
-          new Linear(),
-          RootMeanSquare.TYPE,
-          new RootMeanSquare(),
-          "Silu",
-          Unary.floats(Activation.SILU::apply));
+      Map.ofEntries(
+          Map.entry(Attention.TYPE, new Attention()),
+          Map.entry(CachedAttention.TYPE, new CachedAttention()),
+          Map.entry(CodeOperation.ADD.type(), CodeOperation.ADD),
+          Map.entry(CodeOperation.MEAN.type(), CodeOperation.MEAN),
+          Map.entry(CodeOperation.MULTIPLY.type(), CodeOperation.MULTIPLY),
+          Map.entry(CodeOperation.REQUANTIZE.type(), CodeOperation.REQUANTIZE),
+          Map.entry(CodeOperation.ROUND.type(), CodeOperation.ROUND),
+          Map.entry(Convolution.TYPE, new Convolution()),
+          Map.entry(DynamicCodes.TYPE, new DynamicCodes()),
+          Map.entry(Embedding.TYPE, new Embedding()),
+          Map.entry(Gated.TYPE, new Gated()),
+          Map.entry("Gelu", Unary.floats(Unary::gelu)),
+          Map.entry(LastToken.TYPE, new LastToken()),
+          Map.entry(Linear.TYPE, new Linear()),
+          Map.entry(RootMeanSquare.TYPE, new RootMeanSquare()),
+          Map.entry("Silu", Unary.floats(Activation.SILU::apply)));
 
   /** Domain of what ONNX Runtime's optimisation of level all writes. */
   private static final String ONE_PROCESSOR = "com.microsoft.nchwc";

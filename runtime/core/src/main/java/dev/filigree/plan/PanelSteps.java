@@ -174,11 +174,12 @@ final class PanelSteps {
 
   /** Works on a stretch of values. */
   @FunctionalInterface
-  private interface Stretch {
+  interface Stretch {
     void run(long byteOffset, long count);
   }
 
-  private static BoundStep stretches(long length, Stretch stretch) {
+  /** Work on stretches of consecutive values that threads share. */
+  static BoundStep stretches(long length, Stretch stretch) {
     int items = Math.toIntExact((length + STRETCH - 1) / STRETCH);
     WorkerPool.Body body =
         (item, worker) ->

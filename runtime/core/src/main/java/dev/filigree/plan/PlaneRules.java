@@ -67,7 +67,7 @@ final class PlaneRules {
             && elements == batch * channels
             && other.shape().extent(0) == batch
             && other.shape().extent(1) == channels;
-    if (constant.isPresent() ? !one && !byChannel : !byPlane || planner.isInPanels(numbers)) {
+    if (!one && !byChannel && (constant.isPresent() || !byPlane || planner.isInPanels(numbers))) {
       return false;
     }
     Slot x = planner.use(image, Layout.ROWS);
@@ -81,7 +81,9 @@ final class PlaneRules {
             constant.map(Tensor::toFloats).orElse(null),
             of,
             node.is("Mul")));
-    explain(node, constant.isPresent() ? "constants by plane" : "one number a plane");
+    explain(
+        node,
+        constant.isPresent() ? "constants by plane" : byPlane ? "one number a plane" : "by plane");
     return true;
   }
 

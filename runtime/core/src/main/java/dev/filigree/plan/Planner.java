@@ -101,13 +101,15 @@ final class Planner {
     PanelRules rules = new PanelRules(this);
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
+    CodeRules codes = new CodeRules(this);
     for (Node node : graph.nodes()) {
       if (!further.test(node)
           && !folding.fold(node)
           && !alias(node)
           && !rules.plan(node)
           && !images.plan(node)
-          && !planes.plan(node)) {
+          && !planes.plan(node)
+          && !codes.plan(node)) {
         reference(node);
       }
     }

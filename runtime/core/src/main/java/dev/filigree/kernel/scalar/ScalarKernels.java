@@ -4,6 +4,8 @@ import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.Panels;
@@ -201,6 +203,53 @@ public final class ScalarKernels implements Kernels {
       int code = DynamicQuantizeLinear.code(value, scale, zeroPoint);
       set(memory, y + i, Float.isNaN(value) ? value : code - zeroPoint);
     }
+  }
+
+  @Override
+  public void decode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    ScalarCodes.decode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void encode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    ScalarCodes.encode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high) {
+    ScalarCodes.requantize(memory, x, y, count, factor, low, high);
+  }
+
+  @Override
+  public void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum) {
+    ScalarCodes.addCodes(memory, a, b, y, count, sum);
+  }
+
+  @Override
+  public void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product) {
+    ScalarCodes.multiplyCodes(memory, a, b, single, y, count, product);
   }
 
   @Override
