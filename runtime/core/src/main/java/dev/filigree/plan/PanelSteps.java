@@ -81,6 +81,32 @@ final class PanelSteps {
     }
   }
 
+  /** Multiplies two values of the same shape and layout. */
+  record Multiply(Kernels kernels, Slot a, Slot b, Slot y) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      return stretches(
+          y.length(),
+          (at, count) ->
+              kernels.multiply(memory, a.offset() + at, b.offset() + at, y.offset() + at, count));
+    }
+  }
+
+  /** Clamps a multiple of every element. */
+  record Clamp(Kernels kernels, Slot x, Slot y, float factor, float shift, float low, float high)
+      implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      return stretches(
+          y.length(),
+          (at, count) ->
+              kernels.clamp(
+                  memory, x.offset() + at, y.offset() + at, count, factor, shift, low, high));
+    }
+  }
+
   /** Applies a function to every element. */
   record Activate(Kernels kernels, Activation activation, Slot x, Slot y) implements Step {
     @Override

@@ -102,6 +102,7 @@ final class Planner {
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
     CodeRules codes = new CodeRules(this);
+    ElementRules elements = new ElementRules(this);
     for (Node node : graph.nodes()) {
       if (!further.test(node)
           && !folding.fold(node)
@@ -109,7 +110,8 @@ final class Planner {
           && !rules.plan(node)
           && !images.plan(node)
           && !planes.plan(node)
-          && !codes.plan(node)) {
+          && !codes.plan(node)
+          && !elements.plan(node)) {
         reference(node);
       }
     }

@@ -25,6 +25,6 @@ public record CodeProduct(float factor, int zero, int least, int greatest) {
   /** The product of two codes, all less their zero points. */
   public float of(float a, float b) {
     float product = a * b * factor + zero;
-    return (float) Math.rint(Math.min(Math.max(product, least), greatest)) - zero;
+    return (float) Math.rint(Math.min(Math.max(product, least), greatest)) + 0f - zero;
   }
 }

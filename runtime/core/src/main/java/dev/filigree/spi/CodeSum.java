@@ -42,6 +42,6 @@ public record CodeSum(
   /** The sum of two codes, all less their zero points. */
   public float of(float a, float b) {
     float sum = Math.fma(a + zeroA, ratioA, Math.fma(b + zeroB, ratioB, fixed()));
-    return (float) Math.rint(Math.min(Math.max(sum, least), greatest)) - zero;
+    return (float) Math.rint(Math.min(Math.max(sum, least), greatest)) + 0f - zero;
   }
 }

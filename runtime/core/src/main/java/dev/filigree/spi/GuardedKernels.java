@@ -206,6 +206,24 @@ final class GuardedKernels implements Kernels {
   }
 
   @Override
+  public void multiply(MemorySegment memory, long a, long b, long y, long count) {
+    of(Kind.MULTIPLY).multiply(memory, a, b, y, count);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    of(Kind.CLAMP).clamp(memory, x, y, count, factor, shift, low, high);
+  }
+
+  @Override
   public void dequantize(
       MemorySegment memory,
       long y,

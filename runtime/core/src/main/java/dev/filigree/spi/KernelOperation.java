@@ -14,6 +14,8 @@ record KernelOperation(Kind kind, Activation activation) {
   enum Kind {
     START,
     ADD,
+    MULTIPLY,
+    CLAMP,
     LAYER_NORMALIZATION,
     SOFTMAX,
     ATTEND,

@@ -68,6 +68,8 @@ final class KernelProbe {
       case ACTIVATE -> activation(operation.activation(), kernels);
       case START -> panel(() -> kernels.start(memory, y, WIDTH, 0, FEATURES, ones, x));
       case ADD -> values(() -> kernels.add(memory, x, input, y, VALUES));
+      case MULTIPLY -> values(() -> kernels.multiply(memory, x, input, y, VALUES));
+      case CLAMP -> values(() -> kernels.clamp(memory, x, y, VALUES, 0.5f, 0.5f, 0, 1));
       case LAYER_NORMALIZATION ->
           panel(
               () -> kernels.layerNormalization(memory, x, y, WIDTH, FEATURES, ones, ones, EPSILON));

@@ -65,6 +65,25 @@ public interface Kernels {
   void add(MemorySegment memory, long a, long b, long y, long count);
 
   /**
+   * Multiplies consecutive values: {@code y = a * b}; offsets are 4-byte aligned, y may be a or b.
+   */
+  void multiply(MemorySegment memory, long a, long b, long y, long count);
+
+  /**
+   * Clamps multiples of consecutive values: {@code y = clamp(x * factor + shift, low, high)}, the
+   * product rounded before the sum; NaN stays NaN, y may be x.
+   */
+  void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high);
+
+  /**
    * Normalises each token of a panel over its features.
    *
    * @param x offset of the panel

@@ -17,6 +17,7 @@ public final class OneCode {
 
   /** The code of a sum of products, less the zero point. */
   public static float requantized(float sum, float factor, float low, float high) {
-    return (float) Math.rint(Math.min(Math.max(sum * factor, low), high));
+    // no zero is negative, so that kernels that round otherwise give the same bits
+    return (float) Math.rint(Math.min(Math.max(sum * factor, low), high)) + 0f;
   }
 }

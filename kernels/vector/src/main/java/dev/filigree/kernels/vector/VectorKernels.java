@@ -174,6 +174,26 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void multiply(MemorySegment memory, long a, long b, long y, long count) {
+    long base = memory.address();
+    Elementwise.multiply(base + a, base + b, base + y, count);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    long base = memory.address();
+    Elementwise.clamp(base + x, base + y, count, factor, shift, low, high);
+  }
+
+  @Override
   public void dequantize(
       MemorySegment memory,
       long y,

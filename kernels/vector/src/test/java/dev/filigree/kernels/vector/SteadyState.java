@@ -4,6 +4,8 @@ import com.sun.management.ThreadMXBean;
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
@@ -141,6 +143,17 @@ final class SteadyState {
     }
     calls.put("softmax", () -> kernels.softmax(memory, 0, y, 1001));
     calls.put("add", () -> kernels.add(memory, 0, y, y, 1001));
+    calls.put("multiply", () -> kernels.multiply(memory, 0, y, y, 1001));
+    calls.put("clamp", () -> kernels.clamp(memory, 0, y, 1001, 0.5f, 0.5f, 0, 1));
+    calls.put("decode", () -> kernels.decode(memory, 0, y, 1001, false, 7, 0.5f));
+    calls.put("encode", () -> kernels.encode(memory, 0, y, 1001, false, 7, 0.5f));
+    calls.put("requantise", () -> kernels.requantize(memory, 0, y, 1001, 0.5f, -7, 248));
+    CodeSum sum = CodeSum.of(DType.U8, 0.5f, 7, 0.25f, 3, 0.5f, 1);
+    CodeProduct product = CodeProduct.of(DType.U8, 0.5f, 0.25f, 0.5f, 1);
+    calls.put("codes added", () -> kernels.addCodes(memory, 0, y, y, 1001, sum));
+    calls.put(
+        "codes multiplied", () -> kernels.multiplyCodes(memory, 0, y, false, y, 1001, product));
+    calls.put("codes scaled", () -> kernels.multiplyCodes(memory, 0, y, true, y, 1001, product));
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
     calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
     calls.put("attention", attention(-1, new long[4]));

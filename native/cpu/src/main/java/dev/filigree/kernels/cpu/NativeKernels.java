@@ -174,6 +174,24 @@ final class NativeKernels implements Kernels {
   }
 
   @Override
+  public void multiply(MemorySegment memory, long a, long b, long y, long count) {
+    base.multiply(memory, a, b, y, count);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    base.clamp(memory, x, y, count, factor, shift, low, high);
+  }
+
+  @Override
   public void dequantize(
       MemorySegment memory,
       long y,

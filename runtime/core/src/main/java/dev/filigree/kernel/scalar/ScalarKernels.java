@@ -253,6 +253,29 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void multiply(MemorySegment memory, long a, long b, long y, long count) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      set(memory, y + i, get(memory, a + i) * get(memory, b + i));
+    }
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      float value = get(memory, x + i) * factor + shift;
+      set(memory, y + i, Math.min(Math.max(value, low), high));
+    }
+  }
+
+  @Override
   public void dequantize(
       MemorySegment memory,
       long y,
