@@ -210,3 +210,4 @@ for name,kind,zero in (('codes-network',np.uint8,120),('codes-network-signed',np
 # what dynamic quantisation writes for a convolution
 dyn=[N('DynamicQuantizeLinear',['i'],['q','s','z']),N('ConvInteger',['q','w','z','zw'],['n'],pads=[1,1,1,1]),N('Cast',['n'],['nf'],to=1),N('Mul',['s','sw'],['both']),N('Mul',['nf','both'],['m']),N('Add',['m','bias'],['y'])]
 save('conv-integer',model(dyn,[V('i',T.FLOAT,['b',3,9,8])],[V('y',T.FLOAT,None),V('n',T.INT32,None)],dict(w=q8(0,256,8,3,3,3).astype(np.uint8),zw=z(131),sw=sc(.02),bias=f(1,8,1,1))),dict(i=f(2,3,9,8)))
+save('QLinearWhere',model([N('QLinearWhere',['c','a','s1','z1','b','s2','z2','s3','z3'],['y'],domain='com.microsoft')],[V('c',T.BOOL,[2,1,6,6])]+Q+[V('b',T.UINT8,[2,3,6,6])],[V('y',T.UINT8,None)],I,extra=MS),dict(c=q8(0,2,2,1,6,6).astype(bool),a=q(2,3,6,6),b=q(2,3,6,6)))

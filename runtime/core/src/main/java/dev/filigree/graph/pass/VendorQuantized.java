@@ -42,6 +42,7 @@ final class VendorQuantized {
           Map.entry("QLinearGlobalAveragePool", VendorQuantized::globalPool),
           Map.entry("QLinearAveragePool", VendorQuantized::pool),
           Map.entry("QLinearConcat", VendorQuantized::concat),
+          Map.entry("QLinearWhere", VendorQuantized::where),
           Map.entry("QGemm", VendorQuantized::gemm),
           Map.entry("DynamicQuantizeMatMul", VendorQuantized::dynamicMatMul),
           Map.entry("MatMulIntegerToFloat", VendorQuantized::matMul));
@@ -109,6 +110,11 @@ final class VendorQuantized {
       parts.add(floats(to, i, Map.of()));
     }
     quantised(node, to, to.add("Concat", to.attributes("axis"), parts, to.fresh()), 0);
+  }
+
+  private static void where(Node node, Lowered to, Map<String, Constant> all) {
+    String chosen = floats(to, 1, Map.of());
+    quantised(node, to, to.add("Where", to.in(0), chosen, floats(to, 4, Map.of())), 7);
   }
 
   private static void gemm(Node node, Lowered to, Map<String, Constant> all) {
