@@ -47,12 +47,13 @@ struct Requantization {
     }
   }
 
-  // in double precision, half to even, saturated: sum * (scaleA * scaleB / scaleY) + zero, as the reference has it
+  // each step rounded to f32, half to even, saturated: sum * (scaleA * scaleB / scaleY) + zero, as the reference has it; a
+  // quotient of floats that was rounded to double may be rounded again
   __device__ int code(int sum, int lineA, int lineB) const {
-    const double product = static_cast<double>(scaleA.of(lineA)) * scaleB.of(lineB);
+    const double product = __fmul_rn(scaleA.of(lineA), scaleB.of(lineB));
     const double near = product * inverse;
-    const double scale = fma(fma(-near, scaleY, product), inverse, near);
-    const double level = rint(sum * scale) + zeroY;
+    const float scale = static_cast<float>(fma(fma(-near, scaleY, product), inverse, near));
+    const float level = rintf(__fmul_rn(__int2float_rn(sum), scale)) + zeroY;
     const int least = kind == signedCodes ? -128 : 0;
     return level != level ? 0 : level <= least ? least : level >= least + 255 ? least + 255 : static_cast<int>(level);
   }

@@ -5,7 +5,9 @@ import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.CachedAttention;
+import dev.filigree.kernel.fused.CodeOperation;
 import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.kernel.fused.DynamicCodes;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
@@ -26,7 +28,13 @@ public final class Operators {
       Map.ofEntries(
           Map.entry(Attention.TYPE, new Attention()),
           Map.entry(CachedAttention.TYPE, new CachedAttention()),
+          Map.entry(CodeOperation.ADD.type(), CodeOperation.ADD),
+          Map.entry(CodeOperation.MEAN.type(), CodeOperation.MEAN),
+          Map.entry(CodeOperation.MULTIPLY.type(), CodeOperation.MULTIPLY),
+          Map.entry(CodeOperation.REQUANTIZE.type(), CodeOperation.REQUANTIZE),
+          Map.entry(CodeOperation.ROUND.type(), CodeOperation.ROUND),
           Map.entry(Convolution.TYPE, new Convolution()),
+          Map.entry(DynamicCodes.TYPE, new DynamicCodes()),
           Map.entry(Embedding.TYPE, new Embedding()),
           Map.entry(Gated.TYPE, new Gated()),
           Map.entry("Gelu", Unary.floats(Unary::gelu)),

@@ -6,6 +6,7 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Graph;
+import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.Kernels;
@@ -60,7 +61,12 @@ public final class GraphRunner implements Runner {
    * @param name prefix of the threads' names
    */
   public GraphRunner(Graph graph, SessionOptions options, Kernels kernels, String name) {
-    this(graph, options, kernels, new WorkerPool(options.threads(), name), true);
+    this(
+        Passes.onWholeNumbers(graph),
+        options,
+        kernels,
+        new WorkerPool(options.threads(), name),
+        true);
   }
 
   private GraphRunner(

@@ -76,7 +76,9 @@ final class PanelRules {
     int tokens = Math.toIntExact(type.shape().elements() / type.shape().extent(-1));
     LinearLayers layers = planner.linearLayers();
     LinearLayers.Use use =
-        Linear.isDynamic(node) ? LinearLayers.Use.INTEGERS : LinearLayers.Use.VALUES;
+        Linear.isDynamic(node)
+            ? LinearLayers.Use.INTEGERS
+            : Linear.isExact(node) ? LinearLayers.Use.EXACT_VALUES : LinearLayers.Use.VALUES;
     LinearLayers.Layer layer = new LinearLayers.Layer(weights.get(), use);
     LinearLayers.Choice choice = layers.choose(layer, tokens);
     PackedLinear packed = layers.kernel(layer, choice.option());

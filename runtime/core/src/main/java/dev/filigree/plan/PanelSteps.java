@@ -90,6 +90,20 @@ final class PanelSteps {
     }
   }
 
+  /** Clamps a multiple of every element. */
+  record Clamp(Kernels kernels, Slot x, Slot y, float factor, float shift, float low, float high)
+      implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      return stretches(
+          y.length(),
+          (at, count) ->
+              kernels.clamp(
+                  memory, x.offset() + at, y.offset() + at, count, factor, shift, low, high));
+    }
+  }
+
   /** Applies a function to every element. */
   record Activate(Kernels kernels, Activation activation, Slot x, Slot y) implements Step {
     @Override
@@ -183,11 +197,12 @@ final class PanelSteps {
 
   /** Works on a stretch of values. */
   @FunctionalInterface
-  private interface Stretch {
+  interface Stretch {
     void run(long byteOffset, long count);
   }
 
-  private static BoundStep stretches(long length, Stretch stretch) {
+  /** Work on stretches of consecutive values that threads share. */
+  static BoundStep stretches(long length, Stretch stretch) {
     int items = Math.toIntExact((length + STRETCH - 1) / STRETCH);
     WorkerPool.Body body =
         (item, worker) ->

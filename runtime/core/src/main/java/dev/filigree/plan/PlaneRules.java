@@ -4,7 +4,6 @@ import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
-import java.util.List;
 import java.util.Optional;
 
 /** Operations between convolutions that go over whole planes, and how a plan runs them. */
@@ -67,7 +66,7 @@ final class PlaneRules {
             && elements == batch * channels
             && other.shape().extent(0) == batch
             && other.shape().extent(1) == channels;
-    if (constant.isPresent() ? !one && !byChannel : !byPlane || planner.isInPanels(numbers)) {
+    if (!one && !byChannel && (constant.isPresent() || !byPlane || planner.isInPanels(numbers))) {
       return false;
     }
     Slot x = planner.use(image, Layout.ROWS);
@@ -81,7 +80,10 @@ final class PlaneRules {
             constant.map(Tensor::toFloats).orElse(null),
             of,
             node.is("Mul")));
-    explain(node, constant.isPresent() ? "constants by plane" : "one number a plane");
+    planner.explain(
+        node,
+        Layout.ROWS,
+        constant.isPresent() ? "constants by plane" : byPlane ? "one number a plane" : "by plane");
     return true;
   }
 
@@ -93,7 +95,7 @@ final class PlaneRules {
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(new PlaneSteps.Mean(x, y));
-    explain(node, "plane by plane");
+    planner.explain(node, Layout.ROWS, "plane by plane");
     return true;
   }
 
@@ -117,7 +119,7 @@ final class PlaneRules {
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(new PlaneSteps.Repeat(x, y, (int) (out[2] / in[2]), (int) (out[3] / in[3])));
-    explain(node, "each pixel repeated");
+    planner.explain(node, Layout.ROWS, "each pixel repeated");
     return true;
   }
 
@@ -169,19 +171,7 @@ final class PlaneRules {
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(new PlaneSteps.Interleave(x, y, (int) node.intAttribute("blocksize", 1)));
-    explain(node, "rows of pixels put beside each other");
+    planner.explain(node, Layout.ROWS, "rows of pixels put beside each other");
     return true;
-  }
-
-  private void explain(Node node, String reason) {
-    planner.explain(
-        new LayerPlan(
-            node.name(),
-            node.type(),
-            planner.type(node.output()).toString(),
-            planner.linearLayers().kernels().name(),
-            reason,
-            0,
-            List.of()));
   }
 }

@@ -11,7 +11,8 @@ final class PlaneSteps {
 
   private PlaneSteps() {}
 
-  private static BoundStep over(int planes, long elements, WorkerPool.Body body) {
+  /** Work on planes, by one thread where there is little of it. */
+  static BoundStep over(int planes, long elements, WorkerPool.Body body) {
     if (elements >= SMALL) {
       return pool -> pool.forEach(planes, body);
     }
@@ -28,7 +29,8 @@ final class PlaneSteps {
    * @param x planes {@code [batch, channels, spatial...]}
    * @param y of x's shape
    * @param numbers one, or one for each channel; or null
-   * @param of numbers of each plane {@code [batch, channels]} where they are no constants
+   * @param of one number, one for each channel or one for each plane {@code [batch, channels]}
+   *     where they are no constants
    * @param product whether planes are multiplied
    */
   record Affine(Kernels kernels, Slot x, Slot y, float[] numbers, Slot of, boolean product)
@@ -44,13 +46,14 @@ final class PlaneSteps {
       int channels = (int) x.shape().extent(1);
       int planes = Math.toIntExact(x.shape().extent(0) * channels);
       int pixels = planes == 0 ? 0 : Math.toIntExact(x.shape().elements() / planes);
+      long given = of == null ? 0 : of.shape().elements();
       // kernels take whole vectors
       int whole = pixels / kernels.lanes() * kernels.lanes();
       WorkerPool.Body body =
           (plane, worker) -> {
             float number =
                 numbers == null
-                    ? memory.get(DType.FLOAT, of.offset() + (long) plane * Float.BYTES)
+                    ? memory.get(DType.FLOAT, of.offset() + plane % given * Float.BYTES)
                     : numbers[numbers.length == 1 ? 0 : plane % channels];
             float[] factor = workspace.floats(worker);
             factor[0] = product ? number : 1;

@@ -117,6 +117,8 @@ final class Planner {
     ArithmeticRules arithmetic = new ArithmeticRules(this);
     ImageRules images = new ImageRules(this);
     PlaneRules planes = new PlaneRules(this);
+    CodeRules codes = new CodeRules(this);
+    ElementRules elements = new ElementRules(this);
     for (Node node : graph.nodes()) {
       values.flush();
       if (further.test(node) || folding.fold(node) || carry(node)) {
@@ -127,6 +129,8 @@ final class Planner {
           && !arithmetic.sameShape(node)
           && !images.plan(node)
           && !planes.plan(node)
+          && !codes.plan(node)
+          && !elements.plan(node)
           && !arithmetic.combine(node)) {
         reference(node);
       }

@@ -172,6 +172,66 @@ final class GuardedKernels implements Kernels {
   }
 
   @Override
+  public void decode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    of(Kind.DECODE).decode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void encode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    of(Kind.ENCODE).encode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high) {
+    of(Kind.REQUANTIZE).requantize(memory, x, y, count, factor, low, high);
+  }
+
+  @Override
+  public void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum) {
+    of(Kind.ADD_CODES).addCodes(memory, a, b, y, count, sum);
+  }
+
+  @Override
+  public void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product) {
+    of(Kind.MULTIPLY_CODES).multiplyCodes(memory, a, b, single, y, count, product);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    of(Kind.CLAMP).clamp(memory, x, y, count, factor, shift, low, high);
+  }
+
+  @Override
   public void dequantize(
       MemorySegment memory,
       long y,

@@ -32,6 +32,9 @@ final class KernelProbe {
 
   private static final float EPSILON = 1e-5f;
 
+  private static final CodeSum SUM = CodeSum.of(DType.U8, 0.5f, 1, 0.25f, 2, 0.5f, 3);
+  private static final CodeProduct CODES = CodeProduct.of(DType.U8, 0.5f, 0.25f, 0.5f, 3);
+
   private final MemorySegment memory;
   private final float[] ones = new float[FEATURES];
 
@@ -66,6 +69,7 @@ final class KernelProbe {
       case START -> panel(() -> kernels.start(memory, y, WIDTH, 0, FEATURES, ones, x));
       case ADD -> values(() -> kernels.add(memory, x, input, y, VALUES));
       case COMBINE -> values(() -> combine(kernels));
+      case CLAMP -> values(() -> kernels.clamp(memory, x, y, VALUES, 0.5f, 0.5f, 0, 1));
       case LAYER_NORMALIZATION ->
           panel(
               () -> kernels.layerNormalization(memory, x, y, WIDTH, FEATURES, ones, ones, EPSILON));
@@ -75,6 +79,12 @@ final class KernelProbe {
       case QUANTIZE -> values(() -> kernels.quantize(memory, x, y, VALUES, 0.1f, 128));
       case DEQUANTIZE ->
           panel(() -> kernels.dequantize(memory, y, WIDTH, 0, FEATURES, 0.5f, ones, ones, x));
+      case DECODE -> values(() -> kernels.decode(memory, x, y, VALUES, true, 3, 0.5f));
+      case ENCODE -> values(() -> kernels.encode(memory, x, y, VALUES, true, 3, 0.5f));
+      case REQUANTIZE -> values(() -> kernels.requantize(memory, x, y, VALUES, 0.1f, -128, 127));
+      case ADD_CODES -> values(() -> kernels.addCodes(memory, x, input, y, VALUES, SUM));
+      case MULTIPLY_CODES ->
+          values(() -> kernels.multiplyCodes(memory, x, input, false, y, VALUES, CODES));
       case PRODUCT ->
           products(
               WIDTH * FEATURES * FEATURES,

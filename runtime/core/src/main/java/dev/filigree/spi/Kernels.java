@@ -82,6 +82,20 @@ public interface Kernels {
       long count);
 
   /**
+   * Clamps multiples of consecutive values: {@code y = clamp(x * factor + shift, low, high)}, the
+   * product rounded before the sum; NaN stays NaN, y may be x.
+   */
+  void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high);
+
+  /**
    * Normalises each token of a panel over its features.
    *
    * @param x offset of the panel
@@ -127,6 +141,53 @@ public interface Kernels {
    * clamp(rint(x / scale) + zeroPoint, 0, 255) - zeroPoint}; NaN stays NaN.
    */
   void quantize(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
+
+  /**
+   * Reads consecutive codes of 8 bits as floats: {@code y = (x - zeroPoint) * scale}.
+   *
+   * @param x offset of the first code
+   * @param signed whether codes are i8
+   */
+  void decode(
+      MemorySegment memory, long x, long y, long count, boolean signed, int zeroPoint, float scale);
+
+  /**
+   * Writes consecutive floats as codes of 8 bits: {@code y = saturate(rint(x / scale) +
+   * zeroPoint)}; the code of NaN is any.
+   *
+   * @param y offset of the first code
+   * @param signed whether codes are i8
+   */
+  void encode(
+      MemorySegment memory, long x, long y, long count, boolean signed, int zeroPoint, float scale);
+
+  /**
+   * Makes consecutive sums of products codes, held as whole f32 numbers less their zero point:
+   * {@code y = rint(clamp(x * factor, low, high))}; y may be x.
+   *
+   * @param low least code less the zero point
+   * @param high greatest code less the zero point
+   */
+  void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high);
+
+  /** Adds consecutive codes, held as whole f32 numbers less their zero points; y may be a or b. */
+  void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum);
+
+  /**
+   * Multiplies consecutive codes, held as whole f32 numbers less their zero points; y may be a or
+   * b.
+   *
+   * @param single whether one b multiplies all
+   */
+  void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product);
 
   /**
    * Ends rows of a panel of an integer product: {@code y[o] = y[o] * (scale * scales[o]) + bias[o]

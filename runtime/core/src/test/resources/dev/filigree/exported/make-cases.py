@@ -181,3 +181,33 @@ for taken in (True,False):
     save(f'if-networks-{taken}',model([N('If',['cached'],['y','z'],then_branch=long,else_branch=short),N('MatMul',['z','w3'],['o'])],X+[V('past',T.FLOAT,['b','p',8]),V('cached',T.BOOL,[1])],[V('y',T.FLOAT,['b','t',8]),V('o',T.FLOAT,['b','t',5])],dict(w=f(16,8),bias=f(8),w2=f(8,3),w3=f(3,5))),dict(x=x,past=f(2,3,8),cached=np.array([taken])))
 # equal biases of a convolution and of a layer are one constant
 save('shared-bias',model([N('Conv',['i','patch.weight','patch.bias'],['c'],strides=[2,2]),N('Reshape',['c','flat'],['r']),N('Transpose',['r'],['t'],perm=[0,2,1]),N('MatMul',['t','onnx::MatMul_9'],['m']),N('Add',['patch.bias','m'],['y'])],[V('i',T.FLOAT,['b',3,6,6])],[V('y',T.FLOAT,['b',9,8])],{'patch.weight':f(8,3,2,2),'patch.bias':f(8),'flat':i64(0,8,-1),'onnx::MatMul_9':f(8,8)}),dict(i=f(2,3,6,6)))
+# a network of codes as ONNX Runtime's quantiser writes it: padding at one side, a depthwise layer, scales that make ties.
+# Weights of 7 bits, for ONNX Runtime saturates sums of pairs on processors without VNNI
+q8=lambda lo,hi,*s: rng.integers(lo,hi,s)
+for name,kind,zero in (('codes-network',np.uint8,120),('codes-network-signed',np.int8,-7)):
+    lo=np.iinfo(kind).min
+    c=lambda v: np.array(v,kind)
+    T8=T.UINT8 if kind==np.uint8 else T.INT8
+    cnn=[N('QuantizeLinear',['i','si','zi'],['a']),
+         N('QLinearConv',['a','si','zi','w1','sw1','zw1','s1','z1','b1'],['c1'],strides=[2,2],pads=[1,0,0,2]),
+         N('MaxPool',['c1'],['m'],kernel_shape=[3,3],pads=[1,1,1,1]),
+         N('QLinearConv',['m','s1','z1','w2','sw2','zw2','s2','z2'],['c2'],group=8,pads=[1,1,1,1]),
+         N('QLinearAdd',['m','s1','z1','c2','s2','z2','s3','z3'],['d'],domain='com.microsoft'),
+         N('QLinearGlobalAveragePool',['d','s3','z3','s4','z4'],['p'],domain='com.microsoft'),
+         N('QLinearConv',['p','s4','z4','w3','sw2','zw2','s4','z4','b1'],['e'],),
+         N('QLinearMul',['d','s3','z3','e','s4','z4','s3','z3'],['f'],domain='com.microsoft'),
+         N('QLinearMul',['f','s3','z3','d','s3','z3','s2','z2'],['g'],domain='com.microsoft'),
+         N('QLinearConcat',['s3','z3','g','s2','z2','d','s3','z3'],['k'],domain='com.microsoft',axis=1),
+         N('QLinearGlobalAveragePool',['k','s3','z3','s4','z4'],['r'],domain='com.microsoft'),
+         N('Flatten',['r'],['t']),
+         N('QGemm',['t','s4','z4','w4','sw4','zw4','b4','s5','z5'],['u'],domain='com.microsoft',transB=1),
+         N('DequantizeLinear',['u','s5','z5'],['y'])]
+    numbers=dict(si=sc(.02),zi=c(zero),w1=q8(-63,64,8,3,3,3).astype(np.int8),sw1=np.abs(f(8))*.01,zw1=np.zeros(8,np.int8),b1=q8(-900,900,8).astype(np.int32),
+                 s1=sc(.0625),z1=c(lo+3),w2=q8(-63,64,8,1,3,3).astype(np.int8),sw2=sc(.0078125),zw2=np.array(0,np.int8),s2=sc(.125),z2=c(zero+9),s3=sc(.25),z3=c(lo+11),
+                 s4=sc(.0625),z4=c(lo+64),w3=q8(-63,64,8,8,1,1).astype(np.int8),w4=q8(-63,64,5,16).astype(np.int8),sw4=sc(.01),zw4=np.array(0,np.int8),b4=q8(-900,900,5).astype(np.int32),s5=sc(.03),z5=c(zero))
+    made=[V(v,T8,None) for v in ('c1','c2','d','p','e','f','g','k','u')]
+    save(name,model(cnn,[V('i',T.FLOAT,['b',3,11,10])],[V('y',T.FLOAT,None)]+made,numbers,extra=MS),dict(i=f(2,3,11,10)))
+# what dynamic quantisation writes for a convolution
+dyn=[N('DynamicQuantizeLinear',['i'],['q','s','z']),N('ConvInteger',['q','w','z','zw'],['n'],pads=[1,1,1,1]),N('Cast',['n'],['nf'],to=1),N('Mul',['s','sw'],['both']),N('Mul',['nf','both'],['m']),N('Add',['m','bias'],['y'])]
+save('conv-integer',model(dyn,[V('i',T.FLOAT,['b',3,9,8])],[V('y',T.FLOAT,None),V('n',T.INT32,None)],dict(w=q8(0,256,8,3,3,3).astype(np.uint8),zw=z(131),sw=sc(.02),bias=f(1,8,1,1))),dict(i=f(2,3,9,8)))
+save('QLinearWhere',model([N('QLinearWhere',['c','a','s1','z1','b','s2','z2','s3','z3'],['y'],domain='com.microsoft')],[V('c',T.BOOL,[2,1,6,6])]+Q+[V('b',T.UINT8,[2,3,6,6])],[V('y',T.UINT8,None)],I,extra=MS),dict(c=q8(0,2,2,1,6,6).astype(bool),a=q(2,3,6,6),b=q(2,3,6,6)))

@@ -111,6 +111,17 @@ final class Elementwise {
     }
   }
 
+  static void clamp(long x, long y, long count, float factor, float shift, float low, float high) {
+    long whole = whole(count);
+    for (long i = 0; i < whole; i += BYTES) {
+      load(x + i).mul(factor).add(shift).max(low).min(high).intoMemorySegment(ALL, y + i, ORDER);
+    }
+    for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
+      float value = ALL.get(DType.FLOAT, x + i) * factor + shift;
+      ALL.set(DType.FLOAT, y + i, Math.min(Math.max(value, low), high));
+    }
+  }
+
   static void range(long x, long count, float[] range) {
     long whole = whole(count);
     FloatVector min = FloatVector.broadcast(F, range[0]);

@@ -1,8 +1,11 @@
 package dev.filigree.kernels.vector;
 
+import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.weights.Weights;
@@ -126,6 +129,77 @@ final class VectorKernels implements Kernels {
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     long base = memory.address();
     Elementwise.quantize(base + x, base + y, count, scale, zeroPoint);
+  }
+
+  @Override
+  public void decode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    long base = memory.address();
+    Codes.decode(base + x, base + y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void encode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    long base = memory.address();
+    Codes.encode(base + x, base + y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high) {
+    long base = memory.address();
+    Codes.requantize(base + x, base + y, count, factor, low, high);
+  }
+
+  @Override
+  public void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum) {
+    long base = memory.address();
+    Codes.add(base + a, base + b, base + y, count, sum);
+  }
+
+  @Override
+  public void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product) {
+    long base = memory.address();
+    if (single) {
+      float factor = Lanes.ALL.get(DType.FLOAT, base + b);
+      Codes.scale(base + a, factor, base + y, count, product);
+    } else {
+      Codes.multiply(base + a, base + b, base + y, count, product);
+    }
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    long base = memory.address();
+    Elementwise.clamp(base + x, base + y, count, factor, shift, low, high);
   }
 
   @Override

@@ -102,6 +102,27 @@ final class ElementwiseTest {
     }
   }
 
+  @Test
+  void clampedMultiplesAreExact() {
+    SplittableRandom random = Legs.random("clamped");
+    for (int count : Legs.counts()) {
+      for (int shift = 0; shift < 3; shift++) {
+        Operands operands = new Operands();
+        long a = operands.place(mixed(random, count), shift);
+        long y = operands.place(new float[count], 2);
+        compareExactly(
+            operands,
+            y,
+            (kernels, memory) -> kernels.clamp(memory, a, y, count, 1 / 6f, 0.5f, 0, 1));
+        float none = Float.NEGATIVE_INFINITY;
+        compareExactly(
+            operands,
+            a,
+            (kernels, memory) -> kernels.clamp(memory, a, a, count, 1, -0f, none, 0.25f));
+      }
+    }
+  }
+
   private void compareExactly(Operands operands, long output, Operands.Action action) {
     Operands.assertSame(
         "output at " + output,

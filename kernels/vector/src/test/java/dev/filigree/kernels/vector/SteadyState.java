@@ -5,6 +5,8 @@ import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
@@ -152,6 +154,16 @@ final class SteadyState {
           operation + " on the left",
           () -> kernels.combine(operation, memory, 4096, 0, 0, 1, y, 1001));
     }
+    calls.put("clamp", () -> kernels.clamp(memory, 0, y, 1001, 0.5f, 0.5f, 0, 1));
+    calls.put("decode", () -> kernels.decode(memory, 0, y, 1001, false, 7, 0.5f));
+    calls.put("encode", () -> kernels.encode(memory, 0, y, 1001, false, 7, 0.5f));
+    calls.put("requantise", () -> kernels.requantize(memory, 0, y, 1001, 0.5f, -7, 248));
+    CodeSum sum = CodeSum.of(DType.U8, 0.5f, 7, 0.25f, 3, 0.5f, 1);
+    CodeProduct product = CodeProduct.of(DType.U8, 0.5f, 0.25f, 0.5f, 1);
+    calls.put("codes added", () -> kernels.addCodes(memory, 0, y, y, 1001, sum));
+    calls.put(
+        "codes multiplied", () -> kernels.multiplyCodes(memory, 0, y, false, y, 1001, product));
+    calls.put("codes scaled", () -> kernels.multiplyCodes(memory, 0, y, true, y, 1001, product));
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
     calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
     calls.put("attention", attention(-1, new long[4]));

@@ -4,6 +4,8 @@ import dev.filigree.Precision;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.RoundedOption;
@@ -136,6 +138,66 @@ final class NativeKernels implements Kernels {
   public void quantize(
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     base.quantize(memory, x, y, count, scale, zeroPoint);
+  }
+
+  @Override
+  public void decode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    base.decode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void encode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    base.encode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high) {
+    base.requantize(memory, x, y, count, factor, low, high);
+  }
+
+  @Override
+  public void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum) {
+    base.addCodes(memory, a, b, y, count, sum);
+  }
+
+  @Override
+  public void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product) {
+    base.multiplyCodes(memory, a, b, single, y, count, product);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    base.clamp(memory, x, y, count, factor, shift, low, high);
   }
 
   @Override

@@ -66,9 +66,25 @@ final class Lowered {
   /** Adds a node with several results. */
   List<String> addAll(
       String type, Map<String, Attribute> attributes, List<String> inputs, List<String> outputs) {
-    String name = made.isEmpty() ? node.name() : node.name() + "/" + made.size();
-    made.add(new Node(name, Node.ONNX, type, inputs, outputs, attributes));
+    made.add(new Node(name(), Node.ONNX, type, inputs, outputs, attributes));
     return outputs;
+  }
+
+  /** Adds a node of an operator that is not ONNX's and names what it makes. */
+  String addFused(String type, Map<String, Attribute> attributes, String... inputs) {
+    String name = fresh();
+    add(new Node(name(), Node.FUSED, type, List.of(inputs), List.of(name), attributes));
+    return name;
+  }
+
+  /** Adds a node that was made otherwise. */
+  void add(Node whole) {
+    made.add(whole);
+  }
+
+  /** Name for the node that is added next. */
+  String name() {
+    return made.isEmpty() ? node.name() : node.name() + "/" + made.size();
   }
 
   /** Adds the node that makes the first output of the lowered one. */

@@ -57,6 +57,14 @@ public final class Passes {
   }
 
   /**
+   * A graph after the standard passes whose products of 8-bit integers are products of whole f32
+   * numbers, as kernels for floats compute them. Inputs and outputs are the same.
+   */
+  public static Graph onWholeNumbers(Graph graph) {
+    return new WholeNumbers().apply(graph);
+  }
+
+  /**
    * Refuses a graph with a node whose operator is not known.
    *
    * @throws dev.filigree.UnsupportedException if a node's operator is not known

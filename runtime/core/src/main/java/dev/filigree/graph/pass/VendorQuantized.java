@@ -1,6 +1,7 @@
 package dev.filigree.graph.pass;
 
 import dev.filigree.DType;
+import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
@@ -12,11 +13,16 @@ import java.util.Map;
 
 /**
  * Quantised operators of ONNX Runtime: integers are widened, the float operator applied, and its
- * result quantised, which is what these operators are defined to give.
+ * result quantised, which is what these operators are defined to give. The node that quantises says
+ * which operator it ends, for ONNX Runtime rounds some of them in other places.
  */
 final class VendorQuantized {
   private static final String DEQUANTIZE = "DequantizeLinear";
   private static final String QUANTIZE = "QuantizeLinear";
+
+  /** Attribute of a QuantizeLinear: the operator whose result it quantises. */
+  static final String OF = "of";
+
   private static final Map<String, Attribute> TO_F32 =
       Map.of("to", new Attribute.Int(OnnxTypes.number(DType.F32)));
 
@@ -36,6 +42,7 @@ final class VendorQuantized {
           Map.entry("QLinearGlobalAveragePool", VendorQuantized::globalPool),
           Map.entry("QLinearAveragePool", VendorQuantized::pool),
           Map.entry("QLinearConcat", VendorQuantized::concat),
+          Map.entry("QLinearWhere", VendorQuantized::where),
           Map.entry("QGemm", VendorQuantized::gemm),
           Map.entry("DynamicQuantizeMatMul", VendorQuantized::dynamicMatMul),
           Map.entry("MatMulIntegerToFloat", VendorQuantized::matMul));
@@ -60,22 +67,23 @@ final class VendorQuantized {
   }
 
   /** Quantises the result by the scale and zero point of two inputs. */
-  private static void quantised(Lowered to, String value, int scale) {
+  private static void quantised(Node node, Lowered to, String value, int scale) {
+    Map<String, Attribute> of = Map.of(OF, new Attribute.Text(node.type()));
     if (to.has(scale + 1)) {
-      to.into(QUANTIZE, Map.of(), value, to.in(scale), to.in(scale + 1));
+      to.into(QUANTIZE, of, value, to.in(scale), to.in(scale + 1));
     } else {
-      to.into(QUANTIZE, Map.of(), value, to.in(scale));
+      to.into(QUANTIZE, of, value, to.in(scale));
     }
   }
 
   private static void pair(Node node, Lowered to, String type) {
     String a = floats(to, 0, Map.of());
-    quantised(to, to.add(type, a, floats(to, 3, Map.of())), 6);
+    quantised(node, to, to.add(type, a, floats(to, 3, Map.of())), 6);
   }
 
   private static void single(
       Node node, Lowered to, String type, Map<String, Attribute> attributes) {
-    quantised(to, to.add(type, attributes, floats(to, 0, Map.of())), 3);
+    quantised(node, to, to.add(type, attributes, floats(to, 0, Map.of())), 3);
   }
 
   private static void requireChannelsFirst(Node node) {
@@ -101,10 +109,19 @@ final class VendorQuantized {
     for (int i = 2; i + 2 < node.inputs().size(); i += 3) {
       parts.add(floats(to, i, Map.of()));
     }
-    quantised(to, to.add("Concat", to.attributes("axis"), parts, to.fresh()), 0);
+    quantised(node, to, to.add("Concat", to.attributes("axis"), parts, to.fresh()), 0);
+  }
+
+  private static void where(Node node, Lowered to, Map<String, Constant> all) {
+    String chosen = floats(to, 1, Map.of());
+    quantised(node, to, to.add("Where", to.in(0), chosen, floats(to, 4, Map.of())), 7);
   }
 
   private static void gemm(Node node, Lowered to, Map<String, Constant> all) {
+    if (node.intAttribute("transA", 0) == 0 && node.floatAttribute("alpha", 1) == 1) {
+      integerGemm(node, to);
+      return;
+    }
     boolean transposed = node.intAttribute("transB", 0) != 0;
     Map<String, Attribute> byOutput = Map.of("axis", new Attribute.Int(transposed ? 0 : 1));
     List<String> operands = new ArrayList<>();
@@ -119,7 +136,34 @@ final class VendorQuantized {
       to.add("Gemm", attributes, operands, node.output());
       return;
     }
-    quantised(to, to.add("Gemm", attributes, operands, to.fresh()), 7);
+    quantised(node, to, to.add("Gemm", attributes, operands, to.fresh()), 7);
+  }
+
+  /** Multiplies integers and scales their sum once, as ONNX Runtime does. */
+  private static void integerGemm(Node node, Lowered to) {
+    boolean transposed = node.intAttribute("transB", 0) != 0;
+    Map<String, Attribute> swap = Map.of("perm", new Attribute.Ints(List.of(1L, 0L)));
+    String b = transposed ? to.add("Transpose", swap, to.in(3)) : to.in(3);
+    List<String> operands = new ArrayList<>(List.of(to.in(0), b, to.in(2), to.in(5)));
+    while (operands.getLast().isEmpty()) {
+      operands.removeLast();
+    }
+    String sums = to.add("MatMulInteger", Map.of(), operands, to.fresh());
+    String biased = to.has(6) ? to.add("Add", sums, to.in(6)) : sums;
+    String floats = to.add("Cast", TO_F32, biased);
+    String scale = to.add("Mul", to.in(1), to.in(4));
+    if (!to.has(7)) {
+      to.into("Mul", Map.of(), floats, scale);
+      return;
+    }
+    String factor = to.add("Div", scale, to.in(7));
+    String scaled = to.add("Mul", floats, factor);
+    String one = to.constant(Tensor.of(new float[] {1}));
+    if (to.has(8)) {
+      to.into(QUANTIZE, Map.of(), scaled, one, to.in(8));
+    } else {
+      to.into(QUANTIZE, Map.of(), scaled, one);
+    }
   }
 
   private static void dynamicMatMul(Node node, Lowered to, Map<String, Constant> all) {

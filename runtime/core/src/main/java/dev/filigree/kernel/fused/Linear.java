@@ -37,6 +37,7 @@ public final class Linear implements Operator {
 
   private static final String ACTIVATION = "activation";
   private static final String DYNAMIC = "dynamic";
+  private static final String EXACT = "exact";
   private static final String SOURCE = "source";
   private static final String TRANSPOSED = "transposed";
 
@@ -67,6 +68,20 @@ public final class Linear implements Operator {
             TRANSPOSED, new Attribute.Int(transposed ? 1 : 0)));
   }
 
+  /** A linear layer of whole numbers: its input may not be rounded. */
+  public static Node exact(String name, List<String> inputs, String output, String source) {
+    return new Node(
+        name,
+        Node.FUSED,
+        TYPE,
+        inputs,
+        List.of(output),
+        Map.of(
+            EXACT, new Attribute.Int(1),
+            SOURCE, new Attribute.Text(source),
+            TRANSPOSED, new Attribute.Int(1)));
+  }
+
   /** A linear layer that does more than it did. */
   public static Node extended(
       Node linear, String name, List<String> inputs, String output, Activation activation) {
@@ -93,6 +108,11 @@ public final class Linear implements Operator {
   /** Whether the input is rounded to 256 levels of its range first. */
   public static boolean isDynamic(Node node) {
     return node.intAttribute(DYNAMIC, 0) != 0;
+  }
+
+  /** Whether the input must be multiplied as it is, whatever the session's precision. */
+  public static boolean isExact(Node node) {
+    return node.intAttribute(EXACT, 0) != 0;
   }
 
   /** The operator, which has no state. */

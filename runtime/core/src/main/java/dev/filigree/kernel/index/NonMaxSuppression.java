@@ -15,7 +15,9 @@ import java.util.List;
 
 /**
  * Picks boxes by score, class by class, leaving out those that overlap one already picked. Rows of
- * the result are {@code [batch, class, box]}.
+ * the result are {@code [batch, class, box]}. Of equal scores the box with the lower index comes
+ * first, and overlaps are computed in f32, both as ONNX Runtime does: the operator leaves them
+ * open, and a detector's boxes with whole corners often overlap by just the limit.
  */
 public final class NonMaxSuppression implements DataDependentOperator {
   private static final int MOST = 2;
@@ -58,13 +60,13 @@ public final class NonMaxSuppression implements DataDependentOperator {
     Tensor boxes = operands[0];
     Tensor scores = operands[1];
     long most = number(operands, MOST, 0) < 0 ? 0 : (long) number(operands, MOST, 0);
-    double overlap = number(operands, OVERLAP, 0);
+    float overlap = (float) number(operands, OVERLAP, 0);
     double threshold = number(operands, SCORE, Double.NEGATIVE_INFINITY);
     boolean centred = node.intAttribute("center_point_box", 0) != 0;
     int count = Math.toIntExact(boxes.shape().extent(1));
     List<long[]> picked = new ArrayList<>();
     for (long batch = 0; batch < scores.shape().extent(0); batch++) {
-      double[][] corners = corners(boxes, batch, count, centred);
+      float[][] corners = corners(boxes, batch, count, centred);
       for (long c = 0; c < scores.shape().extent(1); c++) {
         long row = (batch * scores.shape().extent(1) + c) * count;
         for (int box : pick(corners, scores, row, most, overlap, threshold)) {
@@ -85,14 +87,14 @@ public final class NonMaxSuppression implements DataDependentOperator {
   }
 
   private static List<Integer> pick(
-      double[][] corners, Tensor scores, long row, long most, double overlap, double threshold) {
+      float[][] corners, Tensor scores, long row, long most, float overlap, double threshold) {
     List<Integer> order = new ArrayList<>();
     for (int box = 0; box < corners.length; box++) {
       if (scores.getDouble(row + box) > threshold) {
         order.add(box);
       }
     }
-    order.sort(Comparator.comparingDouble(box -> -scores.getDouble(row + box)));
+    order.sort(Comparator.comparingDouble(box -> 0 - scores.getDouble(row + box)));
     List<Integer> picked = new ArrayList<>();
     for (int box : order) {
       if (picked.size() >= most) {
@@ -106,17 +108,17 @@ public final class NonMaxSuppression implements DataDependentOperator {
   }
 
   /** The boxes of a sample as least y and x, greatest y and x. */
-  private static double[][] corners(Tensor boxes, long batch, int count, boolean centred) {
-    double[][] corners = new double[count][4];
+  private static float[][] corners(Tensor boxes, long batch, int count, boolean centred) {
+    float[][] corners = new float[count][4];
     for (int box = 0; box < count; box++) {
-      double[] b = new double[4];
+      float[] b = new float[4];
       for (int i = 0; i < 4; i++) {
-        b[i] = boxes.getDouble((batch * count + box) * 4 + i);
+        b[i] = (float) boxes.getDouble((batch * count + box) * 4 + i);
       }
       corners[box] =
           centred
-              ? new double[] {b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2}
-              : new double[] {
+              ? new float[] {b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2}
+              : new float[] {
                 Math.min(b[0], b[2]),
                 Math.min(b[1], b[3]),
                 Math.max(b[0], b[2]),
@@ -127,17 +129,15 @@ public final class NonMaxSuppression implements DataDependentOperator {
   }
 
   /** Intersection over union. */
-  private static double shared(double[] a, double[] b) {
-    double height = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-    double width = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-    if (height <= 0 || width <= 0) {
-      return 0;
-    }
-    double intersection = height * width;
-    return intersection / (area(a) + area(b) - intersection);
+  private static float shared(float[] a, float[] b) {
+    float height = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+    float width = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+    float intersection = height * width;
+    float union = area(a) + area(b) - intersection;
+    return height > 0 && width > 0 && intersection > 0 && union > 0 ? intersection / union : 0;
   }
 
-  private static double area(double[] box) {
+  private static float area(float[] box) {
     return (box[2] - box[0]) * (box[3] - box[1]);
   }
 }

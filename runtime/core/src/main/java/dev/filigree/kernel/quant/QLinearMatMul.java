@@ -52,22 +52,21 @@ public final class QLinearMatMul implements Operator {
         a.shape(),
         b.shape(),
         (ao, bo, yo, m, n, k) -> {
-          double scaleY = binding.input(Y_SCALE).getDouble(0);
+          Tensor scaleY = binding.input(Y_SCALE);
           long zeroY = binding.input(Y_ZERO).getLong(0);
           for (int i = 0; i < m; i++) {
             long za = ZeroPoints.at(binding.input(A + 2), i);
-            double scaleA = QuantizedScales.at(binding.input(A + 1), i);
+            Tensor scaleA = binding.input(A + 1);
             for (int j = 0; j < n; j++) {
               long zb = ZeroPoints.at(binding.input(B + 2), j);
-              double scaleB = QuantizedScales.at(binding.input(B + 1), j);
+              float factor = QuantizedScales.factor(scaleA, i, binding.input(B + 1), j, scaleY);
               long sum = 0;
               for (int p = 0; p < k; p++) {
                 sum +=
                     (a.getLong(ao + (long) i * k + p) - za)
                         * (b.getLong(bo + (long) p * n + j) - zb);
               }
-              QuantizedScales.store(
-                  y, yo + (long) i * n + j, sum * (scaleA * scaleB / scaleY), zeroY);
+              QuantizedScales.store(y, yo + (long) i * n + j, sum * factor, zeroY);
             }
           }
         });

@@ -30,6 +30,11 @@ public final class QuantizedScales {
     return scales.getDouble(scales.elements() == 1 ? 0 : line);
   }
 
+  /** What a sum of products is multiplied by, rounded to f32 after each step. */
+  public static float factor(Tensor scaleA, long a, Tensor scaleB, long b, Tensor scaleY) {
+    return (float) at(scaleA, a) * (float) at(scaleB, b) / (float) scaleY.getDouble(0);
+  }
+
   /** Stores a value as a code, rounded half to even and saturated. */
   public static void store(Tensor y, long at, double value, long zeroPoint) {
     boolean signed = y.dtype() == DType.I8;

@@ -5,6 +5,8 @@ import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.CodeProduct;
+import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.Panels;
@@ -217,6 +219,69 @@ public final class ScalarKernels implements Kernels {
       float value = get(memory, x + i);
       int code = DynamicQuantizeLinear.code(value, scale, zeroPoint);
       set(memory, y + i, Float.isNaN(value) ? value : code - zeroPoint);
+    }
+  }
+
+  @Override
+  public void decode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    ScalarCodes.decode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void encode(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      boolean signed,
+      int zeroPoint,
+      float scale) {
+    ScalarCodes.encode(memory, x, y, count, signed, zeroPoint, scale);
+  }
+
+  @Override
+  public void requantize(
+      MemorySegment memory, long x, long y, long count, float factor, float low, float high) {
+    ScalarCodes.requantize(memory, x, y, count, factor, low, high);
+  }
+
+  @Override
+  public void addCodes(MemorySegment memory, long a, long b, long y, long count, CodeSum sum) {
+    ScalarCodes.addCodes(memory, a, b, y, count, sum);
+  }
+
+  @Override
+  public void multiplyCodes(
+      MemorySegment memory,
+      long a,
+      long b,
+      boolean single,
+      long y,
+      long count,
+      CodeProduct product) {
+    ScalarCodes.multiplyCodes(memory, a, b, single, y, count, product);
+  }
+
+  @Override
+  public void clamp(
+      MemorySegment memory,
+      long x,
+      long y,
+      long count,
+      float factor,
+      float shift,
+      float low,
+      float high) {
+    for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
+      float value = get(memory, x + i) * factor + shift;
+      set(memory, y + i, Math.min(Math.max(value, low), high));
     }
   }
 

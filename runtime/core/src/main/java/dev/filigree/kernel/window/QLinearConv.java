@@ -14,7 +14,8 @@ import java.util.List;
 
 /**
  * Convolution of quantised tensors: {@code y = saturate(round(sum * scaleX * scaleW / scaleY) +
- * zeroY)}, rounded half to even, with an i32 bias added to the sum.
+ * zeroY)}, rounded half to even, with an i32 bias added to the sum. Scales are multiplied in f32,
+ * and the sum by them, so that codes are ONNX Runtime's also where a result lies between two.
  */
 public final class QLinearConv implements Operator {
   private static final int X = 0;
@@ -59,10 +60,9 @@ public final class QLinearConv implements Operator {
         binding.input(X + 2),
         binding.input(W + 2),
         (at, output, sum) -> {
-          double scale =
-              scaleX.getDouble(0) * QuantizedScales.at(scaleW, output) / scaleY.getDouble(0);
+          float factor = QuantizedScales.factor(scaleX, 0, scaleW, output, scaleY);
           long total = sum + (bias == null ? 0 : bias.getLong(output));
-          QuantizedScales.store(y, at, total * scale, zeroY.getLong(0));
+          QuantizedScales.store(y, at, total * factor, zeroY.getLong(0));
         });
   }
 }

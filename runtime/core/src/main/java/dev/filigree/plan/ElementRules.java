@@ -1,0 +1,75 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.spi.Kernels;
+import java.util.Optional;
+
+/** Operations on f32 elements that no rule for layers, images or codes has taken. */
+final class ElementRules {
+  /** Where the bounds of a Clip became inputs. */
+  private static final int BOUNDS_BECAME_INPUTS = 11;
+
+  private final Planner planner;
+  private final Kernels kernels;
+
+  ElementRules(Planner planner) {
+    this.planner = planner;
+    this.kernels = planner.linearLayers().kernels();
+  }
+
+  /** Plans a node; false if it has no such form. */
+  boolean plan(Node node) {
+    if (node.is("Clip")) {
+      return clip(node);
+    }
+    if (node.is("HardSigmoid")) {
+      float alpha = node.floatAttribute("alpha", 0.2f);
+      return clamp(node, alpha, node.floatAttribute("beta", 0.5f), 0, 1);
+    }
+    return false;
+  }
+
+  /** Whether a value has f32 elements that only a run knows. */
+  private boolean isMade(String value) {
+    ValueType type = planner.type(value);
+    return type.dtype() == DType.F32
+        && type.shape().elements() > 0
+        && planner.constant(value).isEmpty();
+  }
+
+  private boolean clip(Node node) {
+    Optional<Float> low = bound(node, 1, "min", Float.NEGATIVE_INFINITY);
+    Optional<Float> high = bound(node, 2, "max", Float.POSITIVE_INFINITY);
+    // a shift of -0 leaves the sign of a zero
+    return low.isPresent() && high.isPresent() && clamp(node, 1, -0f, low.get(), high.get());
+  }
+
+  /** A bound of a Clip; nothing if only a run knows it. */
+  private Optional<Float> bound(Node node, int input, String attribute, float otherwise) {
+    if (planner.graph().opset() < BOUNDS_BECAME_INPUTS) {
+      return Optional.of(node.floatAttribute(attribute, otherwise));
+    }
+    return node.input(input).isEmpty()
+        ? Optional.of(otherwise)
+        : planner
+            .constant(node.input(input).get())
+            .filter(tensor -> tensor.elements() == 1)
+            .map((Tensor tensor) -> (float) tensor.getDouble(0));
+  }
+
+  private boolean clamp(Node node, float factor, float shift, float low, float high) {
+    String x = node.inputs().getFirst();
+    if (!isMade(x)) {
+      return false;
+    }
+    Layout layout = planner.isInPanels(x) ? Layout.PANELS : Layout.ROWS;
+    Slot in = planner.use(x, layout);
+    Slot out = planner.define(node.output(), layout);
+    planner.add(new PanelSteps.Clamp(kernels, in, out, factor, shift, low, high));
+    planner.explain(node, layout, "element by element");
+    return true;
+  }
+}

@@ -1,0 +1,1 @@
+BpJ§iW®MF[AïetùYMdB

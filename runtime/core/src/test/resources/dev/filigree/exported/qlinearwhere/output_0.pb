@@ -1,0 +1,1 @@
+ByJØV[›†ÇÉxÄ[”©jf»ÈŽ¢eu˜jKÎÓqŠ´pÁR{gcQ¡š°ªlN}aÏšFŽTÏW²UÆÌ—PK~’¬P—«~“¨¨‚½Q‚Žnn_‹jÒ^’ÏšŠZ½¬š•zQ|Ü†«˜T£Öšvˆ‡}M£x^˜Õ¦€Æ–iŽmIÄ¥“ x~–[hU¡›KÙ±n°”Ÿrr‚Uk£²g^zŒ€’ƒ²¸šyÇZ¢©Ú°”¢´z}ŸÓ‰w¦imu­®Ÿ¯Ž—Z}‰xT×a ÐÉi¦lÐ—šgRpcŒUÑ¯r²”XÄ†f‘u
