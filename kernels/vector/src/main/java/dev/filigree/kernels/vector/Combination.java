@@ -18,20 +18,25 @@ final class Combination {
   private Combination() {}
 
   static void run(Arithmetic operation, long a, int stepA, long b, int stepB, long y, long count) {
-    long whole = count / Lanes.COUNT * BYTES;
-    boolean both = stepA == 1 && stepB == 1;
-    if (both) {
-      both(operation, a, b, y, whole);
-    } else if (stepA == 1) {
-      right(operation, a, get(b), y, whole);
-    } else if (stepB == 1) {
-      left(operation, get(a), b, y, whole);
-    } else {
-      whole = 0;
+    long whole = stepA == 0 && stepB == 0 ? 0 : count / Lanes.COUNT * BYTES;
+    // a number becomes a vector only where a loop reads it: of few values it would stay an object
+    if (whole > 0) {
+      vectors(operation, a, stepA, b, stepB, y, whole);
     }
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
       float result = operation.apply(get(a + i * stepA), get(b + i * stepB));
       ALL.set(DType.FLOAT, y + i, result);
+    }
+  }
+
+  private static void vectors(
+      Arithmetic operation, long a, int stepA, long b, int stepB, long y, long bytes) {
+    if (stepA == 1 && stepB == 1) {
+      both(operation, a, b, y, bytes);
+    } else if (stepA == 1) {
+      right(operation, a, get(b), y, bytes);
+    } else {
+      left(operation, get(a), b, y, bytes);
     }
   }
 

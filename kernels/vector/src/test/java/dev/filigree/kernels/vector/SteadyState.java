@@ -153,6 +153,13 @@ final class SteadyState {
       calls.put(
           operation + " on the left",
           () -> kernels.combine(operation, memory, 4096, 0, 0, 1, y, 1001));
+      // less than a vector, as the mask of a short text is
+      calls.put(
+          operation + " of few on the right",
+          () -> kernels.combine(operation, memory, 0, 1, 4096, 0, y, 3));
+      calls.put(
+          operation + " of few on the left",
+          () -> kernels.combine(operation, memory, 4096, 0, 0, 1, y, 3));
     }
     calls.put("clamp", () -> kernels.clamp(memory, 0, y, 1001, 0.5f, 0.5f, 0, 1));
     calls.put("decode", () -> kernels.decode(memory, 0, y, 1001, false, 7, 0.5f));
