@@ -1,7 +1,6 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
-import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
@@ -163,56 +162,36 @@ final class CodeSteps {
    * @param scale receives the scale
    */
   record Dynamic(Kernels kernels, Slot x, Slot y, Slot scale) implements Step {
+    /** Values of an item. */
+    private static final long STRETCH = 1 << 14;
+
     @Override
     public BoundStep bind(Workspace workspace) {
       return new Bound(workspace.memory());
     }
 
-    private final class Bound implements BoundStep {
-      /** Values of an item. */
-      private static final long STRETCH = 1 << 14;
-
+    private final class Bound extends RangedStep {
       private final MemorySegment memory;
-      private final int items = Math.toIntExact((x.length() + STRETCH - 1) / STRETCH);
-      private final float[][] ranges = new float[items][2];
-      private final WorkerPool.Body range = (item, worker) -> range(item);
-      private final WorkerPool.Body codes = (item, worker) -> quantize(item);
-      private float found;
-      private int zero;
 
       Bound(MemorySegment memory) {
+        super(memory, Math.toIntExact(Math.ceilDiv(x.length(), STRETCH)), scale.offset());
         this.memory = memory;
-      }
-
-      @Override
-      public void run(WorkerPool pool) {
-        pool.forEach(items, range);
-        float min = 0;
-        float max = 0;
-        for (float[] each : ranges) {
-          min = Math.min(min, each[0]);
-          max = Math.max(max, each[1]);
-        }
-        found = DynamicQuantizeLinear.scale(min, max);
-        zero = DynamicQuantizeLinear.zeroPoint(min, found);
-        memory.set(DType.FLOAT, scale.offset(), found);
-        pool.forEach(items, codes);
       }
 
       private long count(int item) {
         return Math.min(STRETCH, x.length() - item * STRETCH);
       }
 
-      private void range(int item) {
-        ranges[item][0] = 0;
-        ranges[item][1] = 0;
+      @Override
+      void range(int item, float[] range) {
         long at = item * STRETCH * Float.BYTES;
-        kernels.range(memory, x.offset() + at, count(item), ranges[item]);
+        kernels.range(memory, x.offset() + at, count(item), range);
       }
 
-      private void quantize(int item) {
+      @Override
+      void quantize(int item, float scale, int zeroPoint) {
         long at = item * STRETCH * Float.BYTES;
-        kernels.quantize(memory, x.offset() + at, y.offset() + at, count(item), found, zero);
+        kernels.quantize(memory, x.offset() + at, y.offset() + at, count(item), scale, zeroPoint);
       }
     }
   }

@@ -4,7 +4,6 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.CachedAttention;
 import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
-import java.util.List;
 
 /** How a plan runs the operators of decoders. */
 final class DecoderRules {
@@ -45,7 +44,7 @@ final class DecoderRules {
     planner.add(
         new DecoderSteps.Gated(
             planner.linearLayers().kernels(), Gated.activation(node), gate, x, y));
-    explain(node, "element by element");
+    planner.explain(node, Layout.PANELS, "element by element");
     return true;
   }
 
@@ -53,7 +52,7 @@ final class DecoderRules {
     Slot x = planner.use(node.inputs().getFirst(), Layout.PANELS);
     Slot y = planner.define(node.output(), Layout.PANELS);
     planner.add(new DecoderSteps.LastToken(x, y));
-    explain(node, "the only one whose successor is asked for");
+    planner.explain(node, Layout.PANELS, "the only one whose successor is asked for");
     return true;
   }
 
@@ -76,8 +75,9 @@ final class DecoderRules {
             norms ? vector(node.inputs().get(CachedAttention.NORMS)) : null,
             norms ? vector(node.inputs().get(CachedAttention.NORMS + 1)) : null,
             longest));
-    explain(
+    planner.explain(
         node,
+        Layout.PANELS,
         form.heads()
             + " heads over "
             + form.keyHeads()
@@ -86,17 +86,5 @@ final class DecoderRules {
             + " tokens"
             + (form.window() == 0 ? "" : ", over a window of " + form.window()));
     return true;
-  }
-
-  private void explain(Node node, String reason) {
-    planner.explain(
-        new LayerPlan(
-            node.name(),
-            node.type(),
-            planner.type(node.output()) + " in panels",
-            planner.linearLayers().kernels().name(),
-            reason,
-            0,
-            List.of()));
   }
 }

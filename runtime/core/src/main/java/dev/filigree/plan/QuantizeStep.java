@@ -1,7 +1,6 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
-import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
@@ -31,40 +30,19 @@ record QuantizeStep(Kernels kernels, ActivationCode.Integers code, Slot x, Slot 
     return new Bound(workspace.memory());
   }
 
-  /** Finds the range of every panel, joins them, and quantises every panel. */
-  private final class Bound implements BoundStep {
+  /** An item is a panel. */
+  private final class Bound extends RangedStep {
     private final MemorySegment memory;
     private final Panels panels = x.panels();
     private final int features = x.features();
-    private final float[][] ranges = new float[panels.count()][2];
-    private final WorkerPool.Body rangeOfPanel = (p, worker) -> range(p);
-    private final WorkerPool.Body codesOfPanel = (p, worker) -> quantize(p);
-    private float found;
-    private int zeroPoint;
 
     Bound(MemorySegment memory) {
+      super(memory, x.panels().count(), scale.offset());
       this.memory = memory;
     }
 
     @Override
-    public void run(WorkerPool pool) {
-      pool.forEach(panels.count(), rangeOfPanel);
-      float min = 0;
-      float max = 0;
-      for (float[] range : ranges) {
-        min = Math.min(min, range[0]);
-        max = Math.max(max, range[1]);
-      }
-      found = DynamicQuantizeLinear.scale(min, max);
-      zeroPoint = DynamicQuantizeLinear.zeroPoint(min, found);
-      memory.set(DType.FLOAT, scale.offset(), found);
-      pool.forEach(panels.count(), codesOfPanel);
-    }
-
-    private void range(int p) {
-      float[] range = ranges[p];
-      range[0] = 0;
-      range[1] = 0;
+    void range(int p, float[] range) {
       long panel = x.offset() + panels.offset(p, features);
       long width = panels.width(p);
       if (panels.used(p) == width) {
@@ -90,14 +68,15 @@ record QuantizeStep(Kernels kernels, ActivationCode.Integers code, Slot x, Slot 
       range[1] = Math.max(range[1], memory.get(DType.FLOAT, found + Float.BYTES));
     }
 
-    private void quantize(int p) {
+    @Override
+    void quantize(int p, float scale, int zeroPoint) {
       if (code != null) {
-        code.encode(memory, panels, p, features, x.offset(), y.offset(), found, zeroPoint);
+        code.encode(memory, panels, p, features, x.offset(), y.offset(), scale, zeroPoint);
         return;
       }
       long at = panels.offset(p, features);
       long count = (long) panels.width(p) * features;
-      kernels.quantize(memory, x.offset() + at, y.offset() + at, count, found, zeroPoint);
+      kernels.quantize(memory, x.offset() + at, y.offset() + at, count, scale, zeroPoint);
     }
   }
 }
