@@ -49,6 +49,9 @@ struct fg_linear {
   int64_t token_bytes;         // row_bytes, and for int8 scale and zero point beside it
   int64_t groups;              // of four bytes that are no filling
   int64_t activation;
+  const int32_t *starts;       // of each row's entries in the next two, one more than rows; int8 by AVX2 only
+  const int32_t *rest_groups;  // group of an entry
+  const int32_t *rest_bytes;   // its four weights, to be added to those that stand in the row
 };
 
 #endif

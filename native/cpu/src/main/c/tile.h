@@ -1,6 +1,15 @@
 // Tiles of a product: some rows of weights against some vectors of tokens, every sum in a register. Written out by
 // macros, since arrays of sums would be kept in memory. Included after FG_SUM, the type of a vector of sums, FG_ZERO,
-// FG_DOT(sum, x, w) and FG_END(sum, row, at), which finishes the sums of a row from lane `at` on.
+// FG_DOT(sum, x, w) and FG_END(sum, row, at), which finishes the sums of a row from lane `at` on. A kind whose dot
+// product takes several groups at a time, or adds something to the sums of a tile, also says how.
+
+#ifndef FG_STEP
+#define FG_STEP 1                                   // groups of a dot product
+#define FG_OPERAND vi                               // what it takes of them
+#define FG_TOKENS(x, width) i_load(x)               // of a vector of tokens
+#define FG_WEIGHTS(w) i_set(*(const int32_t *)(w))  // of a row of weights
+#define FG_ROW_REST(r, n)                           // what a row's sums lack after all groups
+#endif
 
 #define FG_EACH1(m, n) m(0, n)
 #define FG_EACH2(m, n) FG_EACH1(m, n) m(1, n)
@@ -13,15 +22,15 @@
 #define FG_WITH4(m, r) FG_WITH2(m, r) m(r, 2) m(r, 3)
 
 #define FG_DECLARE(r, v) FG_SUM sum##r##_##v = FG_ZERO;
-#define FG_LOAD(r, v) vi x##v = i_load(x + 4 * FG_LANES * v);
+#define FG_LOAD(r, v) FG_OPERAND x##v = FG_TOKENS(x + 4 * FG_LANES * v, width);
 #define FG_ADD(r, v) sum##r##_##v = FG_DOT(sum##r##_##v, x##v, four);
 #define FG_FINISH(r, v) FG_END(sum##r##_##v, row + r, FG_LANES * v)
 
 #define FG_ROW_DECLARE(r, n) FG_WITH##n(FG_DECLARE, r)
-#define FG_ROW_ADD(r, n)                                          \
-  {                                                               \
-    vi four = i_set(*(const int32_t *)(w + r * l->row_bytes));    \
-    FG_WITH##n(FG_ADD, r)                                         \
+#define FG_ROW_ADD(r, n)                                \
+  {                                                     \
+    FG_OPERAND four = FG_WEIGHTS(w + r * l->row_bytes); \
+    FG_WITH##n(FG_ADD, r)                               \
   }
 #define FG_ROW_FINISH(r, n) FG_WITH##n(FG_FINISH, r)
 
@@ -29,12 +38,15 @@
   FG_INLINE void fg_tile_##rows##_##vectors(const struct fg_linear *l, const uint8_t *x, int64_t width, int64_t row, \
                                             const uint8_t *ends, float *y, const float *residual) {                \
     (void)ends; /* only integers have them */                                                                      \
-    const uint8_t *w = l->weights + row * l->row_bytes;                                                            \
+    const uint8_t *w = l->weights + row * l->row_bytes, *first = x;                                                \
+    (void)first; /* where a rest is added from */                                                                  \
     FG_EACH##rows(FG_ROW_DECLARE, vectors)                                                                         \
-    for (int64_t g = 0; g < l->groups; g++, x += 4 * width, w += 4) {                                              \
+    /* rows and panels are filled up to many groups */                                                             \
+    for (int64_t g = 0; g < l->groups; g += FG_STEP, x += FG_STEP * 4 * width, w += FG_STEP * 4) {                 \
       FG_WITH##vectors(FG_LOAD, 0)                                                                                 \
       FG_EACH##rows(FG_ROW_ADD, vectors)                                                                           \
     }                                                                                                              \
+    FG_EACH##rows(FG_ROW_REST, vectors)                                                                            \
     FG_EACH##rows(FG_ROW_FINISH, vectors)                                                                          \
   }
 

@@ -19,18 +19,18 @@ linear_kernel fg_bf16_linear_avx512, fg_bf16_linear_amx;
 struct kind {
   const char *name;
   int64_t needs;  // bits of fg_processor
-  int lanes, bf16;
+  int lanes, bf16, saturates;
   encoder *encode;
   linear_kernel *linear;
 };
 
 static const struct kind KINDS[] = {
-    {"int8 avx2", 1, 8, 0, fg_int8_encode_avx2, fg_int8_linear_avx2},
-    {"int8 avxvnni", 2, 8, 0, fg_int8_encode_avxvnni, fg_int8_linear_avxvnni},
-    {"int8 avx512", 4, 16, 0, fg_int8_encode_avx512, fg_int8_linear_avx512},
-    {"int8 amx, emulated", 4, 16, 0, fg_int8_encode_avx512, fg_int8_linear_amx},
-    {"bf16 avx512", 8, 16, 1, fg_bf16_encode_avx512, fg_bf16_linear_avx512},
-    {"bf16 amx, emulated", 8, 16, 1, fg_bf16_encode_avx512, fg_bf16_linear_amx},
+    {"int8 avx2", 1, 8, 0, 1, fg_int8_encode_avx2, fg_int8_linear_avx2},
+    {"int8 avxvnni", 2, 8, 0, 0, fg_int8_encode_avxvnni, fg_int8_linear_avxvnni},
+    {"int8 avx512", 4, 16, 0, 0, fg_int8_encode_avx512, fg_int8_linear_avx512},
+    {"int8 amx, emulated", 4, 16, 0, 0, fg_int8_encode_avx512, fg_int8_linear_amx},
+    {"bf16 avx512", 8, 16, 1, 0, fg_bf16_encode_avx512, fg_bf16_linear_avx512},
+    {"bf16 amx, emulated", 8, 16, 1, 0, fg_bf16_encode_avx512, fg_bf16_linear_amx},
 };
 
 static int failures;
@@ -62,6 +62,29 @@ static float f32(uint16_t x) {
   return value;
 }
 
+// Moves what could saturate beside the row of weights, byte by byte; returns the number of entries.
+static int32_t take(uint8_t *row, int64_t row_bytes, int32_t *groups, int32_t *bytes) {
+  int32_t count = 0;
+  for (int64_t pair = 0; pair < row_bytes / 2; pair++) {
+    // pairs 0 and 2 of eight bytes meet, and 1 and 3
+    if (pair % 4 > 1) continue;
+    int positive = 0, negative = 0;
+    for (int i = 0; i < 4; i++) {
+      int64_t k = 2 * pair + (i & 1) + (i & 2) * 2;
+      int weight = (int8_t)row[k], kept = weight;
+      if (positive + kept > 128) kept = 128 - positive;
+      if (negative + kept < -128) kept = -128 - negative;
+      positive += kept > 0 ? kept : 0;
+      negative += kept < 0 ? kept : 0;
+      row[k] = (uint8_t)kept;
+      if (kept == weight) continue;
+      groups[count] = (int32_t)(k / 4);
+      bytes[count++] = (int32_t)((uint32_t)(uint8_t)(weight - kept) << k % 4 * 8);
+    }
+  }
+  return count;
+}
+
 // One layer of one panel by a kernel, against the codes that it made of the panel.
 static void check(const struct kind *kind, int64_t width, int64_t columns, int64_t rows, int with) {
   int64_t each = kind->bf16 ? 32 : 64;
@@ -72,6 +95,8 @@ static void check(const struct kind *kind, int64_t width, int64_t columns, int64
   uint8_t *codes = memory(token_bytes * width), *w = memory(row_bytes * (rows + 31));
   float *scales = memory(4 * rows), *bias = memory(4 * rows);
   int32_t *sums = memory(4 * rows);
+  uint8_t *split = memory(row_bytes * (rows + 31));
+  int32_t *starts = memory(4 * (rows + 1)), *rest_groups = memory(4 * row_bytes * rows), *rest_bytes = memory(4 * row_bytes * rows);
   for (int64_t i = 0; i < columns * width; i++) x[i] = 3 * uniform();
   for (int64_t i = 0; i < rows * width; i++) added[i] = uniform();
   memset(w, 0, row_bytes * (rows + 31));
@@ -89,9 +114,15 @@ static void check(const struct kind *kind, int64_t width, int64_t columns, int64
       }
     }
   }
+  memcpy(split, w, row_bytes * (rows + 31));
+  starts[0] = 0;
+  for (int64_t o = 0; o < rows && kind->saturates; o++) {
+    starts[o + 1] = starts[o] + take(split + o * row_bytes, row_bytes, rest_groups + starts[o], rest_bytes + starts[o]);
+  }
   kind->encode(x, width, columns, codes);
-  struct fg_linear l = {codes, y, with ? added : 0, w, scales, sums, with ? bias : 0, rows, row_bytes, token_bytes,
-                        (columns * (kind->bf16 ? 2 : 1) + 3) / 4, with ? FG_RELU : FG_NONE};
+  struct fg_linear l = {codes, y, with ? added : 0, split, scales, sums, with ? bias : 0, rows, row_bytes, token_bytes,
+                        (columns * (kind->bf16 ? 2 : 1) + 3) / 4, with ? FG_RELU : FG_NONE,
+                        starts, rest_groups, rest_bytes};
   for (int64_t from = 0; from < rows; from += FG_BLOCK) {
     kind->linear(&l, 0, width, from, from + FG_BLOCK < rows ? from + FG_BLOCK : rows);
   }
@@ -143,6 +174,7 @@ static void check(const struct kind *kind, int64_t width, int64_t columns, int64
     }
   }
   free(x), free(y), free(added), free(codes), free(w), free(scales), free(bias), free(sums);
+  free(split), free(starts), free(rest_groups), free(rest_bytes);
 }
 
 int main(void) {

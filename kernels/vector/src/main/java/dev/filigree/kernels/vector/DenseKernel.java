@@ -6,26 +6,25 @@ import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Multiplies every weight. The weights lie tile by tile, four outputs beside each other, in the
- * order in which the tile kernel and the one-token kernel read them, so that both stream through
- * them once:
+ * Multiplies every weight. The weights lie in tiles, four outputs beside each other, in the order
+ * in which they are read: for each block of outputs chunk of features by chunk of features, and of
+ * each chunk tile by tile. Memory is fetched ahead only of whom reads it from one end to the other.
  *
  * <pre>
- *   tile 0: k0: w[0,0] w[1,0] w[2,0] w[3,0] | k1: w[0,1] w[1,1] w[2,1] w[3,1] | ... | kK-1
- *   tile 1: k0: w[4,0] w[5,0] w[6,0] w[7,0] | ...
+ *   block 0, features 0..95:    tile 0: k0: w[0,0] w[1,0] w[2,0] w[3,0] | k1: w[0,1] .. | .. | k95
+ *                               tile 1: k0: w[4,0] w[5,0] w[6,0] w[7,0] | ..
+ *                               ..
+ *            features 96..191:  tile 0: k96: ..
+ *   block 1, ..
  * </pre>
  *
- * They are floats, or codes that are decoded block by block into a thread's scratch, where all
- * panels then use them. Rows that fill no tile are padded with zeros that nobody reads.
+ * They are floats, or codes that are decoded chunk by chunk into a thread's scratch, where all
+ * panels then use them; codes lie tile by tile with all features. Rows that fill no tile are padded
+ * with zeros that nobody reads.
  */
 final class DenseKernel implements LinearKernel {
-  /**
-   * Features of a block: with 64 tokens 24 KiB of activations, half of the first cache, which
-   * threads may share.
-   */
+  /** Features of codes that are decoded together. */
   static final int FEATURES = 96;
-
-  private static final int TILES_PER_BLOCK = BLOCK / DenseTiles.OUTPUTS;
 
   private final int rows;
   private final int columns;
@@ -64,7 +63,7 @@ final class DenseKernel implements LinearKernel {
 
   @Override
   public int scratch() {
-    int decoded = source.floats() == null ? BLOCK * FEATURES : 0;
+    int decoded = source instanceof TileSource.FloatTiles ? 0 : BLOCK * FEATURES;
     return OneToken.SCRATCH + decoded;
   }
 
@@ -79,18 +78,17 @@ final class DenseKernel implements LinearKernel {
       long y,
       float[] scratch) {
     long base = memory.address();
-    int firstTile = block * TILES_PER_BLOCK;
+    int firstTile = block * DenseTiles.PER_BLOCK;
     int endTile =
-        Math.min((rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS, firstTile + TILES_PER_BLOCK);
-    if (source.floats() != null) {
+        Math.min(
+            (rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS, firstTile + DenseTiles.PER_BLOCK);
+    if (source instanceof TileSource.FloatTiles tiles) {
       for (int p = from; p < to; p++) {
-        int step = features(panels.width(p));
-        for (int k = 0; k < columns; k += step) {
-          int features = Math.min(step, columns - k);
+        for (int k = 0; k < columns; k += TileSource.CHUNK) {
+          int features = Math.min(TileSource.CHUNK, columns - k);
           for (int tile = firstTile; tile < endTile; tile++) {
-            int at = (tile * columns + k) * DenseTiles.OUTPUTS;
-            multiply(
-                panels, p, base + x, base + y, tile, k, features, source.floats(), at, scratch);
+            int at = tiles.at(tile, k);
+            multiply(panels, p, base + x, base + y, tile, k, features, tiles.floats(), at, scratch);
           }
         }
       }
@@ -109,14 +107,6 @@ final class DenseKernel implements LinearKernel {
         }
       }
     }
-  }
-
-  /**
-   * Features of a block that takes as much cache in narrow panels: longer runs of weights. One
-   * token streams through whole rows.
-   */
-  private int features(int width) {
-    return width == 1 ? columns : FEATURES * Panels.FULL / width;
   }
 
   private int decodedAt(int tileOfBlock) {

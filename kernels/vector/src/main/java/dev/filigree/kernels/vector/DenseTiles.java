@@ -6,6 +6,7 @@ import static dev.filigree.kernels.vector.Lanes.BYTES;
 import static dev.filigree.kernels.vector.Lanes.F;
 import static dev.filigree.kernels.vector.Lanes.ORDER;
 
+import dev.filigree.spi.LinearKernel;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -31,6 +32,9 @@ import jdk.incubator.vector.FloatVector;
 final class DenseTiles {
   /** Outputs of a tile. */
   static final int OUTPUTS = 4;
+
+  /** Tiles of a block of outputs. */
+  static final int PER_BLOCK = LinearKernel.BLOCK / OUTPUTS;
 
   private DenseTiles() {}
 

@@ -102,6 +102,8 @@ final class RowKernel implements LinearKernel {
         long yb = out + packing.second(slot) * row;
         if (width == 1) {
           oneToken(in + k * row, at, index, both, either, rest, ya, yb);
+        } else if (!Lanes.MANY_REGISTERS) {
+          SingleRows.row(in + k * row, row, width, w, at, indices, index, rest, ya);
         } else {
           RowTiles.pair(
               in + k * row,

@@ -15,9 +15,13 @@ import java.util.Arrays;
  *   outputs   a, b                                    a is the one with more weights in this slot
  * </pre>
  *
- * The last of an odd number of outputs is paired with itself and has all its weights in "rest".
+ * The last of an odd number of outputs is paired with itself and has all its weights in "rest", and
+ * so has every output where {@link SingleRows} multiplies.
  */
 final class RowPacking {
+  /** Outputs of a slot. */
+  private static final int OUTPUTS = Lanes.MANY_REGISTERS ? 2 : 1;
+
   /**
    * Kept weights of an output that a block of features should hold, so that a tile is worth its
    * start.
@@ -54,7 +58,8 @@ final class RowPacking {
     firstWeights = new int[blocks];
     firstIndices = new int[blocks];
     for (int block = 0; block < blocks; block++) {
-      firstSlots[block + 1] = firstSlots[block] + (outputs(block) + 1) / 2 * featureBlocks;
+      firstSlots[block + 1] =
+          firstSlots[block] + Math.ceilDiv(outputs(block), OUTPUTS) * featureBlocks;
     }
     int stored = stored();
     weights = new float[stored];
@@ -106,8 +111,8 @@ final class RowPacking {
     }
     for (int k = 0; k < columns; k += features) {
       int end = Math.min(columns, k + features);
-      for (int o = 0; o < count; o += 2) {
-        pair(first, o, Math.min(o + 1, count - 1), k, end, values);
+      for (int o = 0; o < count; o += OUTPUTS) {
+        pair(first, o, Math.min(o + OUTPUTS - 1, count - 1), k, end, values);
       }
     }
   }
@@ -193,7 +198,7 @@ final class RowPacking {
     return indices;
   }
 
-  /** Pairs of outputs in a block. */
+  /** Pairs of outputs in a block, or outputs. */
   int pairs(int block) {
     return (firstSlots[block + 1] - firstSlots[block]) / featureBlocks;
   }

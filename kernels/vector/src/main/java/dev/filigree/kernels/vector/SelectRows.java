@@ -182,12 +182,6 @@ record SelectRows(
     return bookPerRow ? row * CENTROIDS : 0;
   }
 
-  /** None: they are decoded. */
-  @Override
-  public float[] floats() {
-    return null;
-  }
-
   @Override
   public long bytes() {
     return 4L * places.length

@@ -14,22 +14,20 @@ import java.util.Arrays;
  * features: a 2:4 mask that is shared, or columns pruned as a whole.
  *
  * <pre>
- *   tile of outputs 0..3: features 0..127: [kept][4] | features 128..255: [kept][4] | ...
- *   tile of outputs 4..7: ...
+ *   outputs 0..63: features 0..127: tile 0..3: [kept][4] | 4..7: [kept][4] | ... | features 128..255: ...
+ *   outputs 64..127: ...
  * </pre>
  */
 final class SharedKernel implements LinearKernel {
   /** Features of a block: with 64 tokens 32 KiB of activations, which all tiles read. */
   private static final int FEATURES = 128;
 
-  private static final int TILES_PER_BLOCK = BLOCK / DenseTiles.OUTPUTS;
-
   private final int rows;
   private final int columns;
   private final float[] weights;
   private final byte[] indices;
 
-  /** For each tile and block of features, the place of its first kept feature; and the end. */
+  /** Place of the first kept feature of each tile in each block of features, in order; the end. */
   private final int[] starts;
 
   private SharedKernel(int rows, int columns, float[] weights, byte[] indices, int[] starts) {
@@ -67,25 +65,32 @@ final class SharedKernel implements LinearKernel {
     float[] values = new float[TileSource.size(weights.rows(), columns)];
     byte[] indices = new byte[values.length / DenseTiles.OUTPUTS];
     int[] starts = new int[tiles * blocks + 1];
-    float[] four = new float[DenseTiles.OUTPUTS * columns];
+    float[] outputs = new float[Math.min(BLOCK, weights.rows()) * columns];
+    int slot = 0;
     int kept = 0;
-    for (int tile = 0; tile < tiles; tile++) {
-      for (int o = 0; o < DenseTiles.OUTPUTS; o++) {
-        weights.unpackRow(tile * DenseTiles.OUTPUTS + o, four, o * columns);
+    for (int first = 0; first < tiles; first += DenseTiles.PER_BLOCK) {
+      int end = Math.min(tiles, first + DenseTiles.PER_BLOCK);
+      int firstOutput = first * DenseTiles.OUTPUTS;
+      for (int o = firstOutput; o < end * DenseTiles.OUTPUTS; o++) {
+        weights.unpackRow(o, outputs, (o - firstOutput) * columns);
       }
-      for (int k = 0; k < columns; k++) {
-        if (k % FEATURES == 0) {
-          starts[tile * blocks + k / FEATURES] = kept;
-        }
-        if (weights.keeps(tile * DenseTiles.OUTPUTS, k)) {
-          for (int o = 0; o < DenseTiles.OUTPUTS; o++) {
-            values[kept * DenseTiles.OUTPUTS + o] = four[o * columns + k];
+      for (int from = 0; from < columns; from += FEATURES) {
+        for (int tile = first; tile < end; tile++) {
+          int output = tile * DenseTiles.OUTPUTS;
+          starts[slot++] = kept;
+          for (int k = from; k < Math.min(columns, from + FEATURES); k++) {
+            if (weights.keeps(output, k)) {
+              for (int o = 0; o < DenseTiles.OUTPUTS; o++) {
+                values[kept * DenseTiles.OUTPUTS + o] =
+                    outputs[(output - firstOutput + o) * columns + k];
+              }
+              indices[kept++] = (byte) (k - from);
+            }
           }
-          indices[kept++] = (byte) (k % FEATURES);
         }
       }
     }
-    starts[tiles * blocks] = kept;
+    starts[slot] = kept;
     return new SharedKernel(
         weights.rows(),
         columns,
@@ -125,8 +130,9 @@ final class SharedKernel implements LinearKernel {
       long y,
       float[] scratch) {
     long base = memory.address();
-    int firstTile = block * TILES_PER_BLOCK;
-    int endTile = Math.min(rows / DenseTiles.OUTPUTS, firstTile + TILES_PER_BLOCK);
+    int firstTile = block * DenseTiles.PER_BLOCK;
+    int endTile = Math.min(rows / DenseTiles.OUTPUTS, firstTile + DenseTiles.PER_BLOCK);
+    int tiles = endTile - firstTile;
     int blocks = Math.ceilDiv(columns, FEATURES);
     for (int p = from; p < to; p++) {
       int width = panels.width(p);
@@ -135,8 +141,9 @@ final class SharedKernel implements LinearKernel {
       long out = base + y + panels.offset(p, rows);
       for (int k = 0; k < blocks; k++) {
         for (int tile = firstTile; tile < endTile; tile++) {
-          int first = starts[tile * blocks + k];
-          int count = starts[tile * blocks + k + 1] - first;
+          int slot = firstTile * blocks + k * tiles + tile - firstTile;
+          int first = starts[slot];
+          int count = starts[slot + 1] - first;
           multiply(in + k * FEATURES * row, row, width, first, count, out + tile * 4L * row);
         }
       }

@@ -23,11 +23,6 @@ final class StoredKernel implements LinearKernel {
   /** The rows as tiles; rows that fill none stay zero. */
   private record Tiles(StoredRows source, int rows) implements TileSource {
     @Override
-    public float[] floats() {
-      return null;
-    }
-
-    @Override
     public long bytes() {
       return 0;
     }

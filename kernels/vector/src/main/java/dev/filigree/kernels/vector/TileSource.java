@@ -15,8 +15,11 @@ import java.util.Arrays;
  * when used.
  */
 interface TileSource {
-  /** All weights as floats, or null if they are encoded. */
-  float[] floats();
+  /**
+   * Features of floats that are read for all tiles of a block of outputs before the next ones: with
+   * 64 tokens 24 KiB of activations, or 32 where vectors of 512 bits come with a larger cache.
+   */
+  int CHUNK = Lanes.MANY_REGISTERS ? 128 : 96;
 
   /** Bytes the packed weights take. */
   long bytes();
@@ -67,8 +70,12 @@ interface TileSource {
     return (rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS;
   }
 
-  /** Floats as they are. */
-  record FloatTiles(float[] floats) implements TileSource {
+  /**
+   * Floats as they are, in the order in which {@link DenseKernel} reads them: the tiles of a block
+   * of outputs side by side for each chunk of features. A processor fetches memory ahead only while
+   * it is read from one end to the other.
+   */
+  record FloatTiles(float[] floats, int rows, int columns) implements TileSource {
     /** Features that are laid out together: four lines of a cache for each tile. */
     private static final int FEATURES = 16;
 
@@ -76,17 +83,36 @@ interface TileSource {
       if (weights instanceof Dense dense && dense.tensor().stride(0) == 1) {
         return packByFeatures(dense);
       }
+      FloatTiles tiles = FloatTiles.empty(weights);
       int columns = weights.columns();
-      float[] packed = new float[TileSource.size(weights.rows(), columns)];
+      float[] packed = tiles.floats;
       float[] row = new float[columns];
       for (int r = 0; r < weights.rows(); r++) {
         weights.unpackRow(r, row, 0);
-        int at = r / DenseTiles.OUTPUTS * DenseTiles.OUTPUTS * columns + r % DenseTiles.OUTPUTS;
-        for (int k = 0; k < columns; k++) {
-          packed[at + k * DenseTiles.OUTPUTS] = row[k];
+        for (int chunk = 0; chunk < columns; chunk += CHUNK) {
+          int at = tiles.at(r / DenseTiles.OUTPUTS, chunk) + r % DenseTiles.OUTPUTS;
+          int end = Math.min(columns, chunk + CHUNK);
+          for (int k = chunk; k < end; k++, at += DenseTiles.OUTPUTS) {
+            packed[at] = row[k];
+          }
         }
       }
-      return new FloatTiles(packed);
+      return tiles;
+    }
+
+    private static FloatTiles empty(Weights weights) {
+      float[] floats = new float[TileSource.size(weights.rows(), weights.columns())];
+      return new FloatTiles(floats, weights.rows(), weights.columns());
+    }
+
+    /** Where the weights of a tile start for a feature; those of the chunk's next ones follow. */
+    int at(int tile, int k) {
+      int first = tile / DenseTiles.PER_BLOCK * DenseTiles.PER_BLOCK;
+      int tiles = Math.min(DenseTiles.PER_BLOCK, TileSource.tiles(rows) - first);
+      int chunk = k / CHUNK * CHUNK;
+      int features = Math.min(CHUNK, columns - chunk);
+      return (first * columns + tiles * chunk + (tile - first) * features + k - chunk)
+          * DenseTiles.OUTPUTS;
     }
 
     /**
@@ -94,9 +120,9 @@ interface TileSource {
      * features at a time, so that every line of the cache is written whole.
      */
     private static FloatTiles packByFeatures(Dense weights) {
+      FloatTiles packed = FloatTiles.empty(weights);
       int rows = weights.rows();
       int columns = weights.columns();
-      float[] packed = new float[TileSource.size(rows, columns)];
       float[][] features = new float[Math.min(columns, FEATURES)][tiles(rows) * DenseTiles.OUTPUTS];
       for (int k = 0; k < columns; k += features.length) {
         int count = Math.min(features.length, columns - k);
@@ -104,14 +130,13 @@ interface TileSource {
           weights.unpackColumn(k + i, features[i]);
         }
         for (int row = 0; row < rows; row += DenseTiles.OUTPUTS) {
-          int at = row * columns + k * DenseTiles.OUTPUTS;
-          for (int i = 0; i < count; i++) {
-            System.arraycopy(
-                features[i], row, packed, at + i * DenseTiles.OUTPUTS, DenseTiles.OUTPUTS);
+          int at = packed.at(row / DenseTiles.OUTPUTS, k);
+          for (int i = 0; i < count; i++, at += DenseTiles.OUTPUTS) {
+            System.arraycopy(features[i], row, packed.floats, at, DenseTiles.OUTPUTS);
           }
         }
       }
-      return new FloatTiles(packed);
+      return packed;
     }
 
     @Override
@@ -141,11 +166,6 @@ interface TileSource {
         }
       }
       return new HalfTiles(packed, dtype, columns);
-    }
-
-    @Override
-    public float[] floats() {
-      return null;
     }
 
     @Override
@@ -198,11 +218,6 @@ interface TileSource {
     }
 
     @Override
-    public float[] floats() {
-      return null;
-    }
-
-    @Override
     public long bytes() {
       return codes.length + 8L * scales.length;
     }
@@ -233,11 +248,6 @@ interface TileSource {
         }
       }
       return new CodebookTiles(packed, centroids, values.size(), !values.isShared(), columns);
-    }
-
-    @Override
-    public float[] floats() {
-      return null;
     }
 
     @Override

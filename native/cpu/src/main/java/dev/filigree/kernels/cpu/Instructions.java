@@ -50,6 +50,11 @@ enum Instructions {
     return kind.equals("int8");
   }
 
+  /** Whether the kernels add products of bytes in 16 bits, see {@link Remainders}. */
+  boolean saturates() {
+    return this == AVX2_INT8;
+  }
+
   /** f32 lanes of a vector; panels are multiples of it. */
   int lanes() {
     return lanes;

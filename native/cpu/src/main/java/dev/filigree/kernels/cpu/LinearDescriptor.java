@@ -5,7 +5,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** The struct {@code fg_linear} of {@code linear.h}: twelve 64-bit fields, addresses among them. */
+/**
+ * The struct {@code fg_linear} of {@code linear.h}: fifteen 64-bit fields, addresses among them.
+ */
 final class LinearDescriptor {
   private LinearDescriptor() {}
 
@@ -22,7 +24,10 @@ final class LinearDescriptor {
       long rowBytes,
       long tokenBytes,
       long groups,
-      long activation) {
+      long activation,
+      long starts,
+      long restGroups,
+      long restBytes) {
     long[] fields = {
       codes,
       y,
@@ -35,7 +40,10 @@ final class LinearDescriptor {
       rowBytes,
       tokenBytes,
       groups,
-      activation
+      activation,
+      starts,
+      restGroups,
+      restBytes
     };
     return Arena.ofAuto().allocateFrom(JAVA_LONG, fields);
   }

@@ -18,6 +18,7 @@ import java.lang.ref.Reference;
  * @param weights s8 or bf16
  * @param scales of the rows of integers, f32; else empty
  * @param sums of the rows of integers, i32; else empty
+ * @param remainders of integers whose products would saturate; else {@link Remainders#NONE}
  */
 record NativeLinear(
     NativeCalls calls,
@@ -26,7 +27,8 @@ record NativeLinear(
     int columns,
     MemorySegment weights,
     MemorySegment scales,
-    MemorySegment sums)
+    MemorySegment sums,
+    Remainders remainders)
     implements RoundedKernel {
   /** Rows to which weights are filled up: two tile registers. */
   private static final int ROWS = 32;
@@ -59,7 +61,11 @@ record NativeLinear(
       scales.setAtIndex(DType.FLOAT, o, integers.scale(o));
       sums.setAtIndex(DType.INT, o, sum);
     }
-    return new NativeLinear(calls, code, rows, columns, packed, scales, sums);
+    Remainders remainders =
+        calls.instructions().saturates()
+            ? Remainders.take(packed, rows, rowBytes)
+            : Remainders.NONE;
+    return new NativeLinear(calls, code, rows, columns, packed, scales, sums, remainders);
   }
 
   /** Rounds any weights to bf16. */
@@ -77,12 +83,19 @@ record NativeLinear(
       }
     }
     return new NativeLinear(
-        calls, code, rows, columns, packed, MemorySegment.NULL, MemorySegment.NULL);
+        calls,
+        code,
+        rows,
+        columns,
+        packed,
+        MemorySegment.NULL,
+        MemorySegment.NULL,
+        Remainders.NONE);
   }
 
   @Override
   public long bytes() {
-    return weights.byteSize() + scales.byteSize() + sums.byteSize();
+    return weights.byteSize() + scales.byteSize() + sums.byteSize() + remainders.byteSize();
   }
 
   @Override
@@ -106,7 +119,10 @@ record NativeLinear(
             code.rowBytes(columns),
             code.tokenBytes(columns),
             ((long) columns * element + Integer.BYTES - 1) / Integer.BYTES,
-            call.activation().ordinal());
+            call.activation().ordinal(),
+            remainders.starts().address(),
+            remainders.groups().address(),
+            remainders.bytes().address());
     return new BoundLinear(this, call.panels(), descriptor, bias);
   }
 
