@@ -20,7 +20,11 @@ public final class Peak {
     return 2.0 * CHAINS * F.length() * steps;
   }
 
-  /** Steps of twelve independent chains {@code a = a * x + y}; returns the sum of all. */
+  /**
+   * Steps of twelve independent chains {@code a = x * y + a}; returns the sum of all. A sum as a
+   * factor, {@code a = a * x + y}, would need a copy of y for each: the instruction overwrites its
+   * summand.
+   */
   public static float multiplyAdd(int steps, float factor, float summand) {
     FloatVector x = FloatVector.broadcast(F, factor);
     FloatVector y = FloatVector.broadcast(F, summand);
@@ -37,18 +41,18 @@ public final class Peak {
     FloatVector k = a;
     FloatVector l = a;
     for (int step = 0; step < steps; step++) {
-      a = a.fma(x, y);
-      b = b.fma(x, y);
-      c = c.fma(x, y);
-      d = d.fma(x, y);
-      e = e.fma(x, y);
-      f = f.fma(x, y);
-      g = g.fma(x, y);
-      h = h.fma(x, y);
-      i = i.fma(x, y);
-      j = j.fma(x, y);
-      k = k.fma(x, y);
-      l = l.fma(x, y);
+      a = x.fma(y, a);
+      b = x.fma(y, b);
+      c = x.fma(y, c);
+      d = x.fma(y, d);
+      e = x.fma(y, e);
+      f = x.fma(y, f);
+      g = x.fma(y, g);
+      h = x.fma(y, h);
+      i = x.fma(y, i);
+      j = x.fma(y, j);
+      k = x.fma(y, k);
+      l = x.fma(y, l);
     }
     FloatVector low = a.add(b).add(c.add(d)).add(e.add(f));
     FloatVector high = g.add(h).add(i.add(j)).add(k.add(l));

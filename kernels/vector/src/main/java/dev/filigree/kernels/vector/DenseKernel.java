@@ -4,6 +4,7 @@ import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.Panels;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * Multiplies every weight. The weights lie in tiles, four outputs beside each other, in the order
@@ -25,6 +26,9 @@ import java.lang.foreign.MemorySegment;
 final class DenseKernel implements LinearKernel {
   /** Features of codes that are decoded together. */
   static final int FEATURES = 96;
+
+  /** Floats of scratch in which the tiles of a block are summed for a single token. */
+  private static final int ONE_TOKEN = DenseTiles.PER_BLOCK * OneToken.SUMS;
 
   private final int rows;
   private final int columns;
@@ -63,8 +67,7 @@ final class DenseKernel implements LinearKernel {
 
   @Override
   public int scratch() {
-    int decoded = source instanceof TileSource.FloatTiles ? 0 : BLOCK * FEATURES;
-    return OneToken.SCRATCH + decoded;
+    return ONE_TOKEN + (source instanceof TileSource.FloatTiles ? 0 : BLOCK * FEATURES);
   }
 
   @Override
@@ -77,40 +80,56 @@ final class DenseKernel implements LinearKernel {
       long x,
       long y,
       float[] scratch) {
-    long base = memory.address();
-    int firstTile = block * DenseTiles.PER_BLOCK;
-    int endTile =
-        Math.min(
-            (rows + DenseTiles.OUTPUTS - 1) / DenseTiles.OUTPUTS, firstTile + DenseTiles.PER_BLOCK);
+    long in = memory.address() + x;
+    long out = memory.address() + y;
+    int first = block * DenseTiles.PER_BLOCK;
+    int end = Math.min(TileSource.tiles(rows), first + DenseTiles.PER_BLOCK);
+    boolean one = panels.tokens() == 1;
+    if (one) {
+      Arrays.fill(scratch, 0, ONE_TOKEN, 0);
+    }
     if (source instanceof TileSource.FloatTiles tiles) {
       for (int p = from; p < to; p++) {
         for (int k = 0; k < columns; k += TileSource.CHUNK) {
           int features = Math.min(TileSource.CHUNK, columns - k);
-          for (int tile = firstTile; tile < endTile; tile++) {
+          for (int tile = first; tile < end; tile++) {
             int at = tiles.at(tile, k);
-            multiply(panels, p, base + x, base + y, tile, k, features, tiles.floats(), at, scratch);
+            multiply(panels, p, in, out, tile, k, features, tiles.floats(), at, scratch);
           }
         }
       }
-      return;
+    } else {
+      decoded(panels, from, to, in, out, first, end, scratch);
     }
-    // decoded weights serve all panels before they make room for the next
+    for (int tile = first; one && tile < end; tile++) {
+      int output = tile * DenseTiles.OUTPUTS;
+      int outputs = Math.min(DenseTiles.OUTPUTS, rows - output);
+      OneToken.finish(scratch, sumsAt(tile), out + (long) output * Float.BYTES, outputs);
+    }
+  }
+
+  /** Decoded weights serve all panels before they make room for the next. */
+  private void decoded(
+      Panels panels, int from, int to, long x, long y, int first, int end, float[] scratch) {
     for (int k = 0; k < columns; k += FEATURES) {
       int features = Math.min(FEATURES, columns - k);
-      for (int tile = firstTile; tile < endTile; tile++) {
-        source.decode(tile, k, features, scratch, decodedAt(tile - firstTile));
+      for (int tile = first; tile < end; tile++) {
+        source.decode(tile, k, features, scratch, decodedAt(tile));
       }
       for (int p = from; p < to; p++) {
-        for (int tile = firstTile; tile < endTile; tile++) {
-          int at = decodedAt(tile - firstTile);
-          multiply(panels, p, base + x, base + y, tile, k, features, scratch, at, scratch);
+        for (int tile = first; tile < end; tile++) {
+          multiply(panels, p, x, y, tile, k, features, scratch, decodedAt(tile), scratch);
         }
       }
     }
   }
 
-  private int decodedAt(int tileOfBlock) {
-    return OneToken.SCRATCH + tileOfBlock * DenseTiles.OUTPUTS * FEATURES;
+  private static int sumsAt(int tile) {
+    return tile % DenseTiles.PER_BLOCK * OneToken.SUMS;
+  }
+
+  private static int decodedAt(int tile) {
+    return ONE_TOKEN + tile % DenseTiles.PER_BLOCK * DenseTiles.OUTPUTS * FEATURES;
   }
 
   private void multiply(
@@ -127,15 +146,16 @@ final class DenseKernel implements LinearKernel {
     int width = panels.width(panel);
     long row = (long) width * Float.BYTES;
     long in = x + panels.offset(panel, columns) + k * row;
+    if (width == 1) {
+      OneToken.add(in, weights, at, features, scratch, sumsAt(tile));
+      return;
+    }
     int output = tile * DenseTiles.OUTPUTS;
     long out = y + panels.offset(panel, rows) + output * row;
-    int outputs = Math.min(DenseTiles.OUTPUTS, rows - output);
-    if (width == 1) {
-      OneToken.tile(in, weights, at, features, out, outputs, scratch);
-    } else if (outputs == DenseTiles.OUTPUTS) {
+    if (output + DenseTiles.OUTPUTS <= rows) {
       DenseTiles.tile(in, row, width, weights, at, features, out, row);
     } else {
-      for (int o = 0; o < outputs; o++) {
+      for (int o = 0; output + o < rows; o++) {
         DenseTiles.row(in, row, width, weights, at + o, features, out + o * row);
       }
     }

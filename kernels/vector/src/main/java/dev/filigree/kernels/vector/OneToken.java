@@ -31,40 +31,51 @@ final class OneToken {
   private static final int[] PLACES =
       IntStream.range(0, OUTPUTS * COUNT).map(i -> i / OUTPUTS).toArray();
 
-  /** Floats of scratch that {@link #tile} needs. */
-  static final int SCRATCH = COUNT;
+  /** Floats in which a tile is summed. */
+  static final int SUMS = COUNT;
 
   private OneToken() {}
 
   /**
-   * Adds the products of a tile.
+   * Adds products of a tile to its sums, of which lane {@code i} belongs to output {@code i % 4}.
    *
    * @param x address of the inputs
    * @param w weights {@code [k][4]}, from {@code at} on
-   * @param y address of the outputs
-   * @param outputs rows that are there, at most 4
-   * @param scratch used from the start
+   * @param sums of the tile, from {@code to} on
    */
-  static void tile(long x, float[] w, int at, int k, long y, int outputs, float[] scratch) {
-    int done = stream(x, w, at, k, scratch);
-    for (int o = 0; o < outputs; o++) {
-      float sum = ALL.get(DType.FLOAT, y + (long) o * Float.BYTES);
-      for (int lane = o; lane < COUNT; lane += OUTPUTS) {
-        sum += scratch[lane];
+  static void add(long x, float[] w, int at, int k, float[] sums, int to) {
+    int done = stream(x, w, at, k, sums, to);
+    for (int i = done; i < k; i++) {
+      float value = ALL.get(DType.FLOAT, x + (long) i * Float.BYTES);
+      for (int o = 0; o < OUTPUTS; o++) {
+        sums[to + o] += w[at + i * OUTPUTS + o] * value;
       }
-      for (int i = done; i < k; i++) {
-        sum += w[at + i * OUTPUTS + o] * ALL.get(DType.FLOAT, x + (long) i * Float.BYTES);
-      }
-      ALL.set(DType.FLOAT, y + (long) o * Float.BYTES, sum);
     }
   }
 
-  /** Sums of products, one for each lane; returns how many features they took. */
-  private static int stream(long x, float[] w, int at, int k, float[] sums) {
-    FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
+  /**
+   * Adds the sums of a tile to its outputs.
+   *
+   * @param y address of the outputs
+   * @param outputs rows that are there, at most 4
+   */
+  static void finish(float[] sums, int from, long y, int outputs) {
+    for (int o = 0; o < outputs; o++) {
+      long at = y + (long) o * Float.BYTES;
+      float sum = ALL.get(DType.FLOAT, at);
+      for (int lane = o; lane < COUNT; lane += OUTPUTS) {
+        sum += sums[from + lane];
+      }
+      ALL.set(DType.FLOAT, at, sum);
+    }
+  }
+
+  /** Adds what fills whole vectors; returns how many features that is. */
+  private static int stream(long x, float[] w, int at, int k, float[] sums, int to) {
+    FloatVector a = FloatVector.fromArray(F, sums, to);
+    FloatVector b = FloatVector.zero(F);
+    FloatVector c = b;
+    FloatVector d = b;
     IntVector first = IntVector.fromArray(I, PLACES, 0);
     IntVector second = IntVector.fromArray(I, PLACES, COUNT);
     IntVector third = IntVector.fromArray(I, PLACES, 2 * COUNT);
@@ -86,7 +97,7 @@ final class OneToken {
               .fma(fourth.selectFrom(in).reinterpretAsFloats(), d);
     }
     FloatVector one = FloatVector.broadcast(F, 1f);
-    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, 0);
+    one.fma(one.fma(a, b), one.fma(c, d)).intoArray(sums, to);
     return i;
   }
 }

@@ -102,8 +102,12 @@ final class RowKernel implements LinearKernel {
         long yb = out + packing.second(slot) * row;
         if (width == 1) {
           oneToken(in + k * row, at, index, both, either, rest, ya, yb);
-        } else if (!Lanes.MANY_REGISTERS) {
-          SingleRows.row(in + k * row, row, width, w, at, indices, index, rest, ya);
+        } else if (!Lanes.MANY_REGISTERS && width == WideRows.VECTORS * Lanes.COUNT) {
+          long first = in + k * row;
+          WideRows.output(first, row, w, at, indices, index, both, either, rest, 0, ya);
+          if (yb != ya) {
+            WideRows.output(first, row, w, at, indices, index, both, either, 0, 1, yb);
+          }
         } else {
           RowTiles.pair(
               in + k * row,

@@ -15,21 +15,17 @@ import java.util.Arrays;
  *   outputs   a, b                                    a is the one with more weights in this slot
  * </pre>
  *
- * The last of an odd number of outputs is paired with itself and has all its weights in "rest", and
- * so has every output where {@link SingleRows} multiplies.
+ * The last of an odd number of outputs is paired with itself and has all its weights in "rest".
  */
 final class RowPacking {
-  /** Outputs of a slot. */
-  private static final int OUTPUTS = Lanes.MANY_REGISTERS ? 2 : 1;
-
   /**
    * Kept weights of an output that a block of features should hold, so that a tile is worth its
    * start.
    */
   private static final int WEIGHTS_PER_SLOT = 32;
 
-  /** Smallest block: 64 features by 128 tokens are 32 KiB of activations. */
-  private static final int MIN_FEATURES = 64;
+  /** Smallest block: 64 features by 128 tokens are 32 KiB of activations, 96 by 64 are 24. */
+  private static final int MIN_FEATURES = Lanes.MANY_REGISTERS ? 64 : 96;
 
   /** Largest block: an index is a byte. */
   private static final int MAX_FEATURES = 256;
@@ -58,8 +54,7 @@ final class RowPacking {
     firstWeights = new int[blocks];
     firstIndices = new int[blocks];
     for (int block = 0; block < blocks; block++) {
-      firstSlots[block + 1] =
-          firstSlots[block] + Math.ceilDiv(outputs(block), OUTPUTS) * featureBlocks;
+      firstSlots[block + 1] = firstSlots[block] + (outputs(block) + 1) / 2 * featureBlocks;
     }
     int stored = stored();
     weights = new float[stored];
@@ -111,8 +106,8 @@ final class RowPacking {
     }
     for (int k = 0; k < columns; k += features) {
       int end = Math.min(columns, k + features);
-      for (int o = 0; o < count; o += OUTPUTS) {
-        pair(first, o, Math.min(o + OUTPUTS - 1, count - 1), k, end, values);
+      for (int o = 0; o < count; o += 2) {
+        pair(first, o, Math.min(o + 1, count - 1), k, end, values);
       }
     }
   }
@@ -198,7 +193,7 @@ final class RowPacking {
     return indices;
   }
 
-  /** Pairs of outputs in a block, or outputs. */
+  /** Pairs of outputs in a block. */
   int pairs(int block) {
     return (firstSlots[block + 1] - firstSlots[block]) / featureBlocks;
   }

@@ -326,7 +326,7 @@ sealed interface StoredRows {
     static Optional<StoredRows> of(Codebook weights) {
       CodeValues values = weights.values();
       boolean fits =
-          Lanes.COUNT == SIZE
+          (Lanes.COUNT == SIZE || 2 * Lanes.COUNT == SIZE)
               && values.bits() == 4
               && weights.columns() % 2 == 0
               && values.codes().isNative()
@@ -362,7 +362,10 @@ sealed interface StoredRows {
     @Override
     public float dot(int row, int from, int to, float[] scratch) {
       long first = row(row);
-      float sum = StoredDots.codes(first, from, to, scratch, centroids, book(row));
+      float sum =
+          Lanes.COUNT == SIZE
+              ? StoredDots.codes(first, from, to, scratch, centroids, book(row))
+              : TwoTables.codes(first, from, to, scratch, centroids, book(row));
       for (int k = to / StoredDots.BLOCK * StoredDots.BLOCK; k < to; k++) {
         sum += centroids[book(row) + StoredDots.code(first, k)] * scratch[k];
       }
@@ -371,6 +374,10 @@ sealed interface StoredRows {
 
     @Override
     public void dots(int row, int from, int to, float[] scratch, float[] sums, int at) {
+      if (Lanes.COUNT != SIZE) {
+        StoredRows.super.dots(row, from, to, scratch, sums, at);
+        return;
+      }
       long first = row(row);
       long rowBytes = columns / 2;
       int step = perRow ? SIZE : 0;

@@ -29,8 +29,8 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
    */
   private static final double DENSE_PER_LANE = 4.8;
 
-  /** The same for a kept weight: its activations are loaded for two outputs at most. */
-  private static final double KEPT_PER_LANE = 2.8;
+  /** The same for a kept weight: its activations are loaded for two outputs at most, or one. */
+  private static final double KEPT_PER_LANE = Lanes.MANY_REGISTERS ? 2.8 : 3.4;
 
   /** The same where four outputs keep the same features. */
   private static final double SHARED_PER_LANE = 4.2;

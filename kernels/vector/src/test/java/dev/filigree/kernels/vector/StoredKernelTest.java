@@ -182,7 +182,7 @@ final class StoredKernelTest {
 
   @Test
   void largeCodebooksAreReadWhereTheyAre() {
-    if (Lanes.COUNT != 16) {
+    if (Lanes.COUNT < 8) {
       assertTrue(StoredRows.of(codebook(64, 256, false)).isEmpty());
       return;
     }

@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 
 /** What the kernels are written with, the best of each kind last. */
 enum Instructions {
-  AVX2_INT8(1, "int8 avx2", "int8", "avx2", "avx2", 8, 55),
+  AVX2_INT8(1, "int8 avx2", "int8", "avx2", "avx2", 8, 100),
   AVX_VNNI(2, "int8 avx-vnni", "int8", "avxvnni", "avxvnni", 8, 180),
   AVX512_VNNI(4, "int8 avx512-vnni", "int8", "avx512", "avx512", 16, 360),
   AVX512_BF16(8, "bf16 avx512-bf16", "bf16", "avx512", "avx512", 16, 180),
