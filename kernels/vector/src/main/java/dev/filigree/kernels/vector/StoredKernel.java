@@ -5,7 +5,9 @@ import static dev.filigree.kernels.vector.Lanes.ALL;
 import dev.filigree.DType;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.Panels;
+import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 
 /**
  * Multiplies every weight, read where the file has it. One token is multiplied row by row; for more
@@ -15,9 +17,25 @@ final class StoredKernel implements LinearKernel {
   private final StoredRows source;
   private final DenseKernel tiles;
 
-  StoredKernel(int rows, int columns, StoredRows source) {
+  /** Bytes of a copy. */
+  private final long bytes;
+
+  /** What the addresses of the rows point into is kept as long as this is. */
+  private final Weights weights;
+
+  private StoredKernel(Weights weights, StoredRows source, long bytes) {
+    this.weights = weights;
     this.source = source;
-    this.tiles = DenseKernel.of(rows, columns, new Tiles(source, rows));
+    this.bytes = bytes;
+    this.tiles =
+        DenseKernel.of(weights.rows(), weights.columns(), new Tiles(source, weights.rows()));
+  }
+
+  /** Reads weights where they are, or copies codes off the heap. */
+  static StoredKernel pack(Weights weights) {
+    Weights there = NativeCodes.of(weights);
+    StoredRows source = StoredRows.of(there).orElseThrow();
+    return new StoredKernel(there, source, there == weights ? 0 : weights.bytes());
   }
 
   /** The rows as tiles; rows that fill none stay zero. */
@@ -48,10 +66,10 @@ final class StoredKernel implements LinearKernel {
     return tiles.columns();
   }
 
-  /** Nothing: the weights are the model's own. */
+  /** Nothing where the weights are the model's own. */
   @Override
   public long bytes() {
-    return 0;
+    return bytes;
   }
 
   @Override
@@ -69,10 +87,18 @@ final class StoredKernel implements LinearKernel {
       long x,
       long y,
       float[] scratch) {
-    if (panels.tokens() != 1) {
-      tiles.accumulate(block, panels, from, to, memory, x, y, scratch);
-      return;
+    try {
+      if (panels.tokens() == 1) {
+        oneToken(block, memory, x, y, scratch);
+      } else {
+        tiles.accumulate(block, panels, from, to, memory, x, y, scratch);
+      }
+    } finally {
+      Reference.reachabilityFence(weights);
     }
+  }
+
+  private void oneToken(int block, MemorySegment memory, long x, long y, float[] scratch) {
     source.prepare(memory.address() + x, scratch);
     long out = memory.address() + y;
     int last = Math.min(rows(), (block + 1) * BLOCK);

@@ -5,13 +5,12 @@ import dev.filigree.spi.LinearOption;
 import dev.filigree.weights.Weights;
 
 /**
- * Weights that are read where the file has them. There is no other choice beside it: what would be
- * laid out anew would double the memory of a model that is large.
+ * Weights that are read where the file has them, or from a copy of what is on the heap. A large
+ * matrix has no other choice beside it: what would be laid out anew would double its memory.
  *
  * @param weights to run
- * @param source their rows
  */
-record StoredOption(Weights weights, StoredRows source) implements LinearOption {
+record StoredOption(Weights weights) implements LinearOption {
   /** Weights a nanosecond that one token streams through, measured in cache. */
   private static final double ONE_TOKEN = 8;
 
@@ -41,6 +40,6 @@ record StoredOption(Weights weights, StoredRows source) implements LinearOption 
 
   @Override
   public LinearKernel pack() {
-    return new StoredKernel(weights.rows(), weights.columns(), source);
+    return StoredKernel.pack(weights);
   }
 }

@@ -18,10 +18,7 @@ import java.util.Optional;
  * file and no more. Beside its codes a row has scales, which are read when its turn comes.
  */
 sealed interface StoredRows {
-  /**
-   * Bytes from which a copy of a matrix is worth avoiding: with smaller ones a model is small, and
-   * codes in the order of tiles are decoded faster.
-   */
+  /** Bytes from which a copy of a matrix is worth avoiding: with smaller ones a model is small. */
   long LARGE = 1L << 20;
 
   /** Inputs that stay in the first cache for several rows: 16 KiB. */
@@ -63,8 +60,17 @@ sealed interface StoredRows {
   void decode(int row, int k, int features, float[] into, int at);
 
   /**
-   * The rows of weights, if their codes lie in a file's memory in a form that can be read as it is,
-   * and reading them there is worth it: integers of 4 and 8 bits and codebooks of 4.
+   * Whether weights stay where a file has them: a copy in the order of tiles, which several tokens
+   * would decode faster, is out of the question.
+   */
+  static boolean stay(Weights weights) {
+    return NativeCodes.isIn(weights) && (weights instanceof Packed || weights.bytes() >= LARGE);
+  }
+
+  /**
+   * The rows of weights, if they have a form that can be read as it is: integers of 4 and 8 bits
+   * and codebooks of 4. They hold addresses: the weights must have {@link NativeCodes} before the
+   * rows are read, and be kept as long.
    */
   static Optional<StoredRows> of(Weights weights) {
     return switch (weights) {
@@ -107,7 +113,7 @@ sealed interface StoredRows {
     }
 
     private static boolean inOrder(PackedIntegers values) {
-      return values.words().isNative() && values.groupOf().byteSize() == 0;
+      return values.groupOf().byteSize() == 0;
     }
   }
 
@@ -136,11 +142,7 @@ sealed interface StoredRows {
       implements StoredRows {
     static Optional<StoredRows> of(Quantized weights) {
       IntegerValues values = weights.values();
-      boolean fits =
-          values.codes().isNative()
-              && values.codes().byteSize() >= LARGE
-              && weights.columnStride() == 1;
-      return fits
+      return weights.columnStride() == 1
           ? Optional.of(
               new BytesOfRows(
                   values.codes().address(),
@@ -328,9 +330,7 @@ sealed interface StoredRows {
       boolean fits =
           (Lanes.COUNT == SIZE || 2 * Lanes.COUNT == SIZE)
               && values.bits() == 4
-              && weights.columns() % 2 == 0
-              && values.codes().isNative()
-              && values.codes().byteSize() >= LARGE;
+              && weights.columns() % 2 == 0;
       return fits
           ? Optional.of(
               new Codes(

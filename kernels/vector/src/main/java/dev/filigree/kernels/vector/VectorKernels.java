@@ -12,7 +12,6 @@ import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
 /** The set of Vector API kernels. */
 final class VectorKernels implements Kernels {
@@ -28,11 +27,11 @@ final class VectorKernels implements Kernels {
 
   @Override
   public List<LinearOption> linear(Weights weights) {
-    Optional<StoredRows> stored = StoredRows.of(weights);
-    if (stored.isPresent()) {
-      return List.of(new StoredOption(weights, stored.get()));
-    }
     LinearOption dense = new VectorOption(weights, VectorOption.Form.DENSE);
+    if (StoredRows.of(weights).isPresent()) {
+      LinearOption asStored = new StoredOption(weights);
+      return StoredRows.stay(weights) ? List.of(asStored) : List.of(asStored, dense);
+    }
     if (weights.density() == 1) {
       return List.of(dense);
     }

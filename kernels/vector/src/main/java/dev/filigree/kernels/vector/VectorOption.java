@@ -98,7 +98,8 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
           : all / DECODED + multiplyAdds / rate;
     }
     if (tokens == 1) {
-      return dense ? all / ONE_TOKEN_DENSE : weights.stored() / ONE_TOKEN_KEPT;
+      double perNano = isDecoded() ? DECODED : ONE_TOKEN_DENSE;
+      return dense ? all / perNano : weights.stored() / ONE_TOKEN_KEPT;
     }
     return Math.max(multiplyAdds / rate, bytes / BANDWIDTH);
   }

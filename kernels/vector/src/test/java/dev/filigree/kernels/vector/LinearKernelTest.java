@@ -161,6 +161,9 @@ final class LinearKernelTest {
       List<String> names = vector.linear(weights).stream().map(LinearOption::name).toList();
       boolean floats = weights instanceof SparseCsr || weights.format().equals("dense f32");
       List<String> expected = new ArrayList<>();
+      if (StoredRows.of(weights).isPresent()) {
+        expected.add("dense, as stored");
+      }
       if (weights.density() < 1) {
         if (SharedKernel.fits(weights)) {
           expected.add("shared rows");

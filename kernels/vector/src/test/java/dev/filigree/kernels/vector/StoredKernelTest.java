@@ -105,8 +105,12 @@ final class StoredKernelTest {
     List<LinearOption> options = Legs.vector().linear(weights);
     assertEquals(1, options.size(), weights.format());
     assertEquals("dense, as stored", options.getFirst().name());
-    LinearKernel kernel = options.getFirst().pack();
-    assertEquals(0, kernel.bytes());
+    assertEquals(0, options.getFirst().pack().bytes());
+    check(weights, options.getFirst(), sampled);
+  }
+
+  private void check(Weights weights, LinearOption option, boolean sampled) {
+    LinearKernel kernel = option.pack();
     int columns = weights.columns();
     for (int tokens : sampled ? new int[] {1, 17} : new int[] {1, 2, 16, 33, 128}) {
       Panels panels = Panels.of(tokens, Legs.vector().lanes());
@@ -192,13 +196,49 @@ final class StoredKernelTest {
   }
 
   @Test
-  void whatLiesOnTheHeapOrInAnotherOrderIsLaidOutAnew() {
-    Weights heap =
-        new Packed(
-            4, 64, PackedIntegers.of(4, 64, 32, bytes(256, -8, 7), DType.F32, floats(8, 0.1, 1)));
-    assertTrue(StoredRows.of(heap).isEmpty());
+  void whatLiesOnTheHeapIsCopied() {
+    PackedIntegers packed =
+        PackedIntegers.of(4, 256, 32, bytes(1024, -8, 7), DType.F32, floats(32, 0.1, 1));
+    IntegerValues integers =
+        new IntegerValues(
+            DType.I8,
+            MemorySegment.ofArray(bytes(1024, -128, 127)),
+            MemorySegment.ofArray(floats(4, 0.1, 1)),
+            IntegerValues.SYMMETRIC);
+    CodeValues codes = CodeValues.of(4, bytes(1024, 0, 15), floats(16, -1, 1));
+    for (Weights heap :
+        List.of(
+            new Packed(4, 256, packed),
+            new Quantized(4, 256, integers),
+            new Codebook(4, 256, codes))) {
+      if (Lanes.COUNT < 8 && heap instanceof Codebook) {
+        continue; // a select of so few lanes is no instruction
+      }
+      LinearOption stored = Legs.vector().linear(heap).getFirst();
+      assertEquals("dense, as stored", stored.name());
+      assertEquals(heap.bytes(), stored.pack().bytes());
+      check(heap, stored, false);
+    }
+  }
+
+  @Test
+  void whatLiesInAnotherOrderIsLaidOutAnew() {
     assertTrue(StoredRows.of(packed(4, 4, 60, 12, DType.F32, false)).isEmpty());
     assertTrue(StoredRows.of(packed(3, 4, 64, 32, DType.F32, false)).isEmpty());
-    assertTrue(StoredRows.of(quantized(DType.I8, 64, 64, false)).isEmpty());
+  }
+
+  @Test
+  void ofASmallMatrixOneTokenReadsTheFileAndSeveralACopy() {
+    Weights small = quantized(DType.I8, 64, 256, false);
+    List<LinearOption> options = Legs.vector().linear(small);
+    assertEquals(2, options.size());
+    LinearOption stored = options.getFirst();
+    LinearOption dense = options.getLast();
+    assertEquals("dense, as stored", stored.name());
+    assertEquals("dense, decoded in cache", dense.name());
+    assertTrue(stored.predictedNanos(1) < dense.predictedNanos(1));
+    assertTrue(stored.predictedNanos(64) > dense.predictedNanos(64));
+    check(small, stored, false);
+    check(small, dense, false);
   }
 }
