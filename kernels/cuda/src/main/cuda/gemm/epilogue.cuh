@@ -149,6 +149,43 @@ template <class Shape> __device__ void storePadding(const Arguments& a, int firs
   }
 }
 
+/** The sums of a tile that its blocks have left, in the order of the blocks, which is the order they are added in. */
+template <class Shape> struct Parts {
+  using Sum = typename Shape::Format::Sum;
+  static constexpr int slotSums = Shape::tileTokens * Shape::tileOut;
+
+  const Sum* first;
+  const Sum* second; // the others follow at equal distances
+  int count;
+
+  __device__ const Sum* at(int part) const {
+    return part == 0 ? first : second + static_cast<size_t>(part - 1) * (2 * slotSums);
+  }
+
+  /** Adds eight sums of a part. */
+  __device__ static void add(Sum (&v)[8], const Sum* from) {
+    const uint4* const words = reinterpret_cast<const uint4*>(from);
+    const uint4 halves[2] = {__ldcg(words), __ldcg(words + 1)};
+    const Sum* const part = reinterpret_cast<const Sum*>(halves);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] += part[i];
+    }
+  }
+
+  /** The eight sums at an offset, of all parts; the loads of four do not wait for each other. */
+  __device__ void sum(Sum (&v)[8], int offset) const {
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      v[i] = 0;
+    }
+#pragma unroll 4
+    for (int part = 0; part < count; part++) {
+      add(v, at(part) + offset);
+    }
+  }
+};
+
 /**
  * Sums of tiles that several blocks share.
  *
@@ -159,7 +196,7 @@ template <class Shape> __device__ void storePadding(const Arguments& a, int firs
  */
 template <class Shape> struct Partial {
   using Sum = typename Shape::Format::Sum;
-  static constexpr int slotSums = Shape::tileTokens * Shape::tileOut;
+  static constexpr int slotSums = Parts<Shape>::slotSums;
 
   int* arrivals;
   Sum* slots;
@@ -169,55 +206,44 @@ template <class Shape> struct Partial {
         slots(reinterpret_cast<Sum*>(static_cast<unsigned char*>(workspace) + (tiles * 4 + 255) / 256 * 256)) {}
 
   /** Eight sums of a tile in a block's slot. */
-  __device__ uint4* at(unsigned block, bool firstTile, int token, int row) const {
+  __device__ Sum* at(unsigned block, bool firstTile, int token, int row) const {
     Sum* const slot = slots + static_cast<size_t>(block * 2 + (firstTile ? 0 : 1)) * slotSums;
-    return reinterpret_cast<uint4*>(slot + token * Shape::tileOut + row);
+    return slot + token * Shape::tileOut + row;
   }
 
-  __device__ static void write(uint4* to, const Sum (&v)[8]) {
+  __device__ static void write(Sum* at, const Sum (&v)[8]) {
     const uint32_t* const words = reinterpret_cast<const uint32_t*>(v);
+    uint4* const to = reinterpret_cast<uint4*>(at);
     to[0] = {words[0], words[1], words[2], words[3]};
     to[1] = {words[4], words[5], words[6], words[7]};
   }
 
-  /** Adds the sums of all blocks that have a part of the tile, in their order. */
-  __device__ void sum(Sum (&v)[8], const Work<Shape>& work, int tile, int token, int row) const {
+  __device__ Parts<Shape> parts(const Work<Shape>& work, int tile) const {
     const int firstUnit = tile * work.kTiles;
-    const unsigned last = work.blockOf(firstUnit + work.kTiles - 1);
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-      v[i] = 0;
-    }
-    for (unsigned block = work.blockOf(firstUnit); block <= last; block++) {
-      const bool isItsFirst = work.begin(block) >= firstUnit;
-      const uint4* const from = at(block, isItsFirst, token, row);
-      const uint4 halves[2] = {__ldcg(from), __ldcg(from + 1)};
-      const Sum* const part = reinterpret_cast<const Sum*>(halves);
-#pragma unroll
-      for (int i = 0; i < 8; i++) {
-        v[i] += part[i];
-      }
-    }
+    const unsigned from = work.blockOf(firstUnit);
+    // of several blocks only the first can have begun with another tile
+    const int behind = work.begin(from) >= firstUnit ? 0 : 1;
+    return {slots + static_cast<size_t>(from * 2 + behind) * slotSums, slots + static_cast<size_t>(from + 1) * (2 * slotSums),
+            static_cast<int>(work.blockOf(firstUnit + work.kTiles - 1) - from) + 1};
   }
 
-  /** Says that this block's part is written; whether all others of the tile are, too. All threads call it. */
-  __device__ bool arrive(const Work<Shape>& work, int tile) const {
+  /**
+   * Says that this block's part is written; whether all others of the tile are, too. All threads call it. One thread
+   * stands for all: what the others wrote before the barrier, its fence puts before its arrival.
+   */
+  __device__ bool arrive(int tile, int blocks) const {
     __shared__ int isLast;
-    const int firstUnit = tile * work.kTiles;
-    const int blocks = static_cast<int>(work.blockOf(firstUnit + work.kTiles - 1) - work.blockOf(firstUnit)) + 1;
-    __threadfence();
     __syncthreads();
     if (threadIdx.x == 0) {
+      __threadfence();
       isLast = atomicAdd(arrivals + tile, 1) == blocks - 1;
       if (isLast) {
         arrivals[tile] = 0;
       }
+      __threadfence();
     }
     __syncthreads();
-    const bool last = isLast != 0;
-    __threadfence();
-    __syncthreads();
-    return last;
+    return isLast != 0;
   }
 };
 

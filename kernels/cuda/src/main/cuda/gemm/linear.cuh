@@ -12,7 +12,7 @@ namespace filigree {
 
 /** Ends a tile, or this block's part of it. All threads call it. */
 template <class Shape, class Items>
-__device__ void finish(const Arguments& a, const Work<Shape>& work, int tile, bool whole, bool firstTile, const Items& items) {
+__device__ void finish(const Arguments& a, const Work<Shape>& work, int tile, bool whole, bool firstTile, Items& items) {
   const Place<Shape> place(work, tile);
   const Partial<Shape> partial(a.workspace, work.tiles());
   const int firstToken = place.tokens * Shape::tileTokens;
@@ -28,11 +28,7 @@ __device__ void finish(const Arguments& a, const Work<Shape>& work, int tile, bo
         continue;
       }
       typename Shape::Format::Sum v[8];
-      if (whole || leaves) {
-        items.read(v, item);
-      } else {
-        partial.sum(v, work, tile, token, row);
-      }
+      items.read(v, item);
       if (leaves) {
         Partial<Shape>::write(partial.at(blockIdx.x, firstTile, token, row), v);
       } else {
@@ -42,9 +38,11 @@ __device__ void finish(const Arguments& a, const Work<Shape>& work, int tile, bo
     if (!leaves) {
       break;
     }
-    if (!partial.arrive(work, tile)) {
+    const Parts<Shape> parts = partial.parts(work, tile);
+    if (!partial.arrive(tile, parts.count)) {
       return;
     }
+    items.gather(parts, a.pitchY - firstRow, a.tokens - firstToken);
     leaves = false;
   }
   if (place.out == work.tilesOut - 1) {
@@ -122,7 +120,7 @@ template <class Shape> __device__ void linear(const Arguments& a) {
       stage = stage + 1 == Shape::stages ? 0 : stage + 1;
     }
     using Items = std::conditional_t<Shape::warpsK == 1, RegisterItems<Shape>, SharedItems<Shape>>;
-    const Items items(warp, sums, reinterpret_cast<uint32_t*>(memory + Shape::stages * Shape::stageBytes));
+    Items items(warp, sums, reinterpret_cast<uint32_t*>(memory + Shape::stages * Shape::stageBytes));
     finish<Shape>(a, work, cursor.tile, part == work.kTiles, cursor.tile == firstTile, items);
     left -= part;
     cursor = Cursor<Shape>(cursor.tile + 1, 0);

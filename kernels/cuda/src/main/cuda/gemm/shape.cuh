@@ -77,9 +77,12 @@ template <class Shape> struct Work {
   __device__ int tiles() const { return tilesOut * tilesTokens; }
   __device__ int units() const { return tiles() * kTiles; }
 
-  /** The first unit of a block. */
+  /** The first unit of a block: units * block / blocks, whose 64-bit division is left out where nothing remains. */
   __device__ int begin(unsigned block) const {
-    return static_cast<int>(static_cast<uint64_t>(static_cast<unsigned>(units())) * block / gridDim.x);
+    const unsigned each = static_cast<unsigned>(units()) / gridDim.x;
+    const unsigned rest = static_cast<unsigned>(units()) - each * gridDim.x;
+    const unsigned dealt = rest == 0 ? 0 : static_cast<unsigned>(static_cast<uint64_t>(rest) * block / gridDim.x);
+    return static_cast<int>(each * block + dealt);
   }
   /** The block that has a unit: the last whose first unit is not behind it. */
   __device__ unsigned blockOf(int unit) const {

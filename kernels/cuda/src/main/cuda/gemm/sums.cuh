@@ -1,7 +1,7 @@
 // The sums of a block's warps, and how its threads get at them once a tile is done.
 #pragma once
 
-#include "gemm/shape.cuh"
+#include "gemm/epilogue.cuh"
 
 namespace filigree {
 
@@ -98,22 +98,70 @@ template <class Shape> struct Sums {
       v[panelTiles + tile] = of[tile][j][2 + c];
     }
   }
+
+  __device__ void put(const Sum (&v)[8], int j, int c) {
+#pragma unroll
+    for (int tile = 0; tile < panelTiles; tile++) {
+      of[tile][j][c] = v[tile];
+      of[tile][j][2 + c] = v[panelTiles + tile];
+    }
+  }
 };
 
 /** How the threads of a block get at the eight-row items of a tile: from their registers, each its own. */
 template <class Shape> struct RegisterItems {
   using Sum = typename Shape::Format::Sum;
   const WarpPlace<Shape>& warp;
-  const Sums<Shape>& sums;
+  Sums<Shape>& sums;
 
-  __device__ RegisterItems(const WarpPlace<Shape>& place, const Sums<Shape>& all, uint32_t*) : warp(place), sums(all) {}
+  __device__ RegisterItems(const WarpPlace<Shape>& place, Sums<Shape>& all, uint32_t*) : warp(place), sums(all) {}
 
   static constexpr int first() { return 0; }
   static constexpr int count = 2 * Shape::columnTiles;
   static constexpr int stride = 1;
   __device__ int token(int item) const { return warp.tokens * Shape::warpTokens + item / 2 * 8 + warp.quad * 2 + item % 2; }
   __device__ int row(int) const { return warp.out * panelRows + warp.group * 8; }
-  __device__ void read(Sum (&v)[8], int item) const { sums.select(v, item); }
+  __device__ void read(Sum (&v)[8], int item) const {
+    if constexpr (!gathersAtOnce) {
+      if (gathered.count > 0) {
+        gathered.sum(v, token(item) * Shape::tileOut + row(item));
+        return;
+      }
+    }
+    sums.select(v, item);
+  }
+
+  /** Takes the sums of all parts of the tile instead, where it has as many rows and tokens. */
+  __device__ void gather(const Parts<Shape>& parts, int rows, int tokens) {
+    if constexpr (!gathersAtOnce) {
+      gathered = parts;
+      return;
+    }
+    sums.clear();
+    if (row(0) >= rows) {
+      return; // none of the thread's items is inside
+    }
+#pragma unroll(Shape::columnTiles <= 2 ? 2 : 1)
+    for (int part = 0; part < parts.count; part++) {
+      const Sum* const slot = parts.at(part) + row(0);
+#pragma unroll
+      for (int j = 0; j < Shape::columnTiles; j++) {
+#pragma unroll
+        for (int c = 0; c < 2; c++) {
+          // a token outside takes the sums of the last: a branch would keep the loads from being on their way together
+          Sum v[8];
+          sums.pick(v, j, c);
+          Parts<Shape>::add(v, slot + min(token(2 * j + c), tokens - 1) * Shape::tileOut);
+          sums.put(v, j, c);
+        }
+      }
+    }
+  }
+
+private:
+  /** All of a part's loads on their way together; the largest tile has no registers left for that. */
+  static constexpr bool gathersAtOnce = Shape::columnTiles <= 4;
+  Parts<Shape> gathered = {};
 };
 
 /**
@@ -129,10 +177,10 @@ template <class Shape> struct SharedItems {
   static constexpr int groups = Shape::tileOut / 8;
   static constexpr int ofPanel = Shape::tileTokens * Shape::sumsStride;
   static constexpr int ofWarpK = Shape::warpsOut * ofPanel;
-  const Sum* memory;
+  Sum* memory;
 
   __device__ SharedItems(const WarpPlace<Shape>& warp, const Sums<Shape>& sums, uint32_t* to)
-      : memory(reinterpret_cast<const Sum*>(to)) {
+      : memory(reinterpret_cast<Sum*>(to)) {
     Sum* const own = reinterpret_cast<Sum*>(to) + warp.k * ofWarpK + warp.out * ofPanel + warp.group * 8;
     const bool swap = warp.quad >= 2;
 #pragma unroll
@@ -154,10 +202,33 @@ template <class Shape> struct SharedItems {
   __device__ int token(int item) const { return item / groups; }
   __device__ int row(int item) const { return item % groups * 8; }
 
-  __device__ void read(Sum (&v)[8], int item) const {
+  /** Takes the sums of all parts of the tile instead: they stand for those of one warp, and zeros for those of the others. */
+  __device__ void gather(const Parts<Shape>& parts, int rows, int tokens) {
+#pragma unroll 1
+    for (int item = first(); item < count; item += stride) {
+      Sum v[8] = {};
+      if (token(item) < tokens && row(item) < rows) {
+        parts.sum(v, token(item) * Shape::tileOut + row(item));
+      }
+      Sum* to = memory + place(item);
+      Partial<Shape>::write(to, v);
+      const Sum none[8] = {};
+#pragma unroll
+      for (int k = 1; k < Shape::warpsK; k++) {
+        Partial<Shape>::write(to += ofWarpK, none);
+      }
+    }
+  }
+
+  /** Where the eight rows of an item are, among the sums of a warp along K. */
+  __device__ static int place(int item) {
     const int group = item % groups;
-    const bool swap = group % 8 >= 4;
-    const Sum* from = memory + group / 8 * ofPanel + token(item) * Shape::sumsStride + group % 8 * 8;
+    return group / 8 * ofPanel + item / groups * Shape::sumsStride + group % 8 * 8;
+  }
+
+  __device__ void read(Sum (&v)[8], int item) const {
+    const bool swap = item % groups % 8 >= 4;
+    const Sum* from = memory + place(item);
     Sum first[4] = {};
     Sum second[4] = {};
 #pragma unroll

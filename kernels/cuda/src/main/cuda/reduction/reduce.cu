@@ -2,8 +2,8 @@
 // depends on the shape alone; integers in 64 bits, and stored wrapped.
 //
 // Element o of the result folds the elements at keptOffset(o) + foldedOffset(i) for every i. Two ways to share the work:
-//   rows      a block for each result, its threads take neighbouring i: where the last axis is folded
-//   columns   a thread for each result, neighbours take neighbouring o: where the last axis is kept
+//   rows      neighbouring threads take neighbouring i, up to a whole block for each result: where the last axis is folded
+//   columns   neighbouring threads take neighbouring o, and share a result with others of their block: where it is kept
 #include <cmath>
 #include <type_traits>
 
@@ -11,10 +11,11 @@
 #include "common/group.cuh"
 #include "common/walk.cuh"
 #include "facts.cuh"
+#include "reduction/share.cuh"
 
 namespace {
 
-constexpr int threads = 256;
+constexpr int rowThreads = 256;
 
 // The codes of the parameter `operation`; Reduction.java has the same order.
 enum class Operation { sum, mean, max, min, product, l1, l2, sumSquares, logSum, logSumExp };
@@ -141,13 +142,39 @@ struct Source {
     }
   }
 
-  __device__ Part<T> at(Operation operation, int64_t base, uint32_t i) const {
-    T element = x[base + rowOffset(i, foldedExtents, foldedSteps)];
+  __device__ T load(int64_t base, uint32_t i) const {
+    // most often a single axis is folded, or several that are one after the other: nothing to divide
+    bool along = i < foldedExtents.at[outerAxes - 1];
+    return x[base + (along ? i * foldedSteps.at[outerAxes - 1] : rowOffset(i, foldedExtents, foldedSteps))];
+  }
+
+  __device__ static Part<T> part(Operation operation, T element) {
     if constexpr (isFloat<T>) {
       return single(operation, toFloat(element));
     } else {
       return single(operation, static_cast<int64_t>(element));
     }
+  }
+
+  // The elements first, first + step ... together.
+  __device__ Part<T> all(Operation operation, int64_t base, uint32_t first, uint32_t step, uint32_t count) const {
+    Part<T> found = start(operation);
+    for (uint32_t i = first; i < count; i += readAhead * step) {
+      T elements[readAhead];
+#pragma unroll
+      for (int k = 0; k < readAhead; k++) {
+        if (i + k * step < count) {
+          elements[k] = load(base, i + k * step);
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < readAhead; k++) {
+        if (i + k * step < count) {
+          found = folded(operation, found, part(operation, elements[k]));
+        }
+      }
+    }
+    return found;
   }
 
   __device__ static T result(Operation operation, Part<T> all, int64_t count) {
@@ -159,85 +186,80 @@ struct Source {
   }
 };
 
-// Result o of the row o / columns of y; a row is padded with zeros up to the pitch.
+// Result o is in row o / columns of y; a row is padded with zeros up to the pitch. As many threads as given share a result:
+// a power of two, up to a warp, or the whole block.
 template <typename T>
-__device__ void reduceRows(Operation operation, const Source<T>& source, T* y, int64_t count, int columns, int pitchY) {
-  __shared__ Part<T> partial[threads / warpLanes];
-  uint32_t o = blockIdx.x;
+__device__ void reduceRows(Operation operation, const Source<T>& source, T* y, int64_t count, int rows, int columns,
+                           int pitchY, int share) {
+  __shared__ Part<T> partial[rowThreads / warpLanes];
+  int64_t o = static_cast<int64_t>(blockIdx.x) * (rowThreads / share) + threadIdx.x / share;
+  bool present = o < static_cast<int64_t>(rows) * columns;
+  int lane = threadIdx.x % share;
   int64_t base = rowOffset(o, source.keptExtents, source.keptSteps);
-  Part<T> all = source.start(operation);
-  for (int64_t i = threadIdx.x; i < count; i += threads) {
-    all = folded(operation, all, source.at(operation, base, i));
-  }
-#pragma unroll
-  for (int step = warpLanes / 2; step > 0; step /= 2) {
+  Part<T> all = source.all(operation, base, lane, share, present ? count : 0);
+  for (int step = min(share, warpLanes) / 2; step > 0; step /= 2) {
     all = folded(operation, all, shuffled(all, step));
   }
-  if (threadIdx.x % warpLanes == 0) {
-    partial[threadIdx.x / warpLanes] = all;
-  }
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    for (int warp = 1; warp < threads / warpLanes; warp++) {
+  if (share > warpLanes) {
+    if (threadIdx.x % warpLanes == 0) {
+      partial[threadIdx.x / warpLanes] = all;
+    }
+    __syncthreads();
+    all = partial[0];
+    for (int warp = 1; warp < rowThreads / warpLanes; warp++) {
       all = folded(operation, all, partial[warp]);
     }
-    y[static_cast<int64_t>(o / columns) * pitchY + o % columns] = Source<T>::result(operation, all, count);
   }
-  if (o % columns == columns - 1) {
-    for (int column = columns + threadIdx.x; column < pitchY; column += threads) {
-      y[static_cast<int64_t>(o / columns) * pitchY + column] = T();
+  if (!present) {
+    return;
+  }
+  T* row = y + o / columns * pitchY;
+  int column = o % columns;
+  if (lane == 0) {
+    row[column] = Source<T>::result(operation, all, count);
+  }
+  if (column == columns - 1) {
+    for (column = columns + lane; column < pitchY; column += share) {
+      row[column] = T();
     }
   }
 }
 
 template <typename T>
 __device__ void reduceColumns(Operation operation, const Source<T>& source, T* y, int64_t count, int rows, int columns,
-                              int pitchY) {
-  int64_t at = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+                              int pitchY, int share) {
+  int width = columnThreads / share;
+  int64_t at = static_cast<int64_t>(blockIdx.x) * width + threadIdx.x % width;
   int64_t row = at / pitchY;
   int column = at % pitchY;
-  if (row >= rows) {
-    return;
+  bool present = row < rows && column < columns;
+  int64_t base = present ? rowOffset(row * columns + column, source.keptExtents, source.keptSteps) : 0;
+  Part<T> all = source.all(operation, base, threadIdx.x / width, share, present ? count : 0);
+  all = gathered(all, width, [&](Part<T> a, Part<T> b) { return folded(operation, a, b); });
+  if (row < rows && threadIdx.x < width) {
+    y[at] = present ? Source<T>::result(operation, all, count) : T();
   }
-  T result = T();
-  if (column < columns) {
-    int64_t base = rowOffset(row * columns + column, source.keptExtents, source.keptSteps);
-    auto all = source.start(operation);
-    for (int64_t i = 0; i < count; i++) {
-      all = folded(operation, all, source.at(operation, base, i));
-    }
-    result = Source<T>::result(operation, all, count);
-  }
-  y[at] = result;
 }
 
 }  // namespace
 
-#define REDUCE(TYPE, T)                                                                                               \
-  extern "C" __global__ void __launch_bounds__(threads)                                                               \
-      reduce_rows_##TYPE(int operation, const T* x, T* y, Axes keptExtents, Axes keptSteps, Axes foldedExtents,       \
-                         Axes foldedSteps, int64_t count, int columns, int pitchY) {                                  \
-    KERNEL_FACT("operation reduceRows");                                                                             \
-    KERNEL_FACT("grid blockPerRow");                                                                                 \
-    KERNEL_FACT_1("threads", threads);                                                                               \
-    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
-    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer keptExtents:axes keptSteps:axes foldedExtents:axes "   \
-                "foldedSteps:axes count:i64 columns:i32 pitchY:i32");                                                \
-    reduceRows<T>(static_cast<Operation>(operation), {x, keptExtents, keptSteps, foldedExtents, foldedSteps}, y,      \
-                  count, columns, pitchY);                                                                            \
-  }                                                                                                                   \
-  extern "C" __global__ void __launch_bounds__(threads)                                                               \
-      reduce_columns_##TYPE(int operation, const T* x, T* y, Axes keptExtents, Axes keptSteps, Axes foldedExtents,    \
-                            Axes foldedSteps, int64_t count, int rows, int columns, int pitchY) {                     \
-    KERNEL_FACT("operation reduceColumns");                                                                          \
-    KERNEL_FACT("grid elements");                                                                                    \
-    KERNEL_FACT_1("threads", threads);                                                                               \
-    KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
-    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer keptExtents:axes keptSteps:axes foldedExtents:axes "   \
-                "foldedSteps:axes count:i64 rows:i32 columns:i32 pitchY:i32");                                       \
-    reduceColumns<T>(static_cast<Operation>(operation), {x, keptExtents, keptSteps, foldedExtents, foldedSteps}, y,   \
-                     count, rows, columns, pitchY);                                                                   \
+#define REDUCE_ALONG(NAME, OPERATION, THREADS, T, BODY)                                                               \
+  extern "C" __global__ void __launch_bounds__(THREADS)                                                               \
+      NAME(int operation, const T* x, T* y, Axes keptExtents, Axes keptSteps, Axes foldedExtents, Axes foldedSteps,   \
+           int64_t count, int rows, int columns, int pitchY, int share) {                                             \
+    KERNEL_FACT("operation " OPERATION "");                                                                           \
+    KERNEL_FACT("grid shares");                                                                                       \
+    KERNEL_FACT_1("threads", THREADS);                                                                                \
+    KERNEL_FACT_1("sharedBytes", 0);                                                                                  \
+    KERNEL_FACT("parameters operation:i32 x:pointer y:pointer keptExtents:axes keptSteps:axes foldedExtents:axes "    \
+                "foldedSteps:axes count:i64 rows:i32 columns:i32 pitchY:i32 share:i32");                              \
+    BODY<T>(static_cast<Operation>(operation), {x, keptExtents, keptSteps, foldedExtents, foldedSteps}, y, count, rows,\
+            columns, pitchY, share);                                                                                  \
   }
+
+#define REDUCE(TYPE, T)                                                                                               \
+  REDUCE_ALONG(reduce_rows_##TYPE, "reduceRows", rowThreads, T, reduceRows)                                           \
+  REDUCE_ALONG(reduce_columns_##TYPE, "reduceColumns", columnThreads, T, reduceColumns)
 
 REDUCE(f16, __half)
 REDUCE(bf16, __nv_bfloat16)

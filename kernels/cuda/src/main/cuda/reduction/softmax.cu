@@ -4,23 +4,39 @@
 #include "common/walk.cuh"
 #include "facts.cuh"
 #include "norm/normalization.cuh"
+#include "reduction/share.cuh"
 
 namespace {
 
 // The greatest element and the sum of exp(x - greatest). Adding keeps both up to date, so that a row is read once for them
 // (M. Milakov, N. Gimelshein: Online normalizer calculation for softmax, 2018).
 struct Normalizer {
-  float greatest = -INFINITY;
-  float sum = 0;
+  float greatest;
+  float sum;
 
-  __device__ void add(float x) {
-    if (x > greatest) {
-      sum = sum * expf(greatest - x) + 1;
-      greatest = x;
-    } else {
-      // minus infinity against itself would be NaN although a greater element may follow
-      sum += x == -INFINITY && greatest == -INFINITY ? 0 : expf(x - greatest);
+  // A NaN is in the sum alone. While all are minus infinity, the difference from it would be NaN although a greater element
+  // may follow.
+  __device__ static float reference(float greatest) { return greatest == -INFINITY ? 0 : greatest; }
+
+  template <int COUNT>
+  __device__ void add(const float (&x)[COUNT]) {
+    float before = greatest;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+      greatest = fmaxf(greatest, x[i]);
     }
+    float from = reference(greatest);
+    sum *= expf(before - from);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+      sum += expf(x[i] - from);
+    }
+  }
+
+  __device__ static Normalizer of(Normalizer a, Normalizer b) {
+    float greatest = fmaxf(a.greatest, b.greatest);
+    float from = reference(greatest);
+    return {greatest, a.sum * expf(a.greatest - from) + b.sum * expf(b.greatest - from)};
   }
 
   __device__ float apply(float x, bool logarithm) const {
@@ -60,27 +76,49 @@ __device__ void softmaxRows(const T* x, T* y, int rows, int columns, int pitchX,
 }
 
 // Any other axis: a lane is one of the rows of outer axes, and a place in the last axis. Its element j is j * step further.
-// Neighbouring threads take neighbouring lanes.
+// Neighbouring threads take neighbouring lanes, and share them with others of their block.
 template <typename T>
 __device__ void softmaxColumns(const T* x, T* y, const Axes& extents, const Axes& stepsX, const Axes& stepsY,
-                               int64_t lanes, int length, int inner, int64_t stepX, int64_t stepY, int logarithm) {
-  int64_t lane = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (lane >= lanes) {
-    return;
+                               int64_t lanes, int length, int inner, int64_t stepX, int64_t stepY, int logarithm,
+                               int share) {
+  int width = columnThreads / share;
+  int64_t lane = static_cast<int64_t>(blockIdx.x) * width + threadIdx.x % width;
+  if (lane < lanes) {
+    uint32_t row = lane / inner;
+    x += rowOffset(row, extents, stepsX) + lane % inner;
+    y += rowOffset(row, extents, stepsY) + lane % inner;
+  } else {
+    length = 0;
   }
-  uint32_t row = lane / inner;
-  x += rowOffset(row, extents, stepsX) + lane % inner;
-  y += rowOffset(row, extents, stepsY) + lane % inner;
-  Normalizer whole;
-  for (int j = 0; j < length; j++) {
-    whole.add(toFloat(x[j * stepX]));
+  // what lies beyond the end adds nothing
+  auto load = [&](int64_t j, float(&values)[readAhead]) {
+#pragma unroll
+    for (int k = 0; k < readAhead; k++) {
+      int64_t at = j + k * share;
+      values[k] = at < length ? toFloat(x[at * stepX]) : -INFINITY;
+    }
+  };
+  Normalizer part{-INFINITY, 0};
+  for (int64_t j = threadIdx.x / width; j < length; j += readAhead * share) {
+    float values[readAhead];
+    load(j, values);
+    part.add(values);
   }
+  Normalizer whole = gathered(part, width, Normalizer::of);
   // a difference of infinities is in the sum
   if (isinf(whole.greatest)) {
     whole.sum = NAN;
   }
-  for (int j = 0; j < length; j++) {
-    y[j * stepY] = fromFloat<T>(whole.apply(toFloat(x[j * stepX]), logarithm != 0));
+  for (int64_t j = threadIdx.x / width; j < length; j += readAhead * share) {
+    float values[readAhead];
+    load(j, values);
+#pragma unroll
+    for (int k = 0; k < readAhead; k++) {
+      int64_t at = j + k * share;
+      if (at < length) {
+        y[at * stepY] = fromFloat<T>(whole.apply(values[k], logarithm != 0));
+      }
+    }
   }
 }
 
@@ -105,16 +143,16 @@ SOFTMAX(softmax_f32, float, 32, 4, "warpPerRow")
 SOFTMAX(softmax_f32_wide, float, 256, 1, "blockPerRow")
 
 #define SOFTMAX_COLUMNS(NAME, T)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(256)                                                                  \
+  extern "C" __global__ void __launch_bounds__(columnThreads)                                                        \
       NAME(const T* x, T* y, Axes extents, Axes stepsX, Axes stepsY, int64_t lanes, int length, int inner,           \
-           int64_t stepX, int64_t stepY, int logarithm) {                                                            \
+           int64_t stepX, int64_t stepY, int logarithm, int share) {                                                 \
     KERNEL_FACT("operation softmaxColumns");                                                                         \
-    KERNEL_FACT("grid elements");                                                                                    \
-    KERNEL_FACT_1("threads", 256);                                                                                   \
+    KERNEL_FACT("grid shares");                                                                                      \
+    KERNEL_FACT_1("threads", columnThreads);                                                                         \
     KERNEL_FACT_1("sharedBytes", 0);                                                                                 \
-    KERNEL_FACT("parameters x:pointer y:pointer extents:axes stepsX:axes stepsY:axes lanes:i64 length:i32 "     \
-                "inner:i32 stepX:i64 stepY:i64 logarithm:i32");                                                      \
-    softmaxColumns(x, y, extents, stepsX, stepsY, lanes, length, inner, stepX, stepY, logarithm);                    \
+    KERNEL_FACT("parameters x:pointer y:pointer extents:axes stepsX:axes stepsY:axes lanes:i64 length:i32 "          \
+                "inner:i32 stepX:i64 stepY:i64 logarithm:i32 share:i32");                                            \
+    softmaxColumns(x, y, extents, stepsX, stepsY, lanes, length, inner, stepX, stepY, logarithm, share);             \
   }
 
 SOFTMAX_COLUMNS(softmax_columns_f16, __half)

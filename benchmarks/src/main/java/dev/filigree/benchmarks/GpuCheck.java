@@ -1,5 +1,6 @@
 package dev.filigree.benchmarks;
 
+import dev.filigree.Device;
 import dev.filigree.DeviceException;
 import dev.filigree.cuda.driver.CudaContext;
 import dev.filigree.cuda.driver.CudaDriver;
@@ -17,9 +18,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Measures the GPU of this machine: copies, every way to run linear layers in every format, beside
- * cuBLAS where it is installed, and every other kernel beside the device's own copy. Writes {@code
- * gpu-check.json} and {@code gpu-check.md} into the folder it is given. Called by {@code
- * benchmarks/gpu-check}.
+ * cuBLAS where it is installed, every other kernel beside the device's own copy, and a whole model.
+ * Writes {@code gpu-check.json} and {@code gpu-check.md} into the folder it is given. Called by
+ * {@code benchmarks/gpu-check}.
  */
 public final class GpuCheck {
   /** Outputs, K and tokens: MiniLM's layers, and what the targets of the kernels are stated for. */
@@ -42,8 +43,12 @@ public final class GpuCheck {
       TestReports tests,
       List<KernelReport.Copy> copies,
       List<KernelReport.Timing> timings,
-      List<KernelReport.OperationTiming> operations) {
-    /** Time of cuBLAS for the same layer over that of a kernel; NaN where it is not installed. */
+      List<KernelReport.OperationTiming> operations,
+      List<GpuModels.Timing> models) {
+    /**
+     * Time of cuBLAS for the same layer over that of a kernel, both with weights in the cache; NaN
+     * where it is not installed.
+     */
     double timesCublas(KernelReport.Timing timing) {
       return timings.stream()
           .filter(
@@ -89,7 +94,7 @@ public final class GpuCheck {
     if (gpu.isSimulated()) {
       throw new IllegalStateException("the simulated GPU has no speed of its own to measure");
     }
-    Report report = measure(driver.context(0), tests);
+    Report report = measure(driver.context(0), tests, GpuModels.measure(Device.parse("cuda:0")));
     Files.createDirectories(folder);
     Files.writeString(folder.resolve("gpu-check.json"), json(report));
     Files.writeString(folder.resolve("gpu-check.md"), markdown(report));
@@ -99,7 +104,8 @@ public final class GpuCheck {
     }
   }
 
-  private static Report measure(CudaContext context, TestReports tests) {
+  private static Report measure(
+      CudaContext context, TestReports tests, List<GpuModels.Timing> models) {
     try (KernelReport device = new KernelReport(context)) {
       List<KernelReport.Timing> timings = new ArrayList<>();
       for (int[] shape : SHAPES) {
@@ -111,7 +117,8 @@ public final class GpuCheck {
           tests,
           device.copies(),
           timings,
-          device.operations(OPERATION_ROWS, OPERATION_COLUMNS));
+          device.operations(OPERATION_ROWS, OPERATION_COLUMNS),
+          models);
     }
   }
 
@@ -150,6 +157,7 @@ public final class GpuCheck {
               .put("columns", timing.columns())
               .put("tokens", timing.tokens())
               .put("micros", timing.micros())
+              .put("streamedMicros", timing.streamedMicros())
               .put("predictedMicros", timing.predictedMicros());
       double ratio = report.timesCublas(timing);
       if (Double.isNaN(ratio)) {
@@ -166,6 +174,20 @@ public final class GpuCheck {
           .put("micros", timing.micros())
           .put("gigabytesPerSecond", timing.gigabytesPerSecond())
           .put("shareOfCopy", report.shareOfCopy(timing));
+    }
+    ArrayNode models = document.putArray("minilm");
+    for (GpuModels.Timing timing : report.models) {
+      ObjectNode entry =
+          models
+              .addObject()
+              .put("recipe", timing.recipe())
+              .put("batch", timing.batch())
+              .put("length", timing.length())
+              .put("micros", timing.micros())
+              .put("percentile99Micros", timing.percentile99Micros())
+              .put("deviceBytes", timing.deviceBytes());
+      ArrayNode kernels = entry.putArray("kernels");
+      timing.kernels().forEach(kernels::add);
     }
     return document.toPrettyString() + "\n";
   }
@@ -192,18 +214,21 @@ public final class GpuCheck {
       line(text, "| %s | %.1f |%n", copy.direction(), copy.gigabytesPerSecond());
     }
     text.append(
-        "\n| outputs x K, tokens | weights | kernel | µs | predicted | times cuBLAS |\n"
-            + "|---|---|---|---|---|---|\n");
+        "\n"
+            + "| outputs x K, tokens | weights | kernel | µs | weights from memory | predicted |"
+            + " times cuBLAS |\n"
+            + "|---|---|---|---|---|---|---|\n");
     for (KernelReport.Timing timing : report.timings) {
       line(
           text,
-          "| %d x %d, %d | %s | %s | %.1f | %.1f | %s |%n",
+          "| %d x %d, %d | %s | %s | %.1f | %.1f | %.1f | %s |%n",
           timing.rows(),
           timing.columns(),
           timing.tokens(),
           timing.format(),
           timing.kernel(),
           timing.micros(),
+          timing.streamedMicros(),
           timing.predictedMicros(),
           Double.isNaN(report.timesCublas(timing))
               ? "not installed"
@@ -218,6 +243,21 @@ public final class GpuCheck {
           timing.micros(),
           timing.gigabytesPerSecond(),
           report.shareOfCopy(timing));
+    }
+    text.append(
+        "\n| MiniLM | texts x tokens | µs | 99 % | weights on the device | linear layers |\n"
+            + "|---|---|---|---|---|---|\n");
+    for (GpuModels.Timing timing : report.models) {
+      line(
+          text,
+          "| %s | %d x %d | %.0f | %.0f | %.1f MB | %s |%n",
+          timing.recipe(),
+          timing.batch(),
+          timing.length(),
+          timing.micros(),
+          timing.percentile99Micros(),
+          timing.deviceBytes() / 1e6,
+          String.join(", ", timing.kernels()));
     }
     return text.toString();
   }

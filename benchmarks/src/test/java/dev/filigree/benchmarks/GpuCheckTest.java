@@ -21,10 +21,14 @@ class GpuCheckTest {
           new TestReports(7, 2, List.of("a.BTest.works: expected 1")),
           List.of(new KernelReport.Copy("on the device", 1234.56)),
           List.of(
-              new KernelReport.Timing("linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 5),
-              new KernelReport.Timing("cublas", "dense f32", 64, 32, 8, 8.5, 9),
-              new KernelReport.Timing("linear_csr_f16", "unstructured f16", 64, 32, 8, 3, 2)),
-          List.of(new KernelReport.OperationTiming("copy_b16", 10, 617.28)));
+              new KernelReport.Timing(
+                  "linear_dense_f16_64x8", "dense f32", 64, 32, 8, 4.25, 6.75, 5),
+              new KernelReport.Timing("cublas", "dense f32", 64, 32, 8, 8.5, 10, 9),
+              new KernelReport.Timing("linear_csr_f16", "unstructured f16", 64, 32, 8, 3, 4, 2)),
+          List.of(new KernelReport.OperationTiming("copy_b16", 10, 617.28)),
+          List.of(
+              new GpuModels.Timing(
+                  "2:4-int8", 32, 128, 1234.5, 2345.6, 11_500_000, List.of("a", "b"))));
 
   @Test
   void theTableHasEveryNumberWithItsUnit() {
@@ -34,9 +38,11 @@ class GpuCheckTest {
     assertTrue(text.contains("- failed: `a.BTest.works: expected 1`"), text);
     assertTrue(text.contains("| on the device | 1234.6 |"), text);
     assertTrue(
-        text.contains("| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 5.0 | 2.00 |"),
+        text.contains(
+            "| 64 x 32, 8 | dense f32 | linear_dense_f16_64x8 | 4.3 | 6.8 | 5.0 | 2.00 |"),
         text);
-    assertTrue(text.contains("linear_csr_f16 | 3.0 | 2.0 | not installed |"), text);
+    assertTrue(text.contains("linear_csr_f16 | 3.0 | 4.0 | 2.0 | not installed |"), text);
+    assertTrue(text.contains("| 2:4-int8 | 32 x 128 | 1235 | 2346 | 11.5 MB | a, b |"), text);
     assertTrue(text.contains("| copy_b16 | 10.0 | 617.3 | 0.50 |"), text);
   }
 
@@ -50,6 +56,9 @@ class GpuCheckTest {
     assertEquals(4.25, document.path("kernels").get(0).path("micros").asDouble());
     assertEquals(2.0, document.path("kernels").get(0).path("timesCublas").asDouble());
     assertTrue(document.path("kernels").get(2).path("timesCublas").isNull());
+    assertEquals(6.75, document.path("kernels").get(0).path("streamedMicros").asDouble());
+    assertEquals(1234.5, document.path("minilm").get(0).path("micros").asDouble());
+    assertEquals("b", document.path("minilm").get(0).path("kernels").get(1).asString());
     assertEquals(0.5, document.path("operations").get(0).path("shareOfCopy").asDouble(), 1e-6);
   }
 }

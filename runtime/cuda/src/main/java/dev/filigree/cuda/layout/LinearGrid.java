@@ -2,6 +2,8 @@ package dev.filigree.cuda.layout;
 
 import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.Tile;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The work of a linear layer's kernel and the blocks that share it, see {@code gemm/shape.cuh}.
@@ -15,6 +17,12 @@ import dev.filigree.kernels.cuda.Tile;
  */
 public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
   private static final long ARRIVALS_ALIGNMENT = 256;
+
+  /** Steps a block should have at least where a tile is shared: adding its sums costs about two. */
+  private static final int LEAST_STEPS = 2;
+
+  /** Numbers of blocks for a tile that are considered. */
+  private static final int MOST_SPLITS = 3;
 
   public LinearGrid {
     long units = (long) tiles * kTiles;
@@ -47,6 +55,23 @@ public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
         tiles, kTiles, (int) Math.clamp(wanted, 1, (long) tiles * kTiles), slotBytes);
   }
 
+  /**
+   * The ways to share the work that may be the fastest: a block for each tile; and where more
+   * blocks fit on the device at once than there are tiles, up to as many for each tile, the same
+   * number for all. Blocks that end one tile and begin another cost more than they gained (measured
+   * on H200).
+   *
+   * @param resident blocks that fit on the device at once
+   */
+  public List<LinearGrid> ways(int resident) {
+    List<LinearGrid> ways = new ArrayList<>(List.of(this));
+    int most = Math.min(resident / tiles, kTiles / LEAST_STEPS);
+    for (int i = 0; i < MOST_SPLITS && most >> i > 1; i++) {
+      ways.add(by(tiles * (most >> i)));
+    }
+    return ways;
+  }
+
   /** Whether a tile is shared by blocks. */
   public boolean isShared() {
     return (long) tiles * kTiles % blocks != 0 || (long) tiles * kTiles / blocks % kTiles != 0;
@@ -54,7 +79,12 @@ public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
 
   /** Bytes of the workspace; 0 when no tile is shared. */
   public long workspaceBytes() {
-    return isShared() ? arrivalBytes() + 2L * blocks * slotBytes : 0;
+    return isShared() ? arrivalBytes() + slotsBytes() : 0;
+  }
+
+  /** Bytes of all blocks' sums: each has two tiles that it may share. */
+  public long slotsBytes() {
+    return 2L * blocks * slotBytes;
   }
 
   /**

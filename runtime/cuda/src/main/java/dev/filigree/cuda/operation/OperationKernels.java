@@ -84,6 +84,11 @@ public final class OperationKernels {
     return launch(kernel, Math.ceilDiv(elements, kernel.entry().threads()), 1, binder);
   }
 
+  /** A kernel with so many threads of a block for each of some elements, launched. */
+  static Launch shares(Kernel kernel, long elements, int share, Binder binder) {
+    return launch(kernel, Math.ceilDiv(elements, kernel.entry().threads() / share), 1, binder);
+  }
+
   /**
    * A kernel over a grid, launched.
    *

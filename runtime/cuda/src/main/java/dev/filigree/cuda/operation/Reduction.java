@@ -61,27 +61,28 @@ public enum Reduction {
     boolean alongFolded = x.rank() == 0 || folded[x.rank() - 1];
     Kernel kernel = kernels.typed(alongFolded ? "reduce_rows" : "reduce_columns", x.dtype());
     long rows = columns == 0 ? 0 : results / columns;
-    long blocks = alongFolded ? results : Math.ceilDiv(rows * pitchY, kernel.entry().threads());
-    return OperationKernels.launch(
+    int share =
+        alongFolded
+            ? Sharing.ofRow(count, kernel.entry().threads())
+            : Sharing.ofColumn(count, results);
+    return OperationKernels.shares(
         kernel,
-        blocks,
-        1,
-        arguments -> {
-          arguments
-              .i32("operation", ordinal())
-              .pointer("x", x.address())
-              .pointer("y", y)
-              .axes("keptExtents", keptWalk.extents())
-              .axes("keptSteps", keptWalk.steps()[0])
-              .axes("foldedExtents", goneWalk.extents())
-              .axes("foldedSteps", goneWalk.steps()[0])
-              .i64("count", count)
-              .i32("columns", columns)
-              .i32("pitchY", pitchY);
-          if (!alongFolded) {
-            arguments.i32("rows", Math.toIntExact(rows));
-          }
-        });
+        alongFolded ? results : rows * pitchY,
+        share,
+        arguments ->
+            arguments
+                .i32("operation", ordinal())
+                .pointer("x", x.address())
+                .pointer("y", y)
+                .axes("keptExtents", keptWalk.extents())
+                .axes("keptSteps", keptWalk.steps()[0])
+                .axes("foldedExtents", goneWalk.extents())
+                .axes("foldedSteps", goneWalk.steps()[0])
+                .i64("count", count)
+                .i32("rows", Math.toIntExact(rows))
+                .i32("columns", columns)
+                .i32("pitchY", pitchY)
+                .i32("share", share));
   }
 
   private static long elements(View view) {

@@ -45,9 +45,11 @@ public final class Softmax {
     Walk walk = Walk.ofElements(outer(x), outer(y));
     long outer = Shape.of(outer(x).extents()).elements();
     long inner = extents[last];
-    return OperationKernels.elements(
+    int share = Sharing.ofColumn(extents[axis], outer * inner);
+    return OperationKernels.shares(
         kernels.typed("softmax_columns", x.dtype()),
         outer * inner,
+        share,
         arguments ->
             arguments
                 .pointer("x", x.address())
@@ -60,7 +62,8 @@ public final class Softmax {
                 .i32("inner", Math.toIntExact(inner))
                 .i64("stepX", x.steps()[axis])
                 .i64("stepY", y.steps()[axis])
-                .i32("logarithm", logarithm ? 1 : 0));
+                .i32("logarithm", logarithm ? 1 : 0)
+                .i32("share", share));
   }
 
   private static View beforeLast(View x, int axis) {

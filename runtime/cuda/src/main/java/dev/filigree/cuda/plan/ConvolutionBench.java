@@ -28,37 +28,37 @@ final class ConvolutionBench {
       LayerBench bench, ConvolutionLayer layer, List<ConvolutionOption> options) {
     DeviceState device = bench.device();
     int outputs = layer.weights().rows();
-    // as f16 or as i8, zeros are numbers of both
-    DeviceMemory x = bench.zeros(rows(0, DType.F16, layer.pixels(), layer.channels()).bytes());
-    DeviceMemory scales = bench.zeros((long) layer.tokens() * Float.BYTES);
+    DeviceMemory x = bench.numbers(rows(0, DType.F16, layer.pixels(), layer.channels()).bytes());
+    DeviceMemory scales = bench.ones(layer.tokens());
     Rows y = rows(0, DType.F16, layer.tokens(), outputs);
     DeviceMemory results = bench.memory(y.bytes());
     List<DeviceWeights> weights = new ArrayList<>();
-    long workspaceBytes = 0;
     for (ConvolutionOption option : options) {
       weights.add(device.convolutions().weights(layer, option));
-      workspaceBytes = Math.max(workspaceBytes, option.grid().workspaceBytes());
     }
-    DeviceMemory workspace = bench.memory(workspaceBytes);
+    SharedSums shared = LayerBench.sums(options);
+    long sums = bench.zeros(shared.bytes()).address();
     for (int i = 0; i < options.size(); i++) {
       ConvolutionOption option = options.get(i);
       boolean rounded = option.activation() == ActivationType.I8;
       bench.add(
           option,
-          option.bind(
-              device,
-              weights.get(i),
-              new ConvolutionOption.Operands(
-                  layer.geometry(),
-                  rows(
-                      x.address(),
-                      rounded ? DType.I8 : DType.F16,
-                      layer.pixels(),
-                      layer.channels()),
-                  rounded ? scales.address() : 0,
-                  LinearEpilogue.NONE,
-                  rows(results.address(), DType.F16, layer.tokens(), outputs),
-                  option.grid().isShared() ? workspace.address() : 0)));
+          weights.get(i),
+          placed ->
+              option.bind(
+                  device,
+                  placed,
+                  new ConvolutionOption.Operands(
+                      layer.geometry(),
+                      rows(
+                          x.address(),
+                          rounded ? DType.I8 : DType.F16,
+                          layer.pixels(),
+                          layer.channels()),
+                      rounded ? scales.address() : 0,
+                      LinearEpilogue.NONE,
+                      rows(results.address(), DType.F16, layer.tokens(), outputs),
+                      shared.address(sums, option))));
     }
   }
 

@@ -104,31 +104,30 @@ final class ConvolutionDispatch implements AutoCloseable {
       if (!model.isRunnable(kernel, layer.tokens()) || sparse && !layer.isSparse()) {
         continue;
       }
-      ConvolutionOption whole = option(kernel, layer, 0);
-      options.add(whole);
-      int resident = model.resident(kernel);
-      ConvolutionOption split = option(kernel, layer, resident);
-      if (whole.grid().blocks() < split.grid().blocks() && split.grid().isShared()) {
-        options.add(split);
-      }
+      options.addAll(options(kernel, layer));
     }
     options.sort(Comparator.comparingDouble(ConvolutionOption::predictedMicros));
     return options;
   }
 
-  private ConvolutionOption option(KernelEntry kernel, ConvolutionLayer layer, int blocks) {
+  private List<ConvolutionOption> options(KernelEntry kernel, ConvolutionLayer layer) {
     int rows = layer.weights().rows();
     int pitch = pitch(kernel.activation().orElseThrow(), layer);
     int columns = layer.geometry().taps() * pitch;
-    LinearGrid grid = LinearGrid.of(kernel, rows, columns, layer.tokens());
-    grid = blocks == 0 ? grid : grid.by(blocks);
+    LinearGrid whole = LinearGrid.of(kernel, rows, columns, layer.tokens());
     int bytes = kernel.activation().orElseThrow() == ActivationType.I8 ? 1 : 2;
     double weightBytes =
         LinearDispatch.weightBytes(kernel.weights().orElseThrow(), (double) rows * columns);
     // the image itself is read from memory once, its patches from the second-level cache
     double imageBytes = (double) layer.pixels() * pitch * bytes;
-    return new ConvolutionOption(
-        kernel, grid, model.micros(kernel, grid, rows, layer.tokens(), weightBytes, imageBytes));
+    return whole.ways(model.resident(kernel)).stream()
+        .map(
+            grid ->
+                new ConvolutionOption(
+                    kernel,
+                    grid,
+                    model.micros(kernel, grid, rows, layer.tokens(), weightBytes, imageBytes)))
+        .toList();
   }
 
   /** Elements of a pixel as an option reads it. */

@@ -11,6 +11,7 @@ import dev.filigree.kernels.cuda.WeightsForm;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A kernel of convolutions on tensor cores, see {@code convolution/patches.cuh}.
@@ -26,7 +27,7 @@ record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMi
    * @param x images, f16, or i8 beside token scales
    * @param tokenScales address of a scale for each pixel of y, 0 for f16
    * @param y results, f16 or f32
-   * @param workspace address of as many bytes as the grid says, 0 for none
+   * @param sums address by {@link SharedSums}, 0 where no tile is shared
    */
   record Operands(
       Convolution.Geometry geometry,
@@ -34,11 +35,16 @@ record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMi
       long tokenScales,
       LinearEpilogue epilogue,
       Rows y,
-      long workspace) {}
+      long sums) {}
 
   @Override
   public String name() {
     return grid.isShared() ? kernel.entry() + " in " + grid.blocks() + " blocks" : kernel.entry();
+  }
+
+  @Override
+  public Optional<LinearGrid> shared() {
+    return grid.isShared() ? Optional.of(grid) : Optional.empty();
   }
 
   WeightsForm form() {
@@ -79,13 +85,7 @@ record ConvolutionOption(KernelEntry kernel, LinearGrid grid, double predictedMi
             operands.x,
             operands.epilogue,
             operands.y,
-            operands.workspace);
-    if (operands.workspace == 0) {
-      return launch::into;
-    }
-    return stream -> {
-      stream.fill(operands.workspace, grid.arrivalBytes(), (byte) 0);
-      launch.into(stream);
-    };
+            operands.sums);
+    return launch::into;
   }
 }

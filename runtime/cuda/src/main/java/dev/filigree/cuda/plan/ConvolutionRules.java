@@ -132,6 +132,7 @@ final class ConvolutionRules {
     DeviceTensor y = planner.images().define(node.output(), DType.F16);
     long workspaceBytes = option.workspaceBytes(device, loaded);
     DeviceTensor workspace = workspaceBytes == 0 ? null : planner.bytes(workspaceBytes);
+    planner.sums().need(option);
     planner.add(
         new DeviceStep.OnDevice(
             arena ->
@@ -145,7 +146,8 @@ final class ConvolutionRules {
                         call.activation,
                         added == null ? null : added.on(arena),
                         y.on(arena),
-                        workspace == null ? 0 : workspace.address(arena)))));
+                        workspace == null ? 0 : workspace.address(arena),
+                        planner.sums().address(arena, option)))));
     planner.choice(new LinearLayer.Planned(layer, option));
     planner.explain(
         new LayerPlan(
@@ -179,8 +181,7 @@ final class ConvolutionRules {
     }
     DeviceTensor added = residual(call, DType.F16);
     DeviceTensor y = planner.images().define(node.output(), DType.F16);
-    long workspaceBytes = option.grid().workspaceBytes();
-    DeviceTensor workspace = workspaceBytes == 0 ? null : planner.bytes(workspaceBytes);
+    planner.sums().need(option);
     planner.add(
         new DeviceStep.OnDevice(
             arena ->
@@ -193,7 +194,7 @@ final class ConvolutionRules {
                         scales == null ? 0 : scales.address(arena),
                         call.epilogue(added, arena),
                         y.on(arena),
-                        workspace == null ? 0 : workspace.address(arena)))));
+                        planner.sums().address(arena, option)))));
     planner.choice(new ConvolutionLayer.Planned(layer, option));
     planner.explain(
         new LayerPlan(

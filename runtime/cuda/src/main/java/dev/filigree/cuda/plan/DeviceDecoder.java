@@ -89,7 +89,7 @@ public final class DeviceDecoder implements SequenceRunner {
               CachedAttention.pageBytes(decoder.layers(), decoder.keyHeads(), decoder.width()),
               options.cacheBytes());
       this.device = new DeviceState(context, DeviceRunner.wanted(options.session()));
-      this.measuring = new Measuring(device, projections);
+      this.measuring = new Measuring(device, decoder.graph(), projections);
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;

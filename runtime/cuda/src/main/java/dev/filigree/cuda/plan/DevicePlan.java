@@ -15,6 +15,7 @@ import java.util.List;
  * @param outputs in the graph's order
  * @param steps in order
  * @param bytes of the activation arena
+ * @param sums of tiles that blocks share, in the arena
  * @param faults look-ups that note an index out of range, in the order of their words at the start
  *     of the arena
  * @param layers for explaining
@@ -25,6 +26,7 @@ record DevicePlan(
     List<Output> outputs,
     List<DeviceStep> steps,
     long bytes,
+    SharedSums sums,
     List<LookUp> faults,
     List<LayerPlan> layers,
     List<PlannedLayer> choices) {

@@ -54,6 +54,7 @@ final class DevicePlanner {
   /** Buffers that the step added next reads. */
   private final List<Buffer> pending = new ArrayList<>();
 
+  private final SharedSums sums = new SharedSums();
   private final List<DeviceStep> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
   private final List<PlannedLayer> choices = new ArrayList<>();
@@ -90,7 +91,7 @@ final class DevicePlanner {
   }
 
   private DevicePlan plan(CachedAttention.State state) {
-    // the words of look-ups are at the start of the arena, in every workspace
+    // the words of look-ups are at the start of the arena, in every workspace, then shared sums
     Buffer words = new Buffer((long) graph.nodes().size() * Long.BYTES, -1);
     words.needUntil(Integer.MAX_VALUE);
     List<DeviceTensor> inputs = new ArrayList<>();
@@ -109,13 +110,14 @@ final class DevicePlanner {
     for (ValueInfo info : graph.outputs()) {
       outputs.add(output(info));
     }
-    long first = Arenas.aligned(words.bytes());
+    sums.placeAt(Arenas.aligned(words.bytes()));
+    long first = sums.offset() + sums.bytes();
     long bytes = Arenas.place(buffers);
     List<Buffer> moved = buffers;
     for (Buffer buffer : moved) {
       buffer.placeAt(buffer.offset() + first);
     }
-    return new DevicePlan(inputs, outputs, steps, first + bytes, faults, layers, choices);
+    return new DevicePlan(inputs, outputs, steps, first + bytes, sums, faults, layers, choices);
   }
 
   private DeviceTensor input(String name) {
@@ -233,6 +235,11 @@ final class DevicePlanner {
     DeviceTensor tensor = new DeviceTensor(dtype, shape, pitch, buffer, 0);
     Math.toIntExact(tensor.rows());
     return tensor;
+  }
+
+  /** Memory for tiles that blocks share, of all steps. */
+  SharedSums sums() {
+    return sums;
   }
 
   /** Memory of some bytes that the next step makes. */

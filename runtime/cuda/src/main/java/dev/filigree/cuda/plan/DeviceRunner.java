@@ -71,7 +71,7 @@ public final class DeviceRunner implements Runner {
       this.interpreter = new Interpreter(graph);
       this.device = new DeviceState(context, wanted(options));
       this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, DevicePlan::bytes);
-      this.measuring = new Measuring(device, projections);
+      this.measuring = new Measuring(device, graph, projections);
     } catch (RuntimeException | Error failed) {
       context.close();
       throw failed;

@@ -16,7 +16,11 @@ import java.util.Map;
  * </pre>
  */
 final class DeviceWeights implements AutoCloseable {
+  /** Null where they lie in memory of others. */
   private final DeviceMemory memory;
+
+  private final long address;
+  private final long bytes;
   private final Map<String, Long> addresses = new LinkedHashMap<>();
   private final Map<String, Integer> numbers;
 
@@ -27,16 +31,14 @@ final class DeviceWeights implements AutoCloseable {
    */
   DeviceWeights(
       CudaContext context, Map<String, MemorySegment> parts, Map<String, Integer> numbers) {
-    long bytes = 0;
-    for (MemorySegment part : parts.values()) {
-      bytes += Arenas.aligned(part.byteSize());
-    }
+    this.bytes = parts.values().stream().mapToLong(part -> Arenas.aligned(part.byteSize())).sum();
     this.numbers = Map.copyOf(numbers);
     memory = context.allocate(bytes);
+    address = memory.address();
     try {
       long at = 0;
       for (Map.Entry<String, MemorySegment> part : parts.entrySet()) {
-        addresses.put(part.getKey(), memory.address() + at);
+        addresses.put(part.getKey(), address + at);
         memory.upload(part.getValue(), at);
         at += Arenas.aligned(part.getValue().byteSize());
       }
@@ -46,8 +48,29 @@ final class DeviceWeights implements AutoCloseable {
     }
   }
 
+  private DeviceWeights(DeviceWeights other, long address) {
+    this.memory = null;
+    this.address = address;
+    this.bytes = other.bytes;
+    this.numbers = other.numbers;
+    long shift = address - other.address;
+    other.addresses.forEach((name, at) -> addresses.put(name, at + shift));
+  }
+
+  /**
+   * The same weights at another address, which holds {@link #bytes} copied from {@link #address()}.
+   */
+  DeviceWeights at(long address) {
+    return new DeviceWeights(this, address);
+  }
+
   long bytes() {
-    return memory.bytes();
+    return bytes;
+  }
+
+  /** Where they begin. */
+  long address() {
+    return address;
   }
 
   /** Whether there is a part of a name. */
@@ -67,6 +90,8 @@ final class DeviceWeights implements AutoCloseable {
 
   @Override
   public void close() {
-    memory.close();
+    if (memory != null) {
+      memory.close();
+    }
   }
 }

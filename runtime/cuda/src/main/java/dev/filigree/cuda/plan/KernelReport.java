@@ -37,7 +37,8 @@ public final class KernelReport implements AutoCloseable {
    * A way to run a linear layer at a shape.
    *
    * @param kernel its name; {@code cublas} and {@code cusparse} where they are installed
-   * @param micros measured on this device
+   * @param micros measured on this device, with the weights in its second-level cache
+   * @param streamedMicros with the weights from its memory
    * @param predictedMicros by the model that chooses what is measured
    */
   public record Timing(
@@ -47,6 +48,7 @@ public final class KernelReport implements AutoCloseable {
       int columns,
       int tokens,
       double micros,
+      double streamedMicros,
       double predictedMicros) {}
 
   /**
@@ -102,8 +104,10 @@ public final class KernelReport implements AutoCloseable {
       LinearLayer layer = new LinearLayer("report", weights, tokens, true);
       List<LinearOption> options = device.dispatch().all(layer);
       Map<String, Double> micros;
+      Map<String, Double> streamed;
       try (LayerBench bench = LinearBench.of(device, layer, options)) {
-        micros = new LayerTiming(device).measure(bench);
+        micros = new LayerTiming(device, false).measure(bench);
+        streamed = new LayerTiming(device, true).measure(bench);
       }
       device.dispatch().close();
       for (LinearOption option : options) {
@@ -115,6 +119,7 @@ public final class KernelReport implements AutoCloseable {
                 columns,
                 tokens,
                 micros.get(option.name()),
+                streamed.get(option.name()),
                 option.predictedMicros()));
       }
     }

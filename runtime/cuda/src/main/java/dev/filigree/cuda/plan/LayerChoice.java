@@ -25,7 +25,7 @@ record LayerChoice<O extends LayerOption>(
   private static final double MARGIN = 0.97;
 
   /**
-   * Those that may be the fastest, and a dense one.
+   * Those that may be the fastest; a dense one, and one that reads what the weights keep alone.
    *
    * @param all the one predicted to be fastest first
    */
@@ -34,8 +34,8 @@ record LayerChoice<O extends LayerOption>(
     for (O option : all) {
       boolean promising =
           option.predictedMicros() <= WORTH_MEASURING * all.getFirst().predictedMicros();
-      boolean firstDense = option.isDense() && kept.stream().noneMatch(LayerOption::isDense);
-      if (promising && kept.size() < MOST_CANDIDATES || firstDense) {
+      boolean firstOfItsKind = kept.stream().noneMatch(each -> each.isDense() == option.isDense());
+      if (promising && kept.size() < MOST_CANDIDATES || firstOfItsKind) {
         kept.add(option);
       }
     }

@@ -1,6 +1,8 @@
 package dev.filigree.cuda.plan;
 
+import dev.filigree.cuda.layout.LinearGrid;
 import dev.filigree.kernels.cuda.ActivationType;
+import java.util.Optional;
 
 /** A way to run a layer, as the choice among several sees it. Immutable; not bound to memory. */
 sealed interface LayerOption permits LinearOption, ConvolutionOption {
@@ -18,6 +20,11 @@ sealed interface LayerOption permits LinearOption, ConvolutionOption {
 
   /** By {@link LinearModel}. */
   double predictedMicros();
+
+  /** How blocks share tiles, if they do: their sums need memory of {@link SharedSums}. */
+  default Optional<LinearGrid> shared() {
+    return Optional.empty();
+  }
 
   /** Whether own kernels do all of its work, so that a simulated device counts it. */
   default boolean isCounted() {

@@ -29,9 +29,8 @@ final class LinearBench {
     long tokens = layer.tokens();
     Shape shapeX = Shape.of(tokens, layer.weights().columns());
     Shape shapeY = Shape.of(tokens, layer.weights().rows());
-    // as f16 or as i8, zeros are numbers of both
-    DeviceMemory x = bench.zeros(bytes(DType.F16, shapeX));
-    DeviceMemory scales = bench.zeros(tokens * Float.BYTES);
+    DeviceMemory x = bench.numbers(bytes(DType.F16, shapeX));
+    DeviceMemory scales = bench.ones(tokens);
     DeviceMemory y = bench.memory(bytes(DType.F16, shapeY));
     List<DeviceWeights> weights = new ArrayList<>();
     long workspaceBytes = 0;
@@ -40,23 +39,28 @@ final class LinearBench {
       workspaceBytes = Math.max(workspaceBytes, option.workspaceBytes(device, weights.getLast()));
     }
     DeviceMemory workspace = bench.memory(workspaceBytes);
+    SharedSums shared = LayerBench.sums(options);
+    long sums = bench.zeros(shared.bytes()).address();
     for (int i = 0; i < options.size(); i++) {
       LinearOption option = options.get(i);
       boolean alone = option.workspaceBytes(device, weights.get(i)) == 0;
       DType dtype = option.activation() == ActivationType.I8 ? DType.I8 : DType.F16;
       bench.add(
           option,
-          option.bind(
-              device,
-              weights.get(i),
-              new LinearOption.Operands(
-                  rows(x.address(), dtype, shapeX),
-                  scales.address(),
-                  0,
-                  Activation.NONE,
-                  null,
-                  rows(y.address(), DType.F16, shapeY),
-                  alone ? 0 : workspace.address())));
+          weights.get(i),
+          placed ->
+              option.bind(
+                  device,
+                  placed,
+                  new LinearOption.Operands(
+                      rows(x.address(), dtype, shapeX),
+                      scales.address(),
+                      0,
+                      Activation.NONE,
+                      null,
+                      rows(y.address(), DType.F16, shapeY),
+                      alone ? 0 : workspace.address(),
+                      shared.address(sums, option))));
     }
   }
 

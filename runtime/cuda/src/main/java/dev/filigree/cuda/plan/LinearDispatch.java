@@ -31,11 +31,6 @@ final class LinearDispatch implements AutoCloseable {
 
   private static final double LIBRARY_SPARSE_BYTES = 6;
 
-  /** Instructions of a product's own among all that kernels of unstructured weights spend. */
-  private static final double OWN_SPARSE_SHARE = 0.3;
-
-  private static final double LIBRARY_SPARSE_SHARE = 0.2;
-
   private final DeviceState device;
   private final KernelManifest manifest;
   private final LinearModel model;
@@ -117,13 +112,12 @@ final class LinearDispatch implements AutoCloseable {
     }
     if (weights instanceof SparseCsr sparse && device.cusparse().isPresent()) {
       double micros =
-          model.sparseMicros(
+          model.cusparseMicros(
                   sparse.stored(),
                   rows,
                   columns,
                   layer.tokens(),
-                  LIBRARY_SPARSE_BYTES * sparse.stored(),
-                  LIBRARY_SPARSE_SHARE)
+                  LIBRARY_SPARSE_BYTES * sparse.stored())
               + model.epilogueMicros(rows, layer.tokens());
       all.add(new CusparseOption(layer.tokens(), rows, columns, sparse.stored(), micros));
     }
@@ -145,12 +139,7 @@ final class LinearDispatch implements AutoCloseable {
         weightBytes(form, (double) weights.rows() * columns)
             + PackedWeights.tableBytes(weights, form);
     LinearGrid whole = LinearGrid.of(kernel, weights.rows(), columns, layer.tokens());
-    List<LinearGrid> grids = new ArrayList<>(List.of(whole));
-    LinearGrid split = whole.by(model.resident(kernel));
-    if (whole.blocks() < split.blocks() && split.isShared()) {
-      grids.add(split);
-    }
-    for (LinearGrid grid : grids) {
+    for (LinearGrid grid : whole.ways(model.resident(kernel))) {
       double micros = extra + model.micros(kernel, grid, weights.rows(), layer.tokens(), bytes);
       into.add(new TensorCoreOption(kernel, grid, gathered, micros));
     }
@@ -160,18 +149,16 @@ final class LinearDispatch implements AutoCloseable {
     if (!(layer.weights() instanceof SparseCsr sparse)) {
       return;
     }
-    // a block has a tile of tokens, and every tile of them streams the weights once
-    int passes = Math.ceilDiv(layer.tokens(), kernel.tile().orElseThrow().tokens());
     into.add(
         new CsrOption(
             kernel,
             model.sparseMicros(
+                kernel,
                 sparse.stored(),
                 sparse.rows(),
                 sparse.columns(),
                 layer.tokens(),
-                OWN_SPARSE_BYTES * sparse.stored() * passes,
-                OWN_SPARSE_SHARE)));
+                OWN_SPARSE_BYTES * sparse.stored())));
   }
 
   /** Bytes of so many weights in a form, zeros included. */

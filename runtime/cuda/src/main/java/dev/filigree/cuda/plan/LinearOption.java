@@ -16,6 +16,7 @@ sealed interface LinearOption extends LayerOption
    * @param residual f16 or f32, null for none
    * @param y f16 or f32
    * @param workspace address of {@link #workspaceBytes}, 0 for none
+   * @param sums address by {@link SharedSums}, 0 where no tile is shared
    */
   record Operands(
       Rows x,
@@ -24,7 +25,8 @@ sealed interface LinearOption extends LayerOption
       Activation activation,
       Rows residual,
       Rows y,
-      long workspace) {}
+      long workspace,
+      long sums) {}
 
   /** Libraries want their workspace at a multiple of this, more than the arena gives. */
   long LIBRARY_ALIGNMENT = 256;

@@ -82,6 +82,7 @@ final class LinearRule {
     DeviceTensor y = planner.define(node.output());
     long workspaceBytes = option.workspaceBytes(device, weights);
     DeviceTensor workspace = workspaceBytes == 0 ? null : planner.bytes(workspaceBytes);
+    planner.sums().need(option);
     planner.add(
         new DeviceStep.OnDevice(
             arena ->
@@ -95,7 +96,8 @@ final class LinearRule {
                         Linear.activation(node),
                         residual == null ? null : residual.on(arena),
                         y.on(arena),
-                        workspace == null ? 0 : workspace.address(arena)))));
+                        workspace == null ? 0 : workspace.address(arena),
+                        planner.sums().address(arena, option)))));
   }
 
   private Levels levels(String value, int tokens) {

@@ -19,8 +19,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Measurements of layers on disk, so that a machine measures once: a file for each device, driver
- * and text of the kernels. A file appears whole or not at all; one that is damaged, or that cannot
- * be written, costs a measurement and nothing else.
+ * and text of the kernels, and for models whose weights fit into the device's cache or do not. A
+ * file appears whole or not at all; one that is damaged, or that cannot be written, costs a
+ * measurement and nothing else.
  *
  * @param file of this device, driver, libraries and kernels
  * @param key what it must say it is of
@@ -33,18 +34,20 @@ record MeasurementStore(Path file, Map<String, String> key) {
    * The user's file for a device.
    *
    * @param libraries those of NVIDIA and their versions: another release is as fast as it is
+   * @param streamed whether weights came from memory, and not from the cache
    */
-  static MeasurementStore of(GpuProperties gpu, String libraries) {
-    return of(gpu, libraries, NativeFolder.ofUser("cuda").candidates().getFirst());
+  static MeasurementStore of(GpuProperties gpu, String libraries, boolean streamed) {
+    return of(gpu, libraries, streamed, NativeFolder.ofUser("cuda").candidates().getFirst());
   }
 
   /** The file for a device in a folder. */
-  static MeasurementStore of(GpuProperties gpu, String libraries, Path folder) {
+  static MeasurementStore of(GpuProperties gpu, String libraries, boolean streamed, Path folder) {
     Map<String, String> key =
         Map.of(
             "device", gpu.name(),
             "driver", Integer.toString(gpu.driverVersion()),
             "libraries", libraries,
+            "weights", streamed ? "from memory" : "in the cache",
             "kernels", KernelReport.kernelHash());
     String name = HexFormat.of().toHexDigits(key.hashCode());
     return new MeasurementStore(folder.resolve("measured-" + name + ".json"), key);

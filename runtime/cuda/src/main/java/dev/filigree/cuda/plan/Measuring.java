@@ -1,8 +1,15 @@
 package dev.filigree.cuda.plan;
 
 import dev.filigree.Progress;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
 import dev.filigree.cuda.driver.GpuProperties;
+import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
+import dev.filigree.weights.Weights;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -17,19 +24,39 @@ final class Measuring {
   /**
    * What a session measures with.
    *
+   * @param graph whose layers are measured
    * @param projections of a simulated device, in place of measurements
    */
-  Measuring(DeviceState device, Optional<Projections> projections) {
+  Measuring(DeviceState device, Graph graph, Optional<Projections> projections) {
     this.device = device;
     GpuProperties gpu = device.context().properties();
     if (gpu.isSimulated()) {
       clock = projections.map(Projecting::new);
       store = Optional.empty();
     } else {
-      clock = Optional.of(new LayerTiming(device));
-      store = Optional.of(MeasurementStore.of(gpu, device.libraries()));
+      boolean streamed = weightBytes(graph) > gpu.l2Bytes();
+      clock = Optional.of(new LayerTiming(device, streamed));
+      store = Optional.of(MeasurementStore.of(gpu, device.libraries(), streamed));
     }
     store.ifPresent(each -> device.times().addAll(each.load()));
+  }
+
+  /** Bytes of the weights that a run goes through, in f16, which some candidate has them in. */
+  private static long weightBytes(Graph graph) {
+    long stored = 0;
+    for (Map.Entry<String, List<Node>> value : graph.consumers().entrySet()) {
+      // rows of a table are looked up; what is added or scaled by is small
+      boolean looked = value.getValue().stream().allMatch(node -> node.type().equals("Gather"));
+      stored +=
+          switch (graph.constants().get(value.getKey())) {
+            case Constant.Compressed(Weights weights, boolean transposed) -> weights.stored();
+            case Constant.Windowed(Weights weights, Shape shape) -> weights.stored();
+            case Constant.Plain(Tensor tensor) ->
+                looked || tensor.shape().rank() < 2 ? 0 : tensor.shape().elements();
+            case null -> 0;
+          };
+    }
+    return stored * Short.BYTES;
   }
 
   /**

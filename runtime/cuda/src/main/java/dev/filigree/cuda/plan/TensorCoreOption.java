@@ -14,6 +14,7 @@ import dev.filigree.kernels.cuda.KernelEntry;
 import dev.filigree.kernels.cuda.Parameter;
 import dev.filigree.kernels.cuda.WeightsForm;
 import dev.filigree.plan.Arenas;
+import java.util.Optional;
 
 /**
  * A kernel on tensor cores, see {@code gemm/linear.cuh}.
@@ -26,7 +27,7 @@ import dev.filigree.plan.Arenas;
 record TensorCoreOption(
     KernelEntry kernel, LinearGrid grid, Gathered gathered, double predictedMicros)
     implements LinearOption {
-  /** Activations in another order of columns, in front of the kernel's own workspace. */
+  /** Activations in another order of columns. */
   record Gathered(int tokens, int columns) {
     Rows rows(long address) {
       return new Rows(address, DType.F16, tokens, columns, Rows.pitch(DType.F16, columns));
@@ -69,28 +70,31 @@ record TensorCoreOption(
 
   @Override
   public long workspaceBytes(DeviceState device, DeviceWeights weights) {
-    return grid.workspaceBytes() + (gathered == null ? 0 : gathered.bytes());
+    return gathered == null ? 0 : gathered.bytes();
+  }
+
+  @Override
+  public Optional<LinearGrid> shared() {
+    return grid.isShared() ? Optional.of(grid) : Optional.empty();
   }
 
   @Override
   public DeviceStep.Work bind(DeviceState device, DeviceWeights weights, Operands operands) {
     if (gathered == null) {
-      return multiply(device, weights, operands, operands.x(), operands.workspace());
+      return multiply(device, weights, operands, operands.x())::into;
     }
     Rows x = operands.x();
     Rows inOrder = gathered.rows(operands.workspace());
     Launch gather =
         Gather.ordered(device.kernels(), x, weights.address(PackedWeights.ORDER), inOrder);
-    long own = grid.isShared() ? operands.workspace() + gathered.bytes() : 0;
-    DeviceStep.Work multiply = multiply(device, weights, operands, inOrder, own);
+    Launch multiply = multiply(device, weights, operands, inOrder);
     return stream -> {
       gather.into(stream);
       multiply.into(stream);
     };
   }
 
-  private DeviceStep.Work multiply(
-      DeviceState device, DeviceWeights weights, Operands operands, Rows x, long workspace) {
+  private Launch multiply(DeviceState device, DeviceWeights weights, Operands operands, Rows x) {
     Kernel loaded = device.library().kernel(kernel);
     Arguments arguments = loaded.arguments();
     arguments
@@ -106,7 +110,7 @@ record TensorCoreOption(
         .i32("pitchResidual", Rows.pitchOf(operands.residual()))
         .i32("activationKind", LinearEpilogue.kind(operands.activation()))
         .i32("wide", LinearEpilogue.wide(operands.residual(), operands.y()))
-        .pointer("workspace", workspace);
+        .pointer("workspace", operands.sums());
     for (Parameter parameter : kernel.parameters()) {
       String name = parameter.name();
       if (weights.has(name)) {
@@ -117,13 +121,6 @@ record TensorCoreOption(
         arguments.i32(name, weights.numbers().get(name));
       }
     }
-    Launch launch = new Launch(loaded, grid.blocks(), 1, arguments);
-    if (workspace == 0) {
-      return launch::into;
-    }
-    return stream -> {
-      stream.fill(workspace, grid.arrivalBytes(), (byte) 0);
-      launch.into(stream);
-    };
+    return new Launch(loaded, grid.blocks(), 1, arguments);
   }
 }

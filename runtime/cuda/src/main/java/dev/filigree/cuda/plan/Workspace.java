@@ -19,7 +19,7 @@ import java.util.Map;
  * process.
  *
  * <pre>
- *   arena: | a word for each look-up | buffers of the plan |
+ *   arena: | a word for each look-up | sums of tiles that blocks share | buffers of the plan |
  * </pre>
  */
 final class Workspace implements ShapePlan.Memory {
@@ -34,6 +34,7 @@ final class Workspace implements ShapePlan.Memory {
     this.plan = plan;
     try {
       arena = own(context.allocate(plan.bytes()));
+      arena.fill(plan.sums().offset(), plan.sums().arrivalBytes(), (byte) 0);
       stream = own(context.stream());
       List<DeviceTensor> staged = new ArrayList<>(plan.inputs());
       plan.outputs().stream()

@@ -24,6 +24,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ReductionTest extends OperationTest {
   private static final double F32_ULPS = 16;
 
+  private static final List<Reduction> FLOATS_ONLY =
+      List.of(Reduction.L2, Reduction.LOG_SUM, Reduction.LOG_SUM_EXP);
+
   private static double ulps(DType dtype) {
     return dtype == DType.F32 ? F32_ULPS : dtype.isFloating() ? 1 : 0;
   }
@@ -41,6 +44,30 @@ class ReductionTest extends OperationTest {
     return Interpreter.run(node, 12, new Tensor[] {x})[0];
   }
 
+  /** Without the signs, so that a logarithm of a sum is a number. */
+  private static Tensor magnitudes(Tensor x) {
+    for (int i = 0; i < x.elements(); i++) {
+      x.setDouble(i, Math.abs(x.getDouble(i)));
+    }
+    return x;
+  }
+
+  /** Columns of which some have a NaN, an infinity at either end or in between, or nothing else. */
+  private static Tensor withSpecialColumns(Samples samples, DType dtype, int length) {
+    int columns = 37;
+    double most = Double.POSITIVE_INFINITY;
+    Tensor x = normal(samples, dtype, length, columns);
+    x.setDouble(length / 2 * columns, Double.NaN);
+    x.setDouble(1, Double.NaN);
+    x.setDouble(length * 2 / 3 * columns + 2, -most);
+    x.setDouble((length - 1) * columns + 3, most);
+    for (int i = 0; i < length; i++) {
+      x.setDouble(i * columns + 4, -most);
+      x.setDouble(i * columns + 36, i < length * 3 / 4 ? -most : 1);
+    }
+    return x;
+  }
+
   private void check(Reduction reduction, Tensor x, boolean[] folded) {
     Tensor expected = reference(reduction.operator(), folded, x);
     long[] extents = expected.shape().extents();
@@ -56,11 +83,11 @@ class ReductionTest extends OperationTest {
   @EnumSource
   void foldsAnyAxes(Reduction reduction) {
     assertEquals(reduction, Reduction.of(reduction.operator()).orElseThrow());
-    boolean floats =
-        List.of(Reduction.L2, Reduction.LOG_SUM, Reduction.LOG_SUM_EXP).contains(reduction);
     Samples samples = new Samples(reduction.ordinal());
     for (DType dtype : DType.values()) {
-      if (dtype == DType.BOOL || !Elementwise.knows(dtype) || floats && !dtype.isFloating()) {
+      if (dtype == DType.BOOL
+          || !Elementwise.knows(dtype)
+          || FLOATS_ONLY.contains(reduction) && !dtype.isFloating()) {
         continue;
       }
       for (long[] extents : new long[][] {{1}, {7}, {300}, {3, 5}, {4, 33}, {2, 3, 4, 5}}) {
@@ -74,6 +101,34 @@ class ReductionTest extends OperationTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void sharesLongColumnsAndRows(Reduction reduction) {
+    Samples samples = new Samples(reduction.ordinal());
+    for (DType dtype : List.of(DType.F16, DType.F32, DType.U8, DType.I64)) {
+      if (FLOATS_ONLY.contains(reduction) && !dtype.isFloating()) {
+        continue;
+      }
+      Tensor columns = magnitudes(normal(samples, dtype, 1000, 37));
+      check(reduction, columns, new boolean[] {true, false});
+      Tensor rows = magnitudes(normal(samples, dtype, 7, 1100));
+      check(reduction, rows, new boolean[] {false, true});
+      Tensor apart = magnitudes(normal(samples, dtype, 30, 3, 20, 5));
+      check(reduction, apart, new boolean[] {true, false, true, false});
+      check(reduction, apart, new boolean[] {false, true, false, true});
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void keepsInfinitiesAndNaNOfLongColumns(Reduction reduction) {
+    // a product of so many would leave the range of f32 on the way, where infinity times zero is
+    // NaN
+    int length = reduction == Reduction.PRODUCT ? 100 : 1000;
+    Tensor x = withSpecialColumns(new Samples(reduction.ordinal()), DType.F32, length);
+    check(reduction, x, new boolean[] {true, false});
   }
 
   @ParameterizedTest
@@ -121,6 +176,23 @@ class ReductionTest extends OperationTest {
           run(Movement.copy(kernels, result, view(copy, extents), copy.pitch()));
           check(x, axis, logarithm, download(copy, extents));
         }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = DType.class,
+      names = {"F16", "BF16", "F32"})
+  void makesSoftmaxOfLongColumnsInPlace(DType dtype) {
+    Samples samples = new Samples(dtype.ordinal());
+    for (int length : new int[] {9, 100, 1000}) {
+      for (boolean logarithm : new boolean[] {false, true}) {
+        Tensor x = withSpecialColumns(samples, dtype, length);
+        Rows rows = upload(x);
+        View view = view(rows, length, 37);
+        run(Softmax.axis(kernels, view, 0, view, logarithm));
+        check(x, 0, logarithm, download(rows, length, 37));
       }
     }
   }

@@ -114,7 +114,9 @@ class ConvolutionMeasurementTest {
             layer.candidates().stream().allMatch(each -> Double.isNaN(each.measuredMicros())),
             "a projection is never called a measurement");
       }
-      assertArrayEquals(before, runner.run(INPUTS).get("y").toFloats(), 0.1f);
+      // results reach 1024, where neighbours in f16 are half apart: each kernel adds in its own
+      // order
+      assertArrayEquals(before, runner.run(INPUTS).get("y").toFloats(), 0.5f);
     }
     assertEquals(List.of(), device.findings());
   }
@@ -149,7 +151,7 @@ class ConvolutionMeasurementTest {
       assertEquals(1, kernels.size());
       assertTrue(kernels.iterator().next().contains("dense"), kernels.toString());
       assertEquals(bytes, runner.packedBytes());
-      assertArrayEquals(before, runner.run(INPUTS).get("y").toFloats(), 0.1f);
+      assertArrayEquals(before, runner.run(INPUTS).get("y").toFloats(), 0.5f);
       int launches = device.launches().size();
       runner.warmUp(INPUTS, Progress.NONE);
       assertTrue(

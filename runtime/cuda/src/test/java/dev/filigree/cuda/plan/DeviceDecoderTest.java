@@ -51,11 +51,16 @@ class DeviceDecoderTest {
   }
 
   private static void assertNear(float[] expected, float[] found) {
+    assertArrayEquals(expected, found, (float) tolerance(expected));
+  }
+
+  /** How far a score may be from the CPU's. */
+  private static double tolerance(float[] expected) {
     double greatest = 0;
     for (float score : expected) {
       greatest = Math.max(greatest, Math.abs(score));
     }
-    assertArrayEquals(expected, found, (float) (ROUNDING * greatest));
+    return ROUNDING * greatest;
   }
 
   private static int best(float[] scores) {
@@ -170,12 +175,13 @@ class DeviceDecoderTest {
           SequenceRunner.Sequence sequence = device.sequence()) {
         float[] scores = new float[TinyDecoder.WORDS];
         long[] next = tokens(5, 4);
-        long[] other = next;
         for (int i = 0; i < 16; i++) {
-          next = new long[] {best(expected.read(next))};
-          device.run(sequence, other, scores);
-          other = new long[] {best(scores)};
-          assertArrayEquals(next, other, "token " + i);
+          float[] wanted = expected.read(next);
+          device.run(sequence, next, scores);
+          next = new long[] {best(wanted)};
+          // of two that are as probable as f16 can tell, the device may take the other
+          float behind = wanted[(int) next[0]] - wanted[best(scores)];
+          assertTrue(behind <= 2 * tolerance(wanted), "token " + i + ": " + behind);
         }
       }
     }

@@ -82,9 +82,9 @@ class LargeShapeTest {
     LayerPlan layer = plan(8, 65_536, 65_600).getFirst();
     assertTrue(layer.kernel().startsWith("linear_dense_f16"), layer.toString());
     for (LayerPlan.Candidate candidate : layer.candidates()) {
-      // 8.6 GB of results at no more than 1.6 TB/s, and within reason
+      // 8.6 GB of results at no more than 8 TB/s, and within reason
       assertTrue(
-          candidate.predictedMicros() > 5_000 && candidate.predictedMicros() < 1e6,
+          candidate.predictedMicros() > 1_000 && candidate.predictedMicros() < 1e6,
           candidate.toString());
     }
   }
@@ -125,7 +125,8 @@ class LargeShapeTest {
         DeviceMemory near = device.context().allocate((long) TOKENS * READ * 2);
         DeviceMemory scales = device.context().allocate(TOKENS * Float.BYTES);
         DeviceMemory y = device.context().allocate(TOKENS * OUTPUTS * 2);
-        DeviceMemory workspace = device.context().allocate(1 << 26)) {
+        DeviceMemory workspace = device.context().allocate(1 << 26);
+        DeviceMemory sums = device.context().allocate(1 << 26)) {
       float[] ones = new float[TOKENS];
       Arrays.fill(ones, 1);
       scales.upload(MemorySegment.ofArray(ones), 0);
@@ -141,7 +142,7 @@ class LargeShapeTest {
             DeviceWeights laid = device.dispatch().weights(layer, option);
             byte[][] found = new byte[2][];
             for (int i = 0; i < 2; i++) {
-              found[i] = outputs(device, option, laid, inputs[i], scales, y, workspace);
+              found[i] = outputs(device, option, laid, inputs[i], scales, y, workspace, sums);
             }
             assertArrayEquals(found[0], found[1], option.name() + ", " + weights.format());
             kernels++;
@@ -159,7 +160,11 @@ class LargeShapeTest {
       Rows x,
       DeviceMemory scales,
       DeviceMemory y,
-      DeviceMemory workspace) {
+      DeviceMemory workspace,
+      DeviceMemory sums) {
+    SharedSums shared = LayerBench.sums(List.of(option));
+    assertTrue(shared.bytes() <= sums.bytes(), option.name());
+    sums.fill(0, shared.arrivalBytes(), (byte) 0);
     boolean alone = option.workspaceBytes(device, weights) == 0;
     assertTrue(option.workspaceBytes(device, weights) <= workspace.bytes(), option.name());
     LinearOption.Operands operands =
@@ -170,7 +175,8 @@ class LargeShapeTest {
             Activation.NONE,
             null,
             new Rows(y.address(), DType.F16, TOKENS, OUTPUTS, OUTPUTS),
-            alone ? 0 : workspace.address());
+            alone ? 0 : workspace.address(),
+            shared.address(sums.address(), option));
     try (Stream stream = device.context().stream()) {
       option.bind(device, weights, operands).into(stream);
       stream.synchronize();

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -35,7 +36,7 @@ class MeasurementStoreTest {
   }
 
   private MeasurementStore store() {
-    return MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, folder);
+    return MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, false, folder);
   }
 
   @Test
@@ -60,16 +61,21 @@ class MeasurementStoreTest {
   @Test
   void anotherDeviceOrDriverHasItsOwn() {
     store().save(TIMES);
-    assertEquals(Map.of(), MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, folder).load());
-    assertEquals(Map.of(), MeasurementStore.of(gpu("A100", 12_060), LIBRARIES, folder).load());
-    assertEquals(Map.of(), MeasurementStore.of(gpu("A100", 12_040), "no cublas", folder).load());
-    assertNotEquals(
-        store().file(), MeasurementStore.of(gpu("A100", 12_060), LIBRARIES, folder).file());
+    List<MeasurementStore> others =
+        List.of(
+            MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, false, folder),
+            MeasurementStore.of(gpu("A100", 12_060), LIBRARIES, false, folder),
+            MeasurementStore.of(gpu("A100", 12_040), "no cublas", false, folder),
+            MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, true, folder));
+    for (MeasurementStore other : others) {
+      assertEquals(Map.of(), other.load());
+      assertNotEquals(store().file(), other.file());
+    }
   }
 
   @Test
   void aFileOfAnotherDeviceUnderItsNameIsNotBelieved() throws IOException {
-    MeasurementStore other = MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, folder);
+    MeasurementStore other = MeasurementStore.of(gpu("A10", 12_040), LIBRARIES, false, folder);
     other.save(TIMES);
     Files.copy(other.file(), store().file());
     assertEquals(Map.of(), store().load());
@@ -101,7 +107,7 @@ class MeasurementStoreTest {
   void aFolderThatCannotBeWrittenIsNoFailure() throws IOException {
     Path file = Files.createFile(folder.resolve("file"));
     MeasurementStore store =
-        MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, file.resolve("below"));
+        MeasurementStore.of(gpu("A100", 12_040), LIBRARIES, false, file.resolve("below"));
     store.save(TIMES);
     assertEquals(Map.of(), store.load());
   }

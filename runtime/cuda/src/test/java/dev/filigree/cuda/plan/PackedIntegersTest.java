@@ -246,8 +246,8 @@ class PackedIntegersTest {
   @Test
   void groupsInTheOrderOfActivationsWinByThemselvesAndAreTimedWithTheirGather(
       SimulatedDevice simulated) {
-    Packed weights = weights(4, 1024, 2048, 128, true);
-    Tensor x = inputs(1, 2048);
+    Packed weights = weights(4, 4096, 4096, 128, true);
+    Tensor x = inputs(1, 4096);
     int[] launches = new int[1];
     Projections projections =
         work -> {
