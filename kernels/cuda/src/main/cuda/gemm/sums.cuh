@@ -141,7 +141,7 @@ template <class Shape> struct RegisterItems {
     if (row(0) >= rows) {
       return; // none of the thread's items is inside
     }
-#pragma unroll(Shape::columnTiles <= 2 ? 2 : 1)
+#pragma unroll 1
     for (int part = 0; part < parts.count; part++) {
       const Sum* const slot = parts.at(part) + row(0);
 #pragma unroll

@@ -13,9 +13,10 @@ import dev.filigree.kernels.cuda.WeightsForm;
  * on the device. A step takes what is slowest of bringing its operands to the multiprocessor, of
  * the products, and of decoding weights; besides it waits once for its barrier.
  *
- * <p>A prior, to choose what is measured and what runs without that. Its numbers fit 2,200 timings
- * of an H200 ({@code gpu-check}) with an error of 15 % (root mean square): what it prefers there is
- * on average 2 % slower than the best. The A100 is taken to need as many clocks.
+ * <p>A prior, to choose what is measured and what runs without that. Its numbers fit timings of an
+ * H200 by {@code gpu-check} with an error of less than 15 % (root mean square), and what it prefers
+ * there is on average less than 3 % slower than the best ({@code LinearModelTest}). An Ampere GPU
+ * is taken to need as many clocks.
  */
 final class LinearModel {
   /** From the end of a kernel to that of the next that has hardly any work, in a graph. */
