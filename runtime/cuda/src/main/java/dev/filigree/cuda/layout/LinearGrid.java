@@ -77,11 +77,6 @@ public record LinearGrid(int tiles, int kTiles, int blocks, long slotBytes) {
     return (long) tiles * kTiles % blocks != 0 || (long) tiles * kTiles / blocks % kTiles != 0;
   }
 
-  /** Bytes of the workspace; 0 when no tile is shared. */
-  public long workspaceBytes() {
-    return isShared() ? arrivalBytes() + slotsBytes() : 0;
-  }
-
   /** Bytes of all blocks' sums: each has two tiles that it may share. */
   public long slotsBytes() {
     return 2L * blocks * slotBytes;

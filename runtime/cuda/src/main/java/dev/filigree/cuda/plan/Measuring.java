@@ -1,22 +1,23 @@
 package dev.filigree.cuda.plan;
 
 import dev.filigree.Progress;
-import dev.filigree.Shape;
-import dev.filigree.Tensor;
 import dev.filigree.cuda.driver.GpuProperties;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
-import dev.filigree.graph.Node;
-import dev.filigree.weights.Weights;
+import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.kernel.fused.Linear;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Measures the candidates of layers where that has not been done on this machine. On a simulated
  * device projections stand in for measurements, where its counters are on. Not thread-safe.
  */
 final class Measuring {
+  /** What is measured; both have their weights at one place. */
+  private static final Set<String> LAYERS = Set.of(Linear.TYPE, Convolution.TYPE);
+
   private final DeviceState device;
   private final Optional<LayerClock> clock;
   private final Optional<MeasurementStore> store;
@@ -41,22 +42,27 @@ final class Measuring {
     store.ifPresent(each -> device.times().addAll(each.load()));
   }
 
-  /** Bytes of the weights that a run goes through, in f16, which some candidate has them in. */
-  private static long weightBytes(Graph graph) {
-    long stored = 0;
-    for (Map.Entry<String, List<Node>> value : graph.consumers().entrySet()) {
-      // rows of a table are looked up; what is added or scaled by is small
-      boolean looked = value.getValue().stream().allMatch(node -> node.type().equals("Gather"));
-      stored +=
-          switch (graph.constants().get(value.getKey())) {
-            case Constant.Compressed(Weights weights, boolean transposed) -> weights.stored();
-            case Constant.Windowed(Weights weights, Shape shape) -> weights.stored();
-            case Constant.Plain(Tensor tensor) ->
-                looked || tensor.shape().rank() < 2 ? 0 : tensor.shape().elements();
-            case null -> 0;
-          };
-    }
-    return stored * Short.BYTES;
+  /**
+   * Bytes of all weights that layers multiply by, in f16, which some candidate has them in. Tables
+   * that rows are looked up in are none of them: a run reads few of their rows.
+   */
+  static long weightBytes(Graph graph) {
+    return Short.BYTES
+        * graph.nodes().stream()
+            .filter(node -> LAYERS.contains(node.type()))
+            .map(node -> node.inputs().get(Linear.WEIGHTS))
+            .distinct()
+            .mapToLong(value -> stored(graph.constants().get(value)))
+            .sum();
+  }
+
+  private static long stored(Constant weights) {
+    return switch (weights) {
+      case Constant.Compressed compressed -> compressed.weights().stored();
+      case Constant.Windowed windowed -> windowed.weights().stored();
+      case Constant.Plain plain -> plain.tensor().shape().elements();
+      case null -> 0;
+    };
   }
 
   /**

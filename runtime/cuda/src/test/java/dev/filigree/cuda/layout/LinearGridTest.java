@@ -13,7 +13,6 @@ class LinearGridTest {
   @Test
   void aBlockForEachTileNeedsNoWorkspace() {
     assertFalse(ONE_A_TILE.isShared());
-    assertEquals(0, ONE_A_TILE.workspaceBytes());
   }
 
   @Test
@@ -26,7 +25,8 @@ class LinearGridTest {
   void blocksThatShareTilesHaveTwoSlotsEachBehindTheArrivals() {
     LinearGrid shared = ONE_A_TILE.by(5);
     assertTrue(shared.isShared());
-    assertEquals(256 + 5 * 2 * 1024, shared.workspaceBytes());
+    assertEquals(256, shared.arrivalBytes());
+    assertEquals(5 * 2 * 1024, shared.slotsBytes());
     assertTrue(ONE_A_TILE.by(12).isShared());
   }
 

@@ -127,7 +127,7 @@ final class LinearLaunch implements AutoCloseable {
     if (!grid.isShared()) {
       return 0;
     }
-    DeviceMemory memory = context.allocate(grid.workspaceBytes());
+    DeviceMemory memory = context.allocate(grid.arrivalBytes() + grid.slotsBytes());
     owned.add(memory);
     stream.fill(memory.address(), grid.arrivalBytes(), (byte) 0);
     return memory.address();

@@ -251,7 +251,7 @@ class ConvolutionTest extends OperationTest {
     if (!grid.isShared()) {
       return 0;
     }
-    DeviceMemory memory = allocate(grid.workspaceBytes());
+    DeviceMemory memory = allocate(grid.arrivalBytes() + grid.slotsBytes());
     stream.fill(memory.address(), grid.arrivalBytes(), (byte) 0);
     return memory.address();
   }
