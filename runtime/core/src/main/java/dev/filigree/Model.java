@@ -1,5 +1,6 @@
 package dev.filigree;
 
+import dev.filigree.event.Flight;
 import dev.filigree.event.LoadEvent;
 import dev.filigree.format.MappedFile;
 import dev.filigree.format.checkpoint.Checkpoint;
@@ -12,6 +13,7 @@ import dev.filigree.format.onnx.OnnxReader;
 import dev.filigree.format.onnx.OnnxWriter;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
+import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.pass.Passes;
@@ -29,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * A network read from a file. Its weights stay in the mapped file until a session lays them out for
@@ -84,11 +87,9 @@ public final class Model implements AutoCloseable {
    * @throws GraphException if its graph is none, or a node lacks what its operator needs
    */
   public static Model open(Path path) {
-    LoadEvent event = new LoadEvent();
-    event.begin();
+    LoadEvent event = Flight.begin(LoadEvent::new);
     Model model = read(path);
-    event.end();
-    if (event.shouldCommit()) {
+    if (event != null) {
       event.path = path.toString();
       event.bytes = model.weightBytes();
       event.commit();
@@ -170,6 +171,11 @@ public final class Model implements AutoCloseable {
   /** The outputs it makes. */
   public List<ValueInfo> outputs() {
     return original.outputs();
+  }
+
+  /** Types of its file's nodes, before any pass. */
+  Set<String> operators() {
+    return original.nodes().stream().map(Node::type).collect(Collectors.toSet());
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.filigree;
 
+import dev.filigree.event.Flight;
 import dev.filigree.event.RunEvent;
 import dev.filigree.event.WarmUpEvent;
 import dev.filigree.plan.LayerPlan;
@@ -34,6 +35,7 @@ public final class Session implements AutoCloseable {
     this.check = new InputCheck(model.inputs(), model.outputs());
     Devices.Chosen chosen = Devices.choose(options.device());
     this.device = chosen.device();
+    chosen.provider().prepare(model.operators(), options);
     this.runner =
         chosen.provider().open(device, model.graph(), options, "filigree-" + model.name());
     this.permits = new Semaphore(options.concurrentRuns());
@@ -96,7 +98,7 @@ public final class Session implements AutoCloseable {
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     check.inputs(inputs);
     begin();
-    RunEvent event = recorded();
+    RunEvent event = Flight.begin(RunEvent::new);
     try {
       return runner.run(inputs);
     } finally {
@@ -117,7 +119,7 @@ public final class Session implements AutoCloseable {
     check.inputs(inputs);
     check.outputs(outputs);
     begin();
-    RunEvent event = recorded();
+    RunEvent event = Flight.begin(RunEvent::new);
     try {
       runner.run(inputs, outputs);
     } finally {
@@ -143,16 +145,6 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** An event that has begun, or null while nobody records: a run then leaves no garbage. */
-  private static RunEvent recorded() {
-    if (!RunEvent.isRecorded()) {
-      return null;
-    }
-    RunEvent event = new RunEvent();
-    event.begin();
-    return event;
-  }
-
   private void commit(RunEvent event) {
     if (event != null) {
       event.model = model.name();
@@ -173,14 +165,15 @@ public final class Session implements AutoCloseable {
   public void warmUp(Map<String, Tensor> inputs, Progress progress) {
     check.inputs(inputs);
     begin();
-    WarmUpEvent event = new WarmUpEvent();
-    event.model = model.name();
-    event.begin();
+    WarmUpEvent event = Flight.begin(WarmUpEvent::new);
     try {
       runner.warmUp(inputs, progress);
     } finally {
       end();
-      event.commit();
+      if (event != null) {
+        event.model = model.name();
+        event.commit();
+      }
     }
   }
 

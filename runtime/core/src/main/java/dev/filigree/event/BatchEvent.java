@@ -27,12 +27,4 @@ public final class BatchEvent extends Event {
   @Label("Longest Wait")
   @Timespan(Timespan.NANOSECONDS)
   public long waitNanos;
-
-  /** Asked before an event is made, so that a batch that nobody records costs nothing. */
-  private static final BatchEvent PROBE = new BatchEvent();
-
-  /** Whether batches are recorded now. */
-  public static boolean isRecorded() {
-    return PROBE.isEnabled();
-  }
 }

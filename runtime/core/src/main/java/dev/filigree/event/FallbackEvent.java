@@ -22,15 +22,4 @@ public final class FallbackEvent extends Event {
 
   @Label("Remedy")
   public String remedy;
-
-  /** Records a fall back. */
-  public static void record(String what, String reason, String remedy) {
-    FallbackEvent event = new FallbackEvent();
-    if (event.isEnabled()) {
-      event.what = what;
-      event.reason = reason;
-      event.remedy = remedy;
-      event.commit();
-    }
-  }
 }

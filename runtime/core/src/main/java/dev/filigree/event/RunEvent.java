@@ -14,17 +14,9 @@ import jdk.jfr.StackTrace;
 @Description("One run of a session")
 @StackTrace(false)
 public final class RunEvent extends Event {
-  /** Asked before an event is made, so that a run that nobody records allocates nothing. */
-  private static final RunEvent PROBE = new RunEvent();
-
   @Label("Model")
   public String model;
 
   @Label("Device")
   public String device;
-
-  /** Whether runs are recorded now. */
-  public static boolean isRecorded() {
-    return PROBE.isEnabled();
-  }
 }

@@ -112,6 +112,20 @@ public record Dim(long factor, List<String> symbols) {
     return dims.stream().reduce(ONE, Dim::times);
   }
 
+  // by hand: a record's own are put together by method handles when they are first used, which
+  // takes longer than all of a model's dims
+
+  @Override
+  public boolean equals(Object other) {
+    return this == other
+        || other instanceof Dim dim && factor == dim.factor && symbols.equals(dim.symbols);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * Long.hashCode(factor) + symbols.hashCode();
+  }
+
   /** For example {@code 384}, {@code batch} or {@code 12*batch}. */
   @Override
   public String toString() {

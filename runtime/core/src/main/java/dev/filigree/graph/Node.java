@@ -58,8 +58,9 @@ public record Node(
     return outputs.getFirst();
   }
 
+  /** This node reading other values; itself if they are the same. */
   public Node withInputs(List<String> others) {
-    return new Node(name, domain, type, others, outputs, attributes);
+    return others.equals(inputs) ? this : new Node(name, domain, type, others, outputs, attributes);
   }
 
   public long intAttribute(String attribute, long otherwise) {

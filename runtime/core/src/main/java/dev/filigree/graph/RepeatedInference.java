@@ -57,7 +57,7 @@ public final class RepeatedInference {
       for (int i = 0; i < now.length; i++) {
         now[i] = types.get(node.inputs().get(i));
       }
-      if (read[n] == null || !isSame(read[n], now)) {
+      if (read[n] == null || !InferenceMemo.isSame(read[n], now)) {
         // forgotten first: what throws must throw again
         read[n] = null;
         List<ValueType> outputs = ShapeInference.follow(graph, node, rules, types, false);
@@ -67,15 +67,6 @@ public final class RepeatedInference {
       ShapeInference.put(node, made.get(n), types);
     }
     return types;
-  }
-
-  private static boolean isSame(ValueType[] before, ValueType[] now) {
-    for (int i = 0; i < now.length; i++) {
-      if (before[i] != now[i]) {
-        return false;
-      }
-    }
-    return true;
   }
 
   private static ValueType same(ValueType before, ValueType now) {

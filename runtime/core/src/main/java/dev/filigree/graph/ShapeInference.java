@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * Follows types and extents through a graph, symbolic ones included: with the declared inputs it
@@ -17,7 +18,18 @@ import java.util.OptionalInt;
  * needs. Values whose shape follows from data are left out.
  */
 public final class ShapeInference {
+  /** Bound while graphs that share nodes are inferred one after the other. */
+  private static final ScopedValue<InferenceMemo> MEMO = ScopedValue.newInstance();
+
   private ShapeInference() {}
+
+  /**
+   * Runs what infers graphs that share most of their nodes and constants, of one operator set, one
+   * after the other: what was followed once is not followed again while it reads the same.
+   */
+  public static <T> T remembering(Supplier<T> work) {
+    return ScopedValue.where(MEMO, new InferenceMemo()).call(work::get);
+  }
 
   /** Types of all values, with the extents the graph's author declared for its inputs. */
   public static Map<String, ValueType> infer(Graph graph, ShapeRule.Lookup rules) {
@@ -69,10 +81,16 @@ public final class ShapeInference {
 
   private static Map<String, ValueType> inferFrom(
       Graph graph, Map<String, ValueType> inputs, ShapeRule.Lookup rules, boolean outline) {
-    Map<String, ValueType> types = new HashMap<>(inputs);
-    graph.constants().forEach((name, constant) -> types.put(name, constant.type()));
+    InferenceMemo memo = MEMO.isBound() ? MEMO.get() : new InferenceMemo();
+    Map<String, ValueType> types = new HashMap<>();
+    for (Map.Entry<String, ValueType> input : inputs.entrySet()) {
+      types.put(input.getKey(), memo.input(input.getKey(), input.getValue()));
+    }
+    for (Map.Entry<String, Constant> constant : graph.constants().entrySet()) {
+      types.put(constant.getKey(), memo.type(constant.getValue()));
+    }
     for (Node node : graph.nodes()) {
-      put(node, follow(graph, node, rules, types, outline), types);
+      put(node, memo.follow(graph, node, rules, types, outline), types);
     }
     return types;
   }

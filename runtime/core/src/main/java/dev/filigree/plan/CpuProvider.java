@@ -7,10 +7,12 @@ import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.graph.Graph;
 import dev.filigree.spi.DeviceProvider;
 import dev.filigree.spi.DeviceStatus;
+import dev.filigree.spi.KernelAhead;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.Runner;
 import dev.filigree.spi.SequenceRunner;
 import java.util.List;
+import java.util.Set;
 
 /** The CPU, which is always there. */
 public final class CpuProvider implements DeviceProvider {
@@ -26,6 +28,11 @@ public final class CpuProvider implements DeviceProvider {
     return List.of(
         DeviceStatus.ready(
             Device.cpu(), Runtime.getRuntime().availableProcessors() + " processors"));
+  }
+
+  @Override
+  public void prepare(Set<String> types, SessionOptions options) {
+    KernelAhead.compile(options.kernels(), types);
   }
 
   @Override

@@ -1,7 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.Shape;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 import dev.filigree.event.KernelChoiceEvent;
 import dev.filigree.event.PackEvent;
 import dev.filigree.event.PlanEvent;
@@ -29,17 +29,18 @@ public final class Recorded {
       Supplier<Optional<P>> planning,
       Function<P, List<LayerPlan>> layers,
       ToLongFunction<P> bytes) {
-    PlanEvent event = new PlanEvent();
-    event.begin();
+    PlanEvent event = Flight.begin(PlanEvent::new);
     Optional<P> made = planning.get();
-    event.end();
+    if (event != null) {
+      event.end();
+    }
     if (made.isEmpty()) {
-      FallbackEvent.record(
+      Flight.fallback(
           "node by node",
           "shapes of " + shapes + " follow from data",
           "export the graph with shapes that follow from those of its inputs");
     }
-    if (event.shouldCommit()) {
+    if (event != null && event.shouldCommit()) {
       event.shapes = shapes.toString();
       event.operations = made.map(plan -> layers.apply(plan).size()).orElse(0);
       event.bytes = made.map(bytes::applyAsLong).orElse(0L);
@@ -61,7 +62,7 @@ public final class Recorded {
 
   /** Records that an operation does not run where it was to run. */
   public static void fallback(String what, String reason, String remedy) {
-    FallbackEvent.record(what, reason, remedy);
+    Flight.fallback(what, reason, remedy);
   }
 
   /**
@@ -71,11 +72,9 @@ public final class Recorded {
    */
   public static <T> T pack(
       String kernel, String format, Supplier<T> packing, ToLongFunction<T> bytes) {
-    PackEvent event = new PackEvent();
-    event.begin();
+    PackEvent event = Flight.begin(PackEvent::new);
     T packed = packing.get();
-    event.end();
-    if (event.shouldCommit()) {
+    if (event != null && event.shouldCommit()) {
       event.kernel = kernel;
       event.format = format;
       event.bytes = bytes.applyAsLong(packed);

@@ -3,7 +3,7 @@ package dev.filigree.plan;
 import dev.filigree.DType;
 import dev.filigree.Progress;
 import dev.filigree.Shape;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.KernelSets;
@@ -142,7 +142,7 @@ final class WarmUp {
       } while (isStuck(sized, all[micros.length]) && System.nanoTime() - start < SCALAR_WARM_NANOS);
     }
     if (all[micros.length] < best) {
-      FallbackEvent.record(
+      Flight.fallback(
           "scalar dense product of " + sized.layer.weights().format(),
           String.format(
               Locale.ROOT,

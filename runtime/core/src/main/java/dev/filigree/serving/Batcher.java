@@ -8,6 +8,7 @@ import dev.filigree.RejectedException.Kind;
 import dev.filigree.Session;
 import dev.filigree.Tensor;
 import dev.filigree.event.BatchEvent;
+import dev.filigree.event.Flight;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -334,19 +335,16 @@ public final class Batcher implements AutoCloseable {
     for (BatchRequest request : batch) {
       waits.record(start - request.arrived());
     }
-    if (!BatchEvent.isRecorded()) {
-      run(batch);
-      return;
-    }
-    BatchEvent event = new BatchEvent();
-    event.begin();
+    BatchEvent event = Flight.begin(BatchEvent::new);
     run(batch);
-    event.end();
-    event.model = session.model().name();
-    event.requests = batch.size();
-    event.rows = batch.stream().mapToLong(BatchRequest::rows).sum();
-    event.waitNanos = start - batch.getFirst().arrived();
-    event.commit();
+    if (event != null) {
+      event.end();
+      event.model = session.model().name();
+      event.requests = batch.size();
+      event.rows = batch.stream().mapToLong(BatchRequest::rows).sum();
+      event.waitNanos = start - batch.getFirst().arrived();
+      event.commit();
+    }
   }
 
   private void run(List<BatchRequest> batch) {

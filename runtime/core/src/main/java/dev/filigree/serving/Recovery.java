@@ -4,7 +4,7 @@ import dev.filigree.Device;
 import dev.filigree.DeviceException;
 import dev.filigree.FiligreeException;
 import dev.filigree.RejectedException;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 
 /**
  * Brings a model back whose device failed: what was on the device is freed, then the file is read
@@ -83,7 +83,7 @@ final class Recovery implements Runnable {
   }
 
   private void reportCpu() {
-    FallbackEvent.record(
+    Flight.fallback(
         "cpu instead of " + lost.session.device() + " for " + lost.name,
         reason,
         "mend the device and load the model again");

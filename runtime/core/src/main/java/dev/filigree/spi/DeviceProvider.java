@@ -8,6 +8,7 @@ import dev.filigree.UnsupportedException;
 import dev.filigree.format.checkpoint.CachedDecoder;
 import dev.filigree.graph.Graph;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Brings devices. Providers are found by {@link java.util.ServiceLoader}. Constructing one must not
@@ -27,6 +28,14 @@ public interface DeviceProvider {
   default List<LibraryStatus> libraries() {
     return List.of();
   }
+
+  /**
+   * Hears that a session is about to be opened, before the model is planned, so that what takes
+   * long and needs no plan can begin. Returns at once.
+   *
+   * @param types of the model's nodes, as ONNX names them
+   */
+  default void prepare(Set<String> types, SessionOptions options) {}
 
   /**
    * Prepares a graph for a device.

@@ -2,7 +2,7 @@ package dev.filigree.spi;
 
 import dev.filigree.Device;
 import dev.filigree.DeviceException;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 import dev.filigree.plan.CpuProvider;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,7 +68,7 @@ public final class Devices {
           "CUDA is not used: {0}; to use it, {1}",
           first.why(),
           first.fix());
-      FallbackEvent.record("cpu instead of CUDA", first.why(), first.fix());
+      Flight.fallback("cpu instead of CUDA", first.why(), first.fix());
     }
     return new Chosen(Device.cpu(), providers.getFirst());
   }

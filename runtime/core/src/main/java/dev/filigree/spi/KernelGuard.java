@@ -1,7 +1,7 @@
 package dev.filigree.spi;
 
 import dev.filigree.Progress;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -132,7 +132,7 @@ public final class KernelGuard {
             stuck.set,
             stuck.slowdown);
     LOG.log(System.Logger.Level.WARNING, what + ", which replaces it; " + REMEDY);
-    FallbackEvent.record("scalar " + stuck.operation, what, REMEDY);
+    Flight.fallback("scalar " + stuck.operation, what, REMEDY);
   }
 
   /** Time over that of the scalar kernel; 0 for a kernel that is as fast as any machine's. */

@@ -13,17 +13,13 @@ import java.util.Arrays;
  * thread.
  */
 final class KernelProbe {
-  private static final int WIDTH = Panels.FULL;
-  private static final int FEATURES = 64;
-  private static final int VALUES = 1024;
-
-  /** A panel's, and those of a row of values. */
-  private static final long BYTES = (long) WIDTH * FEATURES * Float.BYTES;
-
   /** Taps of a window and the pitch of the plane it slides over. */
   private static final int[] TAPS = {0, 1, 2, 128, 129, 130, 256, 257, 258};
 
   private static final int PITCH = 128;
+
+  /** Of an area, so that a window fits three of them. */
+  private static final long LEAST_BYTES = 4096;
 
   private static final int HEADS = 2;
 
@@ -35,17 +31,40 @@ final class KernelProbe {
   private static final CodeSum SUM = CodeSum.of(DType.U8, 0.5f, 1, 0.25f, 2, 0.5f, 3);
   private static final CodeProduct CODES = CodeProduct.of(DType.U8, 0.5f, 0.25f, 0.5f, 3);
 
+  private final int width;
+  private final int features;
+  private final int values;
   private final MemorySegment memory;
-  private final float[] ones = new float[FEATURES];
+  private final float[] ones;
 
-  // byte offsets of areas of BYTES
+  // byte offsets of areas that hold a panel or a row of values
   private final long x = 0;
-  private final long y = BYTES;
-  private final long input = 2 * BYTES;
-  private final long scratch = 3 * BYTES;
+  private final long y;
+  private final long input;
+  private final long scratch;
 
+  /** Of a size at which a call takes microseconds. */
   KernelProbe(Arena arena) {
-    memory = arena.allocate(scratch + 16 * BYTES, 64);
+    this(arena, Panels.FULL, 64, 1024);
+  }
+
+  /**
+   * Of any size up to that.
+   *
+   * @param width tokens of a panel
+   * @param features of a token
+   * @param values in a row
+   */
+  KernelProbe(Arena arena, int width, int features, int values) {
+    this.width = width;
+    this.features = features;
+    this.values = values;
+    this.ones = new float[features];
+    long bytes = Math.max(LEAST_BYTES, Float.BYTES * Math.max((long) width * features, values));
+    y = bytes;
+    input = 2 * bytes;
+    scratch = 3 * bytes;
+    memory = arena.allocate(scratch + 16 * bytes, 64);
     for (long i = 0; i < memory.byteSize(); i += Float.BYTES) {
       memory.set(DType.FLOAT, i, (i / Float.BYTES % 13 - 6) * 0.125f);
     }
@@ -66,74 +85,74 @@ final class KernelProbe {
     float[] range = new float[2];
     return switch (operation.kind()) {
       case ACTIVATE -> activation(operation.activation(), kernels);
-      case START -> panel(() -> kernels.start(memory, y, WIDTH, 0, FEATURES, ones, x));
-      case ADD -> values(() -> kernels.add(memory, x, input, y, VALUES));
+      case START -> panel(() -> kernels.start(memory, y, width, 0, features, ones, x));
+      case ADD -> values(() -> kernels.add(memory, x, input, y, values));
       case COMBINE -> values(() -> combine(kernels));
-      case CLAMP -> values(() -> kernels.clamp(memory, x, y, VALUES, 0.5f, 0.5f, 0, 1));
+      case CLAMP -> values(() -> kernels.clamp(memory, x, y, values, 0.5f, 0.5f, 0, 1));
       case LAYER_NORMALIZATION ->
           panel(
-              () -> kernels.layerNormalization(memory, x, y, WIDTH, FEATURES, ones, ones, EPSILON));
-      case SOFTMAX -> functions(() -> kernels.softmax(memory, x, y, VALUES));
+              () -> kernels.layerNormalization(memory, x, y, width, features, ones, ones, EPSILON));
+      case SOFTMAX -> functions(() -> kernels.softmax(memory, x, y, values));
       case ATTEND -> attention(kernels);
-      case RANGE -> values(() -> kernels.range(memory, x, VALUES, range));
-      case QUANTIZE -> values(() -> kernels.quantize(memory, x, y, VALUES, 0.1f, 128));
+      case RANGE -> values(() -> kernels.range(memory, x, values, range));
+      case QUANTIZE -> values(() -> kernels.quantize(memory, x, y, values, 0.1f, 128));
       case DEQUANTIZE ->
-          panel(() -> kernels.dequantize(memory, y, WIDTH, 0, FEATURES, 0.5f, ones, ones, x));
-      case DECODE -> values(() -> kernels.decode(memory, x, y, VALUES, true, 3, 0.5f));
-      case ENCODE -> values(() -> kernels.encode(memory, x, y, VALUES, true, 3, 0.5f));
-      case REQUANTIZE -> values(() -> kernels.requantize(memory, x, y, VALUES, 0.1f, -128, 127));
-      case ADD_CODES -> values(() -> kernels.addCodes(memory, x, input, y, VALUES, SUM));
+          panel(() -> kernels.dequantize(memory, y, width, 0, features, 0.5f, ones, ones, x));
+      case DECODE -> values(() -> kernels.decode(memory, x, y, values, true, 3, 0.5f));
+      case ENCODE -> values(() -> kernels.encode(memory, x, y, values, true, 3, 0.5f));
+      case REQUANTIZE -> values(() -> kernels.requantize(memory, x, y, values, 0.1f, -128, 127));
+      case ADD_CODES -> values(() -> kernels.addCodes(memory, x, input, y, values, SUM));
       case MULTIPLY_CODES ->
-          values(() -> kernels.multiplyCodes(memory, x, input, false, y, VALUES, CODES));
+          values(() -> kernels.multiplyCodes(memory, x, input, false, y, values, CODES));
       case PRODUCT ->
           products(
-              WIDTH * FEATURES * FEATURES,
-              () -> kernels.product(memory, x, input, y, FEATURES, WIDTH, FEATURES));
+              width * features * features,
+              () -> kernels.product(memory, x, input, y, features, width, features));
       case GATHER -> gather(kernels);
       case WEIGHTED_SUM ->
-          panel(() -> kernels.weightedSum(memory, x, FEATURES, WIDTH, ones, 0, 1, y));
+          panel(() -> kernels.weightedSum(memory, x, features, width, ones, 0, 1, y));
       case SLIDE ->
           products(
-              WIDTH * 16 * TAPS.length,
-              () -> kernels.slide(memory, x, TAPS, PITCH, ones, 0, 1, y, 16, WIDTH));
+              width * 16 * TAPS.length,
+              () -> kernels.slide(memory, x, TAPS, PITCH, ones, 0, 1, y, 16, width));
       case SLIDE_MAXIMUM ->
           products(
-              WIDTH * 16 * TAPS.length,
-              () -> kernels.slideMaximum(memory, x, TAPS, PITCH, y, 16, WIDTH));
+              width * 16 * TAPS.length,
+              () -> kernels.slideMaximum(memory, x, TAPS, PITCH, y, 16, width));
       case COPY_ROWS ->
-          panel(() -> kernels.copyRows(memory, x, 1, WIDTH, y, WIDTH, FEATURES, WIDTH));
-      case TO_PANEL -> moved(() -> kernels.toPanel(memory, x, y, WIDTH, WIDTH, FEATURES));
+          panel(() -> kernels.copyRows(memory, x, 1, width, y, width, features, width));
+      case TO_PANEL -> moved(() -> kernels.toPanel(memory, x, y, width, width, features));
       case FROM_PANEL ->
-          moved(() -> kernels.fromPanel(memory, x, WIDTH, WIDTH, FEATURES, memory, y));
-      case LINEAR -> linear(kernels, WIDTH);
+          moved(() -> kernels.fromPanel(memory, x, width, width, features, memory, y));
+      case LINEAR -> linear(kernels, width);
       case LINEAR_ONE_TOKEN -> linear(kernels, 1);
     };
   }
 
   /** Each operation on a share of the values. */
   private void combine(Kernels kernels) {
-    int share = VALUES / Arithmetic.values().length;
+    int share = values / Arithmetic.values().length;
     for (Arithmetic operation : Arithmetic.values()) {
       kernels.combine(operation, memory, x, 1, input, 1, y, share);
     }
   }
 
   /** Of functions as expensive as an exponential. */
-  private static Trial functions(Runnable call) {
-    return new Trial(call, VALUES * 4.0);
+  private Trial functions(Runnable call) {
+    return new Trial(call, values * 4.0);
   }
 
-  private static Trial values(Runnable call) {
-    return new Trial(call, VALUES);
+  private Trial values(Runnable call) {
+    return new Trial(call, values);
   }
 
-  private static Trial panel(Runnable call) {
-    return new Trial(call, WIDTH * FEATURES);
+  private Trial panel(Runnable call) {
+    return new Trial(call, width * features);
   }
 
   /** Of values that go to other places one by one, a nanosecond each on the fastest machines. */
-  private static Trial moved(Runnable call) {
-    return new Trial(call, WIDTH * FEATURES * 4.0);
+  private Trial moved(Runnable call) {
+    return new Trial(call, width * features * 4.0);
   }
 
   private static Trial products(int count, Runnable call) {
@@ -144,24 +163,24 @@ final class KernelProbe {
   private Trial activation(Activation activation, Kernels kernels) {
     Runnable call =
         () -> {
-          MemorySegment.copy(memory, input, memory, y, (long) VALUES * Float.BYTES);
-          kernels.activate(activation, memory, y, VALUES);
+          MemorySegment.copy(memory, input, memory, y, (long) values * Float.BYTES);
+          kernels.activate(activation, memory, y, values);
         };
     return activation == Activation.RELU ? values(call) : functions(call);
   }
 
   private Trial gather(Kernels kernels) {
     long stretches = scratch;
-    int[] whole = {0, 0, WIDTH};
+    int[] whole = {0, 0, width};
     MemorySegment.copy(whole, 0, memory, DType.INT, stretches, whole.length);
     return panel(
         () ->
             kernels.gather(
-                memory, x, (long) WIDTH * Float.BYTES, FEATURES, stretches, 1, 0, y, WIDTH));
+                memory, x, (long) width * Float.BYTES, features, stretches, 1, 0, y, width));
   }
 
   private Trial attention(Kernels kernels) {
-    Panels panels = Panels.of(WIDTH, kernels.lanes());
+    Panels panels = Panels.of(width, kernels.lanes());
     AttentionCall call =
         new AttentionCall(
             memory,
@@ -174,9 +193,9 @@ final class KernelProbe {
             -1,
             new long[4],
             HEADS,
-            FEATURES / HEADS,
-            WIDTH,
-            WIDTH,
+            features / HEADS,
+            width,
+            width,
             1,
             1);
     float[] heap = new float[kernels.attentionScratch(call)];
@@ -184,7 +203,7 @@ final class KernelProbe {
       throw new IllegalStateException("attention wants " + kernels.attentionBytes(call) + " bytes");
     }
     return products(
-        2 * WIDTH * WIDTH * FEATURES / HEADS, () -> kernels.attend(call, 0, 1, heap, scratch));
+        2 * width * width * features / HEADS, () -> kernels.attend(call, 0, 1, heap, scratch));
   }
 
   private Trial linear(Kernels kernels, int tokens) {

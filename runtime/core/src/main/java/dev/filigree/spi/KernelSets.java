@@ -1,7 +1,7 @@
 package dev.filigree.spi;
 
 import dev.filigree.DeviceException;
-import dev.filigree.event.FallbackEvent;
+import dev.filigree.event.Flight;
 import dev.filigree.kernel.scalar.ScalarKernels;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -91,7 +91,7 @@ public final class KernelSets {
             if (!name.isEmpty()) {
               throw new DeviceException("the " + name + " kernels cannot run: " + why, fix);
             }
-            FallbackEvent.record("not the " + provider.name() + " kernels", why, fix);
+            Flight.fallback("not the " + provider.name() + " kernels", why, fix);
           }
         }
       }

@@ -13,19 +13,20 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.zip.CRC32;
+import java.util.zip.CRC32C;
+import java.util.zip.Checksum;
 
 /**
  * A folder of the user for native libraries, each in a folder named by its contents:
  *
  * <pre>
- *   root / SHA-256 of the library / libJCudaDriver-12.6.0-linux-x86_64.so
+ *   root / checksums of the library / libJCudaDriver-12.6.0-linux-x86_64.so
  * </pre>
  *
  * <p>A file appears whole or not at all, what lies there is compared with what should before it is
@@ -85,7 +86,7 @@ public record NativeFolder(List<Path> candidates) {
     StringBuilder problems = new StringBuilder();
     for (Path root : candidates) {
       try {
-        Path folder = root.resolve(digest(content) + (copy == 0 ? "" : "-" + copy));
+        Path folder = root.resolve(checksums(content) + (copy == 0 ? "" : "-" + copy));
         createPrivate(root);
         createPrivate(folder);
         place(folder.resolve(name), content);
@@ -184,11 +185,19 @@ public record NativeFolder(List<Path> candidates) {
     }
   }
 
-  private static String digest(byte[] content) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
+  /**
+   * Tells versions of a library apart; what is used is compared byte by byte. The JVM computes
+   * these fast before anything is compiled, which a cryptographic digest is not.
+   */
+  private static String checksums(byte[] content) {
+    HexFormat hex = HexFormat.of();
+    return hex.toHexDigits(content.length)
+        + hex.toHexDigits((int) checksum(new CRC32(), content))
+        + hex.toHexDigits((int) checksum(new CRC32C(), content));
+  }
+
+  private static long checksum(Checksum checksum, byte[] content) {
+    checksum.update(content);
+    return checksum.getValue();
   }
 }

@@ -1,7 +1,7 @@
 package dev.filigree.event;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.DType;
@@ -71,7 +71,7 @@ class EventTest {
         session.warmUp(rows(2), Progress.NONE);
         batcher.run(rows(3));
       }
-      FallbackEvent.record("less", "why", "what to do");
+      Flight.fallback("less", "why", "what to do");
       recording.stop();
       recording.dump(saved);
     }
@@ -112,8 +112,8 @@ class EventTest {
 
   @Test
   void nothingIsRecordedUnlessAsked() {
-    assertFalse(RunEvent.isRecorded());
-    assertFalse(BatchEvent.isRecorded());
+    assertNull(Flight.begin(RunEvent::new));
+    assertNull(Flight.begin(BatchEvent::new));
   }
 
   @Test

@@ -9,6 +9,7 @@ import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Future;
 
 /**
  * Turns sentences into vectors with a text encoder such as all-MiniLM-L6-v2, on a session; see
@@ -44,12 +45,29 @@ public final class SentenceEncoder implements AutoCloseable {
    * @throws dev.filigree.FormatException if it has no tokenizer
    */
   public static SentenceEncoder open(Model model, SessionOptions session, EncoderOptions options) {
-    SentenceModel sentences = SentenceModel.open(model, options);
+    SentenceModel.check(model);
+    // what a session does before it needs the graph, this thread does while the graph is made
+    Future<Session> opening = Callers.beside(() -> model.session(session));
+    SentenceModel sentences;
     try {
-      return new SentenceEncoder(model.session(session), true, sentences);
+      sentences = SentenceModel.open(model, options);
+    } catch (RuntimeException | Error failed) {
+      closeOpened(opening);
+      throw failed;
+    }
+    try {
+      return new SentenceEncoder(Callers.await(opening), true, sentences);
     } catch (RuntimeException | Error failed) {
       sentences.close();
       throw failed;
+    }
+  }
+
+  private static void closeOpened(Future<Session> opening) {
+    try {
+      Callers.await(opening).close();
+    } catch (RuntimeException failedToo) {
+      // what failed before it is thrown
     }
   }
 

@@ -105,7 +105,12 @@ public final class SentenceModel implements AutoCloseable {
     return known && twoAxes && vectors;
   }
 
-  private static void check(Model model) {
+  /**
+   * Refuses a model that is no text encoder.
+   *
+   * @throws UnsupportedException if it is none
+   */
+  static void check(Model model) {
     if (!isEncoder(model)) {
       throw new UnsupportedException(
           model.path()

@@ -2,6 +2,7 @@ package dev.filigree.graph.pass;
 
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
 import dev.filigree.kernel.Operators;
 import java.util.List;
 
@@ -49,6 +50,10 @@ public final class Passes {
   public static Graph standard(Graph graph) {
     // the passes rely on every node having the inputs its operator needs
     requireKnown(graph);
+    return ShapeInference.remembering(() -> applied(graph));
+  }
+
+  private static Graph applied(Graph graph) {
     Graph result = graph;
     for (Pass pass : STANDARD) {
       result = pass.apply(result);
