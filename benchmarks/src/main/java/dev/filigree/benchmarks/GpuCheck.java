@@ -77,11 +77,10 @@ public final class GpuCheck {
   /**
    * Measures and writes; ends with 1 if a test failed, with 3 where there is no GPU.
    *
-   * @param arguments the folder to write into, and the one with Maven's reports of the tests
+   * @param arguments the folder to write into, and the one with the XML reports of the tests; none
+   *     to be told only which GPU it would be
    */
   public static void main(String[] arguments) throws IOException {
-    Path folder = Path.of(arguments[0]);
-    TestReports tests = TestReports.read(Path.of(arguments[1]));
     CudaDriver driver;
     try {
       driver = CudaDriver.open();
@@ -91,6 +90,12 @@ public final class GpuCheck {
       return;
     }
     GpuProperties gpu = driver.properties(0);
+    if (arguments.length == 0) {
+      System.err.println("gpu-check: " + gpu.name());
+      return;
+    }
+    Path folder = Path.of(arguments[0]);
+    TestReports tests = TestReports.read(Path.of(arguments[1]));
     if (gpu.isSimulated()) {
       throw new IllegalStateException("the simulated GPU has no speed of its own to measure");
     }

@@ -15,7 +15,7 @@ import org.w3c.dom.NodeList;
 import org.xml.sax.SAXException;
 
 /**
- * What became of tests that Maven ran.
+ * What became of tests that Maven or JUnit's own launcher ran.
  *
  * @param passed number of those that ran and passed
  * @param skipped number of those that did not run
