@@ -80,7 +80,7 @@ record Resampling(
   Taps taps(long from, long to, double scale, double start, double end) {
     Taps taps = Taps.of(to);
     for (int i = 0; i < to; i++) {
-      double place = place(i, from, to, scale, start, end);
+      float place = place(i, from, to, scale, start, end);
       if (from == 0 || crops() && (place < 0 || place > from - 1)) {
         continue;
       }
@@ -93,20 +93,25 @@ record Resampling(
     return taps;
   }
 
-  private double place(int i, long from, long to, double scale, double start, double end) {
-    // the extent before it is rounded down, as the conformance suite has it
-    double exact = from * scale;
+  /** In floats, as other runtimes have it: to the nearest element a last bit makes a difference. */
+  private float place(int i, long from, long to, double scale, double start, double end) {
+    float ratio = (float) scale;
+    float last = from - 1;
+    // the extent before it is rounded down, as the conformance suite has it where an axis shrinks;
+    // where it grows, the suite does not tell, and PyTorch, which exports such models, has the
+    // other
+    float extent = coordinates.equals("align_corners") && ratio > 1 ? to : from * ratio;
     return switch (coordinates) {
-      case "half_pixel" -> (i + 0.5) / scale - 0.5;
-      case "half_pixel_symmetric" -> from / 2.0 * (1 - to / exact) + (i + 0.5) / scale - 0.5;
-      case "pytorch_half_pixel" -> to > 1 ? (i + 0.5) / scale - 0.5 : 0;
-      case "align_corners" -> to == 1 ? 0 : i * (from - 1.0) / (exact - 1);
-      case "asymmetric" -> i / scale;
-      case "tf_half_pixel_for_nn" -> (i + 0.5) / scale;
+      case "half_pixel" -> (i + 0.5f) / ratio - 0.5f;
+      case "half_pixel_symmetric" -> from / 2f * (1 - to / extent) + (i + 0.5f) / ratio - 0.5f;
+      case "pytorch_half_pixel" -> to > 1 ? (i + 0.5f) / ratio - 0.5f : 0;
+      case "align_corners" -> to == 1 ? 0 : i * last / (extent - 1);
+      case "asymmetric" -> i / ratio;
+      case "tf_half_pixel_for_nn" -> (i + 0.5f) / ratio;
       default ->
           to > 1
-              ? start * (from - 1) + i * (end - start) * (from - 1) / (exact - 1)
-              : 0.5 * (start + end) * (from - 1);
+              ? (float) start * last + i * (float) (end - start) * last / (extent - 1)
+              : 0.5f * (float) (start + end) * last;
     };
   }
 
