@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codes.h"
 #include "linear.h"
 
 typedef void linear_kernel(const struct fg_linear *, int64_t, int64_t, int64_t, int64_t);
@@ -15,6 +16,8 @@ int64_t fg_processor(void);
 encoder fg_int8_encode_avx2, fg_int8_encode_avxvnni, fg_int8_encode_avx512, fg_bf16_encode_avx512;
 linear_kernel fg_int8_linear_avx2, fg_int8_linear_avxvnni, fg_int8_linear_avx512, fg_int8_linear_amx;
 linear_kernel fg_bf16_linear_avx512, fg_bf16_linear_amx;
+
+void fg_codes_token_avx2(const struct fg_codes *, const float *, float *, int64_t, int64_t);
 
 struct kind {
   const char *name;
@@ -177,6 +180,39 @@ static void check(const struct kind *kind, int64_t width, int64_t columns, int64
   free(split), free(starts), free(rest_groups), free(rest_bytes);
 }
 
+// Weights of 4-bit codes: centroids are looked up bit for bit, so that products with a single input are exact.
+static void check_codes(int64_t columns, int64_t rows, int64_t rows_per_book) {
+  int64_t row_bytes = columns / 2, books = rows_per_book == 0 ? 1 : (rows + rows_per_book - 1) / rows_per_book;
+  uint8_t *codes = memory((size_t)(rows * row_bytes));
+  float *book = memory((size_t)books * 64), *x = memory((size_t)columns * 4), *y = memory((size_t)rows * 4);
+  for (int64_t i = 0; i < rows * row_bytes; i++) codes[i] = (uint8_t)next();
+  for (int64_t i = 0; i < 16 * books; i++) book[i] = uniform();
+  struct fg_codes w = {codes, book, row_bytes, columns, rows_per_book};
+  for (int64_t only = -1; only < columns; only += columns / 7 + 1) {
+    for (int64_t i = 0; i < columns; i++) x[i] = only < 0 ? uniform() : i == only;
+    for (int64_t o = 0; o < rows; o++) y[o] = only < 0 ? 0.5f : 0;
+    int64_t half = rows / 2;
+    fg_codes_token_avx2(&w, x, y, 0, half);
+    fg_codes_token_avx2(&w, x, y, half, rows);
+    for (int64_t o = 0; o < rows; o++) {
+      double sum = only < 0 ? 0.5 : 0, size = 0;
+      for (int64_t i = 0; i < columns; i++) {
+        int code = codes[o * row_bytes + i / 2] >> (i % 2 * 4) & 15;
+        double product = (double)book[16 * (rows_per_book == 0 ? 0 : o / rows_per_book) + code] * x[i];
+        sum += product;
+        size += fabs(product);
+      }
+      if (!(fabs(y[o] - sum) <= (only < 0 ? 1e-6 * size + 1e-7 : 0))) {
+        printf("codes, %ld x %ld, %ld rows a book: output %ld is %.9g, expected %.9g\n", (long)rows, (long)columns,
+               (long)rows_per_book, (long)o, y[o], sum);
+        failures++;
+        return;
+      }
+    }
+  }
+  free(codes), free(book), free(x), free(y);
+}
+
 int main(void) {
   int64_t processor = fg_processor();
   const int64_t columns[] = {1, 3, 4, 31, 64, 67, 130, 384}, rows[] = {1, 2, 7, 33, 64, 65, 130};
@@ -194,6 +230,13 @@ int main(void) {
       }
     }
     printf("%s: tested\n", kind->name);
+  }
+  if (processor & 1) {
+    const int64_t widths[] = {2, 62, 64, 66, 130, 384, 4096, 4098, 8320}, books[] = {0, 1, 3};
+    for (size_t c = 0; c < sizeof widths / sizeof *widths; c++) {
+      for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) check_codes(widths[c], rows[r], books[(c + r) % 3]);
+    }
+    printf("codes avx2: tested\n");
   }
   return failures == 0 ? 0 : 1;
 }

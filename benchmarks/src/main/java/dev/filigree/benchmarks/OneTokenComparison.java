@@ -7,6 +7,8 @@ import ai.onnxruntime.OrtSession;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.spi.KernelProvider;
+import dev.filigree.spi.KernelSets;
 import dev.filigree.testing.OnnxModel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -21,7 +23,8 @@ import java.util.SplittableRandom;
 
 /**
  * Compares linear layers of a single token, as a decoder has them, on one thread: each form of the
- * weights with dense f32, with what memory gives, and with ONNX Runtime's f32 and 4-bit products.
+ * weights with dense f32, with what memory gives, and with ONNX Runtime's f32 and 4-bit products;
+ * and the native product of codes where there is one.
  *
  * <pre>
  *   OneTokenComparison                 4096 x 4096 and 4096 x 11008
@@ -29,6 +32,7 @@ import java.util.SplittableRandom;
  * </pre>
  */
 public final class OneTokenComparison {
+  private static final String NATIVE = "native";
   private static final int ROUNDS = 21;
   private static final long WARM_NANOS = 700_000_000;
   private static final long SLICE_NANOS = 20_000_000;
@@ -71,7 +75,8 @@ public final class OneTokenComparison {
     Path folder = Files.createTempDirectory("one-token");
     try (Peer floats = new Peer(floats(folder.resolve("f32.onnx"), rows, columns), columns);
         Peer nibbles = new Peer(nibbles(folder.resolve("4bit.onnx"), rows, columns), columns)) {
-      Turns.Work[] works = new Turns.Work[FORMS.size() + 3];
+      LinearLayer ofNative = ofNative(rows, columns);
+      Turns.Work[] works = new Turns.Work[FORMS.size() + (ofNative == null ? 3 : 4)];
       LinearLayer[] layers = new LinearLayer[FORMS.size()];
       for (int i = 0; i < layers.length; i++) {
         layers[i] = new LinearLayer(FORMS.get(i), rows, columns, 1);
@@ -80,11 +85,18 @@ public final class OneTokenComparison {
       works[layers.length] = () -> sink = Peak.sum(memory);
       works[layers.length + 1] = floats::run;
       works[layers.length + 2] = nibbles::run;
+      if (ofNative != null) {
+        works[layers.length + 3] = ofNative::run;
+      }
       double[][] times = Turns.nanos(ROUNDS, WARM_NANOS, SLICE_NANOS, works);
       double[] reading = times[layers.length];
       print(shape, "memory", 4L * MEMORY, times, reading, reading);
       for (int i = 0; i < layers.length; i++) {
         print(shape, FORMS.get(i).name(), layers[i].bytes(), times, times[i], reading);
+      }
+      if (ofNative != null) {
+        double[] own = times[layers.length + 3];
+        print(shape, "CODEBOOK, C", ofNative.bytes(), times, own, reading);
       }
     } finally {
       for (String file : List.of("f32.onnx", "4bit.onnx")) {
@@ -92,6 +104,18 @@ public final class OneTokenComparison {
       }
       Files.deleteIfExists(folder);
     }
+  }
+
+  /** Null where the native kernels are not installed or cannot run. */
+  private static LinearLayer ofNative(int rows, int columns) {
+    boolean ready =
+        KernelSets.installed().stream()
+            .anyMatch(
+                set ->
+                    set.name().equals(NATIVE) && set.probe() instanceof KernelProvider.Probe.Ready);
+    return ready
+        ? new LinearLayer(LinearLayer.Form.CODEBOOK, rows, columns, 1, KernelSets.open(NATIVE))
+        : null;
   }
 
   private static void print(

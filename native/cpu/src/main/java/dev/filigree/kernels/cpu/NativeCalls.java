@@ -74,7 +74,7 @@ final class NativeCalls {
     try {
       handles().linear.invokeExact(descriptor, start, width, from, to);
     } catch (Throwable thrown) {
-      throw failed(thrown);
+      throw NativeLibrary.failed(thrown);
     }
   }
 
@@ -83,7 +83,7 @@ final class NativeCalls {
     try {
       handles().encode.invokeExact(x, width, features, to);
     } catch (Throwable thrown) {
-      throw failed(thrown);
+      throw NativeLibrary.failed(thrown);
     }
   }
 
@@ -92,7 +92,7 @@ final class NativeCalls {
     try {
       handles().codes.invokeExact(x, width, features, to, scale, zeroPoint);
     } catch (Throwable thrown) {
-      throw failed(thrown);
+      throw NativeLibrary.failed(thrown);
     }
   }
 
@@ -101,15 +101,7 @@ final class NativeCalls {
     try {
       handles().range.invokeExact(x, count, to);
     } catch (Throwable thrown) {
-      throw failed(thrown);
+      throw NativeLibrary.failed(thrown);
     }
-  }
-
-  /** C throws nothing; what is caught here is an error of the virtual machine. */
-  private static RuntimeException failed(Throwable thrown) {
-    if (thrown instanceof Error error) {
-      throw error;
-    }
-    return new IllegalStateException(thrown);
   }
 }

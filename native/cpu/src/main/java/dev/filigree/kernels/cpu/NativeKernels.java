@@ -9,6 +9,7 @@ import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.RoundedOption;
+import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -17,9 +18,13 @@ import java.util.Optional;
 
 /** Another set of kernels with native ways to run linear layers beside its own. */
 final class NativeKernels implements Kernels {
+  /** Lanes of vectors of which sixteen centroids fill two. */
+  private static final int TWO_TABLES = 8;
+
   private final Kernels base;
   private final NativeCalls integers;
   private final NativeCalls halves;
+  private final CodeCalls codes;
 
   /**
    * A set.
@@ -27,11 +32,13 @@ final class NativeKernels implements Kernels {
    * @param base does everything else
    * @param integers kernels of 8-bit integers
    * @param halves kernels of bf16, or null
+   * @param codes kernels of 4-bit codes
    */
-  NativeKernels(Kernels base, NativeCalls integers, NativeCalls halves) {
+  NativeKernels(Kernels base, NativeCalls integers, NativeCalls halves, CodeCalls codes) {
     this.base = base;
     this.integers = integers;
     this.halves = halves;
+    this.codes = codes;
   }
 
   @Override
@@ -64,7 +71,13 @@ final class NativeKernels implements Kernels {
 
   @Override
   public List<LinearOption> linear(Weights weights) {
-    return base.linear(weights);
+    // vectors of sixteen lanes look a code up in one step, and need nothing native
+    if (base.lanes() > TWO_TABLES || !CodeRows.fits(weights)) {
+      return base.linear(weights);
+    }
+    List<LinearOption> options = new ArrayList<>(base.linear(weights));
+    options.set(0, new CodeOption(codes, base, (Codebook) weights, options.getFirst()));
+    return List.copyOf(options);
   }
 
   @Override

@@ -116,4 +116,12 @@ record NativeLibrary(SymbolLookup symbols, long processor) {
     return Linker.nativeLinker()
         .downcallHandle(symbols.findOrThrow(function), descriptor, Linker.Option.critical(false));
   }
+
+  /** C throws nothing; what a call throws is an error of the virtual machine. */
+  static RuntimeException failed(Throwable thrown) {
+    if (thrown instanceof Error error) {
+      throw error;
+    }
+    return new IllegalStateException(thrown);
+  }
 }

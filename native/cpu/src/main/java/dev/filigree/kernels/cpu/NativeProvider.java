@@ -5,9 +5,9 @@ import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.Kernels;
 
 /**
- * Brings linear layers of 8-bit integers and bf16 in C, beside everything else that the best other
- * set does. Nothing needs it: where the library was not built, or the processor has none of its
- * instructions, the other set serves alone.
+ * Brings linear layers of 8-bit integers, bf16 and 4-bit codes in C, beside everything else that
+ * the best other set does. Nothing needs it: where the library was not built, or the processor has
+ * none of its instructions, the other set serves alone.
  */
 public final class NativeProvider implements KernelProvider {
   /** For {@link java.util.ServiceLoader}. */
@@ -37,8 +37,8 @@ public final class NativeProvider implements KernelProvider {
           new Probe.Missing(
               why,
               fix
-                  + "; it would bring int8 models several times as fast, and bf16 with"
-                  + " --precision bf16");
+                  + "; it would bring int8 models several times as fast, bf16 with"
+                  + " --precision bf16, and faster codebooks for decoders");
     };
   }
 
@@ -53,6 +53,7 @@ public final class NativeProvider implements KernelProvider {
     return new NativeKernels(
         KernelSets.below(this),
         Instructions.integers(library),
-        Instructions.halves(library).orElse(null));
+        Instructions.halves(library).orElse(null),
+        new CodeCalls(library));
   }
 }
