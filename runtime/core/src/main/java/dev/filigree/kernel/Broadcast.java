@@ -70,6 +70,23 @@ public final class Broadcast {
     return result;
   }
 
+  /**
+   * Whether operands broadcast to an operand's extents, as far as these are known: a symbol stands
+   * for what it meets.
+   */
+  public static boolean fits(Node node, List<ValueType> operands, List<Dim> extents) {
+    List<Dim> result = dims(node, operands);
+    if (result.size() != extents.size()) {
+      return false;
+    }
+    for (int axis = 0; axis < result.size(); axis++) {
+      if (extents.get(axis).isKnown() && !result.get(axis).equals(extents.get(axis))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   private static Dim dim(Node node, List<ValueType> operands, Dim left, Dim right) {
     if (left.equals(right) || right.is(1)) {
       return left;

@@ -81,13 +81,9 @@ final class Encoders {
     boolean isNarrow = !project.isEmpty() && net.layers().hasLayer(project);
     int width = shape.narrow(isNarrow);
     String x = net.gather(net.table(prefix + module("words"), shape.vocabulary(), width), ids);
-    int kinds =
-        family.has("has_kinds")
-            ? config.number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT).orElse(0)
-            : 0;
     String ofKinds = prefix + family.module("kinds").orElse("");
-    if (kinds > 0 && net.layers().has(ofKinds + ".weight")) {
-      String table = net.table(ofKinds, kinds, width);
+    if (family.has("has_kinds") && net.layers().has(ofKinds + ".weight") && kinds(ofKinds) > 0) {
+      String table = net.table(ofKinds, kinds(ofKinds), width);
       x = net.op("Add", x, net.gather(table, net.tokens("token_type_ids")));
     }
     String places =
@@ -107,6 +103,13 @@ final class Encoders {
       x = normalized(first.get(), x, width);
     }
     return isNarrow ? net.linear(x, project, hidden, width) : x;
+  }
+
+  /** Kinds of tokens; where the configuration leaves a default out, as many as there are rows. */
+  private int kinds(String table) {
+    return config
+        .number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT)
+        .orElseGet(() -> net.layers().rows(table));
   }
 
   /** RoBERTa counts tokens that are no padding, from the number after that of padding on. */

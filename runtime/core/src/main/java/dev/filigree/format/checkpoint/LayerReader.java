@@ -51,6 +51,11 @@ final class LayerReader implements WeightSource {
   }
 
   @Override
+  public int rows(String module) {
+    return weights(parts(module)).rows();
+  }
+
+  @Override
   public String prefix(String suffix) {
     return tensors.entries().keySet().stream()
         .filter(name -> name.equals(suffix) || name.endsWith("." + suffix))

@@ -30,6 +30,11 @@ record ModelWeights(Model model) implements WeightSource {
   }
 
   @Override
+  public int rows(String module) {
+    return Math.toIntExact(model.constants().get(module + WEIGHT).type().dim(0).value());
+  }
+
+  @Override
   public String prefix(String suffix) {
     return model.constants().keySet().stream()
         .filter(name -> name.equals(suffix) || name.endsWith("." + suffix))

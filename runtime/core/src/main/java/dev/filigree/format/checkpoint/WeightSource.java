@@ -11,6 +11,9 @@ interface WeightSource {
   /** Whether there are the weights of a module, in any form. */
   boolean hasLayer(String module);
 
+  /** Rows of the weights of a module that {@linkplain #hasLayer is there}. */
+  int rows(String module);
+
   /**
    * What comes before the name of a tensor that every model of a family has.
    *

@@ -85,7 +85,8 @@ public record Resize(boolean upsample) implements Operator {
       throw node.problem("scales by " + scale, "use a positive number");
     }
     if (extent.isKnown()) {
-      return Dim.of((long) Math.floor(extent.value() * scale));
+      // in floats, as other runtimes have it: 1.3 is a little less than that, ten times it are 13
+      return Dim.of((long) Math.floor(extent.value() * (float) scale));
     }
     return scale == Math.rint(scale)
         ? extent.times(Dim.of((long) scale))

@@ -39,7 +39,7 @@ public final class LayerNormalization implements Operator {
     operands.add(x);
     operands.add(inputs.required(1));
     inputs.type(2).ifPresent(operands::add);
-    if (!Broadcast.dims(node, operands).equals(x.dims())) {
+    if (!Broadcast.fits(node, operands, x.dims())) {
       throw node.problem("scales " + operands, "scale and bias must broadcast to the input");
     }
     List<Dim> statistics = new ArrayList<>(x.dims());

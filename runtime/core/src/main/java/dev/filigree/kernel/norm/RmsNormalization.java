@@ -33,7 +33,7 @@ public final class RmsNormalization implements Operator {
       throw node.problem("normalises " + x + " by " + scale, "pass floats");
     }
     Axes.normalise(node, node.intAttribute("axis", -1), x.rank());
-    if (!Broadcast.dims(node, List.of(x, scale)).equals(x.dims())) {
+    if (!Broadcast.fits(node, List.of(x, scale), x.dims())) {
       throw node.problem("scales " + x + " by " + scale, "the scale must broadcast to the input");
     }
     return List.of(ValueType.of(scale.dtype(), x.dims()));

@@ -1,5 +1,6 @@
 package dev.filigree.kernel.window;
 
+import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.DataDependentException;
 import dev.filigree.graph.Dim;
@@ -95,6 +96,9 @@ public final class Conv implements Operator {
     Tensor w = binding.input(1);
     Tensor bias = binding.has(2) ? binding.input(2) : null;
     Tensor y = binding.output();
+    if (x.dtype() == DType.F32) {
+      return new ConvOfFloats(binding.node(), x, w, bias, y);
+    }
     return walk(
         binding.node(),
         x,
