@@ -2,6 +2,7 @@ package dev.filigree.weights;
 
 import dev.filigree.DType;
 import dev.filigree.WeightsException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -18,6 +19,9 @@ import java.lang.foreign.MemorySegment;
 public record CodeValues(
     int bits, long count, MemorySegment codes, MemorySegment centroids, int rowsPerBook)
     implements Values {
+  /** Of memory that vectors read. */
+  private static final long ALIGNMENT = 64;
+
   /** One codebook serves all rows. */
   public static final int ALL = 0;
 
@@ -42,6 +46,18 @@ public record CodeValues(
   /** Codes into one codebook that all rows share, or into one for each row. */
   public CodeValues(int bits, long count, MemorySegment codes, MemorySegment centroids) {
     this(bits, count, codes, centroids, centroids.byteSize() > 4L << bits ? 1 : ALL);
+  }
+
+  /**
+   * The same with codes where native code and vectors can read them; itself if they are there, as
+   * those of files are.
+   */
+  public CodeValues offHeap() {
+    if (codes.isNative()) {
+      return this;
+    }
+    MemorySegment copy = Arena.ofAuto().allocate(codes.byteSize(), ALIGNMENT).copyFrom(codes);
+    return new CodeValues(bits, count, copy, centroids, rowsPerBook);
   }
 
   /**

@@ -189,4 +189,21 @@ final class ShapeInferenceTest {
     assertFalse(batch.dividedBy(Dim.of(0)).isPresent());
     assertEquals("12*batch*seq", seq.times(Dim.of(12)).times(batch).toString());
   }
+
+  @Test
+  void anExtentThatIsNotKnownMayBeThatOfTheScale() {
+    for (String type : List.of("LayerNormalization", "RMSNormalization")) {
+      Graph graph =
+          new GraphBuilder(23)
+              .input("x", DType.F32, "batch", "width")
+              .constant("scale", Tensor.of(new float[8], 8))
+              .node(type, "y", "x", "scale")
+              .output("y")
+              .build();
+      assertEquals(
+          "f32[batch, width]",
+          ShapeInference.infer(graph, Operators::find).get("y").toString(),
+          type);
+    }
+  }
 }

@@ -52,7 +52,7 @@ public final class SentenceEncoder implements AutoCloseable {
     try {
       sentences = SentenceModel.open(model, options);
     } catch (RuntimeException | Error failed) {
-      closeOpened(opening);
+      closeOpened(opening, failed);
       throw failed;
     }
     try {
@@ -63,11 +63,11 @@ public final class SentenceEncoder implements AutoCloseable {
     }
   }
 
-  private static void closeOpened(Future<Session> opening) {
+  private static void closeOpened(Future<Session> opening, Throwable failed) {
     try {
       Callers.await(opening).close();
-    } catch (RuntimeException failedToo) {
-      // what failed before it is thrown
+    } catch (RuntimeException | Error failedToo) {
+      failed.addSuppressed(failedToo);
     }
   }
 

@@ -60,15 +60,7 @@ final class NativeCodes {
                   values.zeroPoints(),
                   values.groupOf()));
       case Codebook(int rows, int columns, CodeValues values) ->
-          new Codebook(
-              rows,
-              columns,
-              new CodeValues(
-                  values.bits(),
-                  values.count(),
-                  copy(values.codes()),
-                  values.centroids(),
-                  values.rowsPerBook()));
+          new Codebook(rows, columns, values.offHeap());
       default -> weights;
     };
   }

@@ -36,7 +36,7 @@ record CodeOption(CodeCalls calls, Kernels base, Codebook weights, LinearOption 
   @Override
   public LinearKernel pack() {
     // one copy for both, where there must be one
-    Codebook there = CodeRows.offHeap(weights);
+    Codebook there = new Codebook(weights.rows(), weights.columns(), weights.values().offHeap());
     return CodeRows.pack(calls, base.linear(there).getFirst().pack(), there);
   }
 }

@@ -36,7 +36,10 @@ final class CodeRows implements LinearKernel {
     this.token = token;
     this.several = several;
     this.codes = values.codes();
-    this.books = offHeap(values.centroids());
+    this.books =
+        Arena.ofAuto()
+            .allocate(values.centroids().byteSize(), ALIGNMENT)
+            .copyFrom(values.centroids());
     this.descriptor =
         Arena.ofAuto()
             .allocateFrom(
@@ -55,30 +58,9 @@ final class CodeRows implements LinearKernel {
         && codebook.columns() % 2 == 0;
   }
 
-  /** Weights themselves if their codes lie off the heap, as those of files do; or with a copy. */
-  static Codebook offHeap(Codebook weights) {
-    CodeValues values = weights.values();
-    return values.codes().isNative()
-        ? weights
-        : new Codebook(
-            weights.rows(),
-            weights.columns(),
-            new CodeValues(
-                values.bits(),
-                values.count(),
-                offHeap(values.codes()),
-                values.centroids(),
-                values.rowsPerBook()));
-  }
-
-  private static MemorySegment offHeap(MemorySegment segment) {
-    return segment.isNative()
-        ? segment
-        : Arena.ofAuto().allocate(segment.byteSize(), ALIGNMENT).copyFrom(segment);
-  }
-
   /**
-   * Lays weights out that {@linkplain #fits fit} and are {@linkplain #offHeap off the heap}.
+   * Lays weights out that {@linkplain #fits fit} and lie {@linkplain CodeValues#offHeap off the
+   * heap}.
    *
    * @param several what multiplies more than one token, of the same weights
    */

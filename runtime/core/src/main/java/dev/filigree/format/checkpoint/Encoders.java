@@ -82,8 +82,9 @@ final class Encoders {
     int width = shape.narrow(isNarrow);
     String x = net.gather(net.table(prefix + module("words"), shape.vocabulary(), width), ids);
     String ofKinds = prefix + family.module("kinds").orElse("");
-    if (family.has("has_kinds") && net.layers().has(ofKinds + ".weight") && kinds(ofKinds) > 0) {
-      String table = net.table(ofKinds, kinds(ofKinds), width);
+    int kinds = kinds(ofKinds);
+    if (kinds > 0) {
+      String table = net.table(ofKinds, kinds, width);
       x = net.op("Add", x, net.gather(table, net.tokens("token_type_ids")));
     }
     String places =
@@ -105,8 +106,14 @@ final class Encoders {
     return isNarrow ? net.linear(x, project, hidden, width) : x;
   }
 
-  /** Kinds of tokens; where the configuration leaves a default out, as many as there are rows. */
+  /**
+   * Kinds of tokens, 0 where the network has none; where the configuration leaves a default out, as
+   * many as the table has rows.
+   */
   private int kinds(String table) {
+    if (!family.has("has_kinds") || !net.layers().has(table + ".weight")) {
+      return 0;
+    }
     return config
         .number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT)
         .orElseGet(() -> net.layers().rows(table));

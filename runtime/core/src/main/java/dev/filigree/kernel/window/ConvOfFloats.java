@@ -120,7 +120,7 @@ final class ConvOfFloats implements Kernel {
     /** Begins the sums of some outputs. */
     void start(Tensor bias, int first, int count) {
       for (int i = 0; i < count; i++) {
-        sums[i] = bias == null ? 0 : bias.data().get(DType.FLOAT, (first + i) * 4L);
+        sums[i] = bias == null ? 0 : bias.getDouble(first + i);
       }
     }
 

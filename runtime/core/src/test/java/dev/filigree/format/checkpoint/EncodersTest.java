@@ -214,6 +214,25 @@ class EncodersTest {
     assertClose(bert("bert.", x, BERT, EncodersTest::masked), found, 4);
   }
 
+  /** Configurations may leave defaults out: two kinds of tokens, as the table has them. */
+  @Test
+  void kindsOfTokensAreThoseOfTheTable() {
+    embeddings("bert.", 2);
+    bertLayer("bert.encoder.layer.0.");
+    bertLayer("bert.encoder.layer.1.");
+    Map<String, long[]> inputs =
+        Map.of(
+            "input_ids",
+            IDS,
+            "attention_mask",
+            MASK,
+            "token_type_ids",
+            new long[] {0, 0, 1, 1, 0, 0});
+    assertArrayEquals(
+        run(config("bert", ", \"type_vocab_size\": 2, \"hidden_act\": \"gelu\""), inputs),
+        run(config("bert", ", \"hidden_act\": \"gelu\""), inputs));
+  }
+
   @Test
   void electraWithTablesNarrowerThanItsLayers() {
     int narrow = 6;
