@@ -77,14 +77,22 @@ FG_INLINE vf fg_sigmoid(vf x) {
 }
 
 FG_INLINE vf fg_tanh(vf x) {
-  return f_sub(f_set(1), f_div(f_set(2), f_add(fg_exp(f_add(x, x)), f_set(1))));
+  vf t = f_mul(x, x);
+  vf p = f_fma(t, f_set(-5.70498872745e-3f), f_set(2.06390887954e-2f));
+  p = f_fma(p, t, f_set(-5.37397155531e-2f));
+  p = f_fma(p, t, f_set(1.33314422036e-1f));
+  p = f_fma(p, t, f_set(-3.33332819422e-1f));
+  vf small = f_fma(f_mul(p, t), x, x);
+  vf large = f_sub(f_set(1), f_div(f_set(2), f_add(fg_exp(f_add(x, x)), f_set(1))));
+  vf a = f_bits(i_and(i_bits(x), i_set(INT32_MAX)));
+  return f_if_lt(a, f_set(0.625f), small, large);
 }
 
 FG_INLINE vf fg_gelu_tanh(vf x) {
   vf cube = f_mul(f_mul(x, x), x);
-  vf inner = f_mul(f_fma(cube, f_set(0.044715f), x), f_set(0.79788456f));
-  vf half = f_mul(x, f_set(0.5f));
-  return fg_zero_at_minus_infinity(x, f_fma(half, fg_tanh(inner), half));
+  vf inner = f_mul(f_fma(cube, f_set(0.044715f), x), f_set(-1.5957691f));
+  vf y = f_div(x, f_add(fg_exp(inner), f_set(1)));
+  return fg_zero_at_minus_infinity(x, y);
 }
 
 // a factor of minus infinity would make NaN of the 0 beside it; NaN itself passes

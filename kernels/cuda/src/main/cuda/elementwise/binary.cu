@@ -6,9 +6,9 @@
 
 namespace elementwise {
 
-// As Java's Math.pow, which unlike C's gives NaN for a NaN exponent and for +-1 to an infinite power.
+// As C's, and ONNX Runtime's: 1 to the power of anything is 1, and so is -1 to that of infinity.
 __device__ __noinline__ inline float power(float a, float b) {
-  return b != b || (fabsf(a) == 1 && isinf(b)) ? NAN : powf(a, b);
+  return powf(a, b);
 }
 
 // Whether a product leaves 64 bits; wrapped where it does.

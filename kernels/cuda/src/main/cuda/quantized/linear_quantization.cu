@@ -23,11 +23,11 @@ struct Scales {
 
 constexpr int levels = 255;  // of eight bits, above the least
 
-// least is -128 or 0. A NaN becomes 0, or, in dynamic quantisation, the code of 0.
+// least is -128 or 0, and what a NaN becomes; in dynamic quantisation it becomes the code of 0.
 __device__ uint8_t code(float x, float scale, int zero, int least, int dynamic) {
   const float quotient = rintf(__fdiv_rn(x, scale));
   if (quotient != quotient) {
-    return static_cast<uint8_t>(dynamic != 0 ? zero : 0);
+    return static_cast<uint8_t>(dynamic != 0 ? zero : least);
   }
   constexpr float beyond = 65536;  // any zero point added to it stays beyond all codes
   const int level = static_cast<int>(fmaxf(-beyond, fminf(beyond, quotient))) + zero;

@@ -16,6 +16,7 @@ import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.pass.OutputTypes;
 import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.Operators;
 import dev.filigree.weights.Weights;
@@ -71,8 +72,8 @@ public final class Model implements AutoCloseable {
     this.path = path;
     this.unmap = unmap;
     this.onnx = onnx;
-    this.original = original;
     Passes.requireKnown(original);
+    this.original = OutputTypes.declared(original);
     this.documents = Map.copyOf(documents);
     this.metadata = Map.copyOf(metadata);
   }

@@ -56,6 +56,32 @@ class ModelTest {
     }
   }
 
+  private Path untyped(String op) throws IOException {
+    Path file = folder.resolve(op + ".onnx");
+    Files.write(file, OnnxModels.ofOutputWithoutType(op));
+    return file;
+  }
+
+  @Test
+  void anOutputDeclaredByNameAloneHasTheTypeThatFollows() throws IOException {
+    Path copy = folder.resolve("copy.onnx");
+    try (Model model = Model.open(untyped("Relu"))) {
+      assertEquals("[y: f32[batch, 4]]", model.outputs().toString());
+      try (Session session = model.session(SessionOptions.defaults())) {
+        Tensor x = Tensor.of(new float[] {-1, 2, -3, 4}, 1, 4);
+        assertArrayEquals(
+            new float[] {0, 2, 0, 4}, session.run(Map.of("x", x)).get("y").toFloats());
+      }
+      model.writeOnnx(copy);
+    }
+    try (Model written = Model.open(copy)) {
+      assertEquals(1, written.outputs().size());
+    }
+    try (Model places = Model.open(untyped("NonZero"))) {
+      assertEquals(DType.I64, places.outputs().getFirst().dtype());
+    }
+  }
+
   @Test
   void aModelWrittenAsAContainerOpensAsTheSameModel() throws IOException {
     Files.writeString(folder.resolve("tokenizer.json"), "{}");

@@ -7,7 +7,8 @@ import java.util.List;
  * An input or output of a graph as its author declared it.
  *
  * @param name of the value
- * @param dtype element type; null if it is not declared, which only a body of a node may leave open
+ * @param dtype element type; null if it is not declared, which a body of a node may leave open, and
+ *     a file for an output
  * @param dims extents, symbolic where they may vary; null if not even their number is declared
  */
 public record ValueInfo(String name, DType dtype, List<Dim> dims) {

@@ -37,7 +37,7 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
       case I64 -> List.copyOf(content);
       case I32 ->
           content.stream().map(dim -> dim.isKnown() ? Dim.of((int) dim.value()) : dim).toList();
-      case I8, U8, BOOL -> {
+      case I8, U8, I16, U16, U32, BOOL -> {
         if (!content.stream().allMatch(Dim::isKnown)) {
           yield null;
         }
@@ -51,6 +51,9 @@ public record ValueType(DType dtype, List<Dim> dims, List<Dim> content, List<Dou
     return switch (dtype) {
       case I8 -> (byte) value;
       case U8 -> value & 0xff;
+      case I16 -> (short) value;
+      case U16 -> value & 0xffff;
+      case U32 -> value & 0xffff_ffffL;
       default -> value == 0 ? 0 : 1;
     };
   }

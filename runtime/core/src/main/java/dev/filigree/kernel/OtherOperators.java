@@ -58,7 +58,7 @@ final class OtherOperators {
       Map.ofEntries(
           Map.entry("Abs", Unary.numbers(Math::abs, Math::abs)),
           Map.entry("Acos", Unary.floats(Math::acos)),
-          Map.entry("Acosh", Unary.floats(x -> Math.log(x + Math.sqrt(x * x - 1)))),
+          Map.entry("Acosh", Unary.floats(Unary::acosh)),
           Map.entry("AffineGrid", new AffineGrid()),
           Map.entry("ArgMax", new ArgExtreme(true)),
           Map.entry("ArgMin", new ArgExtreme(false)),

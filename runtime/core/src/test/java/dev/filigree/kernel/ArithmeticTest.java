@@ -16,6 +16,7 @@ import dev.filigree.graph.OnnxTypes;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -253,6 +254,39 @@ final class ArithmeticTest {
         operator("Pow").to(vector(DType.F32, 2, 2, NAN), longs(3, -2, 0)));
     assertTensor(
         "i64[2]", new long[] {9, 1}, operator("Pow").to(longs(-3, 7), vector(DType.F32, 2, 0)));
+  }
+
+  @Test
+  void powersOfOneAreOneWhateverTheExponent() {
+    Tensor bases = vector(DType.F32, 1, 1, -1, -1, 2, NAN, NAN);
+    Tensor exponents = vector(DType.F32, NAN, INF, INF, -INF, NAN, 0, 1);
+    assertTensor(
+        "f32[7]", new double[] {1, 1, 1, 1, NAN, 1, NAN}, operator("Pow").to(bases, exponents));
+  }
+
+  @Test
+  void inverseHyperbolicFunctionsHoldAtTheirEnds() {
+    Tensor x = vector(DType.F64, -1e300, 0.5, 1, 1 + 1e-12, 1e300);
+    assertTensor(
+        "f64[5]",
+        new double[] {NAN, NAN, 0, 1.4142764814e-6, 691.4686750787736},
+        operator("Acosh").to(x));
+    Tensor small = vector(DType.F64, 1e-12, -1e-12, -1e300);
+    assertTensor(
+        "f64[3]", new double[] {1e-12, -1e-12, -691.4686750787736}, operator("Asinh").to(small));
+  }
+
+  @Test
+  void theLeastCodeStandsForNan() {
+    Tensor x = vector(DType.F32, NAN, INF, -INF, 1);
+    Tensor scale = tensor(DType.F32, new long[0], 0.5);
+    for (DType codes : List.of(DType.U8, DType.I8, DType.U16, DType.I16)) {
+      Tensor zero = tensor(codes, new long[0], 7);
+      assertTensor(
+          zero.dtype().name().toLowerCase(Locale.ROOT) + "[4]",
+          new long[] {codes.least(), codes.greatest(), codes.least(), 9},
+          operator("QuantizeLinear").to(x, scale, zero));
+    }
   }
 
   @Test

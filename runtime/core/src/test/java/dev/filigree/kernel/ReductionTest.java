@@ -91,6 +91,13 @@ final class ReductionTest {
   }
 
   @Test
+  void rootsAndLogarithmsOfIntegersLoseTheirFractions() {
+    Tensor x = vector(DType.I32, 3, 4, 1);
+    assertTensor("i32[1]", new long[] {5}, operator("ReduceL2", 13, Map.of()).to(x));
+    assertTensor("i32[1]", new long[] {2}, operator("ReduceLogSum", 13, Map.of()).to(x));
+  }
+
+  @Test
   void theLogarithmOfASumOfExponentialsDoesNotOverflow() {
     assertTensor(
         "f32[1]",

@@ -74,12 +74,19 @@ final class Codes {
     byte flip = signed ? 0 : FLIP;
     // codes as i8, which is what floats are converted to
     float shift = signed ? zeroPoint : zeroPoint - 128;
-    float low = -128 - shift;
+    FloatVector least = FloatVector.broadcast(F, -128 - shift);
     float high = 127 - shift;
     for (long i = 0; i < whole; i += COUNT) {
       FloatVector quotient =
           FloatVector.fromMemorySegment(F, ALL, x + i * Float.BYTES, ORDER).div(scale);
-      FloatVector rounded = quotient.max(low).min(high).add(ROUND).sub(ROUND).add(shift);
+      // nothing compares with NaN, whose code is the least
+      FloatVector rounded =
+          least
+              .blend(quotient, quotient.compare(VectorOperators.GT, least))
+              .min(high)
+              .add(ROUND)
+              .sub(ROUND)
+              .add(shift);
       ((ByteVector) rounded.convertShape(VectorOperators.F2B, B, 0))
           .lanewise(VectorOperators.XOR, flip)
           .intoMemorySegment(ALL, y + i, ORDER);
@@ -92,10 +99,11 @@ final class Codes {
 
   static void requantize(long x, long y, long count, float factor, float low, float high) {
     long whole = whole(count) * Float.BYTES;
+    FloatVector least = FloatVector.broadcast(F, low);
     for (long i = 0; i < whole; i += BYTES) {
-      FloatVector.fromMemorySegment(F, ALL, x + i, ORDER)
-          .mul(factor)
-          .max(low)
+      FloatVector product = FloatVector.fromMemorySegment(F, ALL, x + i, ORDER).mul(factor);
+      least
+          .blend(product, product.compare(VectorOperators.GT, least))
           .min(high)
           .add(ROUND)
           .sub(ROUND)

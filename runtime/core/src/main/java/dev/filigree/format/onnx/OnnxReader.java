@@ -161,7 +161,7 @@ public final class OnnxReader {
         case 1 -> add(message.message());
         case 2 -> name = message.text();
         case 5 -> initializer(TensorReader.read(source, message.message(), outside));
-        case 11 -> inputs.add(valueInfo(message.message()));
+        case 11 -> inputs.add(input(message.message()));
         case 12 -> outputs.add(valueInfo(message.message()));
         case 15 -> initializer(SparseTensorReader.read(source, message.message(), outside));
         default -> message.skip();
@@ -305,6 +305,15 @@ public final class OnnxReader {
     return body;
   }
 
+  private ValueInfo input(ProtoReader message) {
+    ValueInfo input = valueInfo(message);
+    if (input.dtype() == null && depth == 0) {
+      throw new FormatException(
+          source + " declares '" + input.name() + "' without a type", "export the model again");
+    }
+    return input;
+  }
+
   private ValueInfo valueInfo(ProtoReader message) {
     String valueName = "";
     DType dtype = null;
@@ -345,10 +354,6 @@ public final class OnnxReader {
         }
         default -> message.skip();
       }
-    }
-    if (dtype == null && depth == 0) {
-      throw new FormatException(
-          source + " declares '" + valueName + "' without a type", "export the model again");
     }
     return new ValueInfo(valueName, dtype, dtype == null ? null : dims);
   }

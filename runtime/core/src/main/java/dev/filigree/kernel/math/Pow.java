@@ -43,8 +43,16 @@ public final class Pow implements Operator {
         (i, at) -> {
           double base = to.readDouble(a.data(), at[0] * to.bytes());
           double exponent = by.readDouble(b.data(), at[1] * by.bytes());
-          to.writeDouble(y.data(), i * to.bytes(), Math.pow(base, exponent));
+          to.writeDouble(y.data(), i * to.bytes(), power(base, exponent));
         };
     return () -> walk.forEach(body);
+  }
+
+  /**
+   * As C's function, which ONNX Runtime calls: 1 to the power of anything is 1, and so is -1 to
+   * that of infinity, where Java gives NaN.
+   */
+  static double power(double base, double exponent) {
+    return base == 1 || base == -1 && Double.isInfinite(exponent) ? 1 : Math.pow(base, exponent);
   }
 }

@@ -18,9 +18,10 @@ import java.util.function.DoubleBinaryOperator;
 import java.util.function.LongBinaryOperator;
 
 /**
- * Reductions over some axes, all of them by default. Floats accumulate in double, integers in long.
- * The reduction of nothing is the function's neutral element, for the largest of nothing the
- * smallest number of the type.
+ * Reductions over some axes, all of them by default. Floats accumulate in double, integers in long;
+ * roots and logarithms of integers lose their fractions, as ONNX Runtime's do. The reduction of
+ * nothing is the function's neutral element, for the largest of nothing the smallest number of the
+ * type.
  */
 public enum Reduce implements Operator {
   MEAN(18, 0, Double::sum, Long::sum) {
@@ -40,16 +41,26 @@ public enum Reduce implements Operator {
   PROD(18, 1, (product, x) -> product * x, (product, x) -> product * x),
   L1(18, 0, (sum, x) -> sum + Math.abs(x), (sum, x) -> sum + Math.abs(x)),
   SUM_SQUARE(18, 0, (sum, x) -> sum + x * x, (sum, x) -> sum + x * x),
-  L2(18, 0, (sum, x) -> sum + x * x, null) {
+  L2(18, 0, (sum, x) -> sum + x * x, (sum, x) -> sum + x * x) {
     @Override
     double finish(double squares, long count) {
       return Math.sqrt(squares);
     }
+
+    @Override
+    long finish(long squares, long count) {
+      return (long) Math.sqrt(squares);
+    }
   },
-  LOG_SUM(18, 0, Double::sum, null) {
+  LOG_SUM(18, 0, Double::sum, Long::sum) {
     @Override
     double finish(double sum, long count) {
       return Math.log(sum);
+    }
+
+    @Override
+    long finish(long sum, long count) {
+      return (long) Math.log(sum);
     }
   },
   LOG_SUM_EXP(18, Double.NEGATIVE_INFINITY, Reduce::logAddExp, null);

@@ -70,6 +70,7 @@ public final class Unary implements Operator {
   }
 
   private static final double TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
+  private static final double LOG_2 = Math.log(2);
 
   /**
    * The error function, from the series {@code 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!}
@@ -103,10 +104,25 @@ public final class Unary implements Operator {
     return 1 / (1 + Math.exp(-x));
   }
 
+  /** The inverse of cosh; NaN below 1. */
+  public static double acosh(double x) {
+    if (x < 1) {
+      return Double.NaN;
+    }
+    // near 1 the logarithm of one more keeps the digits; of large numbers the square would overflow
+    return x > 1e8 ? Math.log(x) + LOG_2 : Math.log1p(x - 1 + Math.sqrt((x - 1) * (x + 1)));
+  }
+
   /** The inverse of sinh, odd in x. */
   public static double asinh(double x) {
     double magnitude = Math.abs(x);
-    return Math.copySign(Math.log(magnitude + Math.sqrt(magnitude * magnitude + 1)), x);
+    double square = magnitude * magnitude;
+    // small numbers keep their digits in log1p; of large ones the square would overflow
+    double result =
+        magnitude > 1e8
+            ? Math.log(magnitude) + LOG_2
+            : Math.log1p(magnitude + square / (1 + Math.sqrt(square + 1)));
+    return Math.copySign(result, x);
   }
 
   /** {@code log(1 + exp(x))} without the overflow. */

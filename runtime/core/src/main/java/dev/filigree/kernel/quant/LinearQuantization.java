@@ -34,7 +34,8 @@ public enum LinearQuantization implements Operator {
     void element(Tensor x, Tensor y, long i, double scale, long zeroPoint) {
       double code = Math.rint((float) x.getDouble(i) / (float) scale) + zeroPoint;
       DType dtype = y.dtype();
-      y.setLong(i, (long) Math.clamp(code, dtype.least(), dtype.greatest()));
+      // nothing compares with NaN, of which ONNX Runtime makes the least code
+      y.setLong(i, code > dtype.least() ? (long) Math.min(code, dtype.greatest()) : dtype.least());
     }
   },
 

@@ -26,6 +26,20 @@ public final class OnnxModels {
             graph.message(12, matrix(name + ".y", tensor.shape().extent(1)));
           }
         });
+    return model(graph);
+  }
+
+  /** A model {@code y = op(x [batch, 4])} whose output is declared by its name alone. */
+  public static byte[] ofOutputWithoutType(String op) {
+    ProtoWriter graph =
+        new ProtoWriter()
+            .message(1, new ProtoWriter().text(1, "x").text(2, "y").text(4, op))
+            .message(11, matrix("x", 4))
+            .message(12, new ProtoWriter().text(1, "y"));
+    return model(graph);
+  }
+
+  private static byte[] model(ProtoWriter graph) {
     return new ProtoWriter()
         .number(1, 8)
         .message(7, graph)
