@@ -138,7 +138,7 @@ public interface Kernels {
 
   /**
    * Quantises consecutive values to 8 bits and keeps them as whole f32 numbers: {@code y =
-   * clamp(rint(x / scale) + zeroPoint, 0, 255) - zeroPoint}; NaN stays NaN.
+   * clamp(rint(x / scale) + zeroPoint, 0, 255) - zeroPoint}; NaN becomes the least.
    */
   void quantize(MemorySegment memory, long x, long y, long count, float scale, int zeroPoint);
 

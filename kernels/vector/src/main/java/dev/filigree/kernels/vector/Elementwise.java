@@ -7,6 +7,7 @@ import static dev.filigree.kernels.vector.Lanes.ORDER;
 
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
+import dev.filigree.spi.OneCode;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -143,16 +144,23 @@ final class Elementwise {
 
   static void quantize(long x, long y, long count, float scale, int zeroPoint) {
     long whole = whole(count);
+    FloatVector least = FloatVector.broadcast(F, -zeroPoint);
+    float greatest = 255 - zeroPoint;
     for (long i = 0; i < whole; i += BYTES) {
       // the quotient must be the scalar twin's, so it is a division; codes are clamped before they
-      // are rounded, which gives the same and keeps the rounding in range
-      FloatVector quotient = load(x + i).div(scale).max(-zeroPoint).min(255 - zeroPoint);
-      quotient.add(ROUND).sub(ROUND).intoMemorySegment(ALL, y + i, ORDER);
+      // are rounded, which gives the same and keeps the rounding in range; nothing compares with
+      // NaN, whose code is the least
+      FloatVector quotient = load(x + i).div(scale);
+      least
+          .blend(quotient, quotient.compare(VectorOperators.GT, least))
+          .min(greatest)
+          .add(ROUND)
+          .sub(ROUND)
+          .intoMemorySegment(ALL, y + i, ORDER);
     }
     for (long i = whole; i < count * Float.BYTES; i += Float.BYTES) {
       float quotient = ALL.get(DType.FLOAT, x + i) / scale;
-      float clamped = Math.min(Math.max(quotient, -zeroPoint), 255 - zeroPoint);
-      ALL.set(DType.FLOAT, y + i, clamped + ROUND - ROUND);
+      ALL.set(DType.FLOAT, y + i, OneCode.requantized(quotient, 1, -zeroPoint, greatest));
     }
   }
 }

@@ -2,13 +2,13 @@ package dev.filigree.kernel.scalar;
 
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
-import dev.filigree.kernel.quant.DynamicQuantizeLinear;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
+import dev.filigree.spi.OneCode;
 import dev.filigree.spi.Panels;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
@@ -216,9 +216,8 @@ public final class ScalarKernels implements Kernels {
   public void quantize(
       MemorySegment memory, long x, long y, long count, float scale, int zeroPoint) {
     for (long i = 0; i < count * Float.BYTES; i += Float.BYTES) {
-      float value = get(memory, x + i);
-      int code = DynamicQuantizeLinear.code(value, scale, zeroPoint);
-      set(memory, y + i, Float.isNaN(value) ? value : code - zeroPoint);
+      float quotient = get(memory, x + i) / scale;
+      set(memory, y + i, OneCode.requantized(quotient, 1, -zeroPoint, 255 - zeroPoint));
     }
   }
 
