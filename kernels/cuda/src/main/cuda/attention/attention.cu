@@ -52,6 +52,7 @@ struct Attention {
   int64_t maskQuery;
   int64_t maskKey;
   float scale;
+  bool guarded;  // whether a query whose scores are all minus infinity gets 0 instead of NaN
 };
 
 template <int WIDTH>
@@ -164,12 +165,16 @@ struct Queries {
   }
 
   // Writes the quotients into the warp's sixteen rows of a tile.
-  __device__ void finish(T* tile, int warp) {
+  __device__ void finish(T* tile, int warp, bool guarded) {
     int lane = threadIdx.x % warpLanes;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       sum[half] += __shfl_xor_sync(allLanes, sum[half], 1);
       sum[half] += __shfl_xor_sync(allLanes, sum[half], 2);
+      // a sum of 0 has a context of 0 above it
+      if (guarded && sum[half] == 0) {
+        sum[half] = 1;
+      }
       int row = warp * 16 + half * 8 + lane / 4;
 #pragma unroll
       for (int group = 0; group < columnGroups; group++) {
@@ -258,7 +263,7 @@ __device__ void attend(const Attention<T>& call) {
   }
   waitForCopies<0>();
   // each warp writes rows of its own only
-  queries.finish(keyTiles, warp);
+  queries.finish(keyTiles, warp, call.guarded);
   __syncwarp();
 
   constexpr int rowChunks = WIDTH / chunkElements;
@@ -288,7 +293,7 @@ __device__ void attend(const Attention<T>& call) {
   extern "C" __global__ void __launch_bounds__(threads)                                                             \
       NAME(const T* q, const T* k, const T* v, const float* mask, T* y, int heads, int width, int queries, int keys, \
            int pitchQ, int pitchK, int pitchV, int pitchY, int64_t maskBatch, int64_t maskHead, int64_t maskQuery,   \
-           int64_t maskKey, float scale) {                                                                           \
+           int64_t maskKey, float scale, int guarded) {                                                              \
     KERNEL_FACT("operation attention");                                                                              \
     KERNEL_FACT_3("tile", WIDTH, tileRows, tileRows);                                                                \
     KERNEL_FACT("grid queryTiles");                                                                                  \
@@ -296,9 +301,9 @@ __device__ void attend(const Attention<T>& call) {
     KERNEL_FACT_1("sharedBytes", 4 * tileRows * WIDTH * sizeof(T));                                                  \
     KERNEL_FACT("parameters q:pointer k:pointer v:pointer mask:pointer y:pointer heads:i32 width:i32 queries:i32 "   \
                 "keys:i32 pitchQ:i32 pitchK:i32 pitchV:i32 pitchY:i32 maskBatch:i64 maskHead:i64 "                   \
-                "maskQuery:i64 maskKey:i64 scale:f32");                                                              \
+                "maskQuery:i64 maskKey:i64 scale:f32 guarded:i32");                                                  \
     attend<T, WIDTH>({q, k, v, mask, y, heads, width, queries, keys, pitchQ, pitchK, pitchV, pitchY, maskBatch,      \
-                      maskHead, maskQuery, maskKey, scale});                                                         \
+                      maskHead, maskQuery, maskKey, scale, guarded != 0});                                           \
   }
 
 ATTENTION(attention_f16_width32, __half, 32)

@@ -200,7 +200,8 @@ public class OperationBenchmark {
             tokens,
             tokens,
             1,
-            (float) Math.sqrt(FEATURES / HEADS));
+            (float) Math.sqrt(FEATURES / HEADS),
+            false);
     float[] heap = new float[kernels.attentionScratch(all)];
     if (kernels.attentionBytes(all) > 2 * bytes) {
       throw new IllegalStateException("attention wants " + kernels.attentionBytes(all) + " bytes");

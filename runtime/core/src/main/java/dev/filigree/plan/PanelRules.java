@@ -230,7 +230,8 @@ final class PanelRules {
                 queries,
                 keys,
                 Attention.scale(node),
-                Attention.divisor(node));
+                Attention.divisor(node),
+                Attention.guarded(node));
     AttentionCall sizes = operands.apply(MemorySegment.NULL);
     planner.add(
         new PanelSteps.Attention(

@@ -24,6 +24,7 @@ import java.lang.foreign.MemorySegment;
  * @param keys tokens of a sequence that answer
  * @param scale factor of the scores
  * @param divisor the scores are divided by it, rounded once more
+ * @param guarded whether a query all of whose scores are minus infinity gets 0 instead of NaN
  */
 public record AttentionCall(
     MemorySegment memory,
@@ -40,7 +41,8 @@ public record AttentionCall(
     int queries,
     int keys,
     float scale,
-    float divisor) {
+    float divisor,
+    boolean guarded) {
   /** Features of a token. */
   public int features() {
     return heads * width;

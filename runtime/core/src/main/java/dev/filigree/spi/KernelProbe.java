@@ -197,7 +197,8 @@ final class KernelProbe {
             width,
             width,
             1,
-            1);
+            1,
+            false);
     float[] heap = new float[kernels.attentionScratch(call)];
     if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
       throw new IllegalStateException("attention wants " + kernels.attentionBytes(call) + " bytes");

@@ -10,6 +10,7 @@ import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Attention of one head of one sequence, up to 64 queries at a time, all in cache. Keys and values
@@ -87,7 +88,7 @@ final class AttentionKernel {
           scratch, row, width, heap, j * features, features, scores + j * row, row);
     }
     scaleAndMask(call, batch, head, first, count, width, scores);
-    softmax(scores, row, keys, context + padded(features) * row);
+    softmax(scores, row, keys, context + padded(features) * row, call.guarded());
     for (int d = 0; d < features; d += TILE) {
       DenseTiles.tileInOrder(
           scores, row, width, heap, values + d * keys, keys, context + d * row, row);
@@ -226,14 +227,19 @@ final class AttentionKernel {
    * Softmax over the rows of a panel, each lane a query.
    *
    * @param sums scratch of {@link #SUMS} rows
+   * @param guarded whether a query whose scores are all minus infinity has weights 0 instead of NaN
    */
-  private static void softmax(long x, long row, int keys, long sums) {
+  private static void softmax(long x, long row, int keys, long sums, boolean guarded) {
     clear(sums, sums + SUMS * row);
     for (long t = 0; t < row; t += BYTES) {
       FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
       long at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         most = FloatVector.fromMemorySegment(F, ALL, at, ORDER).max(most);
+      }
+      if (guarded) {
+        // the scores less 0 stay minus infinity, whose exponentials add up to 0
+        most = most.blend(0, most.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
       }
       at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
@@ -257,8 +263,11 @@ final class AttentionKernel {
               .intoMemorySegment(ALL, sum, ORDER);
         }
       }
-      FloatVector inverse =
-          FloatVector.broadcast(F, 1f).div(FloatVector.fromMemorySegment(F, ALL, sums + t, ORDER));
+      FloatVector sum = FloatVector.fromMemorySegment(F, ALL, sums + t, ORDER);
+      FloatVector inverse = FloatVector.broadcast(F, 1f).div(sum);
+      if (guarded) {
+        inverse = inverse.blend(0, sum.compare(VectorOperators.EQ, 0));
+      }
       at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         FloatVector.fromMemorySegment(F, ALL, at, ORDER)

@@ -41,6 +41,7 @@ final class AttentionTest {
     final long v;
     final long y;
     long mask = -1;
+    boolean guarded;
     final long[] steps = new long[4];
 
     Attention(int batch, int heads, int width, int queries, int keys, SplittableRandom random) {
@@ -105,7 +106,8 @@ final class AttentionTest {
           queries,
           keys,
           0.75f,
-          (float) Math.sqrt(width));
+          (float) Math.sqrt(width),
+          guarded);
     }
 
     float[] run(Kernels kernels) {
@@ -190,6 +192,23 @@ final class AttentionTest {
           attention.check(form + " of " + masked);
         }
       }
+    }
+  }
+
+  @Test
+  void aQueryThatSeesNoKeyGetsNothingWhereItIsGuarded() {
+    SplittableRandom random = Legs.random("guard");
+    for (int length : new int[] {3, 18, 67}) {
+      Attention attention = new Attention(2, 2, 4, length, length, random);
+      attention.guarded = true;
+      // the first sequence has no key, the second has every other one
+      attention.steps[0] = length;
+      attention.steps[3] = 1;
+      attention.mask =
+          attention.operands.place(
+              Legs.floats(2 * length, i -> i < length || i % 2 == 1 ? Float.NEGATIVE_INFINITY : 0));
+      attention.check("guarded");
+      assertEquals(0, attention.run(vector)[0]);
     }
   }
 

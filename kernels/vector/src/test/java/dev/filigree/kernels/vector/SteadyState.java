@@ -217,7 +217,22 @@ final class SteadyState {
     Panels panels = Panels.of(TOKENS, kernels.lanes());
     AttentionCall call =
         new AttentionCall(
-            memory, panels, panels, 0, 0, 0, y, mask, steps, 4, FEATURES / 4, TOKENS, TOKENS, 1, 5);
+            memory,
+            panels,
+            panels,
+            0,
+            0,
+            0,
+            y,
+            mask,
+            steps,
+            4,
+            FEATURES / 4,
+            TOKENS,
+            TOKENS,
+            1,
+            5,
+            false);
     float[] heap = new float[kernels.attentionScratch(call)];
     if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
       throw new IllegalStateException("attention needs more scratch");

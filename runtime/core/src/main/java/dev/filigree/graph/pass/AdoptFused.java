@@ -94,7 +94,8 @@ final class AdoptFused implements Pass {
     float scale = node.floatAttribute("scale", (float) (1 / Math.sqrt(width)));
     List<String> inputs =
         List.of(node.inputs().get(0), node.inputs().get(1), node.inputs().get(2), mask);
-    return Optional.of(Attention.node(node.name(), inputs, node.output(), (int) heads, scale, 1));
+    return Optional.of(
+        Attention.node(node.name(), inputs, node.output(), (int) heads, scale, 1, false));
   }
 
   private static boolean isJoined(ValueType type) {

@@ -21,8 +21,9 @@ import java.util.Optional;
  *     -&gt; MatMul -&gt; Transpose [b,s,h,d] -&gt; Reshape [b,s,h*d]
  * </pre>
  *
- * The scale may also be applied to q, to k, or half to each. A graph that reads the scores or the
- * probabilities elsewhere is left alone, since they would be computed twice.
+ * The scale may also be applied to q, to k, or half to each; where the probabilities are NaN, which
+ * they are of a query that sees no key, 0 may take their place. A graph that reads the scores or
+ * the probabilities elsewhere is left alone, since they would be computed twice.
  */
 final class FuseAttention implements Pass {
   @Override
@@ -41,35 +42,53 @@ final class FuseAttention implements Pass {
         view.producer(last.inputs().getFirst(), "Transpose")
             .filter(node -> isOrder(node, 0, 2, 1, 3))
             .flatMap(node -> view.producer(node.inputs().getFirst(), "MatMul"));
-    Optional<Node> softmax =
+    Optional<Weights> weights =
         context
-            .flatMap(node -> inner(node.inputs().getFirst(), "Softmax", view))
-            .filter(node -> Softmax.axis(node, view.opset(), 4) == 3);
-    if (softmax.isEmpty()) {
+            .flatMap(node -> weights(node.inputs().getFirst(), view))
+            .filter(found -> Softmax.axis(found.softmax, view.opset(), 4) == 3);
+    if (weights.isEmpty()) {
       return Optional.empty();
     }
     Optional<Operand> v = operand(context.get().inputs().get(1), false, view);
-    String scores = softmax.get().inputs().getFirst();
+    String scores = weights.get().softmax.inputs().getFirst();
+    boolean guarded = weights.get().guarded;
     Optional<Node> masked = inner(scores, "Add", view);
     if (masked.isEmpty()) {
-      return fuse(last, scores, "", v, view);
+      return fuse(last, scores, "", v, guarded, view);
     }
     return masked.get().inputs().stream()
         .flatMap(
             unmasked ->
                 GraphView.other(masked.get(), unmasked).stream()
-                    .flatMap(mask -> fuse(last, unmasked, mask, v, view).stream()))
+                    .flatMap(mask -> fuse(last, unmasked, mask, v, guarded, view).stream()))
         .findFirst();
   }
 
+  /** A softmax that nothing else reads, and whether 0 takes the place of its NaN. */
+  private record Weights(Node softmax, boolean guarded) {}
+
+  private static Optional<Weights> weights(String value, GraphView view) {
+    Optional<Node> guard = inner(value, "Where", view);
+    if (guard.isEmpty()) {
+      return inner(value, "Softmax", view).map(softmax -> new Weights(softmax, false));
+    }
+    String softmax = guard.get().inputs().get(2);
+    return view.producer(guard.get().inputs().getFirst(), "IsNaN")
+        .filter(test -> test.inputs().getFirst().equals(softmax))
+        .filter(test -> view.isReadOnce(test.output()) && view.isReadBy(softmax, 2))
+        .filter(test -> view.scalar(guard.get().inputs().get(1)).filter(x -> x == 0).isPresent())
+        .flatMap(test -> view.producer(softmax, "Softmax"))
+        .map(node -> new Weights(node, true));
+  }
+
   private static Optional<Node> fuse(
-      Node last, String scores, String mask, Optional<Operand> v, GraphView view) {
+      Node last, String scores, String mask, Optional<Operand> v, boolean guarded, GraphView view) {
     Optional<Scaled> scaled = scaled(scores, view).filter(found -> view.isReadOnce(scores));
     Optional<Node> product = inner(scaled.map(Scaled::value).orElse(scores), "MatMul", view);
     Optional<Operand> q = product.flatMap(node -> operand(node.inputs().get(0), false, view));
     Optional<Operand> k = product.flatMap(node -> operand(node.inputs().get(1), true, view));
     return q.isPresent() && k.isPresent() && v.isPresent()
-        ? join(last, q.get(), k.get(), v.get(), scaled.orElse(Scaled.NOT), mask, view)
+        ? join(last, q.get(), k.get(), v.get(), scaled.orElse(Scaled.NOT), mask, guarded, view)
         : Optional.empty();
   }
 
@@ -79,7 +98,14 @@ final class FuseAttention implements Pass {
   }
 
   private static Optional<Node> join(
-      Node last, Operand q, Operand k, Operand v, Scaled scores, String mask, GraphView view) {
+      Node last,
+      Operand q,
+      Operand k,
+      Operand v,
+      Scaled scores,
+      String mask,
+      boolean guarded,
+      GraphView view) {
     boolean sameHeads =
         q.heads.equals(k.heads)
             && k.heads.equals(v.heads)
@@ -100,7 +126,8 @@ final class FuseAttention implements Pass {
             last.output(),
             (int) q.heads.value(),
             (float) (scores.scale * q.scale * k.scale),
-            (float) scores.divisor));
+            (float) scores.divisor,
+            guarded));
   }
 
   /** A value that is another one times a number, or divided by one. */

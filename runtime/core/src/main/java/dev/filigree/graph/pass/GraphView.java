@@ -112,7 +112,12 @@ final class GraphView {
 
   /** Whether one node alone reads a value, once, and it is no output of the graph. */
   boolean isReadOnce(String value) {
-    return consumers().getOrDefault(value, List.of()).size() == 1 && !graph.isOutput(value);
+    return isReadBy(value, 1);
+  }
+
+  /** Whether a value is read so many times, and is no output of the graph. */
+  boolean isReadBy(String value, int times) {
+    return consumers().getOrDefault(value, List.of()).size() == times && !graph.isOutput(value);
   }
 
   Optional<ValueType> type(String value) {

@@ -20,7 +20,8 @@ import java.util.Map;
  * <p>Inputs: q {@code [batch, queries, heads * width]}, k and v {@code [batch, keys, heads *
  * width]}, optional additive mask that broadcasts to {@code [batch, heads, queries, keys]}. The
  * heads lie beside each other in the last axis, so that nothing is transposed before or after.
- * Output: {@code [batch, queries, heads * width]}.
+ * Output: {@code [batch, queries, heads * width]}. A query all of whose keys are masked by minus
+ * infinity gets NaN, or 0 if the node is {@linkplain #guarded guarded}.
  */
 public final class Attention implements Operator {
   /** Operator type. */
@@ -32,10 +33,17 @@ public final class Attention implements Operator {
   private static final String HEADS = "heads";
   private static final String SCALE = "scale";
   private static final String DIVISOR = "divisor";
+  private static final String GUARDED = "guarded";
 
   /** Attention as a node; an empty mask name means none. */
   public static Node node(
-      String name, List<String> inputs, String output, int heads, float scale, float divisor) {
+      String name,
+      List<String> inputs,
+      String output,
+      int heads,
+      float scale,
+      float divisor,
+      boolean guarded) {
     return new Node(
         name,
         Node.FUSED,
@@ -45,7 +53,8 @@ public final class Attention implements Operator {
         Map.of(
             HEADS, new Attribute.Int(heads),
             SCALE, new Attribute.Real(scale),
-            DIVISOR, new Attribute.Real(divisor)));
+            DIVISOR, new Attribute.Real(divisor),
+            GUARDED, new Attribute.Int(guarded ? 1 : 0)));
   }
 
   /** Number of heads. */
@@ -64,6 +73,14 @@ public final class Attention implements Operator {
    */
   public static float divisor(Node node) {
     return node.floatAttribute(DIVISOR, 1);
+  }
+
+  /**
+   * Whether a query that sees no key gets 0, as PyTorch's {@code scaled_dot_product_attention}
+   * gives it, instead of NaN.
+   */
+  public static boolean guarded(Node node) {
+    return node.intAttribute(GUARDED, 0) != 0;
   }
 
   /** The operator, which has no state. */
@@ -108,6 +125,7 @@ public final class Attention implements Operator {
     int keys = (int) k.shape().extent(1);
     int features = (int) q.shape().extent(2);
     int width = features / heads;
+    boolean guarded = guarded(binding.node());
     long[] steps = new long[4];
     if (mask != null) {
       steps = Broadcast.strides(mask.shape(), Shape.of(batch, heads, queries, keys));
@@ -133,6 +151,7 @@ public final class Attention implements Operator {
               scores[j] = score;
               max = Math.max(max, score);
             }
+            boolean hidden = guarded && max == Double.NEGATIVE_INFINITY;
             double sum = 0;
             for (int j = 0; j < keys; j++) {
               scores[j] = Math.exp(scores[j] - max);
@@ -144,7 +163,7 @@ public final class Attention implements Operator {
                 long value = ((long) b * keys + j) * features + (long) h * width;
                 context += scores[j] * v.getDouble(value + d);
               }
-              y.setDouble(query + d, context / sum);
+              y.setDouble(query + d, hidden ? 0 : context / sum);
             }
           }
         }

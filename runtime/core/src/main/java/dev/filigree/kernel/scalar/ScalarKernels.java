@@ -170,6 +170,7 @@ public final class ScalarKernels implements Kernels {
         heap[j] = (float) score;
         max = Math.max(max, heap[j]);
       }
+      boolean hidden = call.guarded() && max == Double.NEGATIVE_INFINITY;
       double sum = 0;
       for (int j = 0; j < call.keys(); j++) {
         heap[j] = (float) Math.exp(heap[j] - max);
@@ -186,7 +187,7 @@ public final class ScalarKernels implements Kernels {
         set(
             call.memory(),
             place(call, call.queryPanels(), call.y(), query, feature),
-            context / sum);
+            hidden ? 0 : context / sum);
       }
     }
   }

@@ -13,6 +13,7 @@ import dev.filigree.graph.Graph;
 import dev.filigree.graph.GraphBuilder;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.fused.Attention;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -170,6 +171,43 @@ final class FuseAttentionTest {
     Graph fused = new FuseAttention().apply(graph);
     assertEquals(List.of("Attention"), types(fused));
     assertSameValues(graph, fused, INPUTS, 1e-6f);
+  }
+
+  /** From masked scores to {@code y}, with a number in the place of probabilities that are NaN. */
+  private static GraphBuilder guarded(GraphBuilder builder, double number) {
+    return builder
+        .scalar("number", number)
+        .node("Softmax", Map.of("axis", -1), List.of("weights"), "masked")
+        .node("IsNaN", "missing", "weights")
+        .node("Where", "probabilities", "missing", "number", "weights")
+        .node("MatMul", "context", "probabilities", "vHeads")
+        .node("Transpose", Map.of("perm", List.of(0, 2, 1, 3)), List.of("tokens"), "context")
+        .node("Reshape", "y", "tokens", "join");
+  }
+
+  private static GraphBuilder masked() {
+    return operands()
+        .node("MatMul", "scores", "qHeads", "kHeads")
+        .node("Add", "masked", "scores", "mask");
+  }
+
+  @Test
+  void aQueryWithoutKeysGetsNothingWhereTheGraphSaysSo() {
+    float hidden = Float.NEGATIVE_INFINITY;
+    Map<String, Tensor> inputs = new HashMap<>(INPUTS);
+    inputs.put("mask", Tensor.of(new float[] {hidden, hidden, hidden, 0, hidden, 0}, 2, 1, 1, 3));
+    Graph graph = guarded(masked(), 0).output("y").build();
+    Graph fused = new FuseAttention().apply(graph);
+    assertEquals(List.of("Attention"), types(fused));
+    assertEquals(true, Attention.guarded(only(fused, "Attention")));
+    assertSameValues(graph, fused, inputs, 1e-6f);
+    Graph plain = finish(masked()).output("y").build();
+    assertSameValues(plain, new FuseAttention().apply(plain), inputs, 1e-6f);
+  }
+
+  @Test
+  void anotherNumberForMissingProbabilitiesIsLeftAlone() {
+    assertLeftAlone(guarded(masked(), 1));
   }
 
   @Test

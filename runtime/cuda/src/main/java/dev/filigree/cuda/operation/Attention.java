@@ -23,8 +23,10 @@ public final class Attention {
    * @param queries tokens of a sequence that ask
    * @param keys tokens of a sequence that answer
    * @param scale factor of the scores
+   * @param guarded whether a query all of whose keys are masked gets 0 instead of NaN
    */
-  public record Form(int batch, int heads, int width, int queries, int keys, float scale) {}
+  public record Form(
+      int batch, int heads, int width, int queries, int keys, float scale, boolean guarded) {}
 
   /**
    * An additive mask in f32.
@@ -100,6 +102,7 @@ public final class Attention {
                 .i64("maskHead", mask.headStep)
                 .i64("maskQuery", mask.queryStep)
                 .i64("maskKey", mask.keyStep)
-                .f32("scale", form.scale));
+                .f32("scale", form.scale)
+                .i32("guarded", form.guarded ? 1 : 0));
   }
 }

@@ -253,7 +253,8 @@ final class OperationBench implements AutoCloseable {
         Rows k = rows(1, dtype, heads * width);
         Rows y = rows(2, dtype, heads * width);
         Attention.Form form =
-            new Attention.Form(rows / 128, heads, width, 128, 128, (float) (1 / Math.sqrt(width)));
+            new Attention.Form(
+                rows / 128, heads, width, 128, 128, (float) (1 / Math.sqrt(width)), false);
         add(Attention.attend(kernels, form, q, k, k, Attention.Mask.NONE, y), 4.0 * q.bytes());
       }
       Rows y = rows(2, dtype);

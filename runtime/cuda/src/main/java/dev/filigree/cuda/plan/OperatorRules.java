@@ -121,7 +121,8 @@ final class OperatorRules {
             queries,
             keys,
             dev.filigree.kernel.fused.Attention.scale(node)
-                / dev.filigree.kernel.fused.Attention.divisor(node));
+                / dev.filigree.kernel.fused.Attention.divisor(node),
+            dev.filigree.kernel.fused.Attention.guarded(node));
     DeviceTensor queryTensor = planner.use(node.inputs().get(0), DType.F16);
     DeviceTensor keyTensor = planner.use(node.inputs().get(1), DType.F16);
     DeviceTensor valueTensor = planner.use(node.inputs().get(2), DType.F16);

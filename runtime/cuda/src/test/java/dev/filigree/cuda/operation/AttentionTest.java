@@ -56,7 +56,7 @@ class AttentionTest extends OperationTest {
     Tensor expected =
         Interpreter.run(
             dev.filigree.kernel.fused.Attention.node(
-                "attention", names, "y", form.heads(), form.scale(), 1),
+                "attention", names, "y", form.heads(), form.scale(), 1, form.guarded()),
             17,
             operands.toArray(Tensor[]::new))[0];
     double bound = q.dtype() == DType.F16 ? F16_BOUND : BF16_BOUND;
@@ -92,7 +92,8 @@ class AttentionTest extends OperationTest {
   void attendsWithAnyNumberOfTokens(int batch, int heads, int width, int queries, int keys) {
     Samples samples = new Samples(queries * 1000L + keys);
     Attention.Form form =
-        new Attention.Form(batch, heads, width, queries, keys, (float) (1 / Math.sqrt(width)));
+        new Attention.Form(
+            batch, heads, width, queries, keys, (float) (1 / Math.sqrt(width)), false);
     check(DType.F16, form, samples, UNMASKED);
     check(DType.F16, form, samples, padding(samples, batch, keys, -10000));
     check(DType.BF16, form, samples, padding(samples, batch, keys, -Float.MAX_VALUE));
@@ -101,7 +102,7 @@ class AttentionTest extends OperationTest {
   @ParameterizedTest
   @CsvSource({"8", "16", "24", "40", "56", "72", "80", "104", "120"})
   void attendsWithHeadsOfAnyMultipleOfEight(int width) {
-    Attention.Form form = new Attention.Form(1, 3, width, 5, 70, 0.2f);
+    Attention.Form form = new Attention.Form(1, 3, width, 5, 70, 0.2f, false);
     check(DType.F16, form, new Samples(width), UNMASKED);
   }
 
@@ -112,7 +113,7 @@ class AttentionTest extends OperationTest {
     int heads = 3;
     int queries = 5;
     int keys = 11;
-    Attention.Form form = new Attention.Form(batch, heads, 32, queries, keys, 0.18f);
+    Attention.Form form = new Attention.Form(batch, heads, 32, queries, keys, 0.18f, false);
     for (int axes = 0; axes < 16; axes++) {
       long[] extents = {
         (axes & 8) == 0 ? 1 : batch,
@@ -135,12 +136,12 @@ class AttentionTest extends OperationTest {
     for (int k = 0; k < 100; k++) {
       mask.setDouble(k, -Float.MAX_VALUE);
     }
-    Attention.Form form = new Attention.Form(1, 2, 32, 3, 100, 0.2f);
+    Attention.Form form = new Attention.Form(1, 2, 32, 3, 100, 0.2f, false);
     check(DType.F16, form, new Samples(9), new Masked(mask, 100, 0, 0, 1));
   }
 
   @Test
-  void aRowMaskedByInfinityIsNaNAndAPartlyMaskedOneIgnoresWhatIsMasked() {
+  void aRowMaskedByInfinityIsNanOrZeroAndAPartlyMaskedOneIgnoresWhatIsMasked() {
     Tensor mask = Tensor.zeros(DType.F32, Shape.of(1, 1, 3, 200));
     for (int k = 0; k < 200; k++) {
       mask.setDouble(k, Double.NEGATIVE_INFINITY);
@@ -148,8 +149,10 @@ class AttentionTest extends OperationTest {
       mask.setDouble(200 + k, k < 195 ? Double.NEGATIVE_INFINITY : 0);
       mask.setDouble(400 + k, k % 2 == 0 ? Double.NEGATIVE_INFINITY : 0);
     }
-    Attention.Form form = new Attention.Form(1, 1, 64, 3, 200, 0.125f);
-    check(DType.F16, form, new Samples(10), new Masked(mask, 600, 600, 200, 1));
+    for (boolean guarded : new boolean[] {false, true}) {
+      Attention.Form form = new Attention.Form(1, 1, 64, 3, 200, 0.125f, guarded);
+      check(DType.F16, form, new Samples(10), new Masked(mask, 600, 600, 200, 1));
+    }
   }
 
   @Test
@@ -161,7 +164,7 @@ class AttentionTest extends OperationTest {
     for (int i = 0; i < q.elements(); i++) {
       q.setDouble(i, 100 * q.getDouble(i));
     }
-    check(new Attention.Form(1, 2, 32, 20, 90, 1), q, k, v, UNMASKED);
+    check(new Attention.Form(1, 2, 32, 20, 90, 1, false), q, k, v, UNMASKED);
   }
 
   @Test
@@ -174,7 +177,7 @@ class AttentionTest extends OperationTest {
     q.setDouble(17 * 64 + 3, Double.NaN);
     v.setDouble(66 * 64 + 5, Double.NaN);
     v.setDouble(2 * 64 + 40, Double.POSITIVE_INFINITY);
-    check(new Attention.Form(1, 2, 32, 40, 70, 0.2f), q, k, v, UNMASKED);
+    check(new Attention.Form(1, 2, 32, 40, 70, 0.2f, false), q, k, v, UNMASKED);
   }
 
   @Test
@@ -182,7 +185,7 @@ class AttentionTest extends OperationTest {
     assertTrue(Attention.supports(kernels, 88));
     assertFalse(Attention.supports(kernels, 12));
     Rows rows = room(DType.F16, 1, 136);
-    Attention.Form form = new Attention.Form(1, 1, 136, 1, 1, 1);
+    Attention.Form form = new Attention.Form(1, 1, 136, 1, 1, 1, false);
     assertThrows(
         UnsupportedException.class,
         () -> Attention.attend(kernels, form, rows, rows, rows, Attention.Mask.NONE, rows));

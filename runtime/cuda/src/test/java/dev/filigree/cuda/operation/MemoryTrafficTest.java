@@ -47,7 +47,7 @@ class MemoryTrafficTest extends OperationTest {
   void attentionUsesAllBanksAtATime(int width, SimulatedDevice device) {
     Rows rows = upload(normal(new Samples(1), DType.F16, 128, 2L * width));
     Rows y = room(DType.F16, 128, 2L * width);
-    Attention.Form form = new Attention.Form(1, 2, width, 128, 128, 0.1f);
+    Attention.Form form = new Attention.Form(1, 2, width, 128, 128, 0.1f, false);
     run(Attention.attend(kernels, form, rows, rows, rows, Attention.Mask.NONE, y));
     Launch launch = last(device);
     long narrow = instructions(launch, "sharedStore");
