@@ -58,6 +58,35 @@ TEST("a pinned destination is meaningless until its stream was waited for") {
   CHECK(found("the host touched pinned memory"));
 }
 
+TEST("a pinned buffer that goes to the device, or is read by a kernel, and is copied back to reaches the device whole") {
+  for (const bool guard : {true, false}) {
+    const Program program(guard ? "guard=on" : "guard=off");
+    void* pinned = nullptr;
+    CHECK_EQUAL(cuMemAllocHost_v2(&pinned, 16), CUDA_SUCCESS);
+    auto* numbers = static_cast<volatile float*>(pinned);
+    for (int i = 0; i < 4; ++i) numbers[i] = static_cast<float>(i);
+    Scaling scaling(program);
+    const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+    CHECK_EQUAL(cuMemcpyHtoDAsync_v2(scaling.data, pinned, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(scaling.submit(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, scaling.data, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(numbers[3], 3 * 2.0F);
+
+    CUdeviceptr mapped = 0;
+    CHECK_EQUAL(cuMemHostGetDevicePointer_v2(&mapped, pinned, 0), CUDA_SUCCESS);
+    float factor = 2;
+    unsigned n = 4;
+    CHECK_EQUAL(launch(scaling.function, n, stream, {&mapped, &factor, &n}), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoDAsync_v2(scaling.data, mapped, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, scaling.data, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(numbers[3], 12.0F);
+    CHECK(!found("the host touched"));
+    CHECK_EQUAL(cuMemFreeHost(pinned), CUDA_SUCCESS);
+  }
+}
+
 TEST("a host that waits before it reads pinned memory, or reads other parts of it, has done nothing wrong") {
   const Program program;
   const CUdeviceptr data = program.upload(std::vector<float>(4096, 7));
