@@ -1,6 +1,8 @@
 // Streams, events, captures and graphs.
 #include "program.h"
 
+#include <chrono>
+#include <future>
 #include <thread>
 
 using namespace simgpu::testing;
@@ -56,6 +58,28 @@ TEST("a pinned destination is meaningless until its stream was waited for") {
   CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
   CHECK_EQUAL(*number, 7.0F);
   CHECK(found("the host touched pinned memory"));
+}
+
+TEST("a host function is called although the program only waits for what it tells") {
+  const Program program;
+  Scaling scaling(program);
+  const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+  for (const bool fromGraph : {false, true}) {
+    std::promise<void> told;
+    const CUhostFn tell = [](void* promise) { static_cast<std::promise<void>*>(promise)->set_value(); };
+    if (fromGraph) CHECK_EQUAL(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_SUCCESS);
+    CHECK_EQUAL(scaling.submit(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuLaunchHostFunc(stream, tell, &told), CUDA_SUCCESS);
+    if (fromGraph) {
+      CUgraph graph = nullptr;
+      CUgraphExec exec = nullptr;
+      CHECK_EQUAL(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+      CHECK_EQUAL(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
+      CHECK_EQUAL(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
+    }
+    CHECK(told.get_future().wait_for(std::chrono::minutes(1)) == std::future_status::ready);
+  }
+  CHECK(program.download(scaling.data, 4) == (std::vector<float>{4, 8, 12, 16}));
 }
 
 TEST("a pinned buffer that goes to the device, or is read by a kernel, and is copied back to reaches the device whole") {
