@@ -1,4 +1,5 @@
-// Later forms of functions, and small functions that JCuda does not reference: programs built with later headers call them.
+// Later forms of functions, and small functions that JCuda does not reference: what programs built with later headers
+// call.
 #include "driver/call.h"
 #include "driver/cuda_api.h"
 
@@ -10,7 +11,8 @@ namespace {
 CUresult createWith(CUcontext* context, int affinityCount, const void* graphics, unsigned flags, CUdevice device) {
   if (affinityCount == 0 && graphics == nullptr) return cuCtxCreate_v2(context, flags, device);
   return call("cuCtxCreate", [](Driver& driver) {
-    return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "contexts with part of a device, or for graphics, are not simulated");
+    return driver.refuse(CUDA_ERROR_NOT_SUPPORTED,
+                         "contexts with part of a device, or for graphics, are not simulated");
   });
 }
 

@@ -15,8 +15,8 @@ bool callsHost(const Work& work);
 void noteCall();
 
 /**
- * To be called, with the driver locked, when a host function was queued. When no call has been made for a while, a thread
- * of the simulation runs the streams up to the host functions that wait in them.
+ * To be called, with the driver locked, when a host function was queued. When no call has been made for a while, a
+ * thread of the simulation runs the streams up to the host functions that wait in them.
  */
 void expectHostFunction(Driver& driver);
 

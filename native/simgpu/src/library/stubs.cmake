@@ -1,7 +1,7 @@
 # What the three libraries share: stand-ins for every listed symbol that has no implementation, and their file names.
 
-# Generates a source with one weak function per line of the files in `lists`. The linker prefers an implementation where there is one,
-# so the lists need no upkeep; what remains answers `code` and is logged once by name.
+# Generates a source with one weak function per line of the files in `lists`. The linker prefers an implementation where
+# there is one, so the lists need no upkeep; what remains answers `code` and is logged once by name.
 function(simgpu_stubs lists code_name code out_variable)
   set(stubs "")
   foreach(list IN LISTS lists)

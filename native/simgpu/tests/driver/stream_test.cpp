@@ -82,7 +82,7 @@ TEST("a host function is called although the program only waits for what it tell
   CHECK(program.download(scaling.data, 4) == (std::vector<float>{4, 8, 12, 16}));
 }
 
-TEST("a pinned buffer that goes to the device, or is read by a kernel, and is copied back to reaches the device whole") {
+TEST("a pinned buffer reaches the device whole though the copy back into it is queued too") {
   for (const bool guard : {true, false}) {
     const Program program(guard ? "guard=on" : "guard=off");
     void* pinned = nullptr;
