@@ -2,6 +2,7 @@
 #pragma once
 
 #include "driver/driver.h"
+#include "driver/host_progress.h"
 #include "memory/simulation_thread.h"
 
 #include <new>
@@ -30,6 +31,7 @@ inline std::shared_ptr<Context> currentContext(Driver& driver) {
 template <class Body> CUresult callAlways(const char* name, Body body) {
   if (insideHostFunction) return CUDA_ERROR_NOT_PERMITTED;
   const InsideSimulation inside;
+  noteCall();
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
   currentCall = name;

@@ -159,7 +159,9 @@ CUresult copyLater(Driver& driver, Context& context, CopyWork copy, CUstream han
   }
   const bool toPageable = !copy.to.device && !toPinned;
   if (toPinned && driver.configuration.deferred && driver.configuration.engine.checks) {
-    for (std::size_t z = 0; z < copy.depth; ++z) {
+    // the bytes of a buffer that goes to the device and comes back are still needed
+    const bool needed = pendingWorkMayRead(driver, context, copy.to.address, extent(copy.to, copy));
+    for (std::size_t z = 0; z < copy.depth && !needed; ++z) {
       for (std::size_t y = 0; y < copy.height; ++y) {
         const std::uint64_t row = copy.to.address + z * copy.to.slice + y * copy.to.pitch;
         std::memset(reinterpret_cast<void*>(row), poison, copy.width);

@@ -26,7 +26,6 @@ CUresult cuDeviceGetPCIBusId(char* text, int length, CUdevice device);
 CUresult cuDeviceGetByPCIBusId(CUdevice* device, const char* text);
 CUresult cuDeviceCanAccessPeer(int* can, CUdevice device, CUdevice peer);
 CUresult cuDeviceGetP2PAttribute(int* value, int attribute, CUdevice from, CUdevice to);
-CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool, CUdevice device);
 CUresult cuProfilerStart();
 CUresult cuProfilerStop();
 
@@ -260,6 +259,47 @@ CUresult cuGraphAddMemFreeNode(CUgraphNode* node, CUgraph graph, const CUgraphNo
 CUresult cuGraphMemAllocNodeGetParams(CUgraphNode node, CUDA_MEM_ALLOC_NODE_PARAMS* allocation);
 CUresult cuGraphMemFreeNodeGetParams(CUgraphNode node, CUdeviceptr* address);
 CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo* info);
+
+// what programs built with later headers call: api_later.cpp, api_library.cpp, api_proc_address.cpp
+CUresult cuCtxCreate_v3(CUcontext* context, void* affinity, int count, unsigned flags, CUdevice device);
+CUresult cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters, unsigned flags, CUdevice device);
+CUresult cuCtxGetDevice_v2(CUdevice* device, CUcontext context);
+CUresult cuCtxSynchronize_v2(CUcontext context);
+CUresult cuCtxResetPersistingL2Cache();
+CUresult cuEventElapsedTime_v2(float* milliseconds, CUevent start, CUevent end);
+CUresult cuMemAdvise_v2(CUdeviceptr address, std::size_t bytes, int advice, CUmemLocation location);
+CUresult cuMemPrefetchAsync_v2(CUdeviceptr address, std::size_t bytes, CUmemLocation location, unsigned flags,
+                               CUstream stream);
+CUresult cuStreamGetDevice(CUstream stream, CUdevice* device);
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool, CUdevice device);
+CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice device);
+CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void* value);
+CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void* value);
+CUresult cuModuleGetFunctionCount(unsigned* count, CUmodule module);
+CUresult cuModuleEnumerateFunctions(CUfunction* functions, unsigned count, CUmodule module);
+CUresult cuFuncLoad(CUfunction function);
+CUresult cuFuncIsLoaded(int* state, CUfunction function);
+CUresult cuLibraryLoadData(CUlibrary* library, const void* code, CUjit_option* options, void** values, unsigned count,
+                           void* libraryOptions, void** libraryValues, unsigned libraryCount);
+CUresult cuLibraryLoadFromFile(CUlibrary* library, const char* file, CUjit_option* options, void** values,
+                               unsigned count, void* libraryOptions, void** libraryValues, unsigned libraryCount);
+CUresult cuLibraryUnload(CUlibrary library);
+CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* name);
+CUresult cuLibraryGetKernelCount(unsigned* count, CUlibrary library);
+CUresult cuLibraryEnumerateKernels(CUkernel* kernels, unsigned count, CUlibrary library);
+CUresult cuLibraryGetModule(CUmodule* module, CUlibrary library);
+CUresult cuLibraryGetGlobal(CUdeviceptr* address, std::size_t* bytes, CUlibrary library, const char* name);
+CUresult cuLibraryGetManaged(CUdeviceptr* address, std::size_t* bytes, CUlibrary library, const char* name);
+CUresult cuKernelGetFunction(CUfunction* function, CUkernel kernel);
+CUresult cuKernelGetLibrary(CUlibrary* library, CUkernel kernel);
+CUresult cuKernelGetName(const char** name, CUkernel kernel);
+CUresult cuKernelGetParamInfo(CUkernel kernel, std::size_t index, std::size_t* offset, std::size_t* size);
+CUresult cuKernelGetAttribute(int* value, CUfunction_attribute attribute, CUkernel kernel, CUdevice device);
+CUresult cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device);
+CUresult cuKernelSetCacheConfig(CUkernel kernel, int config, CUdevice device);
+CUresult cuGetProcAddress(const char* symbol, void** function, int version, unsigned long long flags);
+CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version, unsigned long long flags,
+                             CUdriverProcAddressQueryResult* status);
 
 #pragma GCC visibility pop
 }

@@ -16,7 +16,8 @@ using CUdeviceptr = std::uint64_t;
 using CUcontext = struct CUctx_st*;
 using CUmodule = struct CUmod_st*;
 using CUfunction = struct CUfunc_st*;
-using CUkernel = struct CUkern_st*;
+using CUlibrary = CUmodule; // there is one device: libraries are modules, and their kernels functions
+using CUkernel = CUfunction;
 using CUarray = struct CUarray_st*;
 using CUevent = struct CUevent_st*;
 using CUstream = struct CUstream_st*;
@@ -171,6 +172,31 @@ struct CUmemPoolProps {
   std::size_t maxSize;
   unsigned short usage;
   unsigned char reserved[54];
+};
+
+struct CUmemLocation {
+  int type;
+  int id;
+};
+
+/** Of cuCtxCreate_v4; a null or empty one asks for a usual context. */
+struct CUctxCreateParams {
+  void* affinity;
+  int affinityCount;
+  void* graphics;
+};
+
+enum CUmemPool_attribute : int {
+  CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES = 1,
+  CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC = 2,
+  CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES = 3,
+  CU_MEMPOOL_ATTR_RELEASE_THRESHOLD = 4
+};
+
+enum CUdriverProcAddressQueryResult : int {
+  CU_GET_PROC_ADDRESS_SUCCESS = 0,
+  CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND = 1,
+  CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT = 2
 };
 
 struct CUDA_MEM_ALLOC_NODE_PARAMS {

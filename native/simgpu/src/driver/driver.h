@@ -45,6 +45,7 @@ public:
   HandleTable<CUgraphExec, GraphExec> graphExecs;
   HandleTable<CUmemoryPool, Pool> pools;
   HandleTable<CUlinkState, LinkState> links;
+  CUmemoryPool devicePool = nullptr; // that of cuMemAllocAsync, once a program has asked for it
   std::map<std::uint64_t, HostRange> hostRanges; // by address
   std::set<CUdeviceptr> queuedFrees;             // by cuMemFreeAsync, not run yet
 

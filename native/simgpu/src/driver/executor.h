@@ -19,6 +19,8 @@ CUresult run(const HostWork& work);
 bool touchesMemory(const Work& work);
 /** What work other than a kernel touches, as far as other operations on the device can touch it too. */
 Footprint footprintOf(Driver& driver, const Work& work);
+/** Whether work that waits in a stream of the context may read these bytes of pinned memory. */
+bool pendingWorkMayRead(const Driver& driver, const Context& context, std::uint64_t address, std::size_t bytes);
 OperationName nameOf(const Work& work, const Stream& stream);
 
 /** Milliseconds a device is projected to need for work other than a kernel: from published rates, never measured. */

@@ -1,6 +1,7 @@
 #include "driver/jit_options.h"
 
 #include "driver/call.h"
+#include "driver/fat_binary.h"
 #include "driver/host_memory.h"
 
 #include <algorithm>
@@ -9,9 +10,7 @@
 namespace simgpu::driver {
 namespace {
 
-constexpr std::uint32_t elfMagic = 0x464C457F;        // "\x7F" "ELF": a cubin
-constexpr std::uint32_t fatbinMagic = 0xBA55ED50;     // the container itself
-constexpr std::uint32_t fatbinWrapper = 0x466243B1;   // the structure nvcc embeds, which points to one
+constexpr std::uint32_t elfMagic = 0x464C457F; // "\x7F" "ELF": a cubin
 
 std::size_t number(const void* value) { return reinterpret_cast<std::size_t>(value); }
 
@@ -59,9 +58,15 @@ CUresult imageText(Driver& driver, const void* image, std::size_t bytes, std::st
   std::uint32_t magic = 0;
   if (!hostMapped(image, sizeof magic)) return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the image cannot be read");
   std::memcpy(&magic, image, sizeof magic);
-  if (magic == elfMagic || magic == fatbinMagic || magic == fatbinWrapper) {
+  if (magic == elfMagic) {
     return driver.refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
-                         "the image is machine code (a cubin or fat binary); the simulation runs PTX text only");
+                         "the image is machine code (a cubin); the simulation runs PTX text only");
+  }
+  if (isFatBinary(magic)) {
+    const DeviceModel& model = driver.configuration.model;
+    std::string problem;
+    text = fatBinaryText(image, model.computeMajor * 10 + model.computeMinor, problem);
+    return text.empty() ? driver.refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, problem) : CUDA_SUCCESS;
   }
   const char* start = static_cast<const char*>(image);
   text = {start, bytes == 0 ? std::strlen(start) : strnlen(start, bytes)};

@@ -142,6 +142,7 @@ struct GraphExec {
 struct Pool {
   CUmemoryPool handle = nullptr;
   std::uint64_t owner = 0;
+  std::map<int, std::uint64_t> attributes; // those a program has set; none changes what a pool does here
 };
 
 struct LinkState {

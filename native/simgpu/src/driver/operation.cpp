@@ -1,6 +1,9 @@
 // What is known of a piece of work beside its effect: its name, the bytes it touches, the time a device may need.
 #include "driver/executor.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace simgpu::driver {
 namespace {
 
@@ -56,6 +59,41 @@ struct Measurer {
   void operator()(const auto&) {}
 };
 
+/** Whether a piece of work may read host bytes in [begin, end), which lie in a pinned range. */
+struct Reader {
+  const HostRange& range;
+  std::uint64_t begin;
+  std::uint64_t end;
+
+  bool operator()(const CopyWork& copy) {
+    const CopySide& from = copy.from;
+    const std::uint64_t extent = (copy.depth - 1) * from.slice + (copy.height - 1) * from.pitch + copy.width;
+    return copy.staged.empty() && from.address < end && from.address + extent > begin;
+  }
+  bool operator()(const KernelWork& kernel) {
+    // through a pointer among its parameters, to wherever in the range
+    for (std::size_t at = 0; at + 8 <= kernel.parameters.size(); at += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, kernel.parameters.data() + at, 8);
+      if (range.contains(word, 1)) return true;
+    }
+    return false;
+  }
+  bool operator()(const LibraryWork& library) {
+    Footprint there;
+    there.add(Touch::write, begin, end - begin);
+    Footprint used = library.footprint;
+    used.settle();
+    return used.conflict(there).has_value();
+  }
+  bool operator()(const HostWork&) { return true; } // nobody knows what it reads
+  bool operator()(const GraphWork& graph) {
+    return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                       [&](const GraphWork::Node& node) { return std::visit(*this, node.work->any()); });
+  }
+  bool operator()(const auto&) { return false; }
+};
+
 // Published rates of the buses, in bytes a millisecond, and what an operation costs beside its bytes.
 constexpr double pinnedBusRate = 25e6; // PCIe 4.0 x16, of which about four fifths are reached
 constexpr double operationMilliseconds = 2.5e-3;
@@ -90,6 +128,18 @@ Footprint footprintOf(Driver& driver, const Work& work) {
   Footprint footprint;
   std::visit(Measurer{driver, footprint}, work.any());
   return footprint;
+}
+
+bool pendingWorkMayRead(const Driver& driver, const Context& context, std::uint64_t address, std::size_t bytes) {
+  const HostRange* range = driver.pinned(address, bytes);
+  if (range == nullptr) return false;
+  const Reader reader{*range, address, address + bytes};
+  const auto reads = [&](const std::shared_ptr<Stream>& stream) {
+    return std::any_of(stream->pending.begin(), stream->pending.end(),
+                       [&](const Task& task) { return std::visit(Reader(reader), task.work->any()); });
+  };
+  const auto streams = driver.streamsOf(context);
+  return reads(context.legacy) || std::any_of(streams.begin(), streams.end(), reads);
 }
 
 OperationName nameOf(const Work& work, const Stream& stream) {

@@ -3,6 +3,7 @@
 #include "driver/call.h"
 #include "driver/capture.h"
 #include "driver/executor.h"
+#include "driver/host_progress.h"
 
 #include <algorithm>
 
@@ -25,8 +26,10 @@ CUresult Scheduler::submit(Context& context, const std::shared_ptr<Stream>& stre
     const auto* recording = std::get_if<EventRecordWork>(&task.work->any());
     if (recording != nullptr) recording->record->clock = stream->clock;
   }
+  const bool hostFunction = callsHost(*task.work);
   stream->pending.push_back(std::move(task));
   if (!driver_.configuration.deferred) return drain(context, stream);
+  if (hostFunction) expectHostFunction(driver_);
   while (stream->pending.size() > queueLimit) runNext(context, stream);
   return context.sticky;
 }

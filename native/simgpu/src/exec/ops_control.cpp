@@ -102,6 +102,9 @@ void decodeCall(Decoder& d) {
     checkSizes(d, site.returns, callee.returns, "results");
     const Handler builtin = callee.defined ? nullptr : findBuiltin(callee.name);
     if (!callee.defined && builtin == nullptr) {
+      if (callee.name.starts_with("cuda") || callee.name.starts_with("__cuda")) {
+        d.unsupported("function '" + callee.name + "' of the device runtime: launches by kernels are not simulated");
+      }
       d.fail("function '" + callee.name + "' is not defined");
     }
     site.function = target.index;

@@ -1,13 +1,15 @@
 # What the three libraries share: stand-ins for every listed symbol that has no implementation, and their file names.
 
-# Generates a source with one weak function per line of `list`. The linker prefers an implementation where there is one,
-# so the list needs no upkeep; what remains answers `code` and is logged once by name.
-function(simgpu_stubs list code_name code out_variable)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${list})
-  file(STRINGS ${list} names)
+# Generates a source with one weak function per line of the files in `lists`. The linker prefers an implementation where
+# there is one, so the lists need no upkeep; what remains answers `code` and is logged once by name.
+function(simgpu_stubs lists code_name code out_variable)
   set(stubs "")
-  foreach(name IN LISTS names)
-    string(APPEND stubs "STUB(${name})\n")
+  foreach(list IN LISTS lists)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${list})
+    file(STRINGS ${list} names)
+    foreach(name IN LISTS names)
+      string(APPEND stubs "STUB(${name})\n")
+    endforeach()
   endforeach()
   set(file ${CMAKE_CURRENT_BINARY_DIR}/stubs.cpp)
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/stubs.cpp.in ${file} @ONLY)

@@ -255,6 +255,7 @@ private:
     instruction.text = reader_.expectWord("an instruction");
     refuseUnsupported(instruction);
     instruction.usedBytesMask = std::exchange(usedBytesMask_, ~0u);
+    operands_.expectLists(instruction.opcode() == "call");
     if (!reader_.accept(";")) {
       do {
         instruction.operands.push_back(operands_.operand());

@@ -1,5 +1,7 @@
 #include "ptx/declaration_parser.h"
 
+#include "ptx/constant_expression.h"
+
 #include <bit>
 #include <cstring>
 
@@ -77,14 +79,15 @@ private:
   void element(std::uint64_t offset) {
     const bool negative = reader_.accept("-");
     const Token& token = reader_.peek();
+    if (token.kind == Token::Kind::integer && reader_.peek(1).is("(")) {
+      maskedSymbol(offset);
+      return;
+    }
+    if (beginsConstant(token)) {
+      store(offset, constantExpression(reader_, Reach::whole, negative), true);
+      return;
+    }
     switch (token.kind) {
-    case Token::Kind::integer:
-      if (reader_.peek(1).is("(")) {
-        maskedSymbol(offset);
-      } else {
-        store(offset, negative ? ~reader_.take().value + 1 : reader_.take().value, true);
-      }
-      break;
     case Token::Kind::single:
     case Token::Kind::floating:
       real(offset, negative);
@@ -242,7 +245,10 @@ std::vector<std::uint64_t> parseName(TokenReader& reader, Variable& variable) {
       dimensions.push_back(0);
       continue;
     }
-    dimensions.push_back(reader.expectInteger(largestVariable));
+    dimensions.push_back(constantExpression(reader));
+    if (dimensions.back() > largestVariable) {
+      reader.fail("an array of " + std::to_string(dimensions.back()) + " elements is too large");
+    }
     reader.expect("]");
   }
   for (const std::uint64_t dimension : dimensions) {

@@ -1,6 +1,7 @@
 #include "ptx/operand_parser.h"
 
 #include "ptx/body_parser.h"
+#include "ptx/constant_expression.h"
 
 #include <utility>
 
@@ -42,13 +43,14 @@ Operand OperandParser::single(std::uint32_t depth) {
   if (reader_.accept("{")) {
     return elements(Operand::Kind::vector, "}", depth);
   }
-  if (reader_.accept("(")) {
+  if (lists_ && reader_.accept("(")) {
     return elements(Operand::Kind::list, ")", depth);
   }
   if (reader_.accept("[")) {
     return address();
   }
-  if (reader_.accept("!")) {
+  if (reader_.peek().is("!") && reader_.peek(1).kind == Token::Kind::word) {
+    reader_.take();
     Operand negated = single(depth + 1);
     negated.negated = !negated.negated;
     return negated;
@@ -82,7 +84,7 @@ Operand OperandParser::address() {
   return address;
 }
 
-/** Any number of "+ 4", "- 4", "+ -4". */
+/** Any number of "+ 4", "- 4", "+ -4", "+ 4 * 8". */
 std::uint64_t OperandParser::offset() {
   std::uint64_t sum = 0;
   while (reader_.peek().is("+") || reader_.peek().is("-")) {
@@ -90,7 +92,7 @@ std::uint64_t OperandParser::offset() {
     if (reader_.accept("-")) {
       minus = !minus;
     }
-    const std::uint64_t amount = reader_.expectInteger(~std::uint64_t{0});
+    const std::uint64_t amount = constantExpression(reader_, Reach::product);
     sum += minus ? ~amount + 1 : amount;
   }
   return sum;
@@ -103,12 +105,12 @@ Operand OperandParser::value() {
     negative ^= reader_.take().is("-");
   }
   const Token token = reader_.peek();
-  switch (token.kind) {
-  case Token::Kind::integer:
-    reader_.take();
+  if (beginsConstant(token)) {
     operand.kind = Operand::Kind::integer;
-    operand.value = negative ? ~token.value + 1 : token.value;
+    operand.value = constantExpression(reader_, Reach::whole, negative);
     return operand;
+  }
+  switch (token.kind) {
   case Token::Kind::single:
     reader_.take();
     operand.kind = Operand::Kind::single;

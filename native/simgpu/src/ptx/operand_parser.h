@@ -13,6 +13,8 @@ public:
 
   /** The next operand; `depth` counts the brackets around it. */
   Operand operand(std::uint32_t depth = 0);
+  /** Whether "(" begins a list, as in calls, or an expression. */
+  void expectLists(bool lists) { lists_ = lists; }
   /** A register by name. */
   Operand reg(const std::string& name);
   /** Gives names that were not declared when they were read their meaning, once the function is known. */
@@ -30,6 +32,7 @@ private:
 
   TokenReader& reader_;
   ScopeTree& scopes_;
+  bool lists_ = false;
 };
 
 } // namespace simgpu::ptx

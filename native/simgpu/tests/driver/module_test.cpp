@@ -1,7 +1,10 @@
 // Modules, their logs and variables; the linker.
 #include "program.h"
 
+#include <cstdint>
 #include <cstring>
+#include <string>
+#include <vector>
 
 using namespace simgpu::testing;
 
@@ -24,6 +27,75 @@ TEST("machine code is no text") {
   CUmodule module = nullptr;
   const unsigned char cubin[] = {0x7F, 'E', 'L', 'F', 0, 0, 0, 0};
   CHECK_EQUAL(cuModuleLoadData(&module, cubin), CUDA_ERROR_NO_BINARY_FOR_GPU);
+}
+
+TEST("of a fat binary the PTX for the latest architecture the device has is taken, if it is not compressed") {
+  struct Entry {
+    std::uint16_t kind;
+    std::uint32_t target;
+    std::string content;
+  };
+  // as nvcc --no-compress makes them: a header of 16 bytes, then entries with headers of 64
+  const auto container = [](const std::vector<Entry>& entries) {
+    std::string all;
+    const auto put = [&](auto value) { all.append(reinterpret_cast<const char*>(&value), sizeof value); };
+    for (const Entry& entry : entries) {
+      put(entry.kind);
+      put(std::uint16_t{0x101});
+      put(std::uint32_t{64});
+      put(std::uint64_t{entry.content.size()});
+      put(std::uint32_t{0});
+      put(std::uint32_t{0x40});
+      put(std::uint32_t{0x90000});
+      put(entry.target);
+      all.append(32, '\0');
+      all += entry.content;
+    }
+    const std::string body = std::move(all);
+    all.clear();
+    put(std::uint32_t{0xBA55ED50});
+    put(std::uint16_t{1});
+    put(std::uint16_t{16});
+    put(std::uint64_t{body.size()});
+    return all + body;
+  };
+  const Program program;
+  CUmodule module = nullptr;
+  CUfunction function = nullptr;
+  const std::string code = "\x7F" "ELF";
+  const std::string good = container({{2, 80, code}, {1, 75, addKernel}, {1, 80, scaleKernel}, {1, 90, addKernel}});
+  CHECK_EQUAL(cuModuleLoadData(&module, good.data()), CUDA_SUCCESS);
+  CHECK_EQUAL(cuModuleGetFunction(&function, module, "scale"), CUDA_SUCCESS);
+  struct {
+    std::uint32_t magic = 0x466243B1;
+    std::uint32_t version = 1;
+    const void* data = nullptr;
+  } wrapper;
+  wrapper.data = good.data();
+  CHECK_EQUAL(cuModuleLoadFatBinary(&module, &wrapper), CUDA_SUCCESS);
+
+  CHECK_EQUAL(cuModuleLoadData(&module, container({{2, 80, code}}).data()), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  CHECK(found("has no PTX for sm_80"));
+  CHECK_EQUAL(cuModuleLoadData(&module, container({{1, 80, "\x28\xB5\x2F\xFD"}}).data()), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  CHECK(found("--no-compress"));
+  std::string cut = good;
+  cut[24] = '\x7F'; // the first entry says it is longer than all of them
+  cut[29] = '\x7F';
+  CHECK_EQUAL(cuModuleLoadData(&module, cut.data()), CUDA_ERROR_NO_BINARY_FOR_GPU);
+  CHECK(found("damaged"));
+}
+
+TEST("what is missing of the device runtime is told from what is not defined at all") {
+  const Program program;
+  CUmodule module = nullptr;
+  const auto calling = [](const std::string& name) {
+    return ".version 7.1\n.target sm_80\n.address_size 64\n.extern .func (.param .b32 r) " + name +
+           "();\n.visible .entry k()\n{\n.param .b32 r;\ncall.uni (r), " + name + ", ();\nret;\n}\n";
+  };
+  CHECK_EQUAL(cuModuleLoadData(&module, calling("__cudaCDP2GetLastError").c_str()), CUDA_ERROR_NOT_SUPPORTED);
+  CHECK(found("launches by kernels are not simulated"));
+  CHECK_EQUAL(cuModuleLoadData(&module, calling("frobnicate").c_str()), CUDA_ERROR_INVALID_PTX);
+  CHECK(found("'frobnicate' is not defined"));
 }
 
 TEST("kernels and variables are found by name and others are not") {

@@ -1,6 +1,8 @@
 // Streams, events, captures and graphs.
 #include "program.h"
 
+#include <chrono>
+#include <future>
 #include <thread>
 
 using namespace simgpu::testing;
@@ -56,6 +58,57 @@ TEST("a pinned destination is meaningless until its stream was waited for") {
   CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
   CHECK_EQUAL(*number, 7.0F);
   CHECK(found("the host touched pinned memory"));
+}
+
+TEST("a host function is called although the program only waits for what it tells") {
+  const Program program;
+  Scaling scaling(program);
+  const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+  for (const bool fromGraph : {false, true}) {
+    std::promise<void> told;
+    const CUhostFn tell = [](void* promise) { static_cast<std::promise<void>*>(promise)->set_value(); };
+    if (fromGraph) CHECK_EQUAL(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_SUCCESS);
+    CHECK_EQUAL(scaling.submit(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuLaunchHostFunc(stream, tell, &told), CUDA_SUCCESS);
+    if (fromGraph) {
+      CUgraph graph = nullptr;
+      CUgraphExec exec = nullptr;
+      CHECK_EQUAL(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+      CHECK_EQUAL(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
+      CHECK_EQUAL(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
+    }
+    CHECK(told.get_future().wait_for(std::chrono::minutes(1)) == std::future_status::ready);
+  }
+  CHECK(program.download(scaling.data, 4) == (std::vector<float>{4, 8, 12, 16}));
+}
+
+TEST("a pinned buffer reaches the device whole though the copy back into it is queued too") {
+  for (const bool guard : {true, false}) {
+    const Program program(guard ? "guard=on" : "guard=off");
+    void* pinned = nullptr;
+    CHECK_EQUAL(cuMemAllocHost_v2(&pinned, 16), CUDA_SUCCESS);
+    auto* numbers = static_cast<volatile float*>(pinned);
+    for (int i = 0; i < 4; ++i) numbers[i] = static_cast<float>(i);
+    Scaling scaling(program);
+    const CUstream stream = program.stream(CU_STREAM_NON_BLOCKING);
+    CHECK_EQUAL(cuMemcpyHtoDAsync_v2(scaling.data, pinned, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(scaling.submit(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, scaling.data, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(numbers[3], 3 * 2.0F);
+
+    CUdeviceptr mapped = 0;
+    CHECK_EQUAL(cuMemHostGetDevicePointer_v2(&mapped, pinned, 0), CUDA_SUCCESS);
+    float factor = 2;
+    unsigned n = 4;
+    CHECK_EQUAL(launch(scaling.function, n, stream, {&mapped, &factor, &n}), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoDAsync_v2(scaling.data, mapped, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuMemcpyDtoHAsync_v2(pinned, scaling.data, 16, stream), CUDA_SUCCESS);
+    CHECK_EQUAL(cuStreamSynchronize(stream), CUDA_SUCCESS);
+    CHECK_EQUAL(numbers[3], 12.0F);
+    CHECK(!found("the host touched"));
+    CHECK_EQUAL(cuMemFreeHost(pinned), CUDA_SUCCESS);
+  }
 }
 
 TEST("a host that waits before it reads pinned memory, or reads other parts of it, has done nothing wrong") {

@@ -360,6 +360,9 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
   expectNeed("add.bf16 %h1, %h2, %h3;", "sm_86", "sm_90");
   expectNeed("tanh.approx.bf16x2 %r1, %r2;", "sm_80", "sm_90");
   expectNeed("cvt.rn.tf32.f32 %r1, %f1;", "sm_80", "sm_90");
+  expectNeed("cvt.rn.bf16.s32 %h1, %r1;", "sm_80", "sm_90");
+  expectNeed("cvt.f16.bf16 %h1, %h2;", "sm_80", "sm_90");
+  expectNeed("cvt.rni.bf16.bf16 %h1, %h2;", "sm_86", "sm_90");
   expectNeed("cvt.rn.satfinite.e4m3x2.f32 %h1, %f1, %f2;", "sm_80", "sm_89");
   expectNeed("elect.sync %r1|%p1, 0xffffffff;", "sm_80", "sm_90");
   expectNeed("mbarrier.try_wait.shared.b64 %p1, [%r1], %d1;", "sm_80", "sm_90");
@@ -370,6 +373,7 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
   CHECK_EQUAL(refusal("sm_90", "add.bf16 %h1, %h2, %h3;"), std::string());
   CHECK_EQUAL(refusal("sm_80", "fma.rn.bf16 %h1, %h2, %h3, %h1;"), std::string());
   CHECK_EQUAL(refusal("sm_80", "cvt.rna.tf32.f32 %r1, %f1;"), std::string());
+  CHECK_EQUAL(refusal("sm_80", "cvt.f32.bf16 %f1, %h1; cvt.rn.relu.bf16.f32 %h2, %f1;"), std::string());
   CHECK(refusal("sm_90", "stmatrix.sync.aligned.m8n8.x1.shared.b16 [%r1], {%r2};").find("is not simulated") !=
         std::string::npos);
   CHECK(refusal("sm_90", "cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%d1, "
