@@ -24,18 +24,26 @@ final class LayerNames {
     if (weight.endsWith(".weight")) {
       return without(weight, ".weight");
     }
+    String path = path(node);
     if (bias.endsWith(".bias")) {
-      return without(bias, ".bias");
+      String module = without(bias, ".bias");
+      // exporters store equal tensors once, so that a bias of zeros may be another layer's
+      return path.isEmpty() || isEndOf(module, path) || isEndOf(path, module) ? module : path;
     }
     if (!INVENTED.matcher(weight).matches() && !weight.contains("/")) {
       return weight;
     }
-    if (!node.contains("/")) {
-      return node;
-    }
-    String path = node.startsWith("/") ? node.substring(1) : node;
-    int last = path.lastIndexOf('/');
-    return last < 0 ? path : path.substring(0, last).replace('/', '.');
+    return path.isEmpty() ? node : path;
+  }
+
+  /** The module whose forward function has a node, as PyTorch's exporter writes it; or empty. */
+  private static String path(String node) {
+    int last = node.lastIndexOf('/');
+    return last <= 0 ? "" : node.substring(node.startsWith("/") ? 1 : 0, last).replace('/', '.');
+  }
+
+  private static boolean isEndOf(String module, String other) {
+    return other.equals(module) || other.endsWith("." + module);
   }
 
   private static String without(String name, String suffix) {

@@ -1,0 +1,28 @@
+package dev.filigree.graph.pass;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class LayerNamesTest {
+  @ParameterizedTest
+  @CsvSource({
+    // what the weights are called, if somebody called them so
+    "a.query.weight, b.key.bias, /c/value/MatMul, a.query",
+    "query, '', node_3, query",
+    // or the bias, where the path of the node does not contradict it
+    "onnx::MatMul_7, layer.0.query.bias, MatMul_12, layer.0.query",
+    "onnx::MatMul_7, layer.0.query.bias, /model/layer.0/query/MatMul, layer.0.query",
+    "onnx::MatMul_7, bert.layer.0.query.bias, /layer.0/query/MatMul, bert.layer.0.query",
+    // a bias of zeros that many layers share
+    "onnx::MatMul_7, layer.0.norm.bias, /layer.1/query/MatMul, layer.1.query",
+    // or the path
+    "onnx::MatMul_7, '', /layer.1/query/MatMul, layer.1.query",
+    "onnx::MatMul_7, '', /MatMul, /MatMul",
+    "val_12, '', node_MatMul_3, node_MatMul_3"
+  })
+  void aLayerIsCalledAsWhoeverWroteItWould(String weight, String bias, String node, String name) {
+    assertEquals(name, LayerNames.of(weight, bias, node));
+  }
+}
