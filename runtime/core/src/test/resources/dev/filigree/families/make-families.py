@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes the folders beside this file: a small network of each family, with what transformers computes with it.
 
-Needs torch and transformers 5.18. Usage: make-families.py [NAME...]
+Needs torch and transformers 5.17 or 5.18. Usage: make-families.py [NAME...]
 
 Each folder is a checkpoint as save_pretrained writes it, with f16 weights drawn from a seed that its name gives, and
 case.bin: little-endian i32 batch, tokens, features; i64 ids [batch, tokens]; i64 mask [batch, tokens]; f32 results
-[batch, tokens, features] (or [batch, features] where tokens is -tokens). The second text is padded.
+[batch, tokens, features] (or [batch, features] where tokens is -tokens). Where answers begin and end are two features.
+The second text is padded.
 """
 
 import copy
@@ -21,6 +22,7 @@ import transformers
 from transformers import AutoConfig
 from transformers import AutoModel
 from transformers import AutoModelForCausalLM
+from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
 from transformers import T5EncoderModel
@@ -41,8 +43,8 @@ def rope(kind, **values):
     return dict(rope_parameters=dict(rope_type=kind, rope_theta=1000.0, **values))
 
 
-def decoder(name, family, base=GROUPS, **values):
-    CASES[name] = (family, AutoModelForCausalLM, {**base, **values})
+def decoder(name, family, base=GROUPS, model=AutoModelForCausalLM, **values):
+    CASES[name] = (family, model, {**base, **values})
 
 
 def encoder(name, family, base=SIZE, model=AutoModel, **values):
@@ -106,6 +108,13 @@ decoder("arcee", "arcee")
 decoder("helium", "helium", head_dim=4)
 decoder("ernie4-5", "ernie4_5", head_dim=4, use_bias=True)
 
+decoder("llama-texts", "llama", model=AutoModelForSequenceClassification, pad_token_id=0)
+decoder("qwen3-scores", "qwen3", model=AutoModelForSequenceClassification, head_dim=6, pad_token_id=0, num_labels=1)
+decoder("mistral-tokens", "mistral", model=AutoModelForTokenClassification, sliding_window=4)
+decoder("llama-answers", "llama", model=AutoModelForQuestionAnswering)
+decoder("gpt2-tokens", "gpt2", GPT, AutoModelForTokenClassification)
+decoder("opt-texts", "opt", OPT, AutoModelForSequenceClassification, word_embed_proj_dim=4, num_labels=3)
+
 encoder("albert", "albert", num_hidden_layers=4, embedding_size=4, num_hidden_groups=2, inner_group_num=2)
 encoder("albert-texts", "albert", embedding_size=4, model=AutoModelForSequenceClassification)
 MODERN = dict(SIZE, local_attention=4, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=1, eos_token_id=2,
@@ -156,21 +165,24 @@ def network(name):
     return config, made
 
 
-def make(name):
+def make(name, into=HERE):
     config, model = network(name)
     ids = torch.randint(3, WORDS, (2, TOKENS))
     mask = torch.ones(2, TOKENS, dtype=torch.long)
     mask[1, TOKENS - 3:] = 0
     if getattr(config, "pad_token_id", None) is not None:
         ids[1, TOKENS - 3:] = config.pad_token_id
-    folder = os.path.join(HERE, name)
+    folder = os.path.join(into, name)
     copy.deepcopy(model).half().save_pretrained(folder)
     for other in ("generation_config.json",):
         if os.path.exists(os.path.join(folder, other)):
             os.remove(os.path.join(folder, other))
     with torch.no_grad():
         made = model(input_ids=ids, attention_mask=mask)
-    result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
+    if hasattr(made, "start_logits"):
+        result = torch.stack([made.start_logits, made.end_logits], -1).float()
+    else:
+        result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
     tokens = TOKENS if result.dim() == 3 else -TOKENS
     with open(os.path.join(folder, "case.bin"), "wb") as file:
         file.write(struct.pack("<iii", 2, tokens, result.shape[-1]))
@@ -179,5 +191,6 @@ def make(name):
         file.write(result.numpy().astype("<f4").tobytes())
 
 
-for case in sys.argv[1:] or CASES:
-    make(case)
+if __name__ == "__main__":
+    for case in sys.argv[1:] or CASES:
+        make(case)

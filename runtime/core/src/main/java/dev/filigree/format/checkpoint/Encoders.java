@@ -33,7 +33,7 @@ final class Encoders {
   /**
    * The graph of an encoder: {@code input_ids}, {@code attention_mask} and, where the model has
    * kinds of tokens, {@code token_type_ids} to {@code last_hidden_state}, and to what {@link
-   * EncoderHead} adds.
+   * TaskHead} adds.
    *
    * @param family {@code model_type} of the config
    * @return nothing if the family is no encoder known here
@@ -71,7 +71,7 @@ final class Encoders {
     }
     x = family.module("final").isPresent() ? normalized(prefix + module("final"), x, hidden) : x;
     net.output("last_hidden_state", x, hidden);
-    new EncoderHead(family, net, prefix, hidden, shape.epsilon()).add(x, mask);
+    new TaskHead(family, net, prefix, hidden, shape.epsilon()).add(ids, x, mask);
     return net.build(name);
   }
 

@@ -120,8 +120,7 @@ class FamiliesTest {
     }
     try (Session session = model.session(SessionOptions.defaults().withThreads(1))) {
       Map<String, Tensor> made = session.run(inputs);
-      Tensor last = made.getOrDefault("logits", made.get("last_hidden_state"));
-      float[] found = last.toFloats();
+      float[] found = result(made);
       assertEquals(wanted.y.length, found.length);
       for (int row = 0; row < wanted.y.length / wanted.features; row++) {
         if (wanted.tokens < 0 || wanted.mask[row] == 1) {
@@ -129,6 +128,21 @@ class FamiliesTest {
         }
       }
     }
+  }
+
+  /** Begins and ends of answers lie side by side, as features do. */
+  private static float[] result(Map<String, Tensor> made) {
+    if (!made.containsKey("start_logits")) {
+      return made.getOrDefault("logits", made.get("last_hidden_state")).toFloats();
+    }
+    float[] begins = made.get("start_logits").toFloats();
+    float[] ends = made.get("end_logits").toFloats();
+    float[] both = new float[2 * begins.length];
+    for (int i = 0; i < begins.length; i++) {
+      both[2 * i] = begins[i];
+      both[2 * i + 1] = ends[i];
+    }
+    return both;
   }
 
   /** The first text token by token, and in two pieces. */

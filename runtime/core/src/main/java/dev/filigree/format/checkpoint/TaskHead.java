@@ -1,18 +1,20 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Dim;
+import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 
 /**
- * What an encoder was trained to tell, made from its states: a class of the text or of every token,
+ * What a network was trained to tell, made from its states: a class of the text or of every token,
  * or where an answer begins and ends. Names and order of operations are those of the transformers
  * library.
  */
-final class EncoderHead {
+final class TaskHead {
   private static final System.Logger LOG = System.getLogger("dev.filigree");
   private static final int MAX_LABELS = 1 << 16;
-  private static final String CLASSIFIER = "classifier";
   private static final String ANSWERS = "qa_outputs";
 
   /** What the architecture of a config says a network is for. */
@@ -36,13 +38,13 @@ final class EncoderHead {
   private final double epsilon;
 
   /**
-   * The head of an encoder.
+   * The head of a network.
    *
-   * @param prefix of the encoder's own modules
+   * @param prefix of the modules that networks without a head have too
    * @param hidden features of a state
    * @param epsilon of normalisations
    */
-  EncoderHead(Family family, NetworkBuilder net, String prefix, int hidden, double epsilon) {
+  TaskHead(Family family, NetworkBuilder net, String prefix, int hidden, double epsilon) {
     this.family = family;
     this.config = family.config();
     this.epsilon = epsilon;
@@ -56,18 +58,18 @@ final class EncoderHead {
    * text or {@code [batch, sequence, labels]} of its tokens, or {@code start_logits} and {@code
    * end_logits [batch, sequence]}. A head of another kind is left out, and the log says so.
    *
+   * @param ids of the tokens {@code [batch, sequence]}
    * @param x states {@code [batch, sequence, hidden]}
    * @param mask 1 for each token that is none of padding {@code [batch, sequence]}
    */
-  void add(String x, String mask) {
+  void add(String ids, String x, String mask) {
+    Optional<Task> known = task();
+    if (known.isPresent()) {
+      add(known.get(), ids, x, mask);
+      return;
+    }
     for (String architecture : config.texts("architectures")) {
-      for (Task task : Task.values()) {
-        if (architecture.endsWith(task.suffix) && net.layers().hasLayer(last(task))) {
-          add(task, x, mask);
-          return;
-        }
-      }
-      if (architecture.contains("For")) {
+      if (architecture.matches(".*For[A-Z].*")) {
         LOG.log(
             System.Logger.Level.INFO,
             "the head of {0} is left out; the output is last_hidden_state",
@@ -76,11 +78,23 @@ final class EncoderHead {
     }
   }
 
-  /** The module that a head ends with; a folder without it holds the encoder alone. */
+  /** Whether the folder holds a head that is known here. */
+  boolean isKnown() {
+    return task().isPresent();
+  }
+
+  private Optional<Task> task() {
+    return config.texts("architectures").stream()
+        .flatMap(name -> Arrays.stream(Task.values()).filter(task -> name.endsWith(task.suffix)))
+        .filter(task -> net.layers().hasLayer(last(task)))
+        .findFirst();
+  }
+
+  /** The module that a head ends with; a folder without it holds the layers alone. */
   private String last(Task task) {
     return switch (task) {
       case SEQUENCE_CLASSIFICATION -> about("last");
-      case TOKEN_CLASSIFICATION -> CLASSIFIER;
+      case TOKEN_CLASSIFICATION -> about("tokens");
       case QUESTION_ANSWERING -> ANSWERS;
     };
   }
@@ -90,16 +104,16 @@ final class EncoderHead {
     return family.about().object("head").flatMap(head -> head.text(key)).orElse("");
   }
 
-  private void add(Task task, String x, String mask) {
+  private void add(Task task, String ids, String x, String mask) {
     Dim batch = Dim.symbol("batch");
     Dim sequence = Dim.symbol("sequence");
     switch (task) {
       case SEQUENCE_CLASSIFICATION ->
-          net.output("logits", ofText(x, mask), batch, Dim.of(labels()));
+          net.output("logits", ofText(ids, x, mask), batch, Dim.of(labels()));
       case TOKEN_CLASSIFICATION ->
           net.output(
               "logits",
-              net.linear(ofToken(x), CLASSIFIER, labels(), hidden),
+              net.linear(ofToken(x), about("tokens"), labels(), hidden),
               batch,
               sequence,
               Dim.of(labels()));
@@ -111,10 +125,39 @@ final class EncoderHead {
     }
   }
 
-  private String ofText(String x, String mask) {
-    boolean isMean = config.text("classifier_pooling").orElse("cls").equals("mean");
-    String text = isMean ? mean(x, mask) : pick(x, 1, 0);
+  private String ofText(String ids, String x, String mask) {
+    net.in(about("last"));
+    String pooling = config.text("classifier_pooling").orElse(about("pooling"));
+    String text =
+        switch (pooling) {
+          case "cls" -> pick(x, 1, 0);
+          case "mean" -> mean(x, mask);
+          case "last" -> last(ids, x, mask);
+          default ->
+              throw new UnsupportedException(
+                  config.file() + " sets 'classifier_pooling' to '" + pooling + "'",
+                  "the nearest supported are cls and mean");
+        };
     return net.linear(dense(text), about("last"), labels(), hidden);
+  }
+
+  /**
+   * The last token that is no padding, {@code [batch, hidden]}: of another id than padding, as
+   * transformers has it, whatever the mask says, or by the mask where padding has no id.
+   */
+  private String last(String ids, String x, String mask) {
+    String isPadding =
+        config
+            .number("pad_token_id", -1, AttentionShape.MAX_EXTENT)
+            .map(padding -> net.op("Equal", ids, net.number(padding)))
+            .orElseGet(() -> net.op("Equal", mask, net.number(0)));
+    String place = net.op("Where", isPadding, net.number(0), net.positions(ids));
+    String last =
+        net.op(
+            "ReduceMax",
+            Map.of("axes", NetworkBuilder.ints(1), "keepdims", new Attribute.Int(1)),
+            place);
+    return net.op("GatherND", Map.of("batch_dims", new Attribute.Int(1)), x, last);
   }
 
   /** The mean of the tokens that are no padding, {@code [batch, hidden]}. */
@@ -132,6 +175,9 @@ final class EncoderHead {
   }
 
   private String dense(String x) {
+    if (about("dense").isEmpty()) {
+      return x;
+    }
     boolean isInside =
         family.about().object("head").map(head -> head.flag("inside", false)).orElse(false);
     String module = (isInside ? prefix : "") + about("dense");
