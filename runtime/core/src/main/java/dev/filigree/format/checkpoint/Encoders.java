@@ -144,7 +144,8 @@ final class Encoders {
         return net.op("Add", scores, masks.get(LayerKind.WHOLE));
       };
     }
-    if (table.isPresent() && net.layers().has(table.get() + ".weight")) {
+    boolean hasBuckets = !config.flag("relative_attention", false);
+    if (hasBuckets && table.isPresent() && net.layers().has(table.get() + ".weight")) {
       String both = net.op("Add", relative.byBucket(table.get()), masks.get(LayerKind.WHOLE));
       return (layer, q, k) -> both;
     }
