@@ -25,6 +25,7 @@ from transformers import AutoModelForCausalLM
 from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
+from transformers import MT5EncoderModel
 from transformers import T5EncoderModel
 
 transformers.logging.set_verbosity_error()
@@ -67,6 +68,7 @@ decoder("gemma2", "gemma2", head_dim=6, query_pre_attn_scalar=10, attn_logit_sof
 decoder("gemma3", "gemma3_text", head_dim=6, query_pre_attn_scalar=10, **KINDS,
         rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=100.0),
                              full_attention=dict(rope_type="linear", factor=8.0, rope_theta=10000.0)))
+encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidirectional_attention=True)
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
         **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))
@@ -86,6 +88,7 @@ decoder("opt", "opt", OPT, word_embed_proj_dim=8)
 decoder("opt-norms-last", "opt", OPT, word_embed_proj_dim=4, do_layer_norm_before=False)
 decoder("stablelm", "stablelm", partial_rotary_factor=0.5, use_qkv_bias=True)
 decoder("stablelm-parallel", "stablelm", partial_rotary_factor=0.5, use_parallel_residual=True)
+decoder("stablelm-scales", "stablelm", partial_rotary_factor=0.5, qk_layernorm=True)
 FALCON = dict(vocab_size=WORDS, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
 decoder("falcon", "falcon", FALCON)
 decoder("falcon-grouped", "falcon", FALCON, new_decoder_architecture=True, num_kv_heads=1)
@@ -98,6 +101,7 @@ decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, resi
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
 decoder("starcoder2", "starcoder2", sliding_window=4)
 decoder("cohere", "cohere", logit_scale=0.25)
+decoder("cohere-scales", "cohere", use_qk_norm=True)
 decoder("cohere2", "cohere2", logit_scale=0.25, **KINDS)
 decoder("nemotron", "nemotron", partial_rotary_factor=0.5)
 decoder("glm", "glm", head_dim=4, pad_token_id=0)
@@ -139,13 +143,14 @@ encoder("ernie", "ernie")
 T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=2)
 encoder("t5", "t5", T5, T5EncoderModel)
 encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
+encoder("mt5", "mt5", T5, MT5EncoderModel)
 
 
 def network(name):
     family, model, values = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
     config = AutoConfig.for_model(family, **values)
-    if model is T5EncoderModel:
+    if model in (MT5EncoderModel, T5EncoderModel):
         made = model(config)
     else:
         try:

@@ -74,7 +74,7 @@ final class Decoders {
     String mask = net.tokens("attention_mask");
     String numbers = net.positions(ids);
     String x = words(ids, numbers);
-    Map<Integer, String> biases = WholeAttention.causal(net, prefix, shape.kinds(), mask, numbers);
+    Map<Integer, String> biases = WholeAttention.biases(net, prefix, shape, mask, numbers);
     WholeAttention attention =
         new WholeAttention(
             shape,
@@ -272,7 +272,7 @@ final class Decoders {
     return family
         .module(role)
         .map(own -> layer + own)
-        .filter(own -> net.layers().has(own + ".weight"));
+        .filter(own -> net.layers().has(own + ".weight") || net.layers().has(byHead(own, 0)));
   }
 
   private String headScales(String norm) {
@@ -286,7 +286,31 @@ final class Decoders {
       return normalizedBy(norm, x, heads * width);
     }
     String byHead = net.reshape(x, 0, 0, heads, width);
-    return net.reshape(normalizedBy(norm, byHead, width), 0, 0, (long) heads * width);
+    String normal =
+        family.has("scales_by_head")
+            ? net.op(
+                "Mul",
+                net.in(norm).standardized(byHead, width, shape.epsilon()),
+                scalesByHead(norm, heads))
+            : normalizedBy(norm, byHead, width);
+    return net.reshape(normal, 0, 0, (long) heads * width);
+  }
+
+  /** Scales {@code [heads, width]}: one tensor of Cohere's, one for each head of StableLM's. */
+  private String scalesByHead(String norm, int heads) {
+    int width = shape.width();
+    if (net.layers().hasLayer(norm)) {
+      return net.matrix(norm, heads, width);
+    }
+    String[] each = new String[heads];
+    for (int head = 0; head < heads; head++) {
+      each[head] = net.vector(byHead(norm, head), width);
+    }
+    return net.reshape(net.concat(0, each), heads, width);
+  }
+
+  private static String byHead(String norm, int head) {
+    return norm + ".norms." + head + ".weight";
   }
 
   private String feed(String layer, String x) {

@@ -178,7 +178,7 @@ final class Encoders {
     net.in(prefix + "mask" + reach);
     String apart =
         net.op("Abs", net.op("Sub", net.unsqueeze(numbers, 1), net.unsqueeze(numbers, 0)));
-    return WholeAttention.hidden(net, mask, net.op("Greater", apart, net.number(reach)));
+    return WholeAttention.hidden(net, mask, List.of(net.op("Greater", apart, net.number(reach))));
   }
 
   /** What the modules of a layer's names begin with; ALBERT's layers share them. */

@@ -66,6 +66,10 @@ record LayerKind(int window, int rope) {
     List<Integer> windows = new ArrayList<>();
     int window =
         slides ? config.number("sliding_window", 1, Integer.MAX_VALUE).orElse(WHOLE) : WHOLE;
+    if (window != WHOLE && family.has("both_ways")) {
+      // the window lies around a token, which it counts to both sides
+      window = window / 2 + 1;
+    }
     List<String> types = types(config);
     if (!types.isEmpty()) {
       requireLength(config, "layer_types", types.size(), layers);
