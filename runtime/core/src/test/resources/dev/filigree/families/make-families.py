@@ -22,6 +22,7 @@ import transformers
 from transformers import AutoConfig
 from transformers import AutoModel
 from transformers import AutoModelForCausalLM
+from transformers import AutoModelForMaskedLM
 from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
@@ -72,6 +73,7 @@ encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidi
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
         **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))
+decoder("phi-tied", "phi", tie_word_embeddings=True)
 decoder("phi", "phi", partial_rotary_factor=0.5, qk_layernorm=True)
 decoder("gpt2", "gpt2", GPT)
 decoder("gpt2-by-layer", "gpt2", GPT, n_inner=12, scale_attn_by_inverse_layer_idx=True)
@@ -131,6 +133,11 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
 encoder("electra", "electra", embedding_size=4)
+encoder("bert-words", "bert", model=AutoModelForMaskedLM)
+encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)
+encoder("xlm-roberta-words", "xlm-roberta", model=AutoModelForMaskedLM, pad_token_id=1)
+encoder("electra-words", "electra", model=AutoModelForMaskedLM, embedding_size=4)
+encoder("modernbert-words", "modernbert", MODERN, AutoModelForMaskedLM)
 encoder("nomic-bert", "nomic_bert")
 encoder("jina-v3", "jina_embeddings_v3")
 encoder("eurobert", "eurobert", GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2)

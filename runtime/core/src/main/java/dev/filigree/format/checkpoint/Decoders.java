@@ -152,6 +152,10 @@ final class Decoders {
     boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
     String head = tied ? prefix + module("words") : module("head");
     String scores = net.linear(states, head, shape.vocabulary(), shape.narrow());
+    String bias = module("head") + ".bias";
+    if (tied && net.layers().has(bias)) {
+      scores = net.op("Add", scores, net.vector(bias, shape.vocabulary()));
+    }
     double cap = shape.cap("final_logit_softcapping");
     return net.capped(net.times(scores, family.factor("logits", shape.width())), cap);
   }

@@ -9,8 +9,8 @@ import java.util.Optional;
 
 /**
  * What a network was trained to tell, made from its states: a class of the text or of every token,
- * or where an answer begins and ends. Names and order of operations are those of the transformers
- * library.
+ * the word that a mask hides, or where an answer begins and ends. Names and order of operations are
+ * those of the transformers library.
  */
 final class TaskHead {
   private static final System.Logger LOG = System.getLogger("dev.filigree");
@@ -21,7 +21,8 @@ final class TaskHead {
   private enum Task {
     SEQUENCE_CLASSIFICATION("ForSequenceClassification"),
     TOKEN_CLASSIFICATION("ForTokenClassification"),
-    QUESTION_ANSWERING("ForQuestionAnswering");
+    QUESTION_ANSWERING("ForQuestionAnswering"),
+    MASKED_WORDS("ForMaskedLM");
 
     final String suffix;
 
@@ -55,8 +56,9 @@ final class TaskHead {
 
   /**
    * Adds the outputs of the head that the config names, as f32: {@code logits [batch, labels]} of a
-   * text or {@code [batch, sequence, labels]} of its tokens, or {@code start_logits} and {@code
-   * end_logits [batch, sequence]}. A head of another kind is left out, and the log says so.
+   * text or {@code [batch, sequence, labels]} of its tokens, {@code start_logits} and {@code
+   * end_logits [batch, sequence]}, or {@code logits [batch, sequence, vocabulary]} of masked words.
+   * A head of another kind is left out, and the log says so.
    *
    * @param ids of the tokens {@code [batch, sequence]}
    * @param x states {@code [batch, sequence, hidden]}
@@ -96,12 +98,18 @@ final class TaskHead {
       case SEQUENCE_CLASSIFICATION -> about("last");
       case TOKEN_CLASSIFICATION -> about("tokens");
       case QUESTION_ANSWERING -> ANSWERS;
+      // what comes behind it may be the table of words
+      case MASKED_WORDS -> about("masked", "dense");
     };
   }
 
-  /** What the family says of its head. */
+  /** What the family says of its head for classes. */
   private String about(String key) {
-    return family.about().object("head").flatMap(head -> head.text(key)).orElse("");
+    return about("head", key);
+  }
+
+  private String about(String head, String key) {
+    return family.about().object(head).flatMap(own -> own.text(key)).orElse("");
   }
 
   private void add(Task task, String ids, String x, String mask) {
@@ -122,7 +130,30 @@ final class TaskHead {
         net.output("start_logits", pick(both, 2, 0), batch, sequence);
         net.output("end_logits", pick(both, 2, 1), batch, sequence);
       }
+      case MASKED_WORDS -> {
+        int vocabulary = config.required("vocab_size", 1, AttentionShape.MAX_EXTENT);
+        net.output("logits", ofWords(x, vocabulary), batch, sequence, Dim.of(vocabulary));
+      }
     }
+  }
+
+  /** Scores of all words for each token, by the table of words or a layer of their own. */
+  private String ofWords(String x, int vocabulary) {
+    String dense = about("masked", "dense");
+    int width = net.layers().rows(dense);
+    String function = about("masked", "function");
+    String own = function.isEmpty() ? config.text("hidden_act").orElse("gelu") : function;
+    String made = Activations.apply(net, net.linear(x, dense, width, hidden), own, config);
+    String normal = net.layerNormalization(made, about("masked", "norm"), width, epsilon);
+    String last = about("masked", "last");
+    boolean isTied = config.flag("tie_word_embeddings", true) || !net.layers().hasLayer(last);
+    String words = prefix + family.module("words").orElseThrow();
+    String scores = net.linear(normal, isTied ? words : last, vocabulary, width);
+    String bias = about("masked", "bias");
+    boolean hasOwn = !isTied && net.layers().has(last + ".bias");
+    return hasOwn || !net.layers().has(bias)
+        ? scores
+        : net.op("Add", scores, net.vector(bias, vocabulary));
   }
 
   private String ofText(String ids, String x, String mask) {
