@@ -28,6 +28,7 @@ from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
 from transformers import MT5EncoderModel
 from transformers import T5EncoderModel
+from transformers import UMT5EncoderModel
 
 transformers.logging.set_verbosity_error()
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -101,6 +102,7 @@ decoder("olmo3", "olmo3", **KINDS)
 decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
         attention_multiplier=0.3)
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
+decoder("smollm3-windows", "smollm3", pad_token_id=0, **KINDS)
 decoder("starcoder2", "starcoder2", sliding_window=4)
 decoder("cohere", "cohere", logit_scale=0.25)
 decoder("cohere-scales", "cohere", use_qk_norm=True)
@@ -151,13 +153,14 @@ T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=
 encoder("t5", "t5", T5, T5EncoderModel)
 encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
 encoder("mt5", "mt5", T5, MT5EncoderModel)
+encoder("umt5", "umt5", T5, UMT5EncoderModel)
 
 
 def network(name):
     family, model, values = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
     config = AutoConfig.for_model(family, **values)
-    if model in (MT5EncoderModel, T5EncoderModel):
+    if model in (MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
         made = model(config)
     else:
         try:

@@ -144,6 +144,11 @@ final class Encoders {
         return net.op("Add", scores, masks.get(LayerKind.WHOLE));
       };
     }
+    if (family.has("relative_by_layer")) {
+      String own = family.module("relative").orElseThrow();
+      return (layer, q, k) ->
+          net.op("Add", relative.byBucket(name(layer) + own), masks.get(LayerKind.WHOLE));
+    }
     boolean hasBuckets = !config.flag("relative_attention", false);
     if (hasBuckets && table.isPresent() && net.layers().has(table.get() + ".weight")) {
       String both = net.op("Add", relative.byBucket(table.get()), masks.get(LayerKind.WHOLE));

@@ -131,7 +131,8 @@ record Family(JsonFile about, JsonFile config) {
    * caps} (scores and logits are bounded by a tanh), {@code clipped} (queries, keys and values may
    * be clipped), {@code scores_by_layer} (scores are divided by the layer's number), {@code
    * both_ways} (tokens see later ones too), {@code scales_by_head} (normalisations of queries and
-   * keys have scales of their own for each head).
+   * keys have scales of their own for each head), {@code relative_by_layer} (layers have tables of
+   * distances of their own).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
