@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes the folders beside this file: a small network of each family, with what transformers computes with it.
 
-Needs torch and transformers 5.18. Usage: make-families.py [NAME...]
+Needs torch and transformers 5.17 or 5.18. Usage: make-families.py [NAME...]
 
 Each folder is a checkpoint as save_pretrained writes it, with f16 weights drawn from a seed that its name gives, and
 case.bin: little-endian i32 batch, tokens, features; i64 ids [batch, tokens]; i64 mask [batch, tokens]; f32 results
-[batch, tokens, features] (or [batch, features] where tokens is -tokens). The second text is padded.
+[batch, tokens, features] (or [batch, features] where tokens is -tokens). Where answers begin and end are two features.
+The second text is padded.
 """
 
 import copy
@@ -21,9 +22,13 @@ import transformers
 from transformers import AutoConfig
 from transformers import AutoModel
 from transformers import AutoModelForCausalLM
+from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
+from transformers import MT5EncoderModel
 from transformers import T5EncoderModel
+from transformers import UMT5EncoderModel
 
 transformers.logging.set_verbosity_error()
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,8 +46,8 @@ def rope(kind, **values):
     return dict(rope_parameters=dict(rope_type=kind, rope_theta=1000.0, **values))
 
 
-def decoder(name, family, base=GROUPS, **values):
-    CASES[name] = (family, AutoModelForCausalLM, {**base, **values})
+def decoder(name, family, base=GROUPS, model=AutoModelForCausalLM, **values):
+    CASES[name] = (family, model, {**base, **values})
 
 
 def encoder(name, family, base=SIZE, model=AutoModel, **values):
@@ -65,9 +70,11 @@ decoder("gemma2", "gemma2", head_dim=6, query_pre_attn_scalar=10, attn_logit_sof
 decoder("gemma3", "gemma3_text", head_dim=6, query_pre_attn_scalar=10, **KINDS,
         rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=100.0),
                              full_attention=dict(rope_type="linear", factor=8.0, rope_theta=10000.0)))
+encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidirectional_attention=True)
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
         **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))
+decoder("phi-tied", "phi", tie_word_embeddings=True)
 decoder("phi", "phi", partial_rotary_factor=0.5, qk_layernorm=True)
 decoder("gpt2", "gpt2", GPT)
 decoder("gpt2-by-layer", "gpt2", GPT, n_inner=12, scale_attn_by_inverse_layer_idx=True)
@@ -84,6 +91,7 @@ decoder("opt", "opt", OPT, word_embed_proj_dim=8)
 decoder("opt-norms-last", "opt", OPT, word_embed_proj_dim=4, do_layer_norm_before=False)
 decoder("stablelm", "stablelm", partial_rotary_factor=0.5, use_qkv_bias=True)
 decoder("stablelm-parallel", "stablelm", partial_rotary_factor=0.5, use_parallel_residual=True)
+decoder("stablelm-scales", "stablelm", partial_rotary_factor=0.5, qk_layernorm=True)
 FALCON = dict(vocab_size=WORDS, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
 decoder("falcon", "falcon", FALCON)
 decoder("falcon-grouped", "falcon", FALCON, new_decoder_architecture=True, num_kv_heads=1)
@@ -94,8 +102,10 @@ decoder("olmo3", "olmo3", **KINDS)
 decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
         attention_multiplier=0.3)
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
+decoder("smollm3-windows", "smollm3", pad_token_id=0, **KINDS)
 decoder("starcoder2", "starcoder2", sliding_window=4)
 decoder("cohere", "cohere", logit_scale=0.25)
+decoder("cohere-scales", "cohere", use_qk_norm=True)
 decoder("cohere2", "cohere2", logit_scale=0.25, **KINDS)
 decoder("nemotron", "nemotron", partial_rotary_factor=0.5)
 decoder("glm", "glm", head_dim=4, pad_token_id=0)
@@ -105,6 +115,13 @@ decoder("seed-oss", "seed_oss", head_dim=4)
 decoder("arcee", "arcee")
 decoder("helium", "helium", head_dim=4)
 decoder("ernie4-5", "ernie4_5", head_dim=4, use_bias=True)
+
+decoder("llama-texts", "llama", model=AutoModelForSequenceClassification, pad_token_id=0)
+decoder("qwen3-scores", "qwen3", model=AutoModelForSequenceClassification, head_dim=6, pad_token_id=0, num_labels=1)
+decoder("mistral-tokens", "mistral", model=AutoModelForTokenClassification, sliding_window=4)
+decoder("llama-answers", "llama", model=AutoModelForQuestionAnswering)
+decoder("gpt2-tokens", "gpt2", GPT, AutoModelForTokenClassification)
+decoder("opt-texts", "opt", OPT, AutoModelForSequenceClassification, word_embed_proj_dim=4, num_labels=3)
 
 encoder("albert", "albert", num_hidden_layers=4, embedding_size=4, num_hidden_groups=2, inner_group_num=2)
 encoder("albert-texts", "albert", embedding_size=4, model=AutoModelForSequenceClassification)
@@ -118,6 +135,11 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
 encoder("electra", "electra", embedding_size=4)
+encoder("bert-words", "bert", model=AutoModelForMaskedLM)
+encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)
+encoder("xlm-roberta-words", "xlm-roberta", model=AutoModelForMaskedLM, pad_token_id=1)
+encoder("electra-words", "electra", model=AutoModelForMaskedLM, embedding_size=4)
+encoder("modernbert-words", "modernbert", MODERN, AutoModelForMaskedLM)
 encoder("nomic-bert", "nomic_bert")
 encoder("jina-v3", "jina_embeddings_v3")
 encoder("eurobert", "eurobert", GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
@@ -130,13 +152,15 @@ encoder("ernie", "ernie")
 T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=2)
 encoder("t5", "t5", T5, T5EncoderModel)
 encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
+encoder("mt5", "mt5", T5, MT5EncoderModel)
+encoder("umt5", "umt5", T5, UMT5EncoderModel)
 
 
 def network(name):
     family, model, values = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
     config = AutoConfig.for_model(family, **values)
-    if model is T5EncoderModel:
+    if model in (MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
         made = model(config)
     else:
         try:
@@ -156,21 +180,24 @@ def network(name):
     return config, made
 
 
-def make(name):
+def make(name, into=HERE):
     config, model = network(name)
     ids = torch.randint(3, WORDS, (2, TOKENS))
     mask = torch.ones(2, TOKENS, dtype=torch.long)
     mask[1, TOKENS - 3:] = 0
     if getattr(config, "pad_token_id", None) is not None:
         ids[1, TOKENS - 3:] = config.pad_token_id
-    folder = os.path.join(HERE, name)
+    folder = os.path.join(into, name)
     copy.deepcopy(model).half().save_pretrained(folder)
     for other in ("generation_config.json",):
         if os.path.exists(os.path.join(folder, other)):
             os.remove(os.path.join(folder, other))
     with torch.no_grad():
         made = model(input_ids=ids, attention_mask=mask)
-    result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
+    if hasattr(made, "start_logits"):
+        result = torch.stack([made.start_logits, made.end_logits], -1).float()
+    else:
+        result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
     tokens = TOKENS if result.dim() == 3 else -TOKENS
     with open(os.path.join(folder, "case.bin"), "wb") as file:
         file.write(struct.pack("<iii", 2, tokens, result.shape[-1]))
@@ -179,5 +206,6 @@ def make(name):
         file.write(result.numpy().astype("<f4").tobytes())
 
 
-for case in sys.argv[1:] or CASES:
-    make(case)
+if __name__ == "__main__":
+    for case in sys.argv[1:] or CASES:
+        make(case)

@@ -50,6 +50,11 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
           shape.family().config().file() + " has no head that scores words, so it writes no text",
           "use a checkpoint of the model 'ForCausalLM', or run it for its last_hidden_state");
     }
+    if (shape.family().has("both_ways")) {
+      throw new UnsupportedException(
+          shape.family().config().file() + " lets tokens see later ones, so it writes no text",
+          "use a checkpoint without 'use_bidirectional_attention'");
+    }
     List<ValueInfo> inputs = new ArrayList<>();
     inputs.add(new ValueInfo(CachedDecoder.IDS, DType.I64, List.of(Dim.ONE, Dim.symbol("tokens"))));
     String numbers = "";

@@ -53,8 +53,9 @@ final class Decoders {
   }
 
   /**
-   * The graph of a decoder: {@code input_ids} and {@code attention_mask} to {@code logits}, or to
-   * {@code last_hidden_state} where the folder holds the layers alone.
+   * The graph of a decoder: {@code input_ids} and {@code attention_mask} to {@code logits} of
+   * words, or to {@code last_hidden_state} and what {@link TaskHead} adds where the folder holds no
+   * head that scores words.
    *
    * @param family {@code model_type} of the config
    * @return nothing if the family is no decoder known here
@@ -73,7 +74,7 @@ final class Decoders {
     String mask = net.tokens("attention_mask");
     String numbers = net.positions(ids);
     String x = words(ids, numbers);
-    Map<Integer, String> biases = WholeAttention.causal(net, prefix, shape.kinds(), mask, numbers);
+    Map<Integer, String> biases = WholeAttention.biases(net, prefix, shape, mask, numbers);
     WholeAttention attention =
         new WholeAttention(
             shape,
@@ -83,7 +84,8 @@ final class Decoders {
             (layer, q, k) -> biases.get(shape.kinds().get(layer).window()));
     x = last(layers(x, attention));
     if (isHeadless()) {
-      net.output("last_hidden_state", x, hidden);
+      net.output("last_hidden_state", x, shape.narrow());
+      head().add(ids, x, mask);
     } else {
       net.output("logits", logits(x), shape.vocabulary());
     }
@@ -92,14 +94,21 @@ final class Decoders {
 
   /**
    * Whether the folder holds no head that scores words: that of a model for embeddings, or one with
-   * a head of another kind, which is left out.
+   * a head of another kind.
    */
   boolean isHeadless() {
+    if (head().isKnown()) {
+      return true;
+    }
     List<String> architectures = config.texts("architectures");
     boolean writes =
         architectures.isEmpty()
             || architectures.stream().anyMatch(name -> name.matches(".*(CausalLM|LMHead.*)"));
     return !writes && !net.layers().hasLayer(module("head"));
+  }
+
+  private TaskHead head() {
+    return new TaskHead(family, net, prefix, shape.narrow(), shape.epsilon());
   }
 
   private String module(String role) {
@@ -140,17 +149,22 @@ final class Decoders {
 
   /** The scores of all words, behind the last normalisation. */
   String logits(String states) {
-    String x = narrowed("narrow_out", states, shape.narrow(), hidden);
     boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
     String head = tied ? prefix + module("words") : module("head");
-    String scores = net.linear(x, head, shape.vocabulary(), shape.narrow());
+    String scores = net.linear(states, head, shape.vocabulary(), shape.narrow());
+    String bias = module("head") + ".bias";
+    if (tied && net.layers().has(bias)) {
+      scores = net.op("Add", scores, net.vector(bias, shape.vocabulary()));
+    }
     double cap = shape.cap("final_logit_softcapping");
     return net.capped(net.times(scores, family.factor("logits", shape.width())), cap);
   }
 
-  /** The last normalisation. */
+  /**
+   * The last normalisation, and the layer that makes states as narrow as words, if there is one.
+   */
   String last(String x) {
-    return normalized("final", prefix, x);
+    return narrowed("narrow_out", normalized("final", prefix, x), shape.narrow(), hidden);
   }
 
   private String layer(String layer, int number, String x, Attention attention) {
@@ -262,7 +276,7 @@ final class Decoders {
     return family
         .module(role)
         .map(own -> layer + own)
-        .filter(own -> net.layers().has(own + ".weight"));
+        .filter(own -> net.layers().has(own + ".weight") || net.layers().has(byHead(own, 0)));
   }
 
   private String headScales(String norm) {
@@ -276,7 +290,31 @@ final class Decoders {
       return normalizedBy(norm, x, heads * width);
     }
     String byHead = net.reshape(x, 0, 0, heads, width);
-    return net.reshape(normalizedBy(norm, byHead, width), 0, 0, (long) heads * width);
+    String normal =
+        family.has("scales_by_head")
+            ? net.op(
+                "Mul",
+                net.in(norm).standardized(byHead, width, shape.epsilon()),
+                scalesByHead(norm, heads))
+            : normalizedBy(norm, byHead, width);
+    return net.reshape(normal, 0, 0, (long) heads * width);
+  }
+
+  /** Scales {@code [heads, width]}: one tensor of Cohere's, one for each head of StableLM's. */
+  private String scalesByHead(String norm, int heads) {
+    int width = shape.width();
+    if (net.layers().hasLayer(norm)) {
+      return net.matrix(norm, heads, width);
+    }
+    String[] each = new String[heads];
+    for (int head = 0; head < heads; head++) {
+      each[head] = net.vector(byHead(norm, head), width);
+    }
+    return net.reshape(net.concat(0, each), heads, width);
+  }
+
+  private static String byHead(String norm, int head) {
+    return norm + ".norms." + head + ".weight";
   }
 
   private String feed(String layer, String x) {

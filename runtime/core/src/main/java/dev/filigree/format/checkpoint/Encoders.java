@@ -33,7 +33,7 @@ final class Encoders {
   /**
    * The graph of an encoder: {@code input_ids}, {@code attention_mask} and, where the model has
    * kinds of tokens, {@code token_type_ids} to {@code last_hidden_state}, and to what {@link
-   * EncoderHead} adds.
+   * TaskHead} adds.
    *
    * @param family {@code model_type} of the config
    * @return nothing if the family is no encoder known here
@@ -71,7 +71,7 @@ final class Encoders {
     }
     x = family.module("final").isPresent() ? normalized(prefix + module("final"), x, hidden) : x;
     net.output("last_hidden_state", x, hidden);
-    new EncoderHead(family, net, prefix, hidden, shape.epsilon()).add(x, mask);
+    new TaskHead(family, net, prefix, hidden, shape.epsilon()).add(ids, x, mask);
     return net.build(name);
   }
 
@@ -144,7 +144,13 @@ final class Encoders {
         return net.op("Add", scores, masks.get(LayerKind.WHOLE));
       };
     }
-    if (table.isPresent() && net.layers().has(table.get() + ".weight")) {
+    if (family.has("relative_by_layer")) {
+      String own = family.module("relative").orElseThrow();
+      return (layer, q, k) ->
+          net.op("Add", relative.byBucket(name(layer) + own), masks.get(LayerKind.WHOLE));
+    }
+    boolean hasBuckets = !config.flag("relative_attention", false);
+    if (hasBuckets && table.isPresent() && net.layers().has(table.get() + ".weight")) {
       String both = net.op("Add", relative.byBucket(table.get()), masks.get(LayerKind.WHOLE));
       return (layer, q, k) -> both;
     }
@@ -177,7 +183,7 @@ final class Encoders {
     net.in(prefix + "mask" + reach);
     String apart =
         net.op("Abs", net.op("Sub", net.unsqueeze(numbers, 1), net.unsqueeze(numbers, 0)));
-    return WholeAttention.hidden(net, mask, net.op("Greater", apart, net.number(reach)));
+    return WholeAttention.hidden(net, mask, List.of(net.op("Greater", apart, net.number(reach))));
   }
 
   /** What the modules of a layer's names begin with; ALBERT's layers share them. */

@@ -129,7 +129,10 @@ record Family(JsonFile about, JsonFile config) {
    * {@code transposed} (weights lie {@code [in, out]}), {@code partial} (a part of each head is
    * turned), {@code local_rope} (layers with a window turn by frequencies of their own), {@code
    * caps} (scores and logits are bounded by a tanh), {@code clipped} (queries, keys and values may
-   * be clipped), {@code scores_by_layer} (scores are divided by the layer's number).
+   * be clipped), {@code scores_by_layer} (scores are divided by the layer's number), {@code
+   * both_ways} (tokens see later ones too), {@code scales_by_head} (normalisations of queries and
+   * keys have scales of their own for each head), {@code relative_by_layer} (layers have tables of
+   * distances of their own).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

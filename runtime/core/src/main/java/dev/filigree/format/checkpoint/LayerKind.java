@@ -4,6 +4,7 @@ import dev.filigree.FormatException;
 import dev.filigree.UnsupportedException;
 import java.util.ArrayList;
 import java.util.List;
+import tools.jackson.databind.JsonNode;
 
 /**
  * In what a decoder's layers differ.
@@ -65,7 +66,11 @@ record LayerKind(int window, int rope) {
     List<Integer> windows = new ArrayList<>();
     int window =
         slides ? config.number("sliding_window", 1, Integer.MAX_VALUE).orElse(WHOLE) : WHOLE;
-    List<String> types = config.texts("layer_types");
+    if (window != WHOLE && family.has("both_ways")) {
+      // the window lies around a token, which it counts to both sides
+      window = window / 2 + 1;
+    }
+    List<String> types = types(config);
     if (!types.isEmpty()) {
       requireLength(config, "layer_types", types.size(), layers);
       for (String type : types) {
@@ -80,6 +85,23 @@ record LayerKind(int window, int rope) {
       windows.add(isWhole ? WHOLE : window);
     }
     return windows;
+  }
+
+  /**
+   * The layers' types; GPT-Neo's configs may say them shortly, as {@code [[["global", "local"],
+   * 12]]}.
+   */
+  private static List<String> types(JsonFile config) {
+    List<String> types = new ArrayList<>(config.texts("layer_types"));
+    if (types.isEmpty()) {
+      for (JsonNode part : config.node().path("attention_types")) {
+        int times = Math.clamp(part.path(1).asInt(0), 0, AttentionShape.MAX_LAYERS);
+        for (int i = 0; i < times && types.size() <= AttentionShape.MAX_LAYERS; i++) {
+          part.path(0).forEach(type -> types.add(type.asString("")));
+        }
+      }
+    }
+    return types;
   }
 
   /** Every so many layers one sees everything; 0 if configs do not say it this way. */

@@ -131,6 +131,19 @@ class NetworkBuilder {
     return name + ".weight";
   }
 
+  /**
+   * A small matrix of the checkpoint as f32 {@code [rows, columns]}, for other uses than layers.
+   */
+  String matrix(String name, int rows, int columns) {
+    String weight = name + ".weight";
+    constants.computeIfAbsent(
+        weight,
+        key ->
+            new Constant.Plain(
+                Tensor.of(layers.weights(name, rows, columns).unpack(), rows, columns)));
+    return weight;
+  }
+
   /** Rows of a table of words or positions. */
   String words(String name, int rows, int features, String ids) {
     in(name);
@@ -182,6 +195,13 @@ class NetworkBuilder {
     return layers.has(bias)
         ? op("LayerNormalization", attributes, x, scale, vector(bias, features))
         : op("LayerNormalization", attributes, x, scale);
+  }
+
+  /** The last axis less its mean, by the root of its variance. */
+  String standardized(String x, int features, double epsilon) {
+    Map<String, Attribute> attributes =
+        Map.of("axis", new Attribute.Int(-1), "epsilon", new Attribute.Real((float) epsilon));
+    return op("LayerNormalization", attributes, x, ones(features));
   }
 
   private String ones(int features) {

@@ -51,25 +51,30 @@ final class WholeAttention implements Decoders.Attention {
 
   /**
    * What is added to a decoder's scores, {@code [batch, 1, sequence, sequence]} by window: no token
-   * sees a later one, or one that has left its window.
+   * sees a later one, or one that has left its window; of a family that looks both ways, none
+   * beyond its window to either side.
    *
    * @param mask 1 for each token that is none of padding {@code [batch, sequence]}
    */
-  static Map<Integer, String> causal(
-      NetworkBuilder net, String prefix, List<LayerKind> kinds, String mask, String numbers) {
+  static Map<Integer, String> biases(
+      NetworkBuilder net, String prefix, AttentionShape shape, String mask, String numbers) {
+    boolean looksBack = !shape.family().has("both_ways");
     Map<Integer, String> biases = new HashMap<>();
-    for (LayerKind kind : kinds) {
+    for (LayerKind kind : shape.kinds()) {
       biases.computeIfAbsent(
           kind.window(),
           window -> {
             net.in(prefix + (window == LayerKind.WHOLE ? "mask" : "mask" + window));
             String queries = net.unsqueeze(numbers, 1);
             String keys = net.unsqueeze(numbers, 0);
-            String unseen = net.op("Less", queries, keys);
+            List<String> unseen = new ArrayList<>();
+            if (looksBack) {
+              unseen.add(net.op("Less", queries, keys));
+            }
             if (window != LayerKind.WHOLE) {
-              String past =
-                  net.op("GreaterOrEqual", net.op("Sub", queries, keys), net.number(window));
-              unseen = net.op("Or", unseen, past);
+              String apart = net.op("Sub", queries, keys);
+              String far = looksBack ? apart : net.op("Abs", apart);
+              unseen.add(net.op("GreaterOrEqual", far, net.number(window)));
             }
             return hidden(net, mask, unseen);
           });
@@ -80,15 +85,15 @@ final class WholeAttention implements Decoders.Attention {
   /**
    * The lowest float for keys that are not seen.
    *
-   * @param unseen by queries and keys {@code [sequence, sequence]}
+   * @param unseen by queries and keys, for any reason of these {@code [sequence, sequence]}
    */
-  static String hidden(NetworkBuilder net, String mask, String unseen) {
+  static String hidden(NetworkBuilder net, String mask, List<String> unseen) {
     String hidden = net.op("Equal", net.unsqueeze(mask, 1, 2), net.number(0));
-    return net.op(
-        "Where",
-        net.op("Or", net.unsqueeze(unseen, 0, 1), hidden),
-        net.scalar(-Float.MAX_VALUE),
-        net.scalar(0));
+    if (!unseen.isEmpty()) {
+      String all = unseen.stream().reduce((one, other) -> net.op("Or", one, other)).orElseThrow();
+      hidden = net.op("Or", net.unsqueeze(all, 0, 1), hidden);
+    }
+    return net.op("Where", hidden, net.scalar(-Float.MAX_VALUE), net.scalar(0));
   }
 
   /** Cosines and sines of the rotary positions, each {@code [sequence, turned]}. */

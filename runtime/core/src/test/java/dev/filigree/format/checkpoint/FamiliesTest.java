@@ -1,6 +1,7 @@
 package dev.filigree.format.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.Decoder;
@@ -10,6 +11,7 @@ import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.graph.ValueInfo;
 import java.io.IOException;
 import java.net.URI;
@@ -120,8 +122,7 @@ class FamiliesTest {
     }
     try (Session session = model.session(SessionOptions.defaults().withThreads(1))) {
       Map<String, Tensor> made = session.run(inputs);
-      Tensor last = made.getOrDefault("logits", made.get("last_hidden_state"));
-      float[] found = last.toFloats();
+      float[] found = result(made);
       assertEquals(wanted.y.length, found.length);
       for (int row = 0; row < wanted.y.length / wanted.features; row++) {
         if (wanted.tokens < 0 || wanted.mask[row] == 1) {
@@ -129,6 +130,21 @@ class FamiliesTest {
         }
       }
     }
+  }
+
+  /** Begins and ends of answers lie side by side, as features do. */
+  private static float[] result(Map<String, Tensor> made) {
+    if (!made.containsKey("start_logits")) {
+      return made.getOrDefault("logits", made.get("last_hidden_state")).toFloats();
+    }
+    float[] begins = made.get("start_logits").toFloats();
+    float[] ends = made.get("end_logits").toFloats();
+    float[] both = new float[2 * begins.length];
+    for (int i = 0; i < begins.length; i++) {
+      both[2 * i] = begins[i];
+      both[2 * i + 1] = ends[i];
+    }
+    return both;
   }
 
   /** The first text token by token, and in two pieces. */
@@ -149,7 +165,16 @@ class FamiliesTest {
 
   static Stream<Path> someFolders() throws Exception {
     List<String> some =
-        List.of("albert", "bitsandbytes-nf4", "deberta-v2", "fp8-blocks", "gemma2", "gpt2", "phi3");
+        List.of(
+            "albert",
+            "bitsandbytes-nf4",
+            "cohere-scales",
+            "deberta-v2",
+            "fp8-blocks",
+            "gemma2",
+            "gpt2",
+            "phi3",
+            "stablelm-scales");
     return folders().filter(folder -> some.contains(folder.getFileName().toString()));
   }
 
@@ -180,6 +205,23 @@ class FamiliesTest {
     Case wanted = Case.read(folder);
     try (Model model = Model.open(temporary)) {
       assertWhole(model, wanted);
+    }
+  }
+
+  @Test
+  void tokensThatSeeLaterOnesWriteNoText() throws Exception {
+    Path given =
+        Path.of(FamiliesTest.class.getResource("/dev/filigree/families/gemma3-both-ways").toURI());
+    Files.copy(given.resolve("model.safetensors"), temporary.resolve("model.safetensors"));
+    String config = Files.readString(given.resolve("config.json"));
+    Files.writeString(
+        temporary.resolve("config.json"), config.replace("Gemma3TextModel", "Gemma3ForCausalLM"));
+    try (Model model = Model.open(temporary)) {
+      assertEquals("logits", model.outputs().getFirst().name());
+      UnsupportedException refused =
+          assertThrows(
+              UnsupportedException.class, () -> model.decoder(DecoderOptions.defaults()).close());
+      assertTrue(refused.getMessage().contains("later ones"), refused.getMessage());
     }
   }
 

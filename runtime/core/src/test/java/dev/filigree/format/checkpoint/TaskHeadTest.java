@@ -1,15 +1,21 @@
 package dev.filigree.format.checkpoint;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.DecoderOptions;
 import dev.filigree.Model;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.testing.Samples;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -20,8 +26,8 @@ import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Heads of encoders against the same layers computed in double from the encoder's own states. */
-class EncoderHeadTest {
+/** Heads of networks against the same layers computed in double from the network's own states. */
+class TaskHeadTest {
   private static final int HIDDEN = 12;
   private static final int WIDE = 20;
   private static final int TOKENS = 5;
@@ -191,5 +197,51 @@ class EncoderHeadTest {
     assertEquals(Set.of("last_hidden_state"), run("bert", "BertForMaskedLM").keySet());
     assertEquals(
         Set.of("last_hidden_state"), run("bert", "BertForSequenceClassification").keySet());
+  }
+
+  @Test
+  void decodersClassifyTextsByTheLastTokenThatIsNoPadding() throws Exception {
+    // no token sees a later one, so a text that ends there has the same scores
+    float[] three = logits("null", new long[] {5, 9, 4}, 1, 1, 1);
+    long[] ids = {5, 9, 4, 7, 7};
+    assertArrayEquals(three, logits("null", ids, 1, 1, 1, 0, 0), 1e-6f);
+    assertArrayEquals(three, logits("7", ids, 1, 1, 1, 1, 1), 1e-6f);
+    float[] all = logits("null", ids, 1, 1, 1, 1, 1);
+    assertArrayEquals(all, logits("-1", ids, 1, 1, 1, 1, 1), 1e-6f);
+    assertTrue(Math.abs(all[0] - three[0]) > 1e-3, all[0] + " and " + three[0]);
+  }
+
+  /** Scores of a text by a decoder whose padding has an id. */
+  private float[] logits(String padding, long[] ids, long... mask) throws Exception {
+    Path given =
+        Path.of(TaskHeadTest.class.getResource("/dev/filigree/families/llama-texts").toURI());
+    String tensors = CheckpointTensors.SINGLE;
+    Files.copy(given.resolve(tensors), folder.resolve(tensors), REPLACE_EXISTING);
+    String config = Files.readString(given.resolve(Checkpoint.CONFIG));
+    Files.writeString(
+        folder.resolve(Checkpoint.CONFIG),
+        config.replace("\"pad_token_id\": 0", "\"pad_token_id\": " + padding));
+    try (Model model = Model.open(folder);
+        Session session = model.session(SessionOptions.defaults().withThreads(1))) {
+      return session
+          .run(
+              Map.of(
+                  "input_ids", Tensor.of(ids, 1, ids.length),
+                  "attention_mask", Tensor.of(mask, 1, mask.length)))
+          .get("logits")
+          .toFloats();
+    }
+  }
+
+  @Test
+  void aDecoderThatClassifiesWritesNoText() throws Exception {
+    Path given =
+        Path.of(TaskHeadTest.class.getResource("/dev/filigree/families/llama-texts").toURI());
+    try (Model model = Model.open(given)) {
+      UnsupportedException refused =
+          assertThrows(
+              UnsupportedException.class, () -> model.decoder(DecoderOptions.defaults()).close());
+      assertTrue(refused.getMessage().contains("no head that scores words"), refused.getMessage());
+    }
   }
 }

@@ -1,0 +1,125 @@
+package dev.filigree.format.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Configs that say their family alone mean what they mean to transformers; {@code
+ * families/make-defaults.py} wrote that down.
+ */
+class FamilyDefaultsTest {
+  private static JsonFile expected() throws Exception {
+    try (InputStream in =
+        FamilyDefaultsTest.class.getResourceAsStream("/dev/filigree/families/defaults.json")) {
+      return JsonFile.parse(Path.of("defaults.json"), in.readAllBytes());
+    }
+  }
+
+  static Stream<String> families() throws Exception {
+    return List.copyOf(expected().node().propertyNames()).stream();
+  }
+
+  private static JsonFile config(String family, String more) {
+    String text = "{\"model_type\": \"" + family + "\"" + more + "}";
+    return JsonFile.parse(Path.of("config.json"), text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void aConfigThatSaysItsFamilyAlone(String family) throws Exception {
+    JsonNode wanted = expected().node().get(family);
+    // what only decoders have
+    Optional<Boolean> tied = Optional.empty();
+    List<Number> extents;
+    double epsilon;
+    String activation;
+    AttentionShape shape;
+    if (Family.DECODERS.isKnown(family)) {
+      DecoderConfig read = DecoderConfig.read(family, config(family, ""));
+      extents = extents(read.layers(), read.hidden(), read.wide(), read.vocabulary());
+      epsilon = read.epsilon();
+      activation = read.activation();
+      tied = Optional.of(read.tied());
+      shape = read;
+    } else {
+      EncoderConfig read = EncoderConfig.read(family, config(family, ""));
+      extents = extents(read.layers(), read.hidden(), read.wide(), read.vocabulary());
+      epsilon = read.epsilon();
+      activation = read.activation();
+      shape = read;
+    }
+    assertEquals(
+        Stream.of("layers", "hidden", "wide", "vocabulary")
+            .map(key -> number(wanted, key))
+            .toList(),
+        extents);
+    assertEquals(number(wanted, "heads"), shape.heads());
+    assertEquals(number(wanted, "keys"), shape.keyHeads());
+    assertEquals(number(wanted, "width"), shape.width());
+    assertEquals(wanted.get("activation").stringValue(), activation);
+    tied.ifPresent(found -> assertEquals(wanted.get("tied").booleanValue(), found));
+    if (!wanted.get("epsilon").isNull()) {
+      assertEquals(wanted.get("epsilon").doubleValue(), epsilon);
+    }
+    if (!wanted.get("theta").isNull()) {
+      assertTheta(wanted.get("theta").doubleValue(), shape.ropes().getFirst());
+    }
+    JsonFile known = shape.family().config();
+    assertEquals(given(wanted, "padding"), known.number("pad_token_id", 0, Integer.MAX_VALUE));
+    if (!wanted.get("positions").isNull()) {
+      assertEquals(given(wanted, "positions"), known.number("max_position_embeddings", 1, 1 << 24));
+    }
+  }
+
+  private static List<Number> extents(Integer... all) {
+    return new ArrayList<>(List.of(all));
+  }
+
+  private static int number(JsonNode wanted, String key) {
+    return wanted.get(key).intValue();
+  }
+
+  private static Optional<Integer> given(JsonNode wanted, String key) {
+    return wanted.get(key).isNull() ? Optional.empty() : Optional.of(number(wanted, key));
+  }
+
+  /** The second frequency tells the base. */
+  private static void assertTheta(double theta, Rope rope) {
+    assertEquals((float) Math.pow(theta, -2.0 / rope.turned()), rope.base()[1], 1e-7);
+  }
+
+  @Test
+  void everyFamilyHasDefaults() throws Exception {
+    TreeSet<String> missing = new TreeSet<>(Family.DECODERS.names());
+    missing.addAll(Family.ENCODERS.names());
+    missing.removeAll(families().toList());
+    assertEquals(new TreeSet<>(), missing);
+  }
+
+  @Test
+  void layersOfGptNeoThatAreSaidShortly() {
+    String types = ", \"num_layers\": 4, \"attention_types\": [[[\"global\", \"local\"], 2]]";
+    List<LayerKind> kinds = DecoderConfig.read("gpt_neo", config("gpt_neo", types)).kinds();
+    assertEquals(List.of(0, 256, 0, 256), kinds.stream().map(LayerKind::window).toList());
+  }
+
+  @Test
+  void theFunctionOfT5IsThatOfItsFeedForwardProjection() {
+    String gated = ", \"feed_forward_proj\": \"gated-silu\"";
+    EncoderConfig read = EncoderConfig.read("t5", config("t5", gated));
+    assertEquals("silu", read.activation());
+    assertEquals(Family.Feed.GATED, read.family().feed());
+  }
+}
