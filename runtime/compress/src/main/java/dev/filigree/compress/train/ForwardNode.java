@@ -28,7 +28,7 @@ public final class ForwardNode implements AutoCloseable {
     this.node = node;
     this.products = new MatrixProduct(kernels, pool);
     this.operation =
-        new Operations(products, name -> Network.of(name, constants.get(name))).of(node);
+        new Operations(products, name -> Network.of(name, constants.get(name)), constants).of(node);
   }
 
   /** Whether a node can be run, its inputs that are no constants being of these shapes. */

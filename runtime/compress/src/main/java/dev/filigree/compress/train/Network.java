@@ -1,13 +1,18 @@
 package dev.filigree.compress.train;
 
 import dev.filigree.InputException;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.compress.algebra.MatrixProduct;
 import dev.filigree.graph.Constant;
+import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Interpreter;
+import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.plan.WorkerPool;
 import dev.filigree.spi.Kernels;
@@ -26,7 +31,10 @@ import java.util.Set;
  */
 public final class Network implements AutoCloseable {
   private final Graph graph;
+  private static final String SHAPE = "Shape";
+
   private final List<Node> fixed = new ArrayList<>();
+  private final List<Node> measured = new ArrayList<>();
   private final List<Node> nodes = new ArrayList<>();
   private final List<Operation> operations = new ArrayList<>();
   private final Set<String> flowing = new HashSet<>();
@@ -45,9 +53,13 @@ public final class Network implements AutoCloseable {
     this.graph = graph;
     this.products = new MatrixProduct(kernels, pool);
     trained.forEach(parameter -> parameters.put(parameter.constant(), parameter));
-    Operations operationOf = new Operations(products, this::parameter);
+    Operations operationOf = new Operations(products, this::parameter, graph.constants());
     for (Node node : graph.nodes()) {
-      if (Operations.hasParameters(node) || node.inputs().stream().anyMatch(flowing::contains)) {
+      if (node.is(SHAPE) && flowing.contains(node.inputs().getFirst())) {
+        // the extents of a value follow from those of the inputs
+        measured.add(node);
+      } else if (Operations.hasParameters(node)
+          || node.inputs().stream().anyMatch(flowing::contains)) {
         nodes.add(node);
         operations.add(operationOf.of(node));
         flowing.add(node.output());
@@ -82,6 +94,9 @@ public final class Network implements AutoCloseable {
   /** Computes what depends on no parameter. */
   public Batch prepare(Map<String, Tensor> inputs) {
     Map<String, Tensor> values = new HashMap<>(inputs);
+    if (!measured.isEmpty()) {
+      measure(inputs, values);
+    }
     for (Node node : fixed) {
       Tensor[] operands = new Tensor[node.inputs().size()];
       for (int i = 0; i < operands.length; i++) {
@@ -100,6 +115,21 @@ public final class Network implements AutoCloseable {
     nodes.forEach(node -> read.addAll(node.inputs()));
     values.keySet().retainAll(read);
     return new Batch(values);
+  }
+
+  private void measure(Map<String, Tensor> inputs, Map<String, Tensor> values) {
+    Map<String, Shape> shapes = new HashMap<>();
+    inputs.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+    Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
+    for (Node node : measured) {
+      ValueType type = types.get(node.output());
+      if (type == null || !type.hasKnownContent()) {
+        throw node.unsupported(
+            "reads extents that follow from data", "leave the training stage out");
+      }
+      long[] extents = type.content().stream().mapToLong(Dim::value).toArray();
+      values.put(node.output(), Tensor.of(extents, extents.length));
+    }
   }
 
   /**

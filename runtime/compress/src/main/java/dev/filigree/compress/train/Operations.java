@@ -1,7 +1,9 @@
 package dev.filigree.compress.train;
 
+import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.compress.algebra.MatrixProduct;
+import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Attention;
@@ -20,15 +22,21 @@ final class Operations {
 
   private final MatrixProduct products;
   private final Function<String, Parameter> parameters;
+  private final Map<String, Constant> constants;
 
   /**
    * Makes operations.
    *
    * @param parameters the parameter in the place of a constant
+   * @param constants of the graph
    */
-  Operations(MatrixProduct products, Function<String, Parameter> parameters) {
+  Operations(
+      MatrixProduct products,
+      Function<String, Parameter> parameters,
+      Map<String, Constant> constants) {
     this.products = products;
     this.parameters = parameters;
+    this.constants = constants;
   }
 
   /** Whether gradients flow through a node even if none of its inputs depends on parameters. */
@@ -67,6 +75,12 @@ final class Operations {
     if (node.is("Flatten") && node.intAttribute("axis", 1) == 1) {
       return new FlattenOperation();
     }
+    if (node.is("Gather")
+        && node.intAttribute("axis", 0) == 1
+        && constants.get(node.inputs().get(1)) instanceof Constant.Plain(Tensor place)
+        && place.shape().rank() == 0) {
+      return new TokenOperation(place.getLong(0));
+    }
     if (node.is("Add")) {
       return new SumOperation();
     }
@@ -76,7 +90,8 @@ final class Operations {
     throw node.unsupported(
         "cannot be trained through",
         "leave the training stage out; networks of linear layers, convolutions, max pooling,"
-            + " attention, layer normalisation and activations can be trained");
+            + " attention, layer normalisation, activations and one token of each text can be"
+            + " trained");
   }
 
   private LinearOperation linear(Node node, Activation activation) {

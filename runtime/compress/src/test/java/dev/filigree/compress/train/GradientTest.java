@@ -56,6 +56,14 @@ class GradientTest {
         });
   }
 
+  @Test
+  void gradientsOfATextClassifierAreItsDifferences() {
+    Nets net = Nets.textClassifier(random);
+    int[] labels = {2, 0};
+    check(
+        net, Map.of("x", net.random(random, 2, 5, 8)), output -> Loss.crossEntropy(output, labels));
+  }
+
   @ParameterizedTest
   @EnumSource(
       value = Activation.class,

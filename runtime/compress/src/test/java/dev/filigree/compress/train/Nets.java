@@ -59,6 +59,33 @@ final class Nets {
     return net;
   }
 
+  /**
+   * A transformer whose mask is made as long as its texts are, and a layer to 3 classes that reads
+   * their first tokens.
+   */
+  static Nets textClassifier(Random random) {
+    Nets net = transformer(random, Activation.GELU, true);
+    net.place("one", Tensor.of(new long[] {1}, 1));
+    net.place("first", Tensor.of(new long[] {0}));
+    List<Node> mask =
+        List.of(
+            new Node("s", Node.ONNX, "Shape", List.of("h"), List.of("s"), Map.of()),
+            new Node("l", Node.ONNX, "Gather", List.of("s", "one"), List.of("l"), Map.of()),
+            new Node("m", Node.ONNX, "ConstantOfShape", List.of("l"), List.of("mask"), Map.of()));
+    // behind the normalisation that makes h
+    net.nodes.addAll(1, mask);
+    Map<String, Attribute> tokens = Map.of("axis", new Attribute.Int(1));
+    net.then(
+        new Node("pick", Node.ONNX, "Gather", List.of("y", "first"), List.of("t"), tokens), "t");
+    net.linear(random, "c", "t", "z", 8, 3, "", Activation.TANH);
+    net.output = "z";
+    return net;
+  }
+
+  private void place(String name, Tensor value) {
+    constants.put(name, new Constant.Plain(value));
+  }
+
   private static Nets transformer(Random random, Activation activation, boolean masked) {
     Nets net = new Nets();
     net.normalization(random, "n0", "x", "h");
