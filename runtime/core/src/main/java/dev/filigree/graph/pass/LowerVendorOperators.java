@@ -5,11 +5,15 @@ import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Operators;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Writes the operators that ONNX Runtime's optimiser and quantiser put into files in terms of
@@ -36,6 +40,7 @@ final class LowerVendorOperators implements Pass {
 
     static {
       ALL.putAll(VendorLayers.RULES);
+      ALL.putAll(VendorAttention.RULES);
       ALL.putAll(VendorQuantized.RULES);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
       ALL.put("GatherBlockQuantized", VendorTables::gather);
@@ -56,12 +61,18 @@ final class LowerVendorOperators implements Pass {
       if (rule == null) {
         nodes.add(inner);
       } else {
-        Lowered lowered = new Lowered(inner, constants, "");
+        Lowered lowered =
+            new Lowered(inner, constants, "", name -> type(graph.with(nodes, constants), name));
         rule.apply(inner, lowered, constants);
         nodes.addAll(lowered.nodes());
       }
     }
     return graph.with(nodes, constants);
+  }
+
+  /** What the nodes so far, which are all ONNX's, tell of a value. */
+  private static Optional<ValueType> type(Graph before, String value) {
+    return Optional.ofNullable(ShapeInference.outline(before, Operators::find).get(value));
   }
 
   /** Whether a node is the vendor's, or may hold some in its graphs. */
