@@ -238,3 +238,12 @@ save('unique_ms',model([N('Unique',['u'],['y','i','n'],domain='com.microsoft')],
 save('gridsample_ms',model([N('GridSample',['i','g'],['y'],domain='com.microsoft',mode='bilinear',padding_mode='border',align_corners=1)],[V('i',T.FLOAT,[1,2,5,6]),V('g',T.FLOAT,[1,3,4,2])],[V('y',T.FLOAT,None)],extra=MS,opset=12),dict(i=f(1,2,5,6),g=f(1,3,4,2)))
 save('trilu_ms',model([N('Trilu',['i','k'],['t'],domain='com.microsoft',upper=0),N('FusedGemm',['t','w','c'],['y'],domain='com.microsoft',activation='HardSigmoid',activation_alpha=.3,activation_beta=.4)],[V('i',T.FLOAT,[4,4])],[V('y',T.FLOAT,None)],dict(k=np.array(-1,np.int64),w=f(4,5),c=f(5)),extra=MS,opset=12),dict(i=f(4,4)))
 save('embedln_nomask',model([N('EmbedLayerNormalization',['i','','we','pe','','g','b'],['y','mi'],domain='com.microsoft'),N('Sub',['one','mi'],['z'])],[V('i',T.INT32,['b','s'])],[V('y',T.FLOAT,None),V('z',T.INT32,None)],dict(we=f(30,16),pe=f(12,16),g=f(16),b=f(16),one=np.array([1],np.int32)),extra=MS),dict(i=rng.integers(0,30,(2,5)).astype(np.int32)))
+# a batch axis moved behind the rows; tables as codes
+save('fusedmatmul_batch',model([N('FusedMatMul',['i','k'],['y'],domain='com.microsoft',transBatchA=1,transA=1,transBatchB=1,alpha=.5)],[V('i',T.FLOAT,[4,2,3,5]),V('k',T.FLOAT,[4,2,3,6])],[V('y',T.FLOAT,None)],extra=MS),dict(i=f(4,2,3,5),k=f(4,2,3,6)))
+u8=lambda *s: rng.integers(0,256,s).astype(np.uint8)
+scales={k+'s':np.array(.01+.002*i,np.float32) for i,k in enumerate('wpegb')}
+zeros={k+'z':np.array(120+i,np.uint8) for i,k in enumerate('wpegb')}
+save('embedln_codes',model([N('QEmbedLayerNormalization',['i','t','w','p','e','g','b','m']+list(scales)+list(zeros),['y','mi'],domain='com.microsoft')],[V('i',T.INT32,['b','s']),V('t',T.INT32,['b','s']),V('m',T.INT32,['b','s'])],[V('y',T.FLOAT,None),V('mi',T.INT32,None)],dict(w=u8(30,16),p=u8(12,16),e=u8(2,16),g=u8(16),b=u8(16),**scales,**zeros),extra=MS),dict(i=rng.integers(0,30,(2,5)).astype(np.int32),t=rng.integers(0,2,(2,5)).astype(np.int32),m=mask))
+# what a loop that does not run stacks, of results whose shape its graph does not say
+body=h.make_graph([N('Mul',['a','a'],['q']),N('Add',['q','x'],['r'])],'b',[V('n',T.INT64,[]),V('c',T.BOOL,[]),V('a',T.FLOAT,None)],[V('c',T.BOOL,[]),V('q',T.FLOAT,None),V('r',T.FLOAT,None)])
+save('loop_nothing',model([N('Loop',['n','','x'],['y','z'],body=body),N('Shape',['z'],['l'],start=0,end=1),N('Sub',['one','l'],['k'])],[V('x',T.FLOAT,['b']),V('n',T.INT64,[])],[V('y',T.FLOAT,None),V('k',T.INT64,None)],dict(one=np.array([1],np.int64))),dict(x=f(3),n=np.array(0,np.int64)))

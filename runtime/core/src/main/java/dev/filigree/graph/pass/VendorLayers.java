@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntFunction;
 
 /** Float operators of ONNX Runtime: activations, normalisations with a sum, products. */
 final class VendorLayers {
@@ -39,6 +40,7 @@ final class VendorLayers {
           Map.entry("SimplifiedLayerNormalization", VendorLayers::rootMeanSquare),
           Map.entry("SkipSimplifiedLayerNormalization", VendorLayers::skipRootMeanSquare),
           Map.entry("EmbedLayerNormalization", VendorLayers::embedding),
+          Map.entry("QEmbedLayerNormalization", VendorLayers::codedEmbedding),
           Map.entry("FusedMatMul", VendorLayers::matMul),
           Map.entry("TransposeMatMul", VendorLayers::matMul),
           Map.entry("FusedConv", VendorLayers::convolution),
@@ -108,14 +110,37 @@ final class VendorLayers {
   }
 
   private static void embedding(Node node, Lowered to, Map<String, Constant> all) {
-    String words = to.add("Gather", to.in(2), to.in(0));
-    String positions = to.in(8);
-    if (!to.has(8)) {
-      positions = to.upTo(to.extent(to.in(0), 1));
-    }
-    String sum = to.add("Add", words, to.add("Gather", to.in(3), positions));
+    String positions = to.has(8) ? to.in(8) : to.upTo(to.extent(to.in(0), 1));
+    embed(node, to, i -> i < 5 ? rows(to, i, positions) : to.in(i));
+  }
+
+  /** Tables, scale and shift as codes, whose scales and zero points come behind the mask. */
+  private static void codedEmbedding(Node node, Lowered to, Map<String, Constant> all) {
+    String positions = to.upTo(to.extent(to.in(0), 1));
+    embed(
+        node,
+        to,
+        i -> {
+          String codes = i < 5 ? rows(to, i, positions) : to.in(i);
+          return to.add("DequantizeLinear", codes, to.in(i + 6), to.in(i + 11));
+        });
+  }
+
+  /** Rows of a table, that of words, positions or segments. */
+  private static String rows(Lowered to, int table, String positions) {
+    String indices = table == 2 ? to.in(0) : table == 3 ? positions : to.in(1);
+    return to.add("Gather", to.in(table), indices);
+  }
+
+  /**
+   * Sums rows of the tables and normalises the sum.
+   *
+   * @param value floats of inputs 2 to 6: rows of the tables, scale and shift
+   */
+  private static void embed(Node node, Lowered to, IntFunction<String> value) {
+    String sum = to.add("Add", value.apply(2), value.apply(3));
     if (to.has(4)) {
-      sum = to.add("Add", sum, to.add("Gather", to.in(4), to.in(1)));
+      sum = to.add("Add", sum, value.apply(4));
     }
     if (node.outputs().size() > 2 && !node.outputs().get(2).isEmpty()) {
       to.add("Identity", Map.of(), List.of(sum), node.outputs().get(2));
@@ -123,7 +148,7 @@ final class VendorLayers {
     if (node.outputs().size() > 1 && !node.outputs().get(1).isEmpty()) {
       index(node, to);
     }
-    to.into("LayerNormalization", epsilon(node, 1e-12f), sum, to.in(5), to.in(6));
+    to.into("LayerNormalization", epsilon(node, 1e-12f), sum, value.apply(5), value.apply(6));
   }
 
   /** How many tokens of each text are none of the padding; 0 without a mask. */
@@ -152,12 +177,13 @@ final class VendorLayers {
     boolean left = node.intAttribute("transA", 0) != 0;
     boolean right = node.intAttribute("transB", 0) != 0;
     float alpha = node.floatAttribute("alpha", 1);
-    if (node.intAttribute("transBatchA", 0) != 0 || node.intAttribute("transBatchB", 0) != 0) {
-      throw node.unsupported("moves a batch axis", "export it with optimisation of level basic");
-    }
+    boolean leftBatch = node.intAttribute("transBatchA", 0) != 0;
+    boolean rightBatch = node.intAttribute("transBatchB", 0) != 0;
     String result = alpha == 1 ? node.output() : to.fresh();
-    if (left || right) {
-      String equation = (left ? "...ki," : "...ik,") + (right ? "...jk" : "...kj") + "->...ij";
+    if (left || right || leftBatch || rightBatch) {
+      // the axis in front of those of the batch is the last but one where the batch is moved
+      String a = term(left ? "ki" : "ik", leftBatch);
+      String equation = a + "," + term(right ? "jk" : "kj", rightBatch) + "->...ij";
       to.add(
           "Einsum",
           Map.of("equation", new Attribute.Text(equation)),
@@ -170,6 +196,10 @@ final class VendorLayers {
       String factor = to.constant(Tensor.of(new float[] {alpha}));
       to.into("Mul", Map.of(), result, to.add("CastLike", factor, result));
     }
+  }
+
+  private static String term(String axes, boolean batch) {
+    return batch ? axes.charAt(0) + "..." + axes.charAt(1) : "..." + axes;
   }
 
   private static void convolution(Node node, Lowered to, Map<String, Constant> all) {
