@@ -247,3 +247,10 @@ save('embedln_codes',model([N('QEmbedLayerNormalization',['i','t','w','p','e','g
 # what a loop that does not run stacks, of results whose shape its graph does not say
 body=h.make_graph([N('Mul',['a','a'],['q']),N('Add',['q','x'],['r'])],'b',[V('n',T.INT64,[]),V('c',T.BOOL,[]),V('a',T.FLOAT,None)],[V('c',T.BOOL,[]),V('q',T.FLOAT,None),V('r',T.FLOAT,None)])
 save('loop_nothing',model([N('Loop',['n','','x'],['y','z'],body=body),N('Shape',['z'],['l'],start=0,end=1),N('Sub',['one','l'],['k'])],[V('x',T.FLOAT,['b']),V('n',T.INT64,[])],[V('y',T.FLOAT,None),V('k',T.INT64,None)],dict(one=np.array([1],np.int64))),dict(x=f(3),n=np.array(0,np.int64)))
+# taps that read between pixels: groups, groups of offsets, a mask, taps outside the image
+for nm,og,gr,mk,at in (('plain',1,1,False,{}),('groups',2,2,True,dict(strides=[2,1],pads=[1,0,2,1],dilations=[1,2]))):
+    kh,kw=3,2; oh,ow=((9+3-3)//2+1,7+1-2-1+1) if mk else (7,6)
+    ins=['i','w','o']+(['b','m'] if mk else [])
+    feeds=dict(i=f(2,4,9,7),o=f(2,og*kh*kw*2,oh,ow)*2)
+    if mk: feeds['m']=f(2,og*kh*kw,oh,ow)
+    save('deformconv_'+nm,model([N('DeformConv',ins,['y'],kernel_shape=[kh,kw],group=gr,offset_group=og,**at)],[V(k,T.FLOAT,[None]*4) for k in feeds],[V('y',T.FLOAT,None)],dict(w=f(6,4//gr,kh,kw),b=f(6)) if mk else dict(w=f(6,4//gr,kh,kw)),opset=19),feeds)
