@@ -254,3 +254,8 @@ for nm,og,gr,mk,at in (('plain',1,1,False,{}),('groups',2,2,True,dict(strides=[2
     feeds=dict(i=f(2,4,9,7),o=f(2,og*kh*kw*2,oh,ow)*2)
     if mk: feeds['m']=f(2,og*kh*kw,oh,ow)
     save('deformconv_'+nm,model([N('DeformConv',ins,['y'],kernel_shape=[kh,kw],group=gr,offset_group=og,**at)],[V(k,T.FLOAT,[None]*4) for k in feeds],[V('y',T.FLOAT,None)],dict(w=f(6,4//gr,kh,kw),b=f(6)) if mk else dict(w=f(6,4//gr,kh,kw)),opset=19),feeds)
+# what is read in the branches of an If, of inputs whose axes only the graph around them tells
+yes=h.make_graph([N('Attention',['x','w','b','m'],['t'],domain='com.microsoft',num_heads=4)],'t',[],[V('t',T.FLOAT,None)])
+no=h.make_graph([N('RotaryEmbedding',['x','p','c','s'],['e'],domain='com.microsoft')],'e',[],[V('e',T.FLOAT,None)])
+for nm,way in (('attention',True),('rotary',False)):
+    save('if_'+nm,model([N('If',['k'],['y'],then_branch=yes,else_branch=no)],X+[V('k',T.BOOL,[]),V('m',T.INT32,['b']),V('p',T.INT64,[1])],[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48),c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,k=np.array(way),m=np.array([3,5],np.int32),p=np.array([2],np.int64)))
