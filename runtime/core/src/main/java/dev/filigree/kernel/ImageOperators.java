@@ -14,6 +14,7 @@ import dev.filigree.kernel.norm.LocalResponseNormalization;
 import dev.filigree.kernel.shape.Dropout;
 import dev.filigree.kernel.window.Conv;
 import dev.filigree.kernel.window.ConvTranspose;
+import dev.filigree.kernel.window.DeformConv;
 import dev.filigree.kernel.window.GlobalPool;
 import dev.filigree.kernel.window.MaxUnpool;
 import dev.filigree.kernel.window.Pool;
@@ -27,6 +28,7 @@ final class ImageOperators {
           Map.entry("BatchNormalization", new BatchNormalization()),
           Map.entry("Conv", new Conv()),
           Map.entry("ConvTranspose", new ConvTranspose()),
+          Map.entry("DeformConv", new DeformConv()),
           Map.entry("DepthToSpace", new SpaceDepth(false)),
           Map.entry("Dropout", new Dropout()),
           Map.entry("GlobalAveragePool", GlobalPool.AVERAGE),

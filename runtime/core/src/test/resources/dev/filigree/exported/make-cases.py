@@ -211,3 +211,51 @@ for name,kind,zero in (('codes-network',np.uint8,120),('codes-network-signed',np
 dyn=[N('DynamicQuantizeLinear',['i'],['q','s','z']),N('ConvInteger',['q','w','z','zw'],['n'],pads=[1,1,1,1]),N('Cast',['n'],['nf'],to=1),N('Mul',['s','sw'],['both']),N('Mul',['nf','both'],['m']),N('Add',['m','bias'],['y'])]
 save('conv-integer',model(dyn,[V('i',T.FLOAT,['b',3,9,8])],[V('y',T.FLOAT,None),V('n',T.INT32,None)],dict(w=q8(0,256,8,3,3,3).astype(np.uint8),zw=z(131),sw=sc(.02),bias=f(1,8,1,1))),dict(i=f(2,3,9,8)))
 save('QLinearWhere',model([N('QLinearWhere',['c','a','s1','z1','b','s2','z2','s3','z3'],['y'],domain='com.microsoft')],[V('c',T.BOOL,[2,1,6,6])]+Q+[V('b',T.UINT8,[2,3,6,6])],[V('y',T.UINT8,None)],I,extra=MS),dict(c=q8(0,2,2,1,6,6).astype(bool),a=q(2,3,6,6),b=q(2,3,6,6)))
+# masks of one axis, with the end of each text and where each begins; of three; heads of two widths
+rng=np.random.default_rng(12)
+f=lambda *s: rng.standard_normal(s).astype(np.float32)
+x=f(2,5,16)
+W3=dict(w=f(16,48),b=f(48))
+for nm,mk in (('ends',np.array([3,5],np.int32)),('bounds',np.array([4,5,1,2],np.int32)),('square',rng.integers(0,2,(2,5,5)).astype(np.int32)|np.eye(5,dtype=np.int32))):
+    save('attention_'+nm,model([N('Attention',['x','w','b','m'],['y'],domain='com.microsoft',num_heads=4,mask_filter_value=-50.)],X+[V('m',T.INT32,[None]*mk.ndim)],[V('y',T.FLOAT,None)],W3,extra=MS),dict(x=x,m=mk))
+save('attention_widths',model([N('Attention',['x','w','b'],['y'],domain='com.microsoft',num_heads=4,qkv_hidden_sizes=[16,16,24])],X,[V('y',T.FLOAT,None)],dict(w=f(16,56),b=f(56)),extra=MS),dict(x=x))
+save('qattention',model([N('QAttention',['a','w','b','s','sw','m','z','zw','p'],['y','all'],domain='com.microsoft',num_heads=4,unidirectional=1)],[V('a',T.UINT8,['b','s',16]),V('m',T.INT32,['b']),V('p',T.FLOAT,[2,'b',4,'t',4])],[V('y',T.FLOAT,None),V('all',T.FLOAT,None)],dict(w=rng.integers(0,256,(16,48)).astype(np.uint8),b=f(48),s=np.array(.02,np.float32),sw=np.array(.01,np.float32),z=np.array(120,np.uint8),zw=np.array(131,np.uint8)),extra=MS),dict(a=rng.integers(0,256,(2,5,16)).astype(np.uint8),m=np.array([8,6],np.int32),p=f(2,2,4,3,4)))
+# keys and values of an encoder, by head already; values of another width
+save('mha_byhead',model([N('MultiHeadAttention',['x','k','v','b','m'],['y'],domain='com.microsoft',num_heads=4)],X+[V('k',T.FLOAT,['b',4,'t',4]),V('v',T.FLOAT,['b',4,'t',4]),V('m',T.INT32,['b','t'])],[V('y',T.FLOAT,None)],dict(b=f(48)),extra=MS),dict(x=x,k=f(2,4,7,4),v=f(2,4,7,4),m=np.array([[1]*4+[0]*3,[1]*7],np.int32)))
+save('mha_widths',model([N('MultiHeadAttention',['x','k','v','b'],['y'],domain='com.microsoft',num_heads=4)],X+[V('k',T.FLOAT,['b','t',16]),V('v',T.FLOAT,['b','t',24])],[V('y',T.FLOAT,None)],dict(b=f(56)),extra=MS),dict(x=x,k=f(2,7,16),v=f(2,7,24)))
+# heads as wide as the tables turn, and the place of the first token
+save('rotary_first',model([N('RotaryEmbedding',['x','p','c','s'],['y'],domain='com.microsoft')],X+[V('p',T.INT64,[1])],[V('y',T.FLOAT,None)],dict(c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,p=np.array([3],np.int64)))
+# zero points in floats, as half-quadratic quantisation makes them, and columns in another order
+for nm,zeros,order in (('fractions',True,False),('order',False,True),('both',True,True)):
+    K,Nn,bs=40,6,16; nb=-(-K//bs)
+    inits=dict(B=rng.integers(0,256,(Nn,nb,bs//2)).astype(np.uint8),S=np.abs(f(Nn*nb))*.1,c=f(Nn))
+    if zeros: inits['Z']=(rng.random(Nn*nb)*15).astype(np.float32)
+    ins=['x','B','S','Z' if zeros else '','G' if order else '','c']
+    if order: inits['G']=rng.permutation(np.arange(K)//bs).astype(np.int32)
+    save('nbits_'+nm,model([N('MatMulNBits',ins,['y'],domain='com.microsoft',K=K,N=Nn,bits=4,block_size=bs)],[V('x',T.FLOAT,['b','s',K])],[V('y',T.FLOAT,None)],inits,extra=MS),dict(x=f(2,3,K)))
+# the vendor's own of what ONNX took over later
+save('unique_ms',model([N('Unique',['u'],['y','i','n'],domain='com.microsoft')],[V('u',T.FLOAT,['n'])],[V('y',T.FLOAT,None),V('i',T.INT64,None),V('n',T.INT64,None)],extra=MS),dict(u=np.array([3,1,3,2,1],np.float32)))
+save('gridsample_ms',model([N('GridSample',['i','g'],['y'],domain='com.microsoft',mode='bilinear',padding_mode='border',align_corners=1)],[V('i',T.FLOAT,[1,2,5,6]),V('g',T.FLOAT,[1,3,4,2])],[V('y',T.FLOAT,None)],extra=MS,opset=12),dict(i=f(1,2,5,6),g=f(1,3,4,2)))
+save('trilu_ms',model([N('Trilu',['i','k'],['t'],domain='com.microsoft',upper=0),N('FusedGemm',['t','w','c'],['y'],domain='com.microsoft',activation='HardSigmoid',activation_alpha=.3,activation_beta=.4)],[V('i',T.FLOAT,[4,4])],[V('y',T.FLOAT,None)],dict(k=np.array(-1,np.int64),w=f(4,5),c=f(5)),extra=MS,opset=12),dict(i=f(4,4)))
+save('embedln_nomask',model([N('EmbedLayerNormalization',['i','','we','pe','','g','b'],['y','mi'],domain='com.microsoft'),N('Sub',['one','mi'],['z'])],[V('i',T.INT32,['b','s'])],[V('y',T.FLOAT,None),V('z',T.INT32,None)],dict(we=f(30,16),pe=f(12,16),g=f(16),b=f(16),one=np.array([1],np.int32)),extra=MS),dict(i=rng.integers(0,30,(2,5)).astype(np.int32)))
+# a batch axis moved behind the rows; tables as codes
+save('fusedmatmul_batch',model([N('FusedMatMul',['i','k'],['y'],domain='com.microsoft',transBatchA=1,transA=1,transBatchB=1,alpha=.5)],[V('i',T.FLOAT,[4,2,3,5]),V('k',T.FLOAT,[4,2,3,6])],[V('y',T.FLOAT,None)],extra=MS),dict(i=f(4,2,3,5),k=f(4,2,3,6)))
+u8=lambda *s: rng.integers(0,256,s).astype(np.uint8)
+scales={k+'s':np.array(.01+.002*i,np.float32) for i,k in enumerate('wpegb')}
+zeros={k+'z':np.array(120+i,np.uint8) for i,k in enumerate('wpegb')}
+save('embedln_codes',model([N('QEmbedLayerNormalization',['i','t','w','p','e','g','b','m']+list(scales)+list(zeros),['y','mi'],domain='com.microsoft')],[V('i',T.INT32,['b','s']),V('t',T.INT32,['b','s']),V('m',T.INT32,['b','s'])],[V('y',T.FLOAT,None),V('mi',T.INT32,None)],dict(w=u8(30,16),p=u8(12,16),e=u8(2,16),g=u8(16),b=u8(16),**scales,**zeros),extra=MS),dict(i=rng.integers(0,30,(2,5)).astype(np.int32),t=rng.integers(0,2,(2,5)).astype(np.int32),m=mask))
+# what a loop that does not run stacks, of results whose shape its graph does not say
+body=h.make_graph([N('Mul',['a','a'],['q']),N('Add',['q','x'],['r'])],'b',[V('n',T.INT64,[]),V('c',T.BOOL,[]),V('a',T.FLOAT,None)],[V('c',T.BOOL,[]),V('q',T.FLOAT,None),V('r',T.FLOAT,None)])
+save('loop_nothing',model([N('Loop',['n','','x'],['y','z'],body=body),N('Shape',['z'],['l'],start=0,end=1),N('Sub',['one','l'],['k'])],[V('x',T.FLOAT,['b']),V('n',T.INT64,[])],[V('y',T.FLOAT,None),V('k',T.INT64,None)],dict(one=np.array([1],np.int64))),dict(x=f(3),n=np.array(0,np.int64)))
+# taps that read between pixels: groups, groups of offsets, a mask, taps outside the image
+for nm,og,gr,mk,at in (('plain',1,1,False,{}),('groups',2,2,True,dict(strides=[2,1],pads=[1,0,2,1],dilations=[1,2]))):
+    kh,kw=3,2; oh,ow=((9+3-3)//2+1,7+1-2-1+1) if mk else (7,6)
+    ins=['i','w','o']+(['b','m'] if mk else [])
+    feeds=dict(i=f(2,4,9,7),o=f(2,og*kh*kw*2,oh,ow)*2)
+    if mk: feeds['m']=f(2,og*kh*kw,oh,ow)
+    save('deformconv_'+nm,model([N('DeformConv',ins,['y'],kernel_shape=[kh,kw],group=gr,offset_group=og,**at)],[V(k,T.FLOAT,[None]*4) for k in feeds],[V('y',T.FLOAT,None)],dict(w=f(6,4//gr,kh,kw),b=f(6)) if mk else dict(w=f(6,4//gr,kh,kw)),opset=19),feeds)
+# what is read in the branches of an If, of inputs whose axes only the graph around them tells
+yes=h.make_graph([N('Attention',['x','w','b','m'],['t'],domain='com.microsoft',num_heads=4)],'t',[],[V('t',T.FLOAT,None)])
+no=h.make_graph([N('RotaryEmbedding',['x','p','c','s'],['e'],domain='com.microsoft')],'e',[],[V('e',T.FLOAT,None)])
+for nm,way in (('attention',True),('rotary',False)):
+    save('if_'+nm,model([N('If',['k'],['y'],then_branch=yes,else_branch=no)],X+[V('k',T.BOOL,[]),V('m',T.INT32,['b']),V('p',T.INT64,[1])],[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48),c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,k=np.array(way),m=np.array([3,5],np.int32),p=np.array([2],np.int64)))

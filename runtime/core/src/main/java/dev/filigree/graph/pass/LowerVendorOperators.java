@@ -5,11 +5,17 @@ import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Operators;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Writes the operators that ONNX Runtime's optimiser and quantiser put into files in terms of
@@ -36,6 +42,7 @@ final class LowerVendorOperators implements Pass {
 
     static {
       ALL.putAll(VendorLayers.RULES);
+      ALL.putAll(VendorAttention.RULES);
       ALL.putAll(VendorQuantized.RULES);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
       ALL.put("GatherBlockQuantized", VendorTables::gather);
@@ -51,17 +58,24 @@ final class LowerVendorOperators implements Pass {
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
-      Node inner = node.bodies().isEmpty() ? node : withBodies(node);
+      // made only where a type is asked for, which few nodes do
+      Supplier<Graph> before = () -> graph.with(nodes, constants);
+      Node inner = node.bodies().isEmpty() ? node : withBodies(node, before);
       Rule rule = rule(inner);
       if (rule == null) {
         nodes.add(inner);
       } else {
-        Lowered lowered = new Lowered(inner, constants, "");
+        Lowered lowered = new Lowered(inner, constants, "", name -> type(before.get(), name));
         rule.apply(inner, lowered, constants);
         nodes.addAll(lowered.nodes());
       }
     }
     return graph.with(nodes, constants);
+  }
+
+  /** What the nodes so far, which are all ONNX's, tell of a value. */
+  private static Optional<ValueType> type(Graph before, String value) {
+    return Optional.ofNullable(ShapeInference.outline(before, Operators::find).get(value));
   }
 
   /** Whether a node is the vendor's, or may hold some in its graphs. */
@@ -78,14 +92,34 @@ final class LowerVendorOperators implements Pass {
     return isVendors(node) ? Rules.ALL.get(node.type()) : null;
   }
 
-  private Node withBodies(Node node) {
+  private Node withBodies(Node node, Supplier<Graph> before) {
     Map<String, Attribute> attributes = new HashMap<>(node.attributes());
     attributes.replaceAll(
         (name, value) ->
             value instanceof Attribute.Body(Graph body, int captures)
-                ? new Attribute.Body(apply(body), captures)
+                    && body.nodes().stream().anyMatch(LowerVendorOperators::concerns)
+                ? new Attribute.Body(lowered(body, captures, node, before), captures)
                 : value);
     return new Node(
         node.name(), node.domain(), node.type(), node.inputs(), node.outputs(), attributes);
+  }
+
+  /** A body that is read knowing the types of what it takes from around it. */
+  private Graph lowered(Graph body, int captures, Node node, Supplier<Graph> before) {
+    List<ValueInfo> inputs = new ArrayList<>(body.inputs());
+    for (int i = 1; i <= captures; i++) {
+      int own = inputs.size() - i;
+      String taken = node.inputs().get(node.inputs().size() - i);
+      Optional<ValueType> type = type(before.get(), taken);
+      if (type.isPresent()) {
+        String name = inputs.get(own).name();
+        inputs.set(own, new ValueInfo(name, type.get().dtype(), type.get().dims()));
+      }
+    }
+    Graph typed =
+        new Graph(
+            body.name(), body.opset(), inputs, body.outputs(), body.nodes(), body.constants());
+    Graph result = apply(typed);
+    return body.with(result.nodes(), result.constants());
   }
 }

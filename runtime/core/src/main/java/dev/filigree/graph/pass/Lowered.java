@@ -4,10 +4,14 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.LongStream;
 
 /** What one node becomes: nodes that compute the same, and constants they need. */
 final class Lowered {
@@ -15,6 +19,7 @@ final class Lowered {
   private final Map<String, Constant> constants;
   private final List<Node> made = new ArrayList<>();
   private final String pass;
+  private final Function<String, Optional<ValueType>> types;
   private int count;
 
   /**
@@ -24,7 +29,21 @@ final class Lowered {
    * @param pass letters that no other pass has, for the names
    */
   Lowered(Node node, Map<String, Constant> constants, String pass) {
+    this(node, constants, pass, name -> Optional.empty());
+  }
+
+  /**
+   * What a pass makes of a node whose inputs' types it may ask for.
+   *
+   * @param types what is known of a value's type by its name
+   */
+  Lowered(
+      Node node,
+      Map<String, Constant> constants,
+      String pass,
+      Function<String, Optional<ValueType>> types) {
     this.pass = pass;
+    this.types = types;
     this.node = node;
     this.constants = constants;
   }
@@ -40,6 +59,11 @@ final class Lowered {
 
   boolean has(int i) {
     return node.input(i).isPresent();
+  }
+
+  /** What is known of an input's type; nothing of an absent one. */
+  Optional<ValueType> type(int i) {
+    return node.input(i).flatMap(types);
   }
 
   /** Adds a node and names what it makes. */
@@ -90,6 +114,37 @@ final class Lowered {
   /** Adds the node that makes the first output of the lowered one. */
   void into(String type, Map<String, Attribute> attributes, String... inputs) {
     add(type, attributes, List.of(inputs), node.output());
+  }
+
+  /** Cuts along an axis: an attribute up to operator set 12, an input from then on. */
+  List<String> split(String x, long axis, long... sizes) {
+    Map<String, Attribute> attributes =
+        Map.of(
+            "axis", new Attribute.Int(axis),
+            "split", new Attribute.Ints(LongStream.of(sizes).boxed().toList()));
+    List<String> parts = LongStream.of(sizes).mapToObj(size -> fresh()).toList();
+    return addAll("Split", attributes, List.of(x, longs(sizes)), parts);
+  }
+
+  /** Extents of a value along some of its axes, i64 {@code [axes]}. */
+  String extents(String x, long... axes) {
+    return add("Gather", add("Shape", x), longs(axes));
+  }
+
+  /** One extent of a value, i64 without axes. */
+  String extent(String x, long axis) {
+    return add("Gather", add("Shape", x), constant(Tensor.of(new long[] {axis})));
+  }
+
+  /** The numbers from 0 up to an i64 without axes. */
+  String upTo(String end) {
+    String zero = constant(Tensor.of(new long[] {0}));
+    return add("Range", zero, end, constant(Tensor.of(new long[] {1})));
+  }
+
+  /** A constant list of whole numbers. */
+  String longs(long... values) {
+    return constant(Tensor.of(values, values.length));
   }
 
   /** A constant under a name of its own. */

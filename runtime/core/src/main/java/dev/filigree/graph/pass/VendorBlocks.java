@@ -8,7 +8,11 @@ import dev.filigree.graph.Node;
 import dev.filigree.weights.Packed;
 import dev.filigree.weights.PackedIntegers;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * MatMulNBits, the form in which ONNX files hold weights of a few bits, with a scale for each block
@@ -17,13 +21,17 @@ import java.util.Map;
  * <pre>
  *   codes   u8 [out, blocks, block * bits / 8], the first value of a byte in its low bits
  *   scales  f32 or f16 [out * blocks]
- *   zeros   u8 [out * ceil(blocks * bits / 8)], packed like the codes; 2^(bits-1) where absent
+ *   zeros   u8 [out * ceil(blocks * bits / 8)], packed like the codes; 2^(bits-1) where absent;
+ *           or f32 or f16 [out * blocks]
+ *   groups  i32 [in], the block whose scale a column has, where columns were reordered
  * </pre>
  *
  * That is the bit stream of {@link PackedIntegers} where rows are whole blocks: it stays where it
- * is mapped, and only the zero points are unpacked.
+ * is mapped, and only the zero points are unpacked. Those in floats (half-quadratic quantisation)
+ * become a product of their own, of the sums of the input's blocks.
  */
 final class VendorBlocks {
+  private static final int ZEROS = 3;
   private static final int GROUP_INDEX = 4;
   private static final int BIAS = 5;
 
@@ -39,9 +47,6 @@ final class VendorBlocks {
           "has weights of " + bits + " bits in blocks of " + block,
           "use 2, 4 or 8 bits, 16 or more");
     }
-    if (to.has(GROUP_INDEX)) {
-      throw node.unsupported("orders its weights by g_idx", "export it without act order");
-    }
     int blocks = Math.ceilDiv(columns, block);
     Tensor codes = constant(node, 1, constants);
     Tensor scales = constant(node, 2, constants);
@@ -54,6 +59,9 @@ final class VendorBlocks {
     if (!scales.dtype().isFloating() || scales.elements() != (long) rows * blocks) {
       throw node.problem("has the scales " + scales, "give one for each of " + blocks + " blocks");
     }
+    Tensor zeros = to.has(ZEROS) ? constant(node, ZEROS, constants) : null;
+    boolean fractions = zeros != null && zeros.dtype().isFloating();
+    MemorySegment groups = groups(node, to, constants, columns, blocks);
     PackedIntegers values =
         new PackedIntegers(
             bits,
@@ -62,18 +70,89 @@ final class VendorBlocks {
             words(codes, rows, columns, bits),
             scales.dtype(),
             scales.data(),
-            to.has(3)
-                ? zeros(node, constant(node, 3, constants), rows, blocks, bits)
-                : PackedIntegers.NONE,
-            PackedIntegers.NONE);
+            zeros == null || fractions
+                ? PackedIntegers.NONE
+                : zeros(node, zeros, rows, blocks, bits),
+            groups);
     Packed weights = new Packed(rows, columns, values);
     weights.validate(node.name());
     String name = to.constant(new Constant.Compressed(weights, true));
-    if (to.has(BIAS)) {
-      to.into("Add", Map.of(), to.add("MatMul", to.in(0), name), to.in(BIAS));
-    } else {
-      to.into("MatMul", Map.of(), to.in(0), name);
+    List<String> terms = new ArrayList<>();
+    terms.add(to.add("MatMul", to.in(0), name));
+    if (fractions) {
+      Tensor shifts = shifts(node, zeros, scales, bits);
+      terms.add(shifted(to, groupOf(groups, columns, block), shifts));
     }
+    if (to.has(BIAS)) {
+      terms.add(to.in(BIAS));
+    }
+    for (int i = 1; i + 1 < terms.size(); i++) {
+      terms.set(i, to.add("Add", terms.get(i - 1), terms.get(i)));
+    }
+    if (terms.size() > 1) {
+      to.into("Add", Map.of(), terms.get(terms.size() - 2), terms.getLast());
+    } else {
+      to.into("Identity", Map.of(), terms.getFirst());
+    }
+  }
+
+  /** The group of each column where they are not in the order of the columns. */
+  private static MemorySegment groups(
+      Node node, Lowered to, Map<String, Constant> constants, int columns, int blocks) {
+    if (!to.has(GROUP_INDEX)) {
+      return PackedIntegers.NONE;
+    }
+    Tensor index = constant(node, GROUP_INDEX, constants);
+    if (index.dtype() != DType.I32 || index.elements() < columns) {
+      throw node.problem("has the groups " + index, "give an i32 for each of " + columns);
+    }
+    int[] groups = new int[columns];
+    for (int k = 0; k < columns; k++) {
+      groups[k] = Math.toIntExact(index.getLong(k));
+      if (groups[k] < 0 || groups[k] >= blocks) {
+        throw node.problem(
+            "has a column of group " + groups[k], "there are " + blocks + " of them");
+      }
+    }
+    return MemorySegment.ofArray(groups);
+  }
+
+  private static int[] groupOf(MemorySegment groups, int columns, int block) {
+    return groups.byteSize() > 0
+        ? groups.toArray(ValueLayout.JAVA_INT)
+        : IntStream.range(0, columns).map(k -> k / block).toArray();
+  }
+
+  /**
+   * What zero points that are no codes add to all weights of a block beyond {@code 2^(bits-1)}, f32
+   * {@code [blocks, out]}.
+   */
+  private static Tensor shifts(Node node, Tensor zeros, Tensor scales, int bits) {
+    long rows = node.intAttribute("N", 0);
+    if (zeros.elements() != scales.elements()) {
+      throw node.problem("has the zero points " + zeros, "give one for each scale");
+    }
+    long blocks = scales.elements() / rows;
+    Tensor shifts = Tensor.zeros(DType.F32, Shape.of(blocks, rows));
+    int middle = 1 << bits - 1;
+    for (long row = 0; row < rows; row++) {
+      for (long i = 0; i < blocks; i++) {
+        long at = row * blocks + i;
+        shifts.setDouble(i * rows + row, (middle - zeros.getDouble(at)) * scales.getDouble(at));
+      }
+    }
+    return shifts;
+  }
+
+  /** The sums of the input's blocks, times what is added to all weights of each. */
+  private static String shifted(Lowered to, int[] groupOf, Tensor shifts) {
+    long blocks = shifts.shape().extent(0);
+    Tensor sums = Tensor.zeros(DType.F32, Shape.of(groupOf.length, blocks));
+    for (int k = 0; k < groupOf.length; k++) {
+      sums.setDouble(k * blocks + groupOf[k], 1);
+    }
+    String inBlocks = to.add("MatMul", to.in(0), to.constant(sums));
+    return to.add("MatMul", inBlocks, to.constant(shifts));
   }
 
   private static int extent(Node node, String attribute) {

@@ -81,10 +81,10 @@ final class VendorCaches {
     String tokens =
         to.add("Gather", to.add("Shape", parts[0]), to.constant(Tensor.of(new long[] {2}, 1)));
     Map<String, Attribute> whole = Map.of("to", new Attribute.Int(7));
-    String last = to.add("Reshape", to.add("Cast", whole, to.in(5)), longs(to, -1));
-    String before = to.add("Sub", to.add("Add", last, longs(to, 1)), tokens);
+    String last = to.add("Reshape", to.add("Cast", whole, to.in(5)), to.longs(-1));
+    String before = to.add("Sub", to.add("Add", last, to.longs(1)), tokens);
     // a first piece may be longer than its text
-    String start = to.add("Max", before, longs(to, 0));
+    String start = to.add("Max", before, to.longs(0));
     if (node.intAttribute("do_rotary", 0) != 0) {
       String positions = to.has(9) ? to.in(9) : positions(to, start, tokens);
       parts[0] = turned(node, to, parts[0], positions, all);
@@ -104,7 +104,7 @@ final class VendorCaches {
     String length = to.add("Add", start, tokens);
     List<String> inputs = List.of(parts[0], keys, values, to.in(10), "", "", length);
     String byHead = to.add("Attention", attributes, inputs, to.fresh());
-    to.into("Reshape", Map.of(), transposed(to, byHead), longs(to, 0, 0, -1));
+    to.into("Reshape", Map.of(), transposed(to, byHead), to.longs(0, 0, -1));
   }
 
   private static void requireKnown(Node node, Lowered to) {
@@ -131,33 +131,29 @@ final class VendorCaches {
         byHead(to, to.in(0), heads), byHead(to, to.in(1), keyHeads), byHead(to, to.in(2), keyHeads)
       };
     }
-    String together = to.add("Reshape", to.in(0), longs(to, 0, 0, heads + 2 * keyHeads, -1));
+    String together = to.add("Reshape", to.in(0), to.longs(0, 0, heads + 2 * keyHeads, -1));
     List<String> parts =
         to.addAll(
             "Split",
             Map.of("axis", new Attribute.Int(2)),
-            List.of(together, longs(to, heads, keyHeads, keyHeads)),
+            List.of(together, to.longs(heads, keyHeads, keyHeads)),
             List.of(to.fresh(), to.fresh(), to.fresh()));
     return parts.stream().map(part -> transposed(to, part)).toArray(String[]::new);
   }
 
-  private static String byHead(Lowered to, String x, long heads) {
-    return transposed(to, to.add("Reshape", x, longs(to, 0, 0, heads, -1)));
+  /** Heads of {@code [batch, tokens, heads * width]}, {@code [batch, heads, tokens, width]}. */
+  static String byHead(Lowered to, String x, long heads) {
+    return transposed(to, to.add("Reshape", x, to.longs(0, 0, heads, -1)));
   }
 
-  private static String transposed(Lowered to, String x) {
+  /** Swaps heads and tokens. */
+  static String transposed(Lowered to, String x) {
     return to.add("Transpose", Map.of("perm", new Attribute.Ints(List.of(0L, 2L, 1L, 3L))), x);
   }
 
   private static String positions(Lowered to, String start, String tokens) {
     String end = to.add("Reshape", tokens, to.constant(Tensor.of(new long[0], 0)));
-    String own =
-        to.add(
-            "Range",
-            to.constant(Tensor.of(new long[] {0})),
-            end,
-            to.constant(Tensor.of(new long[] {1})));
-    return to.add("Add", to.unsqueeze(start, 1), own);
+    return to.add("Add", to.unsqueeze(start, 1), to.upTo(end));
   }
 
   private static String turned(
@@ -182,9 +178,5 @@ final class VendorCaches {
     Map<String, Attribute> along = Map.of("axis", new Attribute.Int(2));
     String room = to.add("Concat", along, to.in(past), own);
     return to.add("TensorScatter", along, List.of(room, own, start), name);
-  }
-
-  private static String longs(Lowered to, long... values) {
-    return to.constant(Tensor.of(values, values.length));
   }
 }

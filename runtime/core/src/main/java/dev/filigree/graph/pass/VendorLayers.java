@@ -10,11 +10,23 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.IntFunction;
 
-/** Float operators of ONNX Runtime: activations, normalisations with a sum, attention. */
+/** Float operators of ONNX Runtime: activations, normalisations with a sum, products. */
 final class VendorLayers {
-  /** What ONNX Runtime adds to scores that are masked, where the file does not say. */
-  private static final float MASKED = -10000;
+  private static final Set<String> GEMM_ACTIVATIONS =
+      Set.of(
+          "Elu",
+          "HardSigmoid",
+          "LeakyRelu",
+          "Relu",
+          "Selu",
+          "Sigmoid",
+          "Softplus",
+          "Softsign",
+          "Tanh",
+          "ThresholdedRelu");
 
   static final Map<String, LowerVendorOperators.Rule> RULES =
       Map.ofEntries(
@@ -28,15 +40,30 @@ final class VendorLayers {
           Map.entry("SimplifiedLayerNormalization", VendorLayers::rootMeanSquare),
           Map.entry("SkipSimplifiedLayerNormalization", VendorLayers::skipRootMeanSquare),
           Map.entry("EmbedLayerNormalization", VendorLayers::embedding),
-          Map.entry("Attention", VendorLayers::attention),
-          Map.entry("MultiHeadAttention", VendorLayers::multiHeadAttention),
-          Map.entry("GroupQueryAttention", VendorCaches::groupQueryAttention),
+          Map.entry("QEmbedLayerNormalization", VendorLayers::codedEmbedding),
           Map.entry("FusedMatMul", VendorLayers::matMul),
+          Map.entry("TransposeMatMul", VendorLayers::matMul),
           Map.entry("FusedConv", VendorLayers::convolution),
           Map.entry("FusedGemm", VendorLayers::gemm),
-          Map.entry("RotaryEmbedding", VendorLayers::rotaryEmbedding));
+          Map.entry("GridSample", VendorLayers::unchanged),
+          Map.entry("Pad", VendorLayers::unchanged),
+          Map.entry("Range", VendorLayers::unchanged),
+          Map.entry("Trilu", VendorLayers::unchanged),
+          Map.entry("Unique", VendorLayers::unique));
 
   private VendorLayers() {}
+
+  /** ONNX took the operator over in the same form. */
+  private static void unchanged(Node node, Lowered to, Map<String, Constant> all) {
+    to.addAll(node.type(), node.attributes(), node.inputs(), node.outputs());
+  }
+
+  /** The values in the order they first come in, with the place of each and its number. */
+  private static void unique(Node node, Lowered to, Map<String, Constant> all) {
+    List<String> outputs = new ArrayList<>(node.outputs());
+    outputs.add(1, "");
+    to.addAll("Unique", Map.of("sorted", new Attribute.Int(0)), node.inputs(), outputs);
+  }
 
   private static void fastGelu(Node node, Lowered to, Map<String, Constant> all) {
     String x = to.has(1) ? to.add("Add", to.in(0), to.in(1)) : to.in(0);
@@ -83,138 +110,80 @@ final class VendorLayers {
   }
 
   private static void embedding(Node node, Lowered to, Map<String, Constant> all) {
-    String words = to.add("Gather", to.in(2), to.in(0));
-    String positions = to.in(8);
-    if (!to.has(8)) {
-      String shape = to.add("Shape", to.in(0));
-      String tokens = to.add("Gather", shape, to.constant(Tensor.of(new long[] {1})));
-      String zero = to.constant(Tensor.of(new long[] {0}));
-      positions = to.add("Range", zero, tokens, to.constant(Tensor.of(new long[] {1})));
-    }
-    String sum = to.add("Add", words, to.add("Gather", to.in(3), positions));
+    String positions = to.has(8) ? to.in(8) : to.upTo(to.extent(to.in(0), 1));
+    embed(node, to, i -> i < 5 ? rows(to, i, positions) : to.in(i));
+  }
+
+  /** Tables, scale and shift as codes, whose scales and zero points come behind the mask. */
+  private static void codedEmbedding(Node node, Lowered to, Map<String, Constant> all) {
+    String positions = to.upTo(to.extent(to.in(0), 1));
+    embed(
+        node,
+        to,
+        i -> {
+          String codes = i < 5 ? rows(to, i, positions) : to.in(i);
+          return to.add("DequantizeLinear", codes, to.in(i + 6), to.in(i + 11));
+        });
+  }
+
+  /** Rows of a table, that of words, positions or segments. */
+  private static String rows(Lowered to, int table, String positions) {
+    String indices = table == 2 ? to.in(0) : table == 3 ? positions : to.in(1);
+    return to.add("Gather", to.in(table), indices);
+  }
+
+  /**
+   * Sums rows of the tables and normalises the sum.
+   *
+   * @param value floats of inputs 2 to 6: rows of the tables, scale and shift
+   */
+  private static void embed(Node node, Lowered to, IntFunction<String> value) {
+    String sum = to.add("Add", value.apply(2), value.apply(3));
     if (to.has(4)) {
-      sum = to.add("Add", sum, to.add("Gather", to.in(4), to.in(1)));
+      sum = to.add("Add", sum, value.apply(4));
     }
     if (node.outputs().size() > 2 && !node.outputs().get(2).isEmpty()) {
       to.add("Identity", Map.of(), List.of(sum), node.outputs().get(2));
     }
     if (node.outputs().size() > 1 && !node.outputs().get(1).isEmpty()) {
-      // how many tokens of each text are none of the padding
-      if (!to.has(7)) {
-        throw node.unsupported("delivers an index without a mask", "pass the mask");
-      }
-      String counted =
-          to.add(
-              "ReduceSum",
-              // an attribute up to operator set 12, an input from then on
-              Map.of("keepdims", new Attribute.Int(0), "axes", new Attribute.Ints(List.of(1L))),
-              to.in(7),
-              to.constant(Tensor.of(new long[] {1}, 1)));
-      to.add("Cast", type(DType.I32), List.of(counted), node.outputs().get(1));
+      index(node, to);
     }
-    to.into("LayerNormalization", epsilon(node, 1e-12f), sum, to.in(5), to.in(6));
+    to.into("LayerNormalization", epsilon(node, 1e-12f), sum, value.apply(5), value.apply(6));
   }
 
-  private static Map<String, Attribute> type(DType dtype) {
-    return Map.of("to", new Attribute.Int(OnnxTypes.number(dtype)));
-  }
-
-  private static void attention(Node node, Lowered to, Map<String, Constant> all) {
-    if (to.has(6)) {
-      throw node.unsupported(
-          "writes into a buffer of earlier keys and values", "export it without a shared buffer");
+  /** How many tokens of each text are none of the padding; 0 without a mask. */
+  private static void index(Node node, Lowered to) {
+    String output = node.outputs().get(1);
+    if (!to.has(7)) {
+      String zero = to.constant(Tensor.of(new int[] {0}));
+      to.add("Expand", Map.of(), List.of(zero, to.extents(to.in(0), 0)), output);
+      return;
     }
-    if (node.intsAttribute("qkv_hidden_sizes").isPresent()
-        || node.intAttribute("do_rotary", 0) != 0) {
-      throw node.unsupported("has heads of different widths or turns them", "export it otherwise");
-    }
-    String product = to.add("MatMul", to.in(0), to.in(1));
-    String joined = to.has(2) ? to.add("Add", product, to.in(2)) : product;
-    List<String> parts =
-        to.addAll(
-            "Split",
-            Map.of("axis", new Attribute.Int(-1), "num_outputs", new Attribute.Int(3)),
-            List.of(joined),
-            List.of(to.fresh(), to.fresh(), to.fresh()));
-    VendorCaches.Memory memory = VendorCaches.joined(node, to, 4);
-    attend(node, to, parts, mask(node, to, 3, 5), memory);
-    memory.deliver(to);
-  }
-
-  private static void multiHeadAttention(Node node, Lowered to, Map<String, Constant> all) {
-    boolean shares = to.has(8) || to.has(9) || node.outputs().size() > 3;
-    if (!to.has(1) || !to.has(2) || to.has(6) != to.has(7) || shares) {
-      throw node.unsupported(
-          "packs its inputs, shares a buffer or delivers its scores",
-          "export it with query, key and value apart, and without a shared buffer");
-    }
-    List<String> parts = List.of(to.in(0), to.in(1), to.in(2));
-    if (to.has(3)) {
-      List<String> biases =
-          to.addAll(
-              "Split",
-              Map.of("axis", new Attribute.Int(0), "num_outputs", new Attribute.Int(3)),
-              List.of(to.in(3)),
-              List.of(to.fresh(), to.fresh(), to.fresh()));
-      parts =
-          List.of(
-              to.add("Add", parts.get(0), biases.get(0)),
-              to.add("Add", parts.get(1), biases.get(1)),
-              to.add("Add", parts.get(2), biases.get(2)));
-    }
-    attend(node, to, parts, mask(node, to, 4, 5), VendorCaches.apart(node, to, 6));
-  }
-
-  /** What is added to the scores: 0 or a large negative number by key, and a bias. */
-  private static String mask(Node node, Lowered to, int mask, int bias) {
-    String added = to.in(bias);
-    if (to.has(mask)) {
-      // a mask of one axis has lengths instead of zeros and ones: it has no second axis to keep
-      Map<String, Attribute> keep = Map.of("perm", new Attribute.Ints(List.of(0L, 1L)));
-      String kept = to.add("Cast", type(DType.F32), to.add("Transpose", keep, to.in(mask)));
-      String one = to.constant(Tensor.of(new float[] {1}));
-      String masked = to.constant(Tensor.of(new float[] {masked(node)}));
-      String scores = to.add("Mul", to.add("Sub", one, kept), masked);
-      String shape = to.constant(Tensor.of(new long[] {0, 1, 1, -1}, 4));
-      String spread = to.add("Reshape", scores, shape);
-      added = added.isEmpty() ? spread : to.add("Add", spread, added);
-    }
-    return added;
-  }
-
-  private static float masked(Node node) {
-    return node.floatAttribute("mask_filter_value", MASKED);
-  }
-
-  private static void attend(
-      Node node, Lowered to, List<String> parts, String mask, VendorCaches.Memory memory) {
-    Attribute heads = new Attribute.Int(node.intAttribute("num_heads", 1));
-    Map<String, Attribute> attributes = new HashMap<>();
-    attributes.put("q_num_heads", heads);
-    attributes.put("kv_num_heads", heads);
-    attributes.put("is_causal", new Attribute.Int(node.intAttribute("unidirectional", 0)));
-    if (node.floatAttribute("scale", 0) != 0) {
-      attributes.putAll(to.attributes("scale"));
-    }
-    List<String> inputs = new ArrayList<>(parts);
-    if (memory.exists()) {
-      inputs.addAll(List.of(mask, memory.pastKey(), memory.pastValue()));
-    } else if (!mask.isEmpty()) {
-      inputs.add(mask);
-    }
-    to.addAll("Attention", attributes, inputs, memory.outputs(node));
+    String counted =
+        to.add(
+            "ReduceSum",
+            // an attribute up to operator set 12, an input from then on
+            Map.of("keepdims", new Attribute.Int(0), "axes", new Attribute.Ints(List.of(1L))),
+            to.in(7),
+            to.longs(1));
+    to.add(
+        "Cast",
+        Map.of("to", new Attribute.Int(OnnxTypes.number(DType.I32))),
+        List.of(counted),
+        output);
   }
 
   private static void matMul(Node node, Lowered to, Map<String, Constant> all) {
     boolean left = node.intAttribute("transA", 0) != 0;
     boolean right = node.intAttribute("transB", 0) != 0;
     float alpha = node.floatAttribute("alpha", 1);
-    if (node.intAttribute("transBatchA", 0) != 0 || node.intAttribute("transBatchB", 0) != 0) {
-      throw node.unsupported("moves a batch axis", "export it with optimisation of level basic");
-    }
+    boolean leftBatch = node.intAttribute("transBatchA", 0) != 0;
+    boolean rightBatch = node.intAttribute("transBatchB", 0) != 0;
     String result = alpha == 1 ? node.output() : to.fresh();
-    if (left || right) {
-      String equation = (left ? "...ki," : "...ik,") + (right ? "...jk" : "...kj") + "->...ij";
+    if (left || right || leftBatch || rightBatch) {
+      // the axis in front of those of the batch is the last but one where the batch is moved
+      String a = term(left ? "ki" : "ik", leftBatch);
+      String equation = a + "," + term(right ? "jk" : "kj", rightBatch) + "->...ij";
       to.add(
           "Einsum",
           Map.of("equation", new Attribute.Text(equation)),
@@ -227,6 +196,10 @@ final class VendorLayers {
       String factor = to.constant(Tensor.of(new float[] {alpha}));
       to.into("Mul", Map.of(), result, to.add("CastLike", factor, result));
     }
+  }
+
+  private static String term(String axes, boolean batch) {
+    return batch ? axes.charAt(0) + "..." + axes.charAt(1) : "..." + axes;
   }
 
   private static void convolution(Node node, Lowered to, Map<String, Constant> all) {
@@ -254,12 +227,14 @@ final class VendorLayers {
     Map<String, Attribute> attributes = to.attributes("alpha", "beta", "transA", "transB");
     String product = to.add("Gemm", attributes, inputs, to.fresh());
     String type = node.textAttribute("activation", "");
-    String alpha = "activation_alpha";
-    Map<String, Attribute> slope =
-        type.equals("LeakyRelu") && node.attributes().containsKey(alpha)
-            ? Map.of("alpha", node.attributes().get(alpha))
-            : Map.of();
-    if (!type.isEmpty() && !List.of("Relu", "Sigmoid", "Tanh", "LeakyRelu").contains(type)) {
+    Map<String, Attribute> slope = new HashMap<>();
+    for (String number : List.of("alpha", "beta", "gamma")) {
+      Attribute value = node.attributes().get("activation_" + number);
+      if (value != null) {
+        slope.put(number, value);
+      }
+    }
+    if (!type.isEmpty() && !GEMM_ACTIVATIONS.contains(type)) {
       throw node.unsupported(
           "has the activation '" + type + "'", "export it with optimisation of level basic");
     }
@@ -300,12 +275,5 @@ final class VendorLayers {
       attributes.put(names.get(i), new Attribute.Real(numbers.get(i)));
     }
     to.into(type, attributes, x);
-  }
-
-  private static void rotaryEmbedding(Node node, Lowered to, Map<String, Constant> all) {
-    // the vendor's form takes the tables last
-    Map<String, Attribute> attributes =
-        to.attributes("interleaved", "num_heads", "rotary_embedding_dim");
-    to.into("RotaryEmbedding", attributes, to.in(0), to.in(2), to.in(3), to.in(1));
   }
 }

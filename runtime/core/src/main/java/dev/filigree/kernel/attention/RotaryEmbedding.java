@@ -67,6 +67,9 @@ public final class RotaryEmbedding implements Operator {
           "turns " + 2 * half + " of " + axes.width() + " features by " + angles + " angles",
           "give an angle for each pair");
     }
+    if (positions != null && positions.elements() != axes.batches() * axes.tokens()) {
+      throw node.problem("turns " + x + " by " + positions, "give each token a position");
+    }
     return () -> {
       for (long row = 0; row < axes.rows(); row++) {
         long token = axes.batch(row) * axes.tokens() + axes.token(row);

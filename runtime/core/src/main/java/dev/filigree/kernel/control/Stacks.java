@@ -82,11 +82,15 @@ final class Stacks {
   }
 
   private Tensor empty(int axis, ValueInfo declared) {
-    if (declared.dtype() == null || declared.dims() == null) {
+    if (declared.dtype() == null) {
       throw node.unsupported(
-          "stacks nothing of an undeclared shape", "declare the type of '" + declared.name() + "'");
+          "stacks nothing of an undeclared type", "declare the type of '" + declared.name() + "'");
     }
     List<Long> extents = new ArrayList<>();
+    if (declared.dims() == null) {
+      // of what has any number of axes nothing has the one that counts, as in ONNX Runtime
+      return Tensor.zeros(declared.dtype(), Shape.of(0));
+    }
     for (Dim dim : declared.dims()) {
       extents.add(dim.isKnown() ? dim.value() : 0);
     }
