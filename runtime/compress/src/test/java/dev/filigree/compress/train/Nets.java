@@ -108,7 +108,7 @@ final class Nets {
   }
 
   int parameters() {
-    return constants.size();
+    return (int) constants.values().stream().filter(it -> it.type().dtype().isFloating()).count();
   }
 
   Graph graph() {

@@ -36,9 +36,15 @@ final class LayerNames {
     return path.isEmpty() ? node : path;
   }
 
-  /** The module whose forward function has a node, as PyTorch's exporter writes it; or empty. */
+  /**
+   * The module whose forward function has a node, as PyTorch's exporter writes it, or the name that
+   * a layer had before; empty if the node's name tells neither.
+   */
   private static String path(String node) {
     int last = node.lastIndexOf('/');
+    if (last < 0 && node.contains(".")) {
+      return node;
+    }
     return last <= 0 ? "" : node.substring(node.startsWith("/") ? 1 : 0, last).replace('/', '.');
   }
 

@@ -17,6 +17,7 @@ final class LayerNamesTest {
     "onnx::MatMul_7, bert.layer.0.query.bias, /layer.0/query/MatMul, bert.layer.0.query",
     // a bias of zeros that many layers share
     "onnx::MatMul_7, layer.0.norm.bias, /layer.1/query/MatMul, layer.1.query",
+    "onnx::MatMul_7, layer.0.norm.bias, layer.1.query, layer.1.query",
     // or the path
     "onnx::MatMul_7, '', /layer.1/query/MatMul, layer.1.query",
     "onnx::MatMul_7, '', /MatMul, /MatMul",
