@@ -86,12 +86,17 @@ record Family(JsonFile about, JsonFile config) {
     LISTED
   }
 
-  /** Whether a config's {@code sliding_window} holds. */
+  /** Whether a config's {@code sliding_window} holds, and where it does. */
   enum Windows {
     NEVER,
+    /** In the layers that the config names. */
     ALWAYS,
-    /** Where {@code use_sliding_window} says so. */
-    FLAG
+    /** In all layers, whatever types the config gives them. */
+    EVERYWHERE,
+    /** In the layers that the config names, where {@code use_sliding_window} says so. */
+    FLAG,
+    /** In the layers that turn nothing, where {@code use_sliding_window} says so. */
+    UNTURNED
   }
 
   Norm norm() {
@@ -273,13 +278,12 @@ record Family(JsonFile about, JsonFile config) {
     }
 
     private static JsonFile complete(ObjectNode about, JsonFile config) {
-      JsonFile known = config;
+      JsonFile known = config.over(about.path("defaults"));
       for (var key : about.path("keys").properties()) {
         if (key.getValue().isString()) {
           known = known.renamed(key.getKey(), key.getValue().asString());
         }
       }
-      known = known.over(about.path("defaults"));
       for (var forced : about.path("config").properties()) {
         known = known.with(forced.getKey(), forced.getValue());
       }

@@ -3,6 +3,7 @@ package dev.filigree.format.checkpoint;
 import dev.filigree.FormatException;
 import dev.filigree.UnsupportedException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
 
@@ -60,8 +61,9 @@ record LayerKind(int window, int rope) {
     boolean slides =
         switch (family.windows()) {
           case NEVER -> false;
-          case ALWAYS -> config.has("sliding_window");
-          case FLAG -> config.flag("use_sliding_window", false) && config.has("sliding_window");
+          case ALWAYS, EVERYWHERE -> config.has("sliding_window");
+          case FLAG, UNTURNED ->
+              config.flag("use_sliding_window", false) && config.has("sliding_window");
         };
     List<Integer> windows = new ArrayList<>();
     int window =
@@ -69,6 +71,9 @@ record LayerKind(int window, int rope) {
     if (window != WHOLE && family.has("both_ways")) {
       // the window lies around a token, which it counts to both sides
       window = window / 2 + 1;
+    }
+    if (family.windows() == Family.Windows.EVERYWHERE) {
+      return Collections.nCopies(layers, window);
     }
     List<String> types = types(config);
     if (!types.isEmpty()) {
@@ -81,7 +86,10 @@ record LayerKind(int window, int rope) {
     int whole = config.number("max_window_layers", 0, Integer.MAX_VALUE).orElse(0);
     int pattern = pattern(config);
     for (int layer = 0; layer < layers; layer++) {
-      boolean isWhole = pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
+      boolean isWhole =
+          family.windows() == Family.Windows.UNTURNED
+              ? isListed(config, layer, layers)
+              : pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
       windows.add(isWhole ? WHOLE : window);
     }
     return windows;

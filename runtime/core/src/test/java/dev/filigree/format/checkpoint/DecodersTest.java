@@ -386,11 +386,11 @@ class DecodersTest {
 
   @Test
   void aKeyThatIsNullSaysNothing() {
-    // Gemma's configs call the function by two names, of which one may be null
+    // configs of Gemma 2 call the function by two names, of which one may be null
     String names = ", \"hidden_act\": \"relu\", \"hidden_activation\": null";
     JsonFile config =
-        JsonFile.parse(folder, config("gemma", names).getBytes(StandardCharsets.UTF_8));
-    assertEquals("relu", DecoderConfig.read("gemma", config).activation());
+        JsonFile.parse(folder, config("gemma2", names).getBytes(StandardCharsets.UTF_8));
+    assertEquals("relu", DecoderConfig.read("gemma2", config).activation());
   }
 
   @Test

@@ -122,4 +122,44 @@ class FamilyDefaultsTest {
     assertEquals("silu", read.activation());
     assertEquals(Family.Feed.GATED, read.family().feed());
   }
+
+  private static List<Integer> windows(String family, String more) {
+    String layers = ", \"num_hidden_layers\": 4, \"sliding_window\": 7";
+    List<LayerKind> kinds = DecoderConfig.read(family, config(family, layers + more)).kinds();
+    return kinds.stream().map(LayerKind::window).toList();
+  }
+
+  @Test
+  void aWindowOfAllLayersKeepsNoListOfTypes() {
+    String types =
+        """
+        , "layer_types": ["full_attention", "sliding_attention", "sliding_attention",
+          "full_attention"], "max_window_layers": 2\
+        """;
+    for (String family : List.of("mistral", "phi3", "starcoder2")) {
+      assertEquals(List.of(7, 7, 7, 7), windows(family, types), family);
+    }
+    assertEquals(List.of(0, 7, 7, 0), windows("ministral", types));
+  }
+
+  @Test
+  void aWindowOfSmolLm3IsThatOfLayersThatTurnNothing() {
+    String slides = ", \"max_window_layers\": 28, \"use_sliding_window\": true";
+    assertEquals(List.of(0, 0, 0, 7), windows("smollm3", slides));
+    String listed = ", \"no_rope_layers\": [0, 1, 0, 1]";
+    assertEquals(List.of(7, 0, 7, 0), windows("smollm3", slides + listed));
+    assertEquals(List.of(0, 0, 0, 0), windows("smollm3", listed));
+  }
+
+  @Test
+  void gemmasReadTheFunctionUnderTheirOwnNameAlone() {
+    String act = ", \"hidden_act\": \"silu\"";
+    String both = act + ", \"hidden_activation\": \"relu\"";
+    assertEquals("silu", DecoderConfig.read("gemma", config("gemma", both)).activation());
+    for (String family : List.of("gemma2", "gemma3_text")) {
+      assertEquals("relu", DecoderConfig.read(family, config(family, both)).activation());
+      assertEquals(
+          "gelu_pytorch_tanh", DecoderConfig.read(family, config(family, act)).activation());
+    }
+  }
 }
