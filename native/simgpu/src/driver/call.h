@@ -34,6 +34,7 @@ template <class Body> CUresult callAlways(const char* name, Body body) {
   noteCall();
   Driver& driver = Driver::instance();
   const std::scoped_lock lock(driver.mutex);
+  const NotedEnd noted;
   currentCall = name;
   try {
     return body(driver);

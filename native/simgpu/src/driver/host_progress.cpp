@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
+#include <string>
 #include <thread>
 
 namespace simgpu::driver {
@@ -59,7 +61,12 @@ void serve(Driver& driver) {
       const std::scoped_lock lock(request().mutex);
       request().wanted = false;
     }
-    runHostFunctions(driver);
+    try {
+      runHostFunctions(driver);
+    } catch (const std::exception& problem) {
+      // no call is there to answer: the finding is all that tells of it
+      driver.report("failed launch", CUDA_ERROR_UNKNOWN, std::string("the simulation failed: ") + problem.what());
+    }
   }
 }
 

@@ -11,8 +11,16 @@ struct Work;
 /** Whether the work is a host function, or a graph with one. */
 bool callsHost(const Work& work);
 
-/** Notes that a call of the interface begins; the quiet that host functions wait for starts anew. */
+/** Notes that a call of the interface begins or ends; the quiet that host functions wait for starts anew. */
 void noteCall();
+
+/** Notes the end of a call when it goes out of scope. */
+struct NotedEnd {
+  NotedEnd() = default;
+  NotedEnd(const NotedEnd&) = delete;
+  NotedEnd& operator=(const NotedEnd&) = delete;
+  ~NotedEnd() { noteCall(); }
+};
 
 /**
  * To be called, with the driver locked, when a host function was queued. When no call has been made for a while, a

@@ -127,7 +127,9 @@ final class ProductTest {
     assertTensor("u8[6]", new long[] {0, 2, 0, 255, 0, 0}, operator("QuantizeLinear").to(x, two));
     Tensor zero = tensor(DType.I8, new long[0], 1);
     assertTensor(
-        "i8[6]", new long[] {1, 3, 1, 127, -128, 0}, operator("QuantizeLinear").to(x, two, zero));
+        "i8[6]",
+        new long[] {1, 3, 1, 127, -128, -128},
+        operator("QuantizeLinear").to(x, two, zero));
   }
 
   @Test

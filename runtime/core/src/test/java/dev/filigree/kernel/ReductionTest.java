@@ -95,6 +95,11 @@ final class ReductionTest {
     Tensor x = vector(DType.I32, 3, 4, 1);
     assertTensor("i32[1]", new long[] {5}, operator("ReduceL2", 13, Map.of()).to(x));
     assertTensor("i32[1]", new long[] {2}, operator("ReduceLogSum", 13, Map.of()).to(x));
+    Tensor nothing = vector(DType.I32, 3, -3);
+    assertTensor(
+        "i32[1]",
+        new long[] {Integer.MIN_VALUE},
+        operator("ReduceLogSum", 13, Map.of()).to(nothing));
   }
 
   @Test

@@ -164,12 +164,18 @@ final class GraphView {
     };
   }
 
-  /** Adds a constant under a name that is free, made from the wanted one. */
-  String addConstant(String wanted, Constant constant) {
+  /** A name that no value has, made from the wanted one. */
+  String freeName(String wanted) {
     String name = wanted;
     for (int i = 2; isTaken(name); i++) {
       name = wanted + "_" + i;
     }
+    return name;
+  }
+
+  /** Adds a constant under a name that is free, made from the wanted one. */
+  String addConstant(String wanted, Constant constant) {
+    String name = freeName(wanted);
     constants.put(name, constant);
     types().put(name, constant.type());
     return name;

@@ -25,7 +25,7 @@ final class JoinMasks implements Pass {
     }
     GraphView view = new GraphView(graph);
     Map<String, List<Node>> readers = graph.consumers();
-    Map<String, String> sums = new HashMap<>();
+    Map<List<String>, String> sums = new HashMap<>();
     List<Node> nodes = new ArrayList<>();
     for (Node node : graph.nodes()) {
       Optional<Terms> terms =
@@ -34,12 +34,11 @@ final class JoinMasks implements Pass {
         nodes.add(node);
         continue;
       }
-      String key = terms.get().bias + " + " + terms.get().mask;
-      String sum = sums.get(key);
+      List<String> both = List.of(terms.get().bias, terms.get().mask);
+      String sum = sums.get(both);
       if (sum == null) {
-        sum = node.output() + "/masks";
-        sums.put(key, sum);
-        List<String> both = List.of(terms.get().bias, terms.get().mask);
+        sum = view.freeName(node.output() + "/masks");
+        sums.put(both, sum);
         nodes.add(new Node(sum, Node.ONNX, "Add", both, List.of(sum), Map.of()));
       }
       nodes.add(node.withInputs(List.of(terms.get().scores, sum)));

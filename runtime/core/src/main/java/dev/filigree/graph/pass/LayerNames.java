@@ -28,12 +28,14 @@ final class LayerNames {
     if (bias.endsWith(".bias")) {
       String module = without(bias, ".bias");
       // exporters store equal tensors once, so that a bias of zeros may be another layer's
-      return path.isEmpty() || isEndOf(module, path) || isEndOf(path, module) ? module : path;
+      boolean agrees =
+          isEndOf(module, path) || isEndOf(path, module) || module.startsWith(path + ".");
+      return path.isEmpty() || agrees ? module : path;
     }
     if (!INVENTED.matcher(weight).matches() && !weight.contains("/")) {
       return weight;
     }
-    return path.isEmpty() ? node : path;
+    return path.isEmpty() ? node.substring(node.lastIndexOf('/') + 1) : path;
   }
 
   /**

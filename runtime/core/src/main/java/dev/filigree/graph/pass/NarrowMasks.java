@@ -25,9 +25,9 @@ import java.util.stream.LongStream;
  * Where adds it to something of the full extents.
  */
 final class NarrowMasks implements Pass {
-  /** Nodes that give what they read in another shape or type. */
+  /** Nodes that give what they read in another shape. */
   private static final Set<String> SHAPES =
-      Set.of("Unsqueeze", "Squeeze", "Reshape", "Expand", "Cast", "Identity");
+      Set.of("Unsqueeze", "Squeeze", "Reshape", "Expand", "Identity");
 
   @Override
   public Graph apply(Graph graph) {

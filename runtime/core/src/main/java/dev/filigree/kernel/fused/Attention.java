@@ -154,7 +154,7 @@ public final class Attention implements Operator {
             boolean hidden = guarded && max == Double.NEGATIVE_INFINITY;
             double sum = 0;
             for (int j = 0; j < keys; j++) {
-              scores[j] = Math.exp(scores[j] - max);
+              scores[j] = hidden ? 0 : Math.exp(scores[j] - max);
               sum += scores[j];
             }
             for (int d = 0; d < width; d++) {
@@ -163,7 +163,7 @@ public final class Attention implements Operator {
                 long value = ((long) b * keys + j) * features + (long) h * width;
                 context += scores[j] * v.getDouble(value + d);
               }
-              y.setDouble(query + d, hidden ? 0 : context / sum);
+              y.setDouble(query + d, context / (hidden ? 1 : sum));
             }
           }
         }

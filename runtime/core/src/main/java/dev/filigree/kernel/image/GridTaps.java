@@ -48,7 +48,7 @@ final class GridTaps {
   private final double[] products;
   private int count;
 
-  /** What all sums begin with: NaN where a place is. */
+  /** What all sums begin with: NaN where a place is NaN or infinite. */
   private double base;
 
   /**
@@ -120,12 +120,15 @@ final class GridTaps {
   }
 
   private void along(int axis, double at) {
-    double first = mode == Mode.NEAREST ? Math.rint(at) : Math.floor(at) - (mode.taps / 2 - 1);
+    double whole = mode == Mode.NEAREST ? Math.rint(at) : Math.floor(at);
+    // from the fraction alone: far away neighbours are one number
+    double fraction = at - whole;
+    int before = (mode.taps - 1) / 2;
     for (int tap = 0; tap < mode.taps; tap++) {
-      double moved = moved(first + tap, extents[axis]);
+      double moved = moved(whole - before + tap, extents[axis]);
       boolean isInside = moved >= 0 && moved < extents[axis];
       indices[axis][tap] = isInside ? (long) moved : -1;
-      weights[axis][tap] = weight(first + tap - at);
+      weights[axis][tap] = weight(tap - before - fraction);
     }
   }
 

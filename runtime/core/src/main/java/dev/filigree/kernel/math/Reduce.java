@@ -99,6 +99,12 @@ public enum Reduce implements Operator {
     return accumulated;
   }
 
+  /** The result; the logarithm of nothing is the least number of the type. */
+  private long finished(long accumulated, long count, DType dtype) {
+    long result = finish(accumulated, count);
+    return this == LOG_SUM ? Math.max(result, dtype.least()) : result;
+  }
+
   private long neutral(DType dtype) {
     return switch (this) {
       case MAX -> dtype.least();
@@ -194,7 +200,7 @@ public enum Reduce implements Operator {
       accumulator[0] = empty;
       start[0] = at[0];
       folded.forEach(accumulate);
-      y.setLong(i, finish(accumulator[0], count));
+      y.setLong(i, finished(accumulator[0], count, y.dtype()));
     };
   }
 }

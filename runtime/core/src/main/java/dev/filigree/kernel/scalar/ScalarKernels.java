@@ -173,7 +173,7 @@ public final class ScalarKernels implements Kernels {
       boolean hidden = call.guarded() && max == Double.NEGATIVE_INFINITY;
       double sum = 0;
       for (int j = 0; j < call.keys(); j++) {
-        heap[j] = (float) Math.exp(heap[j] - max);
+        heap[j] = hidden ? 0 : (float) Math.exp(heap[j] - max);
         sum += heap[j];
       }
       for (int d = 0; d < call.width(); d++) {
@@ -187,7 +187,7 @@ public final class ScalarKernels implements Kernels {
         set(
             call.memory(),
             place(call, call.queryPanels(), call.y(), query, feature),
-            hidden ? 0 : context / sum);
+            context / (hidden ? 1 : sum));
       }
     }
   }

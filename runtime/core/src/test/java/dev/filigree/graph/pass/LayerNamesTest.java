@@ -15,12 +15,13 @@ final class LayerNamesTest {
     "onnx::MatMul_7, layer.0.query.bias, MatMul_12, layer.0.query",
     "onnx::MatMul_7, layer.0.query.bias, /model/layer.0/query/MatMul, layer.0.query",
     "onnx::MatMul_7, bert.layer.0.query.bias, /layer.0/query/MatMul, bert.layer.0.query",
+    "onnx::MatMul_7, block.a.bias, /block/MatMul, block.a",
     // a bias of zeros that many layers share
     "onnx::MatMul_7, layer.0.norm.bias, /layer.1/query/MatMul, layer.1.query",
     "onnx::MatMul_7, layer.0.norm.bias, layer.1.query, layer.1.query",
     // or the path
     "onnx::MatMul_7, '', /layer.1/query/MatMul, layer.1.query",
-    "onnx::MatMul_7, '', /MatMul, /MatMul",
+    "onnx::MatMul_7, '', /MatMul, MatMul",
     "val_12, '', node_MatMul_3, node_MatMul_3"
   })
   void aLayerIsCalledAsWhoeverWroteItWould(String weight, String bias, String node, String name) {
