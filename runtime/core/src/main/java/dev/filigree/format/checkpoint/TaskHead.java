@@ -141,9 +141,8 @@ final class TaskHead {
   private String ofWords(String x, int vocabulary) {
     String dense = about("masked", "dense");
     int width = net.layers().rows(dense);
-    String function = about("masked", "function");
-    String own = function.isEmpty() ? config.text("hidden_act").orElse("gelu") : function;
-    String made = Activations.apply(net, net.linear(x, dense, width, hidden), own, config);
+    String made =
+        Activations.apply(net, net.linear(x, dense, width, hidden), function("masked"), config);
     String normal = net.layerNormalization(made, about("masked", "norm"), width, epsilon);
     String last = about("masked", "last");
     boolean isTied = config.flag("tie_word_embeddings", true) || !net.layers().hasLayer(last);
@@ -212,15 +211,19 @@ final class TaskHead {
     boolean isInside =
         family.about().object("head").map(head -> head.flag("inside", false)).orElse(false);
     String module = (isInside ? prefix : "") + about("dense");
-    String function =
-        config
-            .text("classifier_activation")
-            .or(() -> config.text("pooler_hidden_act"))
-            .orElse(about("function"));
-    String made = Activations.apply(net, net.linear(x, module, hidden, hidden), function, config);
+    String made =
+        Activations.apply(net, net.linear(x, module, hidden, hidden), function("head"), config);
     return about("norm").isEmpty()
         ? made
         : net.layerNormalization(made, about("norm"), hidden, epsilon);
+  }
+
+  /**
+   * The function behind a head's layer: the one that the config names by the key of its family, or
+   * else the usual one.
+   */
+  private String function(String head) {
+    return config.text(about(head, "activation")).orElse(about(head, "function"));
   }
 
   /** One place of an axis, which goes. */

@@ -86,7 +86,7 @@ final class JoinMasks implements Pass {
         .findFirst();
   }
 
-  /** Whether a value is a product of matrices, or one times a number. */
+  /** Whether a value is a product of matrices, or one that is scaled. */
   private static boolean isProduct(String value, GraphView view) {
     return view.producer(value)
         .filter(
