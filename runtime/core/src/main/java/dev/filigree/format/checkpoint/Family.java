@@ -133,6 +133,7 @@ record Family(JsonFile about, JsonFile config) {
    * (norms follow the sum), {@code wide_norms} (queries and keys are normalised over all heads),
    * {@code transposed} (weights lie {@code [in, out]}), {@code partial} (a part of each head is
    * turned), {@code local_rope} (layers with a window turn by frequencies of their own), {@code
+   * long_rope} (frequencies are scaled by {@code longrope} alone, also by its older names), {@code
    * caps} (scores and logits are bounded by a tanh), {@code clipped} (queries, keys and values may
    * be clipped), {@code scores_by_layer} (scores are divided by the layer's number), {@code
    * both_ways} (tokens see later ones too), {@code scales_by_head} (normalisations of queries and

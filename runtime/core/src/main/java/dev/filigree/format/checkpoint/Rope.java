@@ -65,21 +65,12 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
    */
   static Rope read(Family family, int head, String kind) {
     JsonFile config = family.config();
-    Optional<JsonFile> parameters = config.object("rope_parameters");
-    if (parameters.filter(own -> own.has(WHOLE)).isPresent()) {
-      parameters = parameters.get().object(kind);
-    }
-    Optional<JsonFile> scaling = parameters.or(() -> config.object("rope_scaling"));
-    Optional<Double> local = Optional.empty();
-    if (kind.equals(SLIDING) && config.object("rope_parameters").isEmpty()) {
-      // older configs scale the layers that see everything only
-      scaling = Optional.empty();
-      local = config.real("rope_local_base_freq", 1, 1e12);
-    }
-    Optional<JsonFile> own = parameters;
+    Optional<JsonFile> own = rules(family, kind);
+    Optional<Double> local =
+        kind.equals(SLIDING) ? config.real("rope_local_base_freq", 1, 1e12) : Optional.empty();
     double theta =
-        local
-            .or(() -> own.flatMap(given -> given.real("rope_theta", 1, 1e12)))
+        own.flatMap(given -> given.real("rope_theta", 1, 1e12))
+            .or(() -> local)
             .or(() -> config.real("rope_theta", 1, 1e12))
             .orElse(10_000.0);
     int width = turned(family, own, head);
@@ -87,11 +78,11 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     for (int i = 0; i < base.length; i++) {
       base[i] = Math.pow(theta, -2.0 * i / width);
     }
-    if (scaling.isEmpty()) {
+    if (own.isEmpty()) {
       return of(base, 1);
     }
-    JsonFile rules = scaling.get();
-    String type = rules.text("rope_type").or(() -> rules.text("type")).orElse("default");
+    JsonFile rules = own.get();
+    String type = type(family, rules);
     return switch (type) {
       case "default" -> of(base, 1);
       case "linear" -> {
@@ -113,11 +104,47 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
       }
       case "llama3" -> of(llama3(base, rules, trained(rules, config, 8192)), 1);
       case "yarn" -> yarn(base, theta, width, rules, config);
-      case "longrope", "su" -> longrope(base, rules, config);
+      case "longrope" -> longrope(base, rules, config);
       default ->
           throw new UnsupportedException(
               config.file() + " scales rotary positions by '" + type + "'",
               "the nearest supported are linear, dynamic, llama3, yarn and longrope");
+    };
+  }
+
+  /**
+   * What a config says of the frequencies of a kind of layers: transformers takes {@code
+   * rope_scaling}, the older name, over all that {@code rope_parameters} says, or, where layers
+   * have frequencies of their own, over what that says of the layers that see everything.
+   */
+  private static Optional<JsonFile> rules(Family family, String kind) {
+    Optional<JsonFile> all = family.config().object("rope_parameters");
+    Optional<JsonFile> given =
+        all.filter(own -> own.has(WHOLE)).isPresent() ? all.get().object(kind) : all;
+    Optional<JsonFile> older = family.config().object("rope_scaling");
+    if (!family.has("local_rope")) {
+      return older.or(() -> given);
+    }
+    return older.isEmpty() || kind.equals(SLIDING)
+        ? given
+        : Optional.of(given.map(own -> older.get().over(own.node())).orElse(older.get()));
+  }
+
+  private static String type(Family family, JsonFile rules) {
+    String type = rules.text("rope_type").or(() -> rules.text("type")).orElse("default");
+    if (!family.has("long_rope")) {
+      return type;
+    }
+    return switch (type) {
+      case "default", "longrope" -> type;
+      case "su", "yarn" -> "longrope";
+      default ->
+          throw new UnsupportedException(
+              rules.file()
+                  + " scales rotary positions by '"
+                  + type
+                  + "', which its family does not",
+              "the nearest supported is longrope");
     };
   }
 

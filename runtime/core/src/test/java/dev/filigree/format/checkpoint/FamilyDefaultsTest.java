@@ -1,7 +1,11 @@
 package dev.filigree.format.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.FormatException;
+import dev.filigree.UnsupportedException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -13,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -161,5 +166,60 @@ class FamilyDefaultsTest {
       assertEquals(
           "gelu_pytorch_tanh", DecoderConfig.read(family, config(family, act)).activation());
     }
+  }
+
+  private static final String BOTH_NAMES =
+      """
+      , "rope_parameters": %s, "rope_scaling": {"rope_type": "linear", "factor": 4.0}\
+      """;
+
+  private static Rope rope(String family, int number, String more) {
+    return DecoderConfig.read(family, config(family, more)).ropes().get(number);
+  }
+
+  @Test
+  void theOlderNameOfScalingsWins() {
+    String newer = "{\"rope_type\": \"linear\", \"factor\": 2.0, \"rope_theta\": 777.0}";
+    Rope both = rope("llama", 0, BOTH_NAMES.formatted(newer));
+    assertEquals(0.25f, both.base()[0]);
+    assertEquals((float) (Math.pow(1e4, -2.0 / both.turned()) / 4), both.base()[1], 1e-7);
+    String own = ", \"rope_scaling\": {\"rope_type\": \"default\", \"rope_theta\": 555.0}";
+    assertTheta(555, rope("llama", 0, own));
+    String none = ", \"rope_scaling\": {}, \"rope_parameters\": " + newer;
+    assertEquals(0.5f, rope("llama", 0, none).base()[0]);
+  }
+
+  @Test
+  void theOlderNameOfScalingsIsForLayersThatSeeEverything() {
+    String newer =
+        """
+        {"full_attention": {"rope_type": "default", "rope_theta": 777.0},
+         "sliding_attention": {"rope_type": "default", "rope_theta": 888.0}}\
+        """;
+    Rope whole = rope("gemma3_text", 0, BOTH_NAMES.formatted(newer));
+    assertEquals((float) (Math.pow(777, -2.0 / whole.turned()) / 4), whole.base()[1], 1e-7);
+    assertTheta(888, rope("gemma3_text", 1, BOTH_NAMES.formatted(newer)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"linear", "dynamic", "llama3"})
+  void phi3IsScaledByLongRopeAlone(String type) {
+    String scaling = ", \"rope_scaling\": {\"type\": \"" + type + "\", \"factor\": 4.0}";
+    UnsupportedException refused =
+        assertThrows(UnsupportedException.class, () -> rope("phi3", 0, scaling));
+    assertTrue(refused.getMessage().contains("'" + type + "'"), refused.getMessage());
+  }
+
+  @Test
+  void yarnIsAnOlderNameOfLongRopeToPhi3() {
+    String extents = ", \"hidden_size\": 8, \"num_attention_heads\": 2, \"rope_scaling\": ";
+    String yarn = extents + "{\"type\": \"yarn\", \"factor\": 4.0%s}";
+    String factors = ", \"short_factor\": [2.0, 2.0], \"long_factor\": [4.0, 4.0]";
+    Rope scaled = rope("phi3", 0, yarn.formatted(factors));
+    assertEquals(0.5f, scaled.base()[0]);
+    assertEquals(0.25f, scaled.frequencies(4097)[0]);
+    FormatException refused =
+        assertThrows(FormatException.class, () -> rope("phi3", 0, yarn.formatted("")));
+    assertTrue(refused.getMessage().contains("rope_scaling.short_factor"), refused.getMessage());
   }
 }
