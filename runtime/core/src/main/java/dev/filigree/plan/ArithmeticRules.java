@@ -66,7 +66,7 @@ final class ArithmeticRules {
     Shape left = planner.type(a).shape();
     Shape right = planner.type(b).shape();
     Shape shape = planner.type(node.output()).shape();
-    if (BroadcastRows.of(left, right, shape).outer().elements() > ArithmeticStep.MAX_ROWS) {
+    if (BroadcastRows.of(shape, left, right).outer().elements() > ArithmeticStep.MAX_ROWS) {
       return false;
     }
     Slot x = planner.use(a, Layout.ROWS);

@@ -20,7 +20,7 @@ record ArithmeticStep(Kernels kernels, Arithmetic operation, Slot a, Slot b, Slo
 
   @Override
   public BoundStep bind(Workspace workspace) {
-    BroadcastRows rows = BroadcastRows.of(a.shape(), b.shape(), y.shape());
+    BroadcastRows rows = BroadcastRows.of(y.shape(), a.shape(), b.shape());
     int count = Math.toIntExact(rows.outer().elements());
     long[] lefts = new long[count];
     long[] rights = new long[count];
@@ -68,10 +68,10 @@ record ArithmeticStep(Kernels kernels, Arithmetic operation, Slot a, Slot b, Slo
       kernels.combine(
           operation,
           workspace.memory(),
-          lefts[row] + at * rows.stepA(),
-          rows.stepA(),
-          rights[row] + at * rows.stepB(),
-          rows.stepB(),
+          lefts[row] + at * rows.steps()[0],
+          rows.steps()[0],
+          rights[row] + at * rows.steps()[1],
+          rows.steps()[1],
           y.offset() + row * rows.length() * Float.BYTES + at,
           Math.min(STRETCH, rows.length() - from));
     }

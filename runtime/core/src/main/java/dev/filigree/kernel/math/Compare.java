@@ -7,6 +7,7 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.BroadcastRows;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
@@ -135,22 +136,61 @@ public enum Compare implements Operator {
     Tensor a = binding.input(0);
     Tensor b = Broadcast.right(binding.node(), binding.opset(), a, binding.input(1));
     Tensor y = binding.output();
-    DType from = a.dtype();
-    int bytes = from.bytes();
-    Strided walk = Strided.broadcast(y.shape(), a, b);
+    BroadcastRows rows = BroadcastRows.of(y, a, b);
+    Strided walk = rows.walk();
+    int[] steps = rows.steps();
+    long n = rows.length();
     Strided.Body body =
-        from == DType.I64 || from == DType.U64
-            ? (i, at) -> {
-              long l = from.readLong(a.data(), at[0] * bytes);
-              long r = from.readLong(b.data(), at[1] * bytes);
-              y.data().set(DType.BYTE, i, (byte) (holds(order(from, l, r), 0) ? 1 : 0));
-            }
-            : (i, at) -> {
-              double l = from.readDouble(a.data(), at[0] * bytes);
-              double r = from.readDouble(b.data(), at[1] * bytes);
-              y.data().set(DType.BYTE, i, (byte) (holds(l, r) ? 1 : 0));
-            };
+        switch (a.dtype()) {
+          case F32 -> (i, at) -> floats(a, at[0], steps[0], b, at[1], steps[1], y, i * n, n);
+          case BOOL -> (i, at) -> bools(a, at[0], steps[0], b, at[1], steps[1], y, i * n, n);
+          case I64, U64 -> (i, at) -> longs(a, at[0], steps[0], b, at[1], steps[1], y, i * n, n);
+          default -> (i, at) -> numbers(a, at[0], steps[0], b, at[1], steps[1], y, i * n, n);
+        };
     return () -> walk.forEach(body);
+  }
+
+  private void floats(
+      Tensor a, long at, int stepA, Tensor b, long from, int stepB, Tensor y, long to, long n) {
+    for (long i = 0; i < n; i++) {
+      set(
+          y,
+          to + i,
+          holds(
+              a.data().get(DType.FLOAT, (at + i * stepA) * Float.BYTES),
+              b.data().get(DType.FLOAT, (from + i * stepB) * Float.BYTES)));
+    }
+  }
+
+  private void bools(
+      Tensor a, long at, int stepA, Tensor b, long from, int stepB, Tensor y, long to, long n) {
+    for (long i = 0; i < n; i++) {
+      set(
+          y,
+          to + i,
+          holds(
+              a.data().get(DType.BYTE, at + i * stepA),
+              b.data().get(DType.BYTE, from + i * stepB)));
+    }
+  }
+
+  private void numbers(
+      Tensor a, long at, int stepA, Tensor b, long from, int stepB, Tensor y, long to, long n) {
+    for (long i = 0; i < n; i++) {
+      set(y, to + i, holds(a.getDouble(at + i * stepA), b.getDouble(from + i * stepB)));
+    }
+  }
+
+  private void longs(
+      Tensor a, long at, int stepA, Tensor b, long from, int stepB, Tensor y, long to, long n) {
+    for (long i = 0; i < n; i++) {
+      int order = order(a.dtype(), a.getLong(at + i * stepA), b.getLong(from + i * stepB));
+      set(y, to + i, holds(order, 0));
+    }
+  }
+
+  private static void set(Tensor y, long i, boolean holds) {
+    y.data().set(DType.BYTE, i, (byte) (holds ? 1 : 0));
   }
 
   private static int order(DType dtype, long a, long b) {

@@ -40,9 +40,19 @@ public enum FloatClass implements Operator {
   public Kernel bind(Binding binding) {
     Tensor x = binding.input(0);
     Tensor y = binding.output();
+    Node node = binding.node();
+    long n = y.elements();
+    if (this == NAN && x.dtype() == DType.F32) {
+      return () -> {
+        for (long i = 0; i < n; i++) {
+          boolean holds = Float.isNaN(x.data().get(DType.FLOAT, i * Float.BYTES));
+          y.data().set(DType.BYTE, i, (byte) (holds ? 1 : 0));
+        }
+      };
+    }
     return () -> {
-      for (long i = 0; i < y.elements(); i++) {
-        y.setLong(i, holds(binding.node(), x.getDouble(i)) ? 1 : 0);
+      for (long i = 0; i < n; i++) {
+        y.setLong(i, holds(node, x.getDouble(i)) ? 1 : 0);
       }
     };
   }

@@ -67,11 +67,13 @@ enum FloatRows {
 
   /** The operation as a kernel. */
   Kernel bind(Tensor a, Tensor b, Tensor y) {
-    BroadcastRows rows = BroadcastRows.of(a.shape(), b.shape(), y.shape());
+    BroadcastRows rows = BroadcastRows.of(y, a, b);
     Strided walk = rows.walk();
     long n = rows.length();
+    int stepA = rows.steps()[0];
+    int stepB = rows.steps()[1];
     // made once: a run must not allocate
-    Strided.Body body = (i, at) -> row(a, at[0], rows.stepA(), b, at[1], rows.stepB(), y, i * n, n);
+    Strided.Body body = (i, at) -> row(a, at[0], stepA, b, at[1], stepB, y, i * n, n);
     return () -> walk.forEach(body);
   }
 }

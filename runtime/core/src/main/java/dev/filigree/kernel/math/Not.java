@@ -27,7 +27,7 @@ public final class Not implements Operator {
     long n = y.elements();
     return () -> {
       for (long i = 0; i < n; i++) {
-        y.setLong(i, 1 - x.getLong(i));
+        y.data().set(DType.BYTE, i, (byte) (1 - x.data().get(DType.BYTE, i)));
       }
     };
   }

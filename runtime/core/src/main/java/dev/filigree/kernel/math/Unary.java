@@ -56,6 +56,14 @@ public final class Unary implements Operator {
     long n = y.elements();
     if (x.dtype().isFloating()) {
       DoubleUnaryOperator function = floats.apply(binding.node());
+      if (x.dtype() == DType.F32) {
+        return () -> {
+          for (long i = 0; i < n; i++) {
+            float value = x.data().get(DType.FLOAT, i * Float.BYTES);
+            y.data().set(DType.FLOAT, i * Float.BYTES, (float) function.applyAsDouble(value));
+          }
+        };
+      }
       return () -> {
         for (long i = 0; i < n; i++) {
           y.setDouble(i, function.applyAsDouble(x.getDouble(i)));

@@ -7,9 +7,11 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
+import dev.filigree.kernel.BroadcastRows;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.Strided;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -61,20 +63,109 @@ public final class Where implements Operator {
     Tensor yes = binding.input(1);
     Tensor no = binding.input(2);
     Tensor y = binding.output();
-    DType dtype = y.dtype();
-    int bytes = dtype.bytes();
-    Strided walk = Strided.broadcast(y.shape(), condition, yes, no);
+    BroadcastRows rows = BroadcastRows.of(y, condition, yes, no);
+    Strided walk = rows.walk();
+    MemorySegment c = condition.data();
+    MemorySegment a = yes.data();
+    MemorySegment b = no.data();
+    MemorySegment to = y.data();
+    int[] steps = rows.steps();
+    long n = rows.length();
     Strided.Body body =
-        (i, at) -> {
-          boolean first = condition.data().get(DType.BYTE, at[0]) != 0;
-          Tensor from = first ? yes : no;
-          long offset = at[first ? 1 : 2] * bytes;
-          if (dtype.isFloating()) {
-            dtype.writeDouble(y.data(), i * bytes, dtype.readDouble(from.data(), offset));
-          } else {
-            dtype.writeLong(y.data(), i * bytes, dtype.readLong(from.data(), offset));
-          }
+        switch (y.dtype().bytes()) {
+          case 4 -> (i, at) -> row4(c, a, b, at, steps, to, i * n, n);
+          case 8 -> (i, at) -> row8(c, a, b, at, steps, to, i * n, n);
+          case 2 -> (i, at) -> row2(c, a, b, at, steps, to, i * n, n);
+          default -> (i, at) -> row1(c, a, b, at, steps, to, i * n, n);
         };
     return () -> walk.forEach(body);
+  }
+
+  private static void row8(
+      MemorySegment c,
+      MemorySegment a,
+      MemorySegment b,
+      long[] at,
+      int[] steps,
+      MemorySegment y,
+      long into,
+      long count) {
+    long condition = at[0];
+    long yes = at[1];
+    long no = at[2];
+    for (long i = 0; i < count; i++) {
+      y.set(
+          DType.LONG,
+          (into + i) * 8,
+          c.get(DType.BYTE, condition + i * steps[0]) != 0
+              ? a.get(DType.LONG, (yes + i * steps[1]) * 8)
+              : b.get(DType.LONG, (no + i * steps[2]) * 8));
+    }
+  }
+
+  private static void row4(
+      MemorySegment c,
+      MemorySegment a,
+      MemorySegment b,
+      long[] at,
+      int[] steps,
+      MemorySegment y,
+      long into,
+      long count) {
+    long condition = at[0];
+    long yes = at[1];
+    long no = at[2];
+    for (long i = 0; i < count; i++) {
+      y.set(
+          DType.INT,
+          (into + i) * 4,
+          c.get(DType.BYTE, condition + i * steps[0]) != 0
+              ? a.get(DType.INT, (yes + i * steps[1]) * 4)
+              : b.get(DType.INT, (no + i * steps[2]) * 4));
+    }
+  }
+
+  private static void row2(
+      MemorySegment c,
+      MemorySegment a,
+      MemorySegment b,
+      long[] at,
+      int[] steps,
+      MemorySegment y,
+      long into,
+      long count) {
+    long condition = at[0];
+    long yes = at[1];
+    long no = at[2];
+    for (long i = 0; i < count; i++) {
+      y.set(
+          DType.SHORT,
+          (into + i) * 2,
+          c.get(DType.BYTE, condition + i * steps[0]) != 0
+              ? a.get(DType.SHORT, (yes + i * steps[1]) * 2)
+              : b.get(DType.SHORT, (no + i * steps[2]) * 2));
+    }
+  }
+
+  private static void row1(
+      MemorySegment c,
+      MemorySegment a,
+      MemorySegment b,
+      long[] at,
+      int[] steps,
+      MemorySegment y,
+      long into,
+      long count) {
+    long condition = at[0];
+    long yes = at[1];
+    long no = at[2];
+    for (long i = 0; i < count; i++) {
+      y.set(
+          DType.BYTE,
+          into + i,
+          c.get(DType.BYTE, condition + i * steps[0]) != 0
+              ? a.get(DType.BYTE, yes + i * steps[1])
+              : b.get(DType.BYTE, no + i * steps[2]));
+    }
   }
 }
