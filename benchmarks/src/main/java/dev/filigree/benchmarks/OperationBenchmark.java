@@ -2,6 +2,7 @@ package dev.filigree.benchmarks;
 
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.fused.Attention;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.KernelSets;
 import dev.filigree.spi.Kernels;
@@ -195,13 +196,10 @@ public class OperationBenchmark {
             3 * bytes,
             -1,
             new long[4],
-            HEADS,
+            new Attention.Form(HEADS, HEADS, 1, (float) Math.sqrt(FEATURES / HEADS), false),
             FEATURES / HEADS,
             tokens,
-            tokens,
-            1,
-            (float) Math.sqrt(FEATURES / HEADS),
-            false);
+            tokens);
     float[] heap = new float[kernels.attentionScratch(all)];
     if (kernels.attentionBytes(all) > 2 * bytes) {
       throw new IllegalStateException("attention wants " + kernels.attentionBytes(all) + " bytes");

@@ -13,6 +13,7 @@ import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
+import dev.filigree.kernel.fused.Rotary;
 import dev.filigree.kernel.math.Unary;
 import java.util.Map;
 import java.util.Set;
@@ -42,6 +43,7 @@ public final class Operators {
           Map.entry(LastToken.TYPE, new LastToken()),
           Map.entry(Linear.TYPE, new Linear()),
           Map.entry(RootMeanSquare.TYPE, new RootMeanSquare()),
+          Map.entry(Rotary.TYPE, new Rotary()),
           Map.entry("Silu", Unary.floats(Activation.SILU::apply)));
 
   /** Domain of what ONNX Runtime's optimisation of level all writes. */

@@ -1,20 +1,19 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
-import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
-import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
+import dev.filigree.kernel.fused.Rotary;
 import dev.filigree.kernel.math.Softmax;
+import dev.filigree.kernel.shape.Slice;
 import dev.filigree.spi.ActivationCode;
-import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.PackedLinear;
@@ -44,23 +43,27 @@ final class PanelRules {
 
   private final Planner planner;
   private final Kernels kernels;
+  private final AttentionRules attention;
   private final Map<String, Encoded> encoded = new HashMap<>();
 
   PanelRules(Planner planner) {
     this.planner = planner;
     this.kernels = planner.linearLayers().kernels();
+    this.attention = new AttentionRules(planner);
   }
 
   /** Plans a node; false if it has no such kernel. */
   boolean plan(Node node) {
     return switch (node.type()) {
       case Linear.TYPE -> linear(node);
-      case Attention.TYPE -> node.isFused(Attention.TYPE) && attention(node);
+      case Attention.TYPE -> node.isFused(Attention.TYPE) && attention.attend(node);
+      case Rotary.TYPE -> attention.rotate(node);
       case Embedding.TYPE -> embedding(node);
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
       case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
       case "MatMul" -> product(node);
+      case "Slice", "Split" -> parts(node);
       // ONNX's own Gelu is left where it is approximated by a tanh
       default -> ACTIVATIONS.containsKey(node.type()) && !node.is("Gelu") && activate(node);
     };
@@ -195,56 +198,6 @@ final class PanelRules {
     return scales;
   }
 
-  private boolean attention(Node node) {
-    for (int i = 0; i < 3; i++) {
-      if (!planner.isMatrix(node.inputs().get(i))) {
-        return false;
-      }
-    }
-    Slot q = planner.use(node.inputs().get(0), Layout.PANELS);
-    Slot k = planner.use(node.inputs().get(1), Layout.PANELS);
-    Slot v = planner.use(node.inputs().get(2), Layout.PANELS);
-    Optional<Slot> mask = node.input(Attention.MASK).map(name -> planner.use(name, Layout.ROWS));
-    Slot y = planner.define(node.output(), Layout.PANELS);
-    int batch = (int) q.shape().extent(0);
-    int heads = Attention.heads(node);
-    int queries = (int) q.shape().extent(1);
-    int keys = (int) k.shape().extent(1);
-    long[] maskSteps =
-        mask.map(slot -> Broadcast.strides(slot.shape(), Shape.of(batch, heads, queries, keys)))
-            .orElse(new long[4]);
-    Function<MemorySegment, AttentionCall> operands =
-        memory ->
-            new AttentionCall(
-                memory,
-                q.panels(),
-                k.panels(),
-                q.offset(),
-                k.offset(),
-                v.offset(),
-                y.offset(),
-                mask.map(Slot::offset).orElse(-1L),
-                maskSteps,
-                heads,
-                q.features() / heads,
-                queries,
-                keys,
-                Attention.scale(node),
-                Attention.divisor(node),
-                Attention.guarded(node));
-    AttentionCall sizes = operands.apply(MemorySegment.NULL);
-    planner.add(
-        new PanelSteps.Attention(
-            kernels,
-            operands,
-            batch,
-            heads,
-            kernels.attentionScratch(sizes),
-            kernels.attentionBytes(sizes)));
-    planner.explain(node, Layout.PANELS, "each head in cache, " + heads + " heads");
-    return true;
-  }
-
   private boolean embedding(Node node) {
     List<Weights> tables = new ArrayList<>();
     List<Function<MemorySegment, Tensor>> indices = new ArrayList<>();
@@ -345,6 +298,35 @@ final class PanelRules {
     Slot out = planner.define(node.output(), Layout.ROWS);
     planner.add(new ProductStep(kernels, left, right, out));
     planner.explain(node, Layout.ROWS, "both operands as they are");
+    return true;
+  }
+
+  /** Stretches of the features of a value in panels, where they lie one after the other. */
+  private boolean parts(Node node) {
+    String x = node.inputs().getFirst();
+    if (!planner.isMatrix(x) || !planner.isInPanels(x) || planner.type(x).rank() < 2) {
+      return false;
+    }
+    int last = planner.type(x).rank() - 1;
+    int start = 0;
+    if (node.is("Slice")) {
+      List<Slice.Range> ranges = Slice.ranges(node, planner.known(node));
+      if (ranges.size() != 1 || ranges.getFirst().axis() != last || ranges.getFirst().step() != 1) {
+        return false;
+      }
+      start = (int) ranges.getFirst().start();
+    } else if (Math.floorMod(node.intAttribute("axis", 0), last + 1) != last) {
+      return false;
+    }
+    for (String output : node.outputs()) {
+      if (!output.isEmpty()) {
+        Slot in = planner.use(x, Layout.PANELS);
+        Slot out = planner.define(output, Layout.PANELS);
+        planner.add(new PanelSteps.Part(in, out, start));
+      }
+      start += (int) planner.type(output).shape().extent(-1);
+    }
+    planner.explain(node, Layout.PANELS, "stretches of features copied");
     return true;
   }
 

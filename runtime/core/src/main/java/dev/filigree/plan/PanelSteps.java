@@ -140,6 +140,30 @@ final class PanelSteps {
     }
   }
 
+  /**
+   * Takes some neighbouring features of every token.
+   *
+   * @param start the first of x that y has
+   */
+  record Part(Slot x, Slot y, int start) implements Step {
+    @Override
+    public BoundStep bind(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      Panels panels = x.panels();
+      WorkerPool.Body body =
+          (p, worker) -> {
+            long token = (long) panels.width(p) * Float.BYTES;
+            MemorySegment.copy(
+                memory,
+                x.offset() + panels.offset(p, x.features()) + start * token,
+                memory,
+                y.offset() + panels.offset(p, y.features()),
+                y.features() * token);
+          };
+      return pool -> pool.forEach(panels.count(), body);
+    }
+  }
+
   /** Puts a row-major value in panels. */
   record ToPanels(Kernels kernels, Slot x, Slot y) implements Step {
     @Override

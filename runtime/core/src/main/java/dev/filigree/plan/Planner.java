@@ -6,6 +6,7 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Operators;
@@ -213,6 +214,11 @@ final class Planner {
   /** A constant of the graph or of this plan, in plain form. */
   Optional<Tensor> constant(String value) {
     return folding.constant(value);
+  }
+
+  /** What is known of a node's inputs, as operators ask for it. */
+  ShapeRule.Inputs known(Node node) {
+    return new ShapeInference.Known(node, graph.opset(), types);
   }
 
   /** Whether a value lies in panels already. */

@@ -1,30 +1,29 @@
 package dev.filigree.spi;
 
 import dev.filigree.DType;
+import dev.filigree.kernel.fused.Attention;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Operands of an attention over panels; see {@link dev.filigree.kernel.fused.Attention} for what it
- * computes. Tokens of all sequences follow each other in the panels: token i of sequence b is token
- * {@code b * queries + i}.
+ * Operands of an attention over panels; see {@link Attention} for what it computes. Tokens of all
+ * sequences follow each other in the panels: token i of sequence b is token {@code b * queries +
+ * i}.
  *
  * @param memory holds all operands
  * @param queryPanels panels of q and y, {@code [batch * queries, heads * width]}
- * @param keyPanels panels of k and v, {@code [batch * keys, heads * width]}
+ * @param keyPanels panels of k and v, {@code [batch * keys, keyHeads * width]}
  * @param q byte offset
  * @param k byte offset
  * @param v byte offset
  * @param y byte offset
- * @param mask byte offset of the row-major additive mask, -1 for none
+ * @param mask byte offset of the additive mask, -1 for none
  * @param maskSteps elements to step in the mask along batch, head, query and key; 0 where it
- *     repeats
- * @param heads number of heads
+ *     repeats. Along queries it is 0, or 1 where whole vectors may be read beyond the last query:
+ *     up to a multiple of {@link #MASK_LANES} the mask has elements, of any value
+ * @param form heads, scale and whether rows without keys are guarded
  * @param width features of a head
  * @param queries tokens of a sequence that ask
  * @param keys tokens of a sequence that answer
- * @param scale factor of the scores
- * @param divisor the scores are divided by it, rounded once more
- * @param guarded whether a query all of whose scores are minus infinity gets 0 instead of NaN
  */
 public record AttentionCall(
     MemorySegment memory,
@@ -36,22 +35,32 @@ public record AttentionCall(
     long y,
     long mask,
     long[] maskSteps,
-    int heads,
+    Attention.Form form,
     int width,
     int queries,
-    int keys,
-    float scale,
-    float divisor,
-    boolean guarded) {
-  /** Features of a token. */
+    int keys) {
+  /** What the queries of a mask that differs between them are padded to: a vector's most lanes. */
+  public static final int MASK_LANES = 16;
+
+  /** Features of a token that asks. */
   public int features() {
-    return heads * width;
+    return form.heads() * width;
+  }
+
+  /** Features of a token that answers. */
+  public int keyFeatures() {
+    return form.keyHeads() * width;
   }
 
   /** The mask's element for a score. */
   public float maskAt(int batch, int head, int query, int key) {
+    return memory.get(DType.FLOAT, maskOffset(batch, head, query, key));
+  }
+
+  /** Byte offset of the mask's element for a score. */
+  public long maskOffset(int batch, int head, int query, int key) {
     long element =
         batch * maskSteps[0] + head * maskSteps[1] + query * maskSteps[2] + key * maskSteps[3];
-    return memory.get(DType.FLOAT, mask + element * Float.BYTES);
+    return mask + element * Float.BYTES;
   }
 }

@@ -3,6 +3,7 @@ package dev.filigree.spi;
 import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.fused.Attention;
 import dev.filigree.weights.Dense;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -192,13 +193,10 @@ final class KernelProbe {
             y,
             -1,
             new long[4],
-            HEADS,
+            new Attention.Form(HEADS, HEADS, 1, 1, false),
             features / HEADS,
             width,
-            width,
-            1,
-            1,
-            false);
+            width);
     float[] heap = new float[kernels.attentionScratch(call)];
     if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
       throw new IllegalStateException("attention wants " + kernels.attentionBytes(call) + " bytes");

@@ -1,18 +1,16 @@
 package dev.filigree.plan;
 
+import static dev.filigree.plan.Planned.assertAgrees;
+import static dev.filigree.plan.Planned.normal;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.DType;
-import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.GraphBuilder;
 import dev.filigree.graph.pass.Passes;
-import dev.filigree.kernel.Interpreter;
-import dev.filigree.spi.KernelSets;
-import dev.filigree.testing.Floats;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import java.util.ArrayList;
@@ -24,28 +22,6 @@ import java.util.Map;
 
 /** Planned convolutions and pools give what the interpreter gives for the graph as it was read. */
 final class ImagePlanTest {
-  /** Runs a graph planned with the scalar kernels and by the interpreter. */
-  private static List<LayerPlan> assertAgrees(Graph graph, Map<String, Tensor> inputs, int terms) {
-    Tensor expected = new Interpreter(graph).run(inputs).get("y");
-    Graph passed = Passes.standard(graph);
-    SessionOptions options = SessionOptions.defaults().withThreads(2);
-    try (GraphRunner runner =
-        new GraphRunner(passed, options, KernelSets.open(KernelSets.SCALAR), "test")) {
-      Tensor actual = runner.run(inputs).get("y");
-      assertEquals(expected.shape(), actual.shape());
-      Floats.assertClose(expected.toFloats(), actual.toFloats(), terms);
-      Map<String, Shape> shapes = new HashMap<>();
-      inputs.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
-      return runner.layers(shapes);
-    }
-  }
-
-  private static Tensor normal(Samples samples, int... extents) {
-    int count = Arrays.stream(extents).reduce(1, (a, b) -> a * b);
-    return Tensor.of(
-        samples.normal(count), Arrays.stream(extents).mapToLong(extent -> extent).toArray());
-  }
-
   private static List<Integer> both(int value) {
     return List.of(value, value);
   }

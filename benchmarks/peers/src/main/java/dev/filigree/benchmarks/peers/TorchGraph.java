@@ -194,12 +194,12 @@ final class TorchGraph {
     }
 
     private static NDArray attention(Node node, NDArray[] in) {
-      int heads = Attention.heads(node);
+      Attention.Form form = Attention.form(node);
+      int heads = form.heads();
       NDArray q = heads(in[0], heads);
       NDArray k = heads(in[1], heads);
       NDArray v = heads(in[2], heads);
-      NDArray scores =
-          q.matMul(k.transpose(0, 1, 3, 2)).muli(Attention.scale(node) / Attention.divisor(node));
+      NDArray scores = q.matMul(k.transpose(0, 1, 3, 2)).muli(form.scale() / form.divisor());
       if (in.length > Attention.MASK && in[Attention.MASK] != null) {
         scores.addi(in[Attention.MASK]);
       }

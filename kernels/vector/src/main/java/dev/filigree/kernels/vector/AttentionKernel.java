@@ -54,8 +54,8 @@ final class AttentionKernel {
 
   static void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
     int values = padded(call.keys()) * call.width();
-    packKeys(call, batch, head, heap);
-    packValues(call, batch, head, heap, values);
+    packKeys(call, batch, call.form().keyHead(head), heap);
+    packValues(call, batch, call.form().keyHead(head), heap, values);
     for (int first = 0; first < call.queries(); first += Panels.FULL) {
       int count = Math.min(Panels.FULL, call.queries() - first);
       int width = (count + Lanes.COUNT - 1) / Lanes.COUNT * Lanes.COUNT;
@@ -87,8 +87,8 @@ final class AttentionKernel {
       DenseTiles.tileInOrder(
           scratch, row, width, heap, j * features, features, scores + j * row, row);
     }
-    scaleAndMask(call, batch, head, first, count, width, scores);
-    softmax(scores, row, keys, context + padded(features) * row, call.guarded());
+    scaleAndMask(call, batch, head, first, width, scores);
+    softmax(scores, row, keys, context + padded(features) * row, call.form().guarded());
     for (int d = 0; d < features; d += TILE) {
       DenseTiles.tileInOrder(
           scores, row, width, heap, values + d * keys, keys, context + d * row, row);
@@ -105,14 +105,20 @@ final class AttentionKernel {
 
   /** Address of a token's feature in a matrix of panels. */
   private static long address(
-      AttentionCall call, Panels panels, long matrix, int panel, int token, int feature) {
+      AttentionCall call,
+      Panels panels,
+      int features,
+      long matrix,
+      int panel,
+      int token,
+      int feature) {
     return call.memory().address()
         + matrix
-        + panels.offset(panel, call.features())
+        + panels.offset(panel, features)
         + ((long) feature * panels.width(panel) + token - panels.start(panel)) * Float.BYTES;
   }
 
-  private static void packKeys(AttentionCall call, int batch, int head, float[] heap) {
+  private static void packKeys(AttentionCall call, int batch, int keyHead, float[] heap) {
     int width = call.width();
     int firstKey = batch * call.keys();
     for (int j = 0; j < padded(call.keys()); j++) {
@@ -126,7 +132,8 @@ final class AttentionKernel {
       int token = firstKey + j;
       Panels panels = call.keyPanels();
       int panel = panels.of(token);
-      long from = address(call, panels, call.k(), panel, token, head * width);
+      long from =
+          address(call, panels, call.keyFeatures(), call.k(), panel, token, keyHead * width);
       long step = (long) panels.width(panel) * Float.BYTES;
       for (int d = 0; d < width; d++, from += step) {
         heap[at + d * TILE] = ALL.get(DType.FLOAT, from);
@@ -134,7 +141,8 @@ final class AttentionKernel {
     }
   }
 
-  private static void packValues(AttentionCall call, int batch, int head, float[] heap, int start) {
+  private static void packValues(
+      AttentionCall call, int batch, int keyHead, float[] heap, int start) {
     int keys = call.keys();
     int width = call.width();
     Panels panels = call.keyPanels();
@@ -144,7 +152,8 @@ final class AttentionKernel {
       int end = Math.min(firstKey + keys, panels.start(panel) + panels.width(panel));
       for (int d = 0; d < padded(width); d++) {
         int at = start + d / TILE * TILE * keys + d % TILE + (token - firstKey) * TILE;
-        long from = address(call, panels, call.v(), panel, token, head * width + d);
+        long from =
+            address(call, panels, call.keyFeatures(), call.v(), panel, token, keyHead * width + d);
         for (int i = token; i < end; i++, at += TILE, from += Float.BYTES) {
           heap[at] = d < width ? ALL.get(DType.FLOAT, from) : 0;
         }
@@ -163,7 +172,7 @@ final class AttentionKernel {
       for (int d = 0; d < call.width(); d++) {
         MemorySegment.copy(
             ALL,
-            address(call, panels, call.q(), panel, token, head * call.width() + d),
+            address(call, panels, call.features(), call.q(), panel, token, head * call.width() + d),
             ALL,
             to + d * row + (long) (token - query) * Float.BYTES,
             bytes);
@@ -184,7 +193,7 @@ final class AttentionKernel {
             ALL,
             from + d * row + (long) (token - query) * Float.BYTES,
             ALL,
-            address(call, panels, call.y(), panel, token, head * call.width() + d),
+            address(call, panels, call.features(), call.y(), panel, token, head * call.width() + d),
             bytes);
       }
       token = end;
@@ -192,19 +201,23 @@ final class AttentionKernel {
   }
 
   private static void scaleAndMask(
-      AttentionCall call, int batch, int head, int first, int count, int width, long scores) {
+      AttentionCall call, int batch, int head, int first, int width, long scores) {
     long row = (long) width * Float.BYTES;
     boolean sameForAll = call.mask() < 0 || call.maskSteps()[2] == 0;
     for (int j = 0; j < call.keys(); j++, scores += row) {
       float added = call.mask() >= 0 && sameForAll ? call.maskAt(batch, head, first, j) : 0;
-      scaleRow(scores, row, call.scale(), call.divisor(), added);
+      scaleRow(scores, row, call.form().scale(), call.form().divisor(), added);
       if (!sameForAll) {
-        for (int i = 0; i < count; i++) {
-          long at = scores + (long) i * Float.BYTES;
-          float mask = call.maskAt(batch, head, first + i, j);
-          ALL.set(DType.FLOAT, at, ALL.get(DType.FLOAT, at) + mask);
-        }
+        addRow(scores, row, call.memory().address() + call.maskOffset(batch, head, first, j));
       }
+    }
+  }
+
+  private static void addRow(long x, long row, long added) {
+    for (long t = 0; t < row; t += BYTES) {
+      FloatVector.fromMemorySegment(F, ALL, x + t, ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, added + t, ORDER))
+          .intoMemorySegment(ALL, x + t, ORDER);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.filigree.kernels.vector;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.filigree.DType;
+import dev.filigree.kernel.fused.Attention.Form;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.Panels;
@@ -30,6 +31,7 @@ final class AttentionTest {
     final Operands operands = new Operands();
     final int batch;
     final int heads;
+    final int keyHeads;
     final int width;
     final int queries;
     final int keys;
@@ -45,29 +47,42 @@ final class AttentionTest {
     final long[] steps = new long[4];
 
     Attention(int batch, int heads, int width, int queries, int keys, SplittableRandom random) {
+      this(batch, heads, heads, width, queries, keys, random);
+    }
+
+    Attention(
+        int batch,
+        int heads,
+        int keyHeads,
+        int width,
+        int queries,
+        int keys,
+        SplittableRandom random) {
       this.batch = batch;
       this.heads = heads;
+      this.keyHeads = keyHeads;
       this.width = width;
       this.queries = queries;
       this.keys = keys;
       queryPanels = Panels.of(batch * queries, vector.lanes());
       keyPanels = Panels.of(batch * keys, vector.lanes());
-      q = operands.place(padded(queryPanels, Legs.normal(random, floats(queryPanels))));
-      k = operands.place(padded(keyPanels, Legs.normal(random, floats(keyPanels))));
-      valueMatrix = padded(keyPanels, Legs.normal(random, floats(keyPanels)));
+      q = operands.place(matrix(queryPanels, heads * width, random));
+      k = operands.place(matrix(keyPanels, keyHeads * width, random));
+      valueMatrix = matrix(keyPanels, keyHeads * width, random);
       v = operands.place(valueMatrix);
-      y = operands.place(new float[floats(queryPanels)]);
+      y = operands.place(new float[floats(queryPanels, heads * width)]);
     }
 
-    private int floats(Panels panels) {
-      return (int) (panels.bytes(heads * width) / Float.BYTES);
+    private static int floats(Panels panels, int features) {
+      return (int) (panels.bytes(features) / Float.BYTES);
     }
 
-    /** Makes the padding NaN, which must reach nothing. */
-    private float[] padded(Panels panels, float[] values) {
+    /** A matrix whose padding is NaN, which must reach nothing. */
+    private static float[] matrix(Panels panels, int features, SplittableRandom random) {
+      float[] values = Legs.normal(random, floats(panels, features));
       for (int p = 0; p < panels.count(); p++) {
-        int start = (int) (panels.offset(p, heads * width) / Float.BYTES);
-        for (int f = 0; f < heads * width; f++) {
+        int start = (int) (panels.offset(p, features) / Float.BYTES);
+        for (int f = 0; f < features; f++) {
           int row = start + f * panels.width(p);
           Arrays.fill(values, row + panels.used(p), row + panels.width(p), Float.NaN);
         }
@@ -76,18 +91,27 @@ final class AttentionTest {
     }
 
     void mask(MaskForm form, float masked, SplittableRandom random) {
+      int lanes = AttentionCall.MASK_LANES;
       int[] extents = {
-        form.batch ? batch : 1, form.head ? heads : 1, form.query ? queries : 1, form.key ? keys : 1
+        form.batch ? batch : 1,
+        form.head ? heads : 1,
+        form.query ? (queries + lanes - 1) / lanes * lanes : 1,
+        form.key ? keys : 1
       };
       long step = 1;
-      for (int axis = 3; axis >= 0; axis--) {
+      for (int axis : new int[] {2, 3, 1, 0}) {
         steps[axis] = extents[axis] == 1 ? 0 : step;
         step *= extents[axis];
       }
+      // what stands beyond the last query reaches nothing
       mask =
           operands.place(
               Legs.floats(
-                  (int) step, i -> i % extents[3] > 0 && random.nextBoolean() ? masked : 0));
+                  (int) step,
+                  i ->
+                      form.query && i % extents[2] >= queries
+                          ? Float.NaN
+                          : i / extents[2] % extents[3] > 0 && random.nextBoolean() ? masked : 0));
     }
 
     AttentionCall call(MemorySegment memory) {
@@ -101,13 +125,10 @@ final class AttentionTest {
           y,
           mask,
           steps,
-          heads,
+          new Form(heads, keyHeads, 0.75f, (float) Math.sqrt(width), guarded),
           width,
           queries,
-          keys,
-          0.75f,
-          (float) Math.sqrt(width),
-          guarded);
+          keys);
     }
 
     float[] run(Kernels kernels) {
@@ -176,6 +197,16 @@ final class AttentionTest {
     SplittableRandom random = Legs.random("cross-attention");
     for (int[] lengths : new int[][] {{1, 70}, {70, 1}, {5, 66}, {66, 5}, {64, 63}}) {
       new Attention(2, 3, 5, lengths[0], lengths[1], random).check("no mask");
+    }
+  }
+
+  @Test
+  void headsMayShareKeysAndValues() {
+    SplittableRandom random = Legs.random("grouped attention");
+    for (int[] heads : new int[][] {{4, 2}, {6, 2}, {3, 1}}) {
+      for (int length : new int[] {1, 18, 67}) {
+        new Attention(2, heads[0], heads[1], 5, length, length, random).check("shared heads");
+      }
     }
   }
 

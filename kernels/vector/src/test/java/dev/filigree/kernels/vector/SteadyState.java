@@ -3,6 +3,7 @@ package dev.filigree.kernels.vector;
 import com.sun.management.ThreadMXBean;
 import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
+import dev.filigree.kernel.fused.Attention;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.CodeProduct;
@@ -175,7 +176,7 @@ final class SteadyState {
     calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
     calls.put("attention", attention(-1, new long[4]));
     calls.put("attention with mask", attention(0, new long[] {0, 0, 0, 1}));
-    calls.put("attention with mask per query", attention(0, new long[] {0, 0, TOKENS, 1}));
+    calls.put("attention with mask per query", attention(0, new long[] {0, 0, 1, TOKENS}));
     return calls;
   }
 
@@ -226,13 +227,10 @@ final class SteadyState {
             y,
             mask,
             steps,
-            4,
+            new Attention.Form(4, 4, 1, 5, false),
             FEATURES / 4,
             TOKENS,
-            TOKENS,
-            1,
-            5,
-            false);
+            TOKENS);
     float[] heap = new float[kernels.attentionScratch(call)];
     if (scratch + kernels.attentionBytes(call) > memory.byteSize()) {
       throw new IllegalStateException("attention needs more scratch");

@@ -1,5 +1,6 @@
 package dev.filigree.compress.train;
 
+import dev.filigree.kernel.fused.Attention;
 import dev.filigree.plan.WorkerPool;
 
 /**
@@ -9,6 +10,11 @@ import dev.filigree.plan.WorkerPool;
  * @param scale factor of the scores
  */
 record AttentionOperation(int heads, float scale, WorkerPool pool) implements Operation {
+  /** Whether attention has keys and values of its own for each head. */
+  static boolean knows(Attention.Form form) {
+    return form.keyHeads() == form.heads();
+  }
+
   @Override
   public Step forward(Signal[] inputs, boolean needsGradient) {
     Signal q = inputs[0];

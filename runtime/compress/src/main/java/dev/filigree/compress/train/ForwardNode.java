@@ -35,9 +35,8 @@ public final class ForwardNode implements AutoCloseable {
   public static boolean canRun(Node node, Map<String, Tensor> inputs) {
     if (node.isFused(Attention.TYPE)) {
       Tensor mask = inputs.get(node.inputs().getLast());
-      return node.inputs().size() <= Attention.MASK
-          || node.input(Attention.MASK).isEmpty()
-          || mask != null && isZero(mask);
+      boolean masks = node.input(Attention.MASK).isPresent() && (mask == null || !isZero(mask));
+      return !masks && AttentionOperation.knows(Attention.form(node));
     }
     Tensor x = inputs.get(node.inputs().getFirst());
     boolean isLinear =

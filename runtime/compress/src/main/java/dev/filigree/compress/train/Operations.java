@@ -58,9 +58,9 @@ final class Operations {
       return new ConvolutionOperation(
           linear(node, Convolution.activation(node)), ConvolutionOperation.Geometry.of(node));
     }
-    if (node.isFused(Attention.TYPE)) {
-      return new AttentionOperation(
-          Attention.heads(node), Attention.scale(node) / Attention.divisor(node), products.pool());
+    if (node.isFused(Attention.TYPE) && AttentionOperation.knows(Attention.form(node))) {
+      Attention.Form form = Attention.form(node);
+      return new AttentionOperation(form.heads(), form.scale() / form.divisor(), products.pool());
     }
     if (node.is("LayerNormalization") && node.intAttribute("axis", -1) == -1) {
       return new NormalizationOperation(

@@ -93,7 +93,7 @@ final class Nets {
       net.linear(random, part, "h", part + "y", 8, 8, "", Activation.NONE);
     }
     List<String> read = masked ? List.of("qy", "ky", "vy", "mask") : List.of("qy", "ky", "vy");
-    net.nodes.add(Attention.node("attention", read, "a", 2, 1, 2, false));
+    net.nodes.add(Attention.node("attention", read, "a", new Attention.Form(2, 2, 1, 2, false)));
     net.linear(random, "o", "a", "o1", 8, 8, "h", Activation.NONE);
     net.normalization(random, "n1", "o1", "h1");
     net.linear(random, "f", "h1", "f1", 8, 20, "", activation);

@@ -95,7 +95,11 @@ final class AdoptFused implements Pass {
     List<String> inputs =
         List.of(node.inputs().get(0), node.inputs().get(1), node.inputs().get(2), mask);
     return Optional.of(
-        Attention.node(node.name(), inputs, node.output(), (int) heads, scale, 1, false));
+        Attention.node(
+            node.name(),
+            inputs,
+            node.output(),
+            new Attention.Form((int) heads, (int) heads, scale, 1, false)));
   }
 
   private static boolean isJoined(ValueType type) {

@@ -6,8 +6,6 @@ import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.math.Softmax;
-import dev.filigree.kernel.shape.Transpose;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -21,9 +19,10 @@ import java.util.Optional;
  *     -&gt; MatMul -&gt; Transpose [b,s,h,d] -&gt; Reshape [b,s,h*d]
  * </pre>
  *
- * The scale may also be applied to q, to k, or half to each; where the probabilities are NaN, which
- * they are of a query that sees no key, 0 may take their place. A graph that reads the scores or
- * the probabilities elsewhere is left alone, since they would be computed twice.
+ * The scale may also be applied to q, to k, or half to each; several heads of q may read each of k
+ * and v, which are then repeated before the products; where the probabilities are NaN, which they
+ * are of a query that sees no key, 0 may take their place. A graph that reads the scores or the
+ * probabilities elsewhere is left alone, since they would be computed twice.
  */
 final class FuseAttention implements Pass {
   @Override
@@ -31,8 +30,12 @@ final class FuseAttention implements Pass {
     return GraphView.rewrite(graph, FuseAttention::fuse);
   }
 
-  /** One operand: the value before its heads were split, its factor, its heads. */
-  private record Operand(String value, double scale, Dim heads, Dim width) {}
+  /** One operand: its heads, how often each is repeated, its factor. */
+  private record Operand(HeadSplit split, long times, double scale) {
+    boolean isReadBy(Operand q) {
+      return split.heads() * times == q.split.heads() && split.width() == q.split.width();
+    }
+  }
 
   private static Optional<Node> fuse(Node last, GraphView view) {
     if (!last.is("Reshape")) {
@@ -40,7 +43,7 @@ final class FuseAttention implements Pass {
     }
     Optional<Node> context =
         view.producer(last.inputs().getFirst(), "Transpose")
-            .filter(node -> isOrder(node, 0, 2, 1, 3))
+            .filter(node -> HeadSplit.isOrder(node, 0, 2, 1, 3))
             .flatMap(node -> view.producer(node.inputs().getFirst(), "MatMul"));
     Optional<Weights> weights =
         context
@@ -106,28 +109,46 @@ final class FuseAttention implements Pass {
       String mask,
       boolean guarded,
       GraphView view) {
-    boolean sameHeads =
-        q.heads.equals(k.heads)
-            && k.heads.equals(v.heads)
-            && q.width.equals(k.width)
-            && k.width.equals(v.width)
+    HeadSplit heads = q.split;
+    boolean fits =
+        q.times == 1
+            && k.isReadBy(q)
+            && v.isReadBy(q)
+            && k.split.heads() == v.split.heads()
             && v.scale == 1;
-    boolean joined =
-        view.type(last.output())
-            .flatMap(out -> view.type(q.value).filter(in -> in.dims().equals(out.dims())))
-            .isPresent();
-    if (!sameHeads || !joined) {
+    Optional<List<Dim>> tokens = view.type(heads.value()).map(type -> type.dims().subList(0, 2));
+    Optional<List<Dim>> out = view.type(last.output()).map(ValueType::dims);
+    if (!fits || tokens.isEmpty() || out.isEmpty()) {
       return Optional.empty();
     }
-    return Optional.of(
-        Attention.node(
-            last.name(),
-            List.of(q.value, k.value, v.value, mask),
-            last.output(),
-            (int) q.heads.value(),
+    Dim features = Dim.of((long) heads.heads() * heads.width());
+    Dim batch = tokens.get().get(0);
+    Dim queries = tokens.get().get(1);
+    boolean whole = out.get().equals(List.of(batch, queries, features));
+    boolean folded = out.get().equals(List.of(batch.times(queries), features));
+    if (!whole && !folded) {
+      return Optional.empty();
+    }
+    String name = last.name();
+    List<String> inputs =
+        List.of(
+            heads.joined(name + "/queries", view),
+            k.split.joined(name + "/keys", view),
+            v.split.joined(name + "/values", view),
+            mask);
+    Attention.Form form =
+        new Attention.Form(
+            heads.heads(),
+            k.split.heads(),
             (float) (scores.scale * q.scale * k.scale),
             (float) scores.divisor,
-            guarded));
+            guarded);
+    if (whole) {
+      return Optional.of(Attention.node(name, inputs, last.output(), form));
+    }
+    String joined =
+        view.insert(Attention.node(name, inputs, view.freeName(last.output() + "_joined"), form));
+    return Optional.of(last.withInputs(List.of(joined, last.inputs().get(1))));
   }
 
   /** A value that is another one times a number, or divided by one. */
@@ -161,54 +182,62 @@ final class FuseAttention implements Pass {
   }
 
   private static Optional<Operand> operand(String value, boolean key, GraphView view) {
-    Optional<Scaled> scaled = scaled(value, view);
-    double scale = scaled.map(Scaled::factor).orElse(1.0);
-    Optional<Node> transpose = view.producer(scaled.map(Scaled::value).orElse(value), "Transpose");
+    Scaled outer = scaled(value, view).orElse(new Scaled(value, 1, 1));
+    if (!key) {
+      return heads(outer.value, outer.factor(), view);
+    }
+    Optional<Node> transpose = view.producer(outer.value, "Transpose");
     if (transpose.isEmpty()) {
       return Optional.empty();
     }
-    Node split = transpose.get();
-    if (key && isOrder(split, 0, 1, 3, 2)) {
-      // the key's last two axes are exchanged in a step of its own, with or without a scale between
-      String inner = split.inputs().getFirst();
-      Optional<Scaled> innerScale = scaled(inner, view);
-      scale *= innerScale.map(Scaled::factor).orElse(1.0);
-      Optional<Node> first =
-          view.producer(innerScale.map(Scaled::value).orElse(inner), "Transpose")
-              .filter(node -> isOrder(node, 0, 2, 1, 3));
-      if (first.isEmpty()) {
-        return Optional.empty();
-      }
-      split = first.get();
-    } else if (!(key ? isOrder(split, 0, 2, 3, 1) : isOrder(split, 0, 2, 1, 3))) {
+    String source = transpose.get().inputs().getFirst();
+    if (HeadSplit.isOrder(transpose.get(), 0, 2, 3, 1)) {
+      return HeadSplit.of(source, view).map(split -> new Operand(split, 1, outer.factor()));
+    }
+    if (!HeadSplit.isOrder(transpose.get(), 0, 1, 3, 2)) {
       return Optional.empty();
     }
-    double factor = scale;
-    return view.producer(split.inputs().getFirst(), "Reshape")
-        .flatMap(reshape -> heads(reshape, factor, view));
+    // the key's last two axes are exchanged in a step of its own, with or without a scale between
+    Scaled inner = scaled(source, view).orElse(new Scaled(source, 1, 1));
+    return heads(inner.value, outer.factor() * inner.factor(), view);
   }
 
-  /** A reshape that splits the last axis in heads. */
-  private static Optional<Operand> heads(Node reshape, double scale, GraphView view) {
-    String value = reshape.inputs().getFirst();
-    Optional<ValueType> before = view.type(value).filter(type -> type.rank() == 3);
-    Optional<ValueType> after = view.type(reshape.output()).filter(type -> type.rank() == 4);
-    if (before.isEmpty() || after.isEmpty()) {
+  /** Heads before tokens, {@code [batch, heads, tokens, width]}. */
+  private static Optional<Operand> heads(String value, double scale, GraphView view) {
+    Optional<Operand> once =
+        view.producer(value, "Transpose")
+            .flatMap(node -> HeadSplit.before(node, view))
+            .map(split -> new Operand(split, 1, scale));
+    return once.or(() -> repeated(value, scale, view));
+  }
+
+  /**
+   * Each head several times: {@code [b,h,s,d] -> Unsqueeze [b,h,1,s,d] -> Expand [b,h,n,s,d] ->
+   * Reshape [b,h*n,s,d]}.
+   */
+  private static Optional<Operand> repeated(String value, double scale, GraphView view) {
+    Optional<Node> expand =
+        view.producer(value, "Reshape")
+            .flatMap(node -> view.producer(node.inputs().getFirst(), "Expand"));
+    Optional<Node> unsqueeze =
+        expand.flatMap(node -> view.producer(node.inputs().getFirst(), "Unsqueeze"));
+    Optional<ValueType> many =
+        expand.flatMap(node -> view.type(node.output())).filter(type -> type.rank() == 5);
+    Optional<ValueType> all = view.type(value).filter(type -> type.rank() == 4);
+    if (unsqueeze.isEmpty() || many.isEmpty() || all.isEmpty() || !many.get().dim(2).isKnown()) {
       return Optional.empty();
     }
-    Dim heads = after.get().dim(2);
-    Dim width = after.get().dim(3);
-    boolean splits =
-        heads.isKnown()
-            && width.isKnown()
-            && heads.times(width).equals(before.get().dim(2))
-            && after.get().dim(0).equals(before.get().dim(0))
-            && after.get().dim(1).equals(before.get().dim(1));
-    return splits ? Optional.of(new Operand(value, scale, heads, width)) : Optional.empty();
-  }
-
-  private static boolean isOrder(Node transpose, int... order) {
-    return transpose.intsAttribute("perm").filter(perm -> perm.size() == 4).isPresent()
-        && Arrays.equals(Transpose.order(transpose, 4), order);
+    List<Dim> each = many.get().dims();
+    Dim times = each.get(2);
+    List<Dim> before = List.of(each.get(0), each.get(1), Dim.of(1), each.get(3), each.get(4));
+    List<Dim> after = List.of(each.get(0), each.get(1).times(times), each.get(3), each.get(4));
+    boolean repeats =
+        view.type(unsqueeze.get().output()).map(ValueType::dims).filter(before::equals).isPresent()
+            && view.axes(unsqueeze.get()).filter(List.of(2L)::equals).isPresent()
+            && all.get().dims().equals(after);
+    return repeats
+        ? heads(unsqueeze.get().inputs().getFirst(), scale, view)
+            .map(one -> new Operand(one.split, one.times * times.value(), one.scale))
+        : Optional.empty();
   }
 }

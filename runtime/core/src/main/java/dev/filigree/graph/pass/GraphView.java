@@ -3,25 +3,33 @@ package dev.filigree.graph.pass;
 import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
+import dev.filigree.graph.DataDependentException;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ShapeInference;
+import dev.filigree.graph.ShapeRule;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Axes;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.shape.Slice;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * A graph while a fusion rewrites it: who makes and reads each value, what is constant, what types
  * are known.
  */
 final class GraphView {
+  private static final int AXES_BECAME_INPUT = 13;
+
   private final Graph graph;
   private final Map<String, Constant> constants;
+  private final List<Node> inserted = new ArrayList<>();
   // null until somebody asks: most fusions find nothing to look at in most graphs
   private Map<String, Node> producers;
   private Map<String, List<Node>> consumers;
@@ -63,9 +71,11 @@ final class GraphView {
     List<Node> nodes = new ArrayList<>();
     boolean found = false;
     for (Node node : graph.nodes()) {
+      view.inserted.clear();
       Node result = fusion.fuse(node, view).filter(view::keepsType).orElse(node);
       if (result != node) {
         found = true;
+        nodes.addAll(view.inserted);
         result.outputs().forEach(output -> view.producers().put(output, result));
       }
       nodes.add(result);
@@ -90,9 +100,7 @@ final class GraphView {
       return true;
     }
     ValueType actual =
-        Operators.find(replacement)
-            .infer(replacement, new ShapeInference.Known(replacement, graph.opset(), types()))
-            .getFirst();
+        Operators.find(replacement).infer(replacement, known(replacement)).getFirst();
     return actual.dtype() == expected.dtype() && actual.dims().equals(expected.dims());
   }
 
@@ -179,6 +187,57 @@ final class GraphView {
     constants.put(name, constant);
     types().put(name, constant.type());
     return name;
+  }
+
+  /**
+   * The axes that a node names, in an attribute up to operator set 12, in an input from then on.
+   */
+  Optional<List<Long>> axes(Node node) {
+    return tellsFromTypes(
+        () -> Axes.of(node, known(node), "axes", opset() >= AXES_BECAME_INPUT ? 1 : -1));
+  }
+
+  /** What a Slice takes of the axes that it names; nothing if only data tells. */
+  List<Slice.Range> ranges(Node slice) {
+    return tellsFromTypes(() -> Optional.of(Slice.ranges(slice, known(slice)))).orElse(List.of());
+  }
+
+  private static <T> Optional<T> tellsFromTypes(Supplier<Optional<T>> question) {
+    try {
+      return question.get();
+    } catch (DataDependentException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** What is known of a node's inputs, as operators ask for it. */
+  ShapeRule.Inputs known(Node node) {
+    return new ShapeInference.Known(node, graph.opset(), types());
+  }
+
+  /**
+   * Puts a node before the one that a fusion returns; dropped if it returns none.
+   *
+   * @return its output
+   */
+  String insert(Node node) {
+    inserted.add(node);
+    producers().put(node.output(), node);
+    types().put(node.output(), Operators.find(node).infer(node, known(node)).getFirst());
+    return node.output();
+  }
+
+  /** Puts a node before the one that a fusion returns that sees a value under another shape. */
+  String reshape(String value, String name, long... shape) {
+    String target = longs(name + "/shape", shape);
+    return insert(
+        new Node(
+            name, Node.ONNX, "Reshape", List.of(value, target), List.of(freeName(name)), Map.of()));
+  }
+
+  /** Adds a constant list of whole numbers under a name made from the wanted one. */
+  String longs(String wanted, long... numbers) {
+    return addConstant(wanted, new Constant.Plain(Tensor.of(numbers, numbers.length)));
   }
 
   private boolean isTaken(String name) {

@@ -17,11 +17,12 @@ import java.util.Map;
  * Scaled dot-product attention over several heads: {@code softmax(q k^T * scale / divisor + mask)
  * v} for each head.
  *
- * <p>Inputs: q {@code [batch, queries, heads * width]}, k and v {@code [batch, keys, heads *
+ * <p>Inputs: q {@code [batch, queries, heads * width]}, k and v {@code [batch, keys, keyHeads *
  * width]}, optional additive mask that broadcasts to {@code [batch, heads, queries, keys]}. The
- * heads lie beside each other in the last axis, so that nothing is transposed before or after.
- * Output: {@code [batch, queries, heads * width]}. A query all of whose keys are masked by minus
- * infinity gets NaN, or 0 if the node is {@linkplain #guarded guarded}.
+ * heads lie beside each other in the last axis, so that nothing is transposed before or after; as
+ * many neighbouring heads as there are for each of k and v read the same one (J. Ainslie and
+ * others: GQA, 2023). Output: {@code [batch, queries, heads * width]}. A query all of whose keys
+ * are masked by minus infinity gets NaN, or 0 if the node is {@linkplain Form#guarded guarded}.
  */
 public final class Attention implements Operator {
   /** Operator type. */
@@ -31,19 +32,31 @@ public final class Attention implements Operator {
   public static final int MASK = 3;
 
   private static final String HEADS = "heads";
+  private static final String KEY_HEADS = "key_heads";
   private static final String SCALE = "scale";
   private static final String DIVISOR = "divisor";
   private static final String GUARDED = "guarded";
 
+  /**
+   * How tokens attend.
+   *
+   * @param heads heads of the queries, a multiple of keyHeads
+   * @param keyHeads heads of the keys and values
+   * @param scale factor of the scores
+   * @param divisor of the scores, beside their factor: a quotient is rounded as the graph has it,
+   *     which a product with the reciprocal is not
+   * @param guarded whether a query that sees no key gets 0, as PyTorch's {@code
+   *     scaled_dot_product_attention} gives it, instead of NaN
+   */
+  public record Form(int heads, int keyHeads, float scale, float divisor, boolean guarded) {
+    /** The head of keys and values that a head of queries reads. */
+    public int keyHead(int head) {
+      return head / (heads / keyHeads);
+    }
+  }
+
   /** Attention as a node; an empty mask name means none. */
-  public static Node node(
-      String name,
-      List<String> inputs,
-      String output,
-      int heads,
-      float scale,
-      float divisor,
-      boolean guarded) {
+  public static Node node(String name, List<String> inputs, String output, Form form) {
     return new Node(
         name,
         Node.FUSED,
@@ -51,36 +64,22 @@ public final class Attention implements Operator {
         inputs,
         List.of(output),
         Map.of(
-            HEADS, new Attribute.Int(heads),
-            SCALE, new Attribute.Real(scale),
-            DIVISOR, new Attribute.Real(divisor),
-            GUARDED, new Attribute.Int(guarded ? 1 : 0)));
+            HEADS, new Attribute.Int(form.heads),
+            KEY_HEADS, new Attribute.Int(form.keyHeads),
+            SCALE, new Attribute.Real(form.scale),
+            DIVISOR, new Attribute.Real(form.divisor),
+            GUARDED, new Attribute.Int(form.guarded ? 1 : 0)));
   }
 
-  /** Number of heads. */
-  public static int heads(Node node) {
-    return Math.toIntExact(node.intAttribute(HEADS, 1));
-  }
-
-  /** Factor of the scores. */
-  public static float scale(Node node) {
-    return node.floatAttribute(SCALE, 1);
-  }
-
-  /**
-   * Divisor of the scores, beside their factor: a quotient is rounded as the graph has it, which a
-   * product with the reciprocal is not.
-   */
-  public static float divisor(Node node) {
-    return node.floatAttribute(DIVISOR, 1);
-  }
-
-  /**
-   * Whether a query that sees no key gets 0, as PyTorch's {@code scaled_dot_product_attention}
-   * gives it, instead of NaN.
-   */
-  public static boolean guarded(Node node) {
-    return node.intAttribute(GUARDED, 0) != 0;
+  /** How the tokens of a node attend. */
+  public static Form form(Node node) {
+    long heads = node.intAttribute(HEADS, 1);
+    return new Form(
+        Math.toIntExact(heads),
+        Math.toIntExact(node.intAttribute(KEY_HEADS, heads)),
+        node.floatAttribute(SCALE, 1),
+        node.floatAttribute(DIVISOR, 1),
+        node.intAttribute(GUARDED, 0) != 0);
   }
 
   /** The operator, which has no state. */
@@ -96,6 +95,7 @@ public final class Attention implements Operator {
     ValueType q = inputs.required(0);
     ValueType k = inputs.required(1);
     ValueType v = inputs.required(2);
+    Form form = form(node);
     if (q.rank() != 3 || k.rank() != 3 || !k.dims().equals(v.dims())) {
       throw node.problem(
           "attends from " + q + " to " + k + " and " + v,
@@ -105,7 +105,7 @@ public final class Attention implements Operator {
         .type(MASK)
         .ifPresent(
             mask -> {
-              List<Dim> scores = List.of(q.dim(0), Dim.of(heads(node)), q.dim(1), k.dim(1));
+              List<Dim> scores = List.of(q.dim(0), Dim.of(form.heads), q.dim(1), k.dim(1));
               Broadcast.dims(node, List.of(ValueType.of(q.dtype(), scores), mask));
             });
     return List.of(ValueType.of(q.dtype(), q.dims()));
@@ -118,14 +118,15 @@ public final class Attention implements Operator {
     Tensor v = binding.input(2);
     Tensor mask = binding.has(MASK) ? binding.input(MASK) : null;
     Tensor y = binding.output();
-    int heads = heads(binding.node());
-    double scale = scale(binding.node()) / (double) divisor(binding.node());
+    Form form = form(binding.node());
+    int heads = form.heads;
+    double scale = form.scale / (double) form.divisor;
     int batch = (int) q.shape().extent(0);
     int queries = (int) q.shape().extent(1);
     int keys = (int) k.shape().extent(1);
     int features = (int) q.shape().extent(2);
     int width = features / heads;
-    boolean guarded = guarded(binding.node());
+    int keyFeatures = width * form.keyHeads;
     long[] steps = new long[4];
     if (mask != null) {
       steps = Broadcast.strides(mask.shape(), Shape.of(batch, heads, queries, keys));
@@ -135,11 +136,12 @@ public final class Attention implements Operator {
     return () -> {
       for (int b = 0; b < batch; b++) {
         for (int h = 0; h < heads; h++) {
+          int keyHead = form.keyHead(h);
           for (int i = 0; i < queries; i++) {
             long query = ((long) b * queries + i) * features + (long) h * width;
             double max = Double.NEGATIVE_INFINITY;
             for (int j = 0; j < keys; j++) {
-              long key = ((long) b * keys + j) * features + (long) h * width;
+              long key = ((long) b * keys + j) * keyFeatures + (long) keyHead * width;
               double score = 0;
               for (int d = 0; d < width; d++) {
                 score += q.getDouble(query + d) * k.getDouble(key + d);
@@ -151,7 +153,7 @@ public final class Attention implements Operator {
               scores[j] = score;
               max = Math.max(max, score);
             }
-            boolean hidden = guarded && max == Double.NEGATIVE_INFINITY;
+            boolean hidden = form.guarded && max == Double.NEGATIVE_INFINITY;
             double sum = 0;
             for (int j = 0; j < keys; j++) {
               scores[j] = hidden ? 0 : Math.exp(scores[j] - max);
@@ -160,7 +162,7 @@ public final class Attention implements Operator {
             for (int d = 0; d < width; d++) {
               double context = 0;
               for (int j = 0; j < keys; j++) {
-                long value = ((long) b * keys + j) * features + (long) h * width;
+                long value = ((long) b * keys + j) * keyFeatures + (long) keyHead * width;
                 context += scores[j] * v.getDouble(value + d);
               }
               y.setDouble(query + d, context / (hidden ? 1 : sum));

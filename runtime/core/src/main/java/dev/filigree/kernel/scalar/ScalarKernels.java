@@ -151,6 +151,7 @@ public final class ScalarKernels implements Kernels {
 
   @Override
   public void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
+    int keyHead = call.form().keyHead(head);
     for (int i = 0; i < call.queries(); i++) {
       int query = batch * call.queries() + i;
       double max = Double.NEGATIVE_INFINITY;
@@ -158,49 +159,48 @@ public final class ScalarKernels implements Kernels {
         int key = batch * call.keys() + j;
         double score = 0;
         for (int d = 0; d < call.width(); d++) {
-          int feature = head * call.width() + d;
           score +=
-              (double) at(call, call.queryPanels(), call.q(), query, feature)
-                  * at(call, call.keyPanels(), call.k(), key, feature);
+              (double) asking(call, call.q(), query, head * call.width() + d)
+                  * answering(call, call.k(), key, keyHead * call.width() + d);
         }
-        score = score * call.scale() / call.divisor();
+        score = score * call.form().scale() / call.form().divisor();
         if (call.mask() >= 0) {
           score += call.maskAt(batch, head, i, j);
         }
         heap[j] = (float) score;
         max = Math.max(max, heap[j]);
       }
-      boolean hidden = call.guarded() && max == Double.NEGATIVE_INFINITY;
+      boolean hidden = call.form().guarded() && max == Double.NEGATIVE_INFINITY;
       double sum = 0;
       for (int j = 0; j < call.keys(); j++) {
         heap[j] = hidden ? 0 : (float) Math.exp(heap[j] - max);
         sum += heap[j];
       }
       for (int d = 0; d < call.width(); d++) {
-        int feature = head * call.width() + d;
+        int value = keyHead * call.width() + d;
         double context = 0;
         for (int j = 0; j < call.keys(); j++) {
-          context +=
-              (double) heap[j]
-                  * at(call, call.keyPanels(), call.v(), batch * call.keys() + j, feature);
+          context += (double) heap[j] * answering(call, call.v(), batch * call.keys() + j, value);
         }
-        set(
-            call.memory(),
-            place(call, call.queryPanels(), call.y(), query, feature),
-            context / (hidden ? 1 : sum));
+        long to =
+            place(call.queryPanels(), call.features(), call.y(), query, head * call.width() + d);
+        set(call.memory(), to, context / (hidden ? 1 : sum));
       }
     }
   }
 
-  private static float at(AttentionCall call, Panels panels, long matrix, int token, int feature) {
-    return get(call.memory(), place(call, panels, matrix, token, feature));
+  private static float asking(AttentionCall call, long matrix, int token, int feature) {
+    return get(call.memory(), place(call.queryPanels(), call.features(), matrix, token, feature));
   }
 
-  private static long place(
-      AttentionCall call, Panels panels, long matrix, int token, int feature) {
+  private static float answering(AttentionCall call, long matrix, int token, int feature) {
+    return get(call.memory(), place(call.keyPanels(), call.keyFeatures(), matrix, token, feature));
+  }
+
+  private static long place(Panels panels, int features, long matrix, int token, int feature) {
     int panel = panels.of(token);
     return matrix
-        + panels.offset(panel, call.features())
+        + panels.offset(panel, features)
         + ((long) feature * panels.width(panel) + token - panels.start(panel)) * Float.BYTES;
   }
 

@@ -73,8 +73,8 @@ final class FuseAttentionTest {
     assertEquals(List.of("Attention"), types(fused));
     Node node = only(fused, "Attention");
     assertEquals(List.of("q", "k", "v", mask), node.inputs());
-    assertEquals(HEADS, Attention.heads(node));
-    assertEquals(scale, Attention.scale(node) / Attention.divisor(node), 1e-7f);
+    assertEquals(HEADS, Attention.form(node).heads());
+    assertEquals(scale, Attention.form(node).scale() / Attention.form(node).divisor(), 1e-7f);
     assertSameValues(graph, fused, INPUTS, 1e-6f);
   }
 
@@ -199,7 +199,7 @@ final class FuseAttentionTest {
     Graph graph = guarded(masked(), 0).output("y").build();
     Graph fused = new FuseAttention().apply(graph);
     assertEquals(List.of("Attention"), types(fused));
-    assertEquals(true, Attention.guarded(only(fused, "Attention")));
+    assertEquals(true, Attention.form(only(fused, "Attention")).guarded());
     assertSameValues(graph, fused, inputs, 1e-6f);
     Graph plain = finish(masked()).output("y").build();
     assertSameValues(plain, new FuseAttention().apply(plain), inputs, 1e-6f);

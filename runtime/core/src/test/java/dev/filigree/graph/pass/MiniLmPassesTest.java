@@ -150,9 +150,9 @@ final class MiniLmPassesTest {
       assertEquals(
           1, attentions.stream().map(node -> node.input(Attention.MASK)).distinct().count());
       for (Node node : attentions) {
-        assertEquals(12, Attention.heads(node), node::name);
-        assertEquals(1, Attention.scale(node), node::name);
-        assertEquals((float) Math.sqrt(32), Attention.divisor(node), node::name);
+        assertEquals(12, Attention.form(node).heads(), node::name);
+        assertEquals(1, Attention.form(node).scale(), node::name);
+        assertEquals((float) Math.sqrt(32), Attention.form(node).divisor(), node::name);
         assertTrue(node.input(Attention.MASK).isPresent(), node::name);
       }
     }

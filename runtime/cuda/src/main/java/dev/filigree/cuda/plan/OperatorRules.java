@@ -1,20 +1,17 @@
 package dev.filigree.cuda.plan;
 
-import dev.filigree.DType;
-import dev.filigree.Shape;
-import dev.filigree.cuda.operation.Attention;
 import dev.filigree.cuda.operation.CachedAttention;
 import dev.filigree.cuda.operation.Elementwise;
 import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Softmax;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
-import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Linear;
+import dev.filigree.kernel.fused.Rotary;
 import dev.filigree.kernel.shape.View;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Which operators have kernels on the device, and how a plan runs them. */
@@ -30,6 +27,7 @@ final class OperatorRules {
   private final ConvolutionRules convolutions;
   private final ImageRules images;
   private final SequenceRules sequences;
+  private final AttentionRules attention;
   private final QuantizedRules quantized;
   private final RecurrentRules recurrent;
 
@@ -43,6 +41,7 @@ final class OperatorRules {
     this.device = device;
     this.kernels = device.kernels();
     this.linear = new LinearRule(planner, device);
+    this.attention = new AttentionRules(planner, kernels);
     this.functions = new FunctionRules(planner, device);
     this.movements = new MovementRules(planner, kernels);
     this.reductions = new ReductionRules(planner, kernels);
@@ -64,8 +63,8 @@ final class OperatorRules {
     }
     return switch (node.type()) {
       case Linear.TYPE -> linear.plan(node);
-      case dev.filigree.kernel.fused.Attention.TYPE ->
-          node.domain().equals(Node.FUSED) && attention(node);
+      case Attention.TYPE -> node.isFused(Attention.TYPE) && attention.attend(node);
+      case Rotary.TYPE -> attention.turn(node);
       case Embedding.TYPE -> rows.embedding(node);
       case "LayerNormalization" -> rows.layerNormalization(node);
       case "Cast" -> functions.cast(node);
@@ -100,70 +99,6 @@ final class OperatorRules {
     DeviceTensor from = planner.use(input, planner.deviceType(node.output()));
     planner.alias(node.output(), planner.reshaped(from, planner.type(node.output()).shape()));
     return true;
-  }
-
-  private boolean attention(Node node) {
-    Shape q = planner.type(node.inputs().get(0)).shape();
-    Shape k = planner.type(node.inputs().get(1)).shape();
-    int heads = dev.filigree.kernel.fused.Attention.heads(node);
-    int width = (int) q.extent(2) / heads;
-    if (!Attention.supports(kernels, width) || q.elements() == 0 || k.elements() == 0) {
-      return false;
-    }
-    int batch = (int) q.extent(0);
-    int queries = (int) q.extent(1);
-    int keys = (int) k.extent(1);
-    Attention.Form form =
-        new Attention.Form(
-            batch,
-            heads,
-            width,
-            queries,
-            keys,
-            dev.filigree.kernel.fused.Attention.scale(node)
-                / dev.filigree.kernel.fused.Attention.divisor(node),
-            dev.filigree.kernel.fused.Attention.guarded(node));
-    DeviceTensor queryTensor = planner.use(node.inputs().get(0), DType.F16);
-    DeviceTensor keyTensor = planner.use(node.inputs().get(1), DType.F16);
-    DeviceTensor valueTensor = planner.use(node.inputs().get(2), DType.F16);
-    Optional<DeviceTensor> mask =
-        node.input(dev.filigree.kernel.fused.Attention.MASK)
-            .map(name -> planner.use(name, DType.F32));
-    long[] steps =
-        mask.map(tensor -> maskSteps(tensor, Shape.of(batch, heads, queries, keys)))
-            .orElse(new long[4]);
-    DeviceTensor y = planner.define(node.output(), DType.F16);
-    planner.launch(
-        arena ->
-            Attention.attend(
-                kernels,
-                form,
-                queryTensor.on(arena),
-                keyTensor.on(arena),
-                valueTensor.on(arena),
-                mask.map(
-                        tensor ->
-                            new Attention.Mask(
-                                tensor.address(arena), steps[0], steps[1], steps[2], steps[3]))
-                    .orElse(Attention.Mask.NONE),
-                y.on(arena)));
-    planner.explain(node, "attention_f16", heads + " heads, scores stay in registers");
-    return true;
-  }
-
-  /** Steps of a mask along batch, heads, queries and keys; rows are a pitch apart. */
-  private static long[] maskSteps(DeviceTensor mask, Shape scores) {
-    Shape shape = mask.shape();
-    long[] strides = shape.strides();
-    long[] steps = Broadcast.strides(shape, scores);
-    int columns = mask.columns();
-    for (int axis = 0; axis < steps.length; axis++) {
-      int own = axis - (steps.length - shape.rank());
-      if (steps[axis] != 0 && own >= 0 && own < shape.rank() - 1) {
-        steps[axis] = strides[own] / columns * mask.pitch();
-      }
-    }
-    return steps;
   }
 
   private boolean softmax(Node node) {

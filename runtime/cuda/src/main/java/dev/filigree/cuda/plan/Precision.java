@@ -8,6 +8,7 @@ import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
+import dev.filigree.kernel.fused.Rotary;
 import dev.filigree.kernel.shape.View;
 import java.util.HashSet;
 import java.util.List;
@@ -40,6 +41,9 @@ final class Precision {
           "Expand",
           "Transpose",
           "Cast",
+          "Concat",
+          "Cos",
+          "Sin",
           LastToken.TYPE);
 
   private static final Set<String> INTEGER_SUMS = Set.of("ConvInteger", "MatMulInteger");
@@ -61,6 +65,8 @@ final class Precision {
       Node node = nodes.get(i);
       if (node.isFused(Attention.TYPE)) {
         node.input(Attention.MASK).ifPresent(exact::add);
+      } else if (node.isFused(Rotary.TYPE)) {
+        exact.addAll(node.inputs().subList(1, 3));
       } else if (node.isFused(Linear.TYPE)) {
         node.input(Linear.RESIDUAL).ifPresent(exact::add);
       } else if (isNormalization(node) && wide.contains(node.inputs().getFirst())) {
@@ -73,6 +79,7 @@ final class Precision {
       for (int i = 0; i < node.inputs().size(); i++) {
         boolean wideOperand =
             node.isFused(Linear.TYPE) && i == Linear.RESIDUAL
+                || node.isFused(Rotary.TYPE) && i > 0
                 || isNormalization(node) && i == 0
                 || isFollowed(node) && exact.contains(node.output());
         if (!wideOperand) {

@@ -56,7 +56,11 @@ class AttentionTest extends OperationTest {
     Tensor expected =
         Interpreter.run(
             dev.filigree.kernel.fused.Attention.node(
-                "attention", names, "y", form.heads(), form.scale(), 1, form.guarded()),
+                "attention",
+                names,
+                "y",
+                new dev.filigree.kernel.fused.Attention.Form(
+                    form.heads(), form.heads(), form.scale(), 1, form.guarded())),
             17,
             operands.toArray(Tensor[]::new))[0];
     double bound = q.dtype() == DType.F16 ? F16_BOUND : BF16_BOUND;
