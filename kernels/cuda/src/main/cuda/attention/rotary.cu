@@ -21,7 +21,9 @@ extern "C" __global__ void __launch_bounds__(elementwiseThreads)
   }
   const __half* token = x + place.row * pitchX;
   const int64_t table = place.row % tableRows * pitchTable;
-  const Pack<__half> values = Pack<__half>::load(token + place.column);
+  // beyond the last column, where x may have less room than y, there are zeros
+  const Pack<__half> values =
+      place.column < columns ? Pack<__half>::load(token + place.column) : Pack<__half>::zero();
   const int half = turned / 2;
   Pack<__half> results;
 #pragma unroll
@@ -34,11 +36,7 @@ extern "C" __global__ void __launch_bounds__(elementwiseThreads)
       const float other = toFloat(token[first ? column + half : column - half]);
       value = value * cos[table + feature] + (first ? -other : other) * sin[table + feature];
     }
-    // what lies beyond the last column is zero
-    results.at[i] = values.at[i];
-    if (column < columns && feature < turned) {
-      results.at[i] = fromFloat<__half>(value);
-    }
+    results.at[i] = fromFloat<__half>(value);
   }
   results.store(y + place.row * pitchY + place.column);
 }

@@ -13,9 +13,11 @@ import dev.filigree.Tensor;
 import dev.filigree.cuda.driver.CudaDriver;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.GraphBuilder;
+import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.Interpreter;
 import dev.filigree.plan.LayerPlan;
 import dev.filigree.simgpu.SimulatedGpu;
+import dev.filigree.testing.RotaryGraph;
 import dev.filigree.testing.Samples;
 import java.util.HashMap;
 import java.util.List;
@@ -142,13 +144,32 @@ class OperatorPlanTest {
   void runsOnTheDevice(Graph graph, List<Shape> shapes) {
     Samples samples = new Samples(shapes.hashCode());
     Map<String, Tensor> inputs = new HashMap<>();
-    Map<String, Shape> byName = new HashMap<>();
     for (int i = 0; i < shapes.size(); i++) {
-      String name = graph.inputs().get(i).name();
       Shape shape = shapes.get(i);
-      inputs.put(name, Tensor.of(samples.normal((int) shape.elements()), shape.extents()));
-      byName.put(name, shape);
+      Tensor tensor = Tensor.of(samples.normal((int) shape.elements()), shape.extents());
+      inputs.put(graph.inputs().get(i).name(), tensor);
     }
+    assertRunsOnTheDevice(graph, inputs);
+  }
+
+  static Stream<RotaryGraph> attentions() {
+    return Stream.of(
+        new RotaryGraph(3, 3, 32, 32, false, false),
+        new RotaryGraph(4, 2, 16, 16, false, true),
+        new RotaryGraph(4, 1, 24, 10, false, false),
+        new RotaryGraph(2, 2, 8, 8, true, false));
+  }
+
+  @ParameterizedTest
+  @MethodSource("attentions")
+  void rotaryAttentionRunsOnTheDevice(RotaryGraph form) {
+    Graph fused = Passes.standard(form.graph());
+    assertRunsOnTheDevice(fused, form.inputs(new Samples(form.width()), 2, 19));
+  }
+
+  private static void assertRunsOnTheDevice(Graph graph, Map<String, Tensor> inputs) {
+    Map<String, Shape> byName = new HashMap<>();
+    inputs.forEach((name, tensor) -> byName.put(name, tensor.shape()));
     float[] expected = new Interpreter(graph).run(inputs).get("y").toFloats();
     try (DeviceRunner runner =
         new DeviceRunner(graph, SessionOptions.defaults(), CudaDriver.open().context(0))) {
