@@ -43,6 +43,7 @@ public final class Passes {
           new FuseEmbedding(),
           new FuseEpilogue(),
           new FuseConvolution(),
+          new ShareEqualNodes(),
           new RemoveDeadCode());
 
   private Passes() {}
