@@ -24,7 +24,8 @@ import java.lang.foreign.MemorySegment;
  * @param keys tokens of a sequence that answer
  * @param scale factor of the scores
  * @param divisor the scores are divided by it, rounded once more
- * @param guarded whether a query all of whose scores are minus infinity gets 0 instead of NaN
+ * @param guarded whether a query whose weights are NaN, for all of its scores are minus infinity or
+ *     one is NaN, gets 0
  */
 public record AttentionCall(
     MemorySegment memory,

@@ -10,6 +10,7 @@ import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -21,7 +22,7 @@ import java.util.Map;
  * width]}, optional additive mask that broadcasts to {@code [batch, heads, queries, keys]}. The
  * heads lie beside each other in the last axis, so that nothing is transposed before or after.
  * Output: {@code [batch, queries, heads * width]}. A query all of whose keys are masked by minus
- * infinity gets NaN, or 0 if the node is {@linkplain #guarded guarded}.
+ * infinity, or with a score of NaN, gets NaN, or 0 if the node is {@linkplain #guarded guarded}.
  */
 public final class Attention implements Operator {
   /** Operator type. */
@@ -76,8 +77,8 @@ public final class Attention implements Operator {
   }
 
   /**
-   * Whether a query that sees no key gets 0, as PyTorch's {@code scaled_dot_product_attention}
-   * gives it, instead of NaN.
+   * Whether weights of 0 take the place of NaN, as in PyTorch's {@code
+   * scaled_dot_product_attention}: of a query that sees no key or has a score that is NaN.
    */
   public static boolean guarded(Node node) {
     return node.intAttribute(GUARDED, 0) != 0;
@@ -151,11 +152,14 @@ public final class Attention implements Operator {
               scores[j] = score;
               max = Math.max(max, score);
             }
-            boolean hidden = guarded && max == Double.NEGATIVE_INFINITY;
             double sum = 0;
             for (int j = 0; j < keys; j++) {
-              scores[j] = hidden ? 0 : Math.exp(scores[j] - max);
+              scores[j] = Math.exp(scores[j] - max);
               sum += scores[j];
+            }
+            boolean none = guarded && Double.isNaN(sum);
+            if (none) {
+              Arrays.fill(scores, 0);
             }
             for (int d = 0; d < width; d++) {
               double context = 0;
@@ -163,7 +167,7 @@ public final class Attention implements Operator {
                 long value = ((long) b * keys + j) * features + (long) h * width;
                 context += scores[j] * v.getDouble(value + d);
               }
-              y.setDouble(query + d, context / (hidden ? 1 : sum));
+              y.setDouble(query + d, context / (none ? 1 : sum));
             }
           }
         }
