@@ -259,3 +259,10 @@ yes=h.make_graph([N('Attention',['x','w','b','m'],['t'],domain='com.microsoft',n
 no=h.make_graph([N('RotaryEmbedding',['x','p','c','s'],['e'],domain='com.microsoft')],'e',[],[V('e',T.FLOAT,None)])
 for nm,way in (('attention',True),('rotary',False)):
     save('if_'+nm,model([N('If',['k'],['y'],then_branch=yes,else_branch=no)],X+[V('k',T.BOOL,[]),V('m',T.INT32,['b']),V('p',T.INT64,[1])],[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48),c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,k=np.array(way),m=np.array([3,5],np.int32),p=np.array([2],np.int64)))
+# channels last, as the optimiser writes what it quantised
+last=[N('Transpose',['a'],['t'],perm=[0,2,3,1]),
+      N('QLinearConv',['t','s1','z1','w','s2','zw','s3','z3','b'],['c'],domain='com.microsoft',channels_last=1,pads=[1,0,1,0],strides=[2,1]),
+      N('NhwcMaxPool',['c'],['m'],domain='com.microsoft',kernel_shape=[2,2]),
+      N('QLinearGlobalAveragePool',['c','s3','z3','s2','z2'],['g'],domain='com.microsoft',channels_last=1)]
+save('channels_last',model(last,[V('a',T.UINT8,['b',4,9,8])],[V(k,T.UINT8,None) for k in 'cmg'],dict(I,w=rng.integers(0,256,(6,4,3,3)).astype(np.uint8),zw=z(131),b=rng.integers(-900,900,6).astype(np.int32)),extra=MS),dict(a=rng.integers(0,256,(2,4,9,8)).astype(np.uint8)))
+save('QLinearAveragePool_last',model([N('QLinearAveragePool',['a','s1','z1','s2','z2'],['y'],domain='com.microsoft',channels_last=1,kernel_shape=[3,2],strides=[1,2])],[V('a',T.UINT8,[2,9,8,4])],[V('y',T.UINT8,None)],I,extra=MS),dict(a=rng.integers(0,256,(2,9,8,4)).astype(np.uint8)))

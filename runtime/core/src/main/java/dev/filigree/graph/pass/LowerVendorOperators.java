@@ -61,13 +61,15 @@ final class LowerVendorOperators implements Pass {
       // made only where a type is asked for, which few nodes do
       Supplier<Graph> before = () -> graph.with(nodes, constants);
       Node inner = node.bodies().isEmpty() ? node : withBodies(node, before);
-      Rule rule = rule(inner);
-      if (rule == null) {
-        nodes.add(inner);
-      } else {
-        Lowered lowered = new Lowered(inner, constants, "", name -> type(before.get(), name));
-        rule.apply(inner, lowered, constants);
-        nodes.addAll(lowered.nodes());
+      for (Node part : ChannelsLast.apart(inner, constants, name -> type(before.get(), name))) {
+        Rule rule = rule(part);
+        if (rule == null) {
+          nodes.add(part);
+        } else {
+          Lowered lowered = new Lowered(part, constants, "", name -> type(before.get(), name));
+          rule.apply(part, lowered, constants);
+          nodes.addAll(lowered.nodes());
+        }
       }
     }
     return graph.with(nodes, constants);
@@ -85,7 +87,9 @@ final class LowerVendorOperators implements Pass {
 
   private static boolean isVendors(Node node) {
     // ONNX Runtime has the one without a domain of its own in ONNX's
-    return node.domain().equals(VENDOR) || node.is("SimplifiedLayerNormalization");
+    return node.domain().equals(VENDOR)
+        || ChannelsLast.concerns(node)
+        || node.is("SimplifiedLayerNormalization");
   }
 
   private static Rule rule(Node node) {
