@@ -266,3 +266,11 @@ last=[N('Transpose',['a'],['t'],perm=[0,2,3,1]),
       N('QLinearGlobalAveragePool',['c','s3','z3','s2','z2'],['g'],domain='com.microsoft',channels_last=1)]
 save('channels_last',model(last,[V('a',T.UINT8,['b',4,9,8])],[V(k,T.UINT8,None) for k in 'cmg'],dict(I,w=rng.integers(0,256,(6,4,3,3)).astype(np.uint8),zw=z(131),b=rng.integers(-900,900,6).astype(np.int32)),extra=MS),dict(a=rng.integers(0,256,(2,4,9,8)).astype(np.uint8)))
 save('QLinearAveragePool_last',model([N('QLinearAveragePool',['a','s1','z1','s2','z2'],['y'],domain='com.microsoft',channels_last=1,kernel_shape=[3,2],strides=[1,2])],[V('a',T.UINT8,[2,9,8,4])],[V('y',T.UINT8,None)],I,extra=MS),dict(a=rng.integers(0,256,(2,9,8,4)).astype(np.uint8)))
+# rounded to four bits, and to floats of eight, as quantisers leave it in the file
+for nm,t,lo,hi in (('int4',T.INT4,-8,8),('uint4',T.UINT4,0,16)):
+    w4=h.make_tensor('wz',t,[12],rng.integers(lo,hi,12).tolist())
+    save('quantize_'+nm,model([N('QuantizeLinear',['w','ws','wz'],['q'],axis=1),N('DequantizeLinear',['q','ws','wz'],['wf'],axis=1),N('MatMul',['a','wf'],['m']),N('QuantizeLinear',['m','s1','az'],['n']),N('DequantizeLinear',['n','s1','az'],['y'])],[V('a',T.FLOAT,[3,32])],[V('y',T.FLOAT,None)],dict(w=f(32,12),ws=np.abs(f(12))*.2,wz=w4,s1=sc(1.5),az=h.make_tensor('az',t,[],[2])),opset=21),dict(a=f(3,32)))
+for nm,t in (('e4m3fn',T.FLOAT8E4M3FN),('e4m3fnuz',T.FLOAT8E4M3FNUZ),('e5m2',T.FLOAT8E5M2),('e5m2fnuz',T.FLOAT8E5M2FNUZ)):
+    codes=np.array([i for i in range(256) if i not in (0x7f,0xff,0x80) and not (nm=='e5m2' and i&0x7c==0x7c)][:240],np.uint8)
+    w8=h.make_tensor('w',t,[20,12],codes.tobytes(),raw=True); az=h.make_tensor('az',t,[],b'\0',raw=True)
+    save('float8_'+nm,model([N('DequantizeLinear',['w','ws'],['wf'],axis=1),N('MatMul',['a','wf'],['m']),N('Cast',['w'],['c'],to=1),N('QuantizeLinear',['x','s1','az'],['n']),N('DequantizeLinear',['n','s1','az'],['y']),N('Cast',['x'],['k'],to=t),N('Cast',['k'],['l'],to=1)],[V('a',T.FLOAT,[3,20]),V('x',T.FLOAT,['n'])],[V(k,T.FLOAT,None) for k in 'mcyl'],dict(w=w8,ws=np.abs(f(12))*.2,s1=sc(.5),az=az),opset=19),dict(a=f(3,20),x=np.concatenate([f(60)*np.exp2(rng.integers(-18,20,60)).astype(np.float32),np.array([0,1e9,-1e9,448,464,465,240,248,57344,61440,2**-9,2**-10,2**-17],np.float32)])))
