@@ -274,3 +274,12 @@ for nm,t in (('e4m3fn',T.FLOAT8E4M3FN),('e4m3fnuz',T.FLOAT8E4M3FNUZ),('e5m2',T.F
     codes=np.array([i for i in range(256) if i not in (0x7f,0xff,0x80) and not (nm=='e5m2' and i&0x7c==0x7c)][:240],np.uint8)
     w8=h.make_tensor('w',t,[20,12],codes.tobytes(),raw=True); az=h.make_tensor('az',t,[],b'\0',raw=True)
     save('float8_'+nm,model([N('DequantizeLinear',['w','ws'],['wf'],axis=1),N('MatMul',['a','wf'],['m']),N('Cast',['w'],['c'],to=1),N('QuantizeLinear',['x','s1','az'],['n']),N('DequantizeLinear',['n','s1','az'],['y']),N('Cast',['x'],['k'],to=t),N('Cast',['k'],['l'],to=1)],[V('a',T.FLOAT,[3,20]),V('x',T.FLOAT,['n'])],[V(k,T.FLOAT,None) for k in 'mcyl'],dict(w=w8,ws=np.abs(f(12))*.2,s1=sc(.5),az=az),opset=19),dict(a=f(3,20),x=np.concatenate([f(60)*np.exp2(rng.integers(-18,20,60)).astype(np.float32),np.array([0,1e9,-1e9,448,464,465,240,248,57344,61440,2**-9,2**-10,2**-17],np.float32)])))
+# widths that only the data tells; a share of the weights that goes to no key; scores as a result
+save('mha_undeclared',model([N('MultiHeadAttention',['x','k','v','b'],['y'],domain='com.microsoft',num_heads=4)],[V(k,T.FLOAT,['b',None,None]) for k in 'xkv'],[V('y',T.FLOAT,None)],dict(b=f(56)),extra=MS),dict(x=x,k=f(2,7,16),v=f(2,7,24)))
+for nm,smooth,window in (('sinks',False,3),('smooth',True,-1)):
+    fd=dict(q=f(2,1,64),k=f(2,1,32),v=f(2,1,32),pk=f(2,2,6,16),pv=f(2,2,6,16),l=np.full(2,6,np.int32),t=np.array(7,np.int32))
+    node=N('GroupQueryAttention',['q','k','v','pk','pv','l','t']+([] if smooth else ['','','','','s']),['y','nk','nv'],domain='com.microsoft',num_heads=4,kv_num_heads=2,local_window_size=window,**(dict(smooth_softmax=1) if smooth else {}))
+    save('gqa_'+nm,model([node],[V(k,I32 if k in 'lt' else T.FLOAT,[None]*a.ndim) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv')],{} if smooth else dict(s=f(4)),extra=MS),fd)
+for mode,nm in enumerate(('products','capped','masked','weights')):
+    fd=dict(q=f(2,4,3,8),k=f(2,2,3,8),v=f(2,2,3,6),pk=f(2,2,4,8),pv=f(2,2,4,6),m=f(3,7))
+    save('attn23_'+nm,model([N('Attention',['q','k','v','m','pk','pv'],['y','nk','nv','s'],is_causal=mode%2,qk_matmul_output_mode=mode,softcap=1.5)],[V(k,T.FLOAT,[None]*a.ndim) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv','s')],opset=23),fd)
