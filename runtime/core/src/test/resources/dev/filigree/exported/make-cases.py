@@ -283,3 +283,6 @@ for nm,smooth,window in (('sinks',False,3),('smooth',True,-1)):
 for mode,nm in enumerate(('products','capped','masked','weights')):
     fd=dict(q=f(2,4,3,8),k=f(2,2,3,8),v=f(2,2,3,6),pk=f(2,2,4,8),pv=f(2,2,4,6),m=f(3,7))
     save('attn23_'+nm,model([N('Attention',['q','k','v','m','pk','pv'],['y','nk','nv','s'],is_causal=mode%2,qk_matmul_output_mode=mode,softcap=1.5)],[V(k,T.FLOAT,[None]*a.ndim) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv','s')],opset=23),fd)
+for nm,kind in (('fp4',0),('nf4',1)):
+    save('bnb_'+nm,model([N('MatMulBnb4',['x','w','c'],['y'],domain='com.microsoft',K=16,N=9,block_size=32,quant_type=kind)],X,[V('y',T.FLOAT,None)],dict(w=rng.integers(0,256,72).astype(np.uint8),c=f(5)**2),extra=MS),dict(x=x))
+save('bitcast',model([N('BitCast',['x'],['i'],to=T.INT32),N('BitwiseXor',['i','k'],['j']),N('BitCast',['j'],['y'],to=T.FLOAT)],X,[V('i',T.INT32,None),V('y',T.FLOAT,None)],dict(k=np.array(1<<22,np.int32)),opset=26),dict(x=x))

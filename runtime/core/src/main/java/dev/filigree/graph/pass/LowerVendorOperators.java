@@ -44,6 +44,7 @@ final class LowerVendorOperators implements Pass {
       ALL.putAll(VendorLayers.RULES);
       ALL.putAll(VendorAttention.RULES);
       ALL.putAll(VendorQuantized.RULES);
+      ALL.put("MatMulBnb4", VendorCodebook::matMul);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
       ALL.put("GatherBlockQuantized", VendorTables::gather);
       ALL.put("DynamicQuantizeLSTM", VendorRecurrent::lstm);
