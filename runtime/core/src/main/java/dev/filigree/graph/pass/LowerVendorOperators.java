@@ -58,11 +58,14 @@ final class LowerVendorOperators implements Pass {
     }
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
     List<Node> nodes = new ArrayList<>();
+    boolean moved = false;
     for (Node node : graph.nodes()) {
       // made only where a type is asked for, which few nodes do
       Supplier<Graph> before = () -> graph.with(nodes, constants);
       Node inner = node.bodies().isEmpty() ? node : withBodies(node, before);
-      for (Node part : ChannelsLast.apart(inner, constants, name -> type(before.get(), name))) {
+      List<Node> parts = ChannelsLast.apart(inner, constants, name -> type(before.get(), name));
+      moved |= parts.size() > 1;
+      for (Node part : parts) {
         Rule rule = rule(part);
         if (rule == null) {
           nodes.add(part);
@@ -73,7 +76,8 @@ final class LowerVendorOperators implements Pass {
         }
       }
     }
-    return graph.with(nodes, constants);
+    Graph lowered = graph.with(nodes, constants);
+    return moved ? new SinkTransposes().apply(lowered) : lowered;
   }
 
   /** What the nodes so far, which are all ONNX's, tell of a value. */
