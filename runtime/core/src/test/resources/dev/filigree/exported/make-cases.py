@@ -286,3 +286,13 @@ for mode,nm in enumerate(('products','capped','masked','weights')):
 for nm,kind in (('fp4',0),('nf4',1)):
     save('bnb_'+nm,model([N('MatMulBnb4',['x','w','c'],['y'],domain='com.microsoft',K=16,N=9,block_size=32,quant_type=kind)],X,[V('y',T.FLOAT,None)],dict(w=rng.integers(0,256,72).astype(np.uint8),c=f(5)**2),extra=MS),dict(x=x))
 save('bitcast',model([N('BitCast',['x'],['i'],to=T.INT32),N('BitwiseXor',['i','k'],['j']),N('BitCast',['j'],['y'],to=T.FLOAT)],X,[V('i',T.INT32,None),V('y',T.FLOAT,None)],dict(k=np.array(1<<22,np.int32)),opset=26),dict(x=x))
+# mixtures of experts, in floats and packed
+moe=[V('x',T.FLOAT,['b','s',32]),V('r',T.FLOAT,['n',4])]
+for nm,kw,n in (('relu',dict(activation_type='relu',k=1),24),('silu',dict(activation_type='silu',k=2,normalize_routing_weights=1),24),('gated',dict(activation_type='swiglu',k=2,normalize_routing_weights=1,swiglu_fusion=1,activation_alpha=1.702,activation_beta=1.0,swiglu_limit=1.0),48)):
+    save('moe_'+nm,model([N('MoE',['x','r','w1','b1','w2','b2'],['y'],domain='com.microsoft',**kw)],moe,[V('y',T.FLOAT,None)],dict(w1=f(4,n,32)*np.float32(.3),b1=f(4,n),w2=f(4,32,24)*np.float32(.3),b2=f(4,32)),extra=MS),dict(x=f(2,3,32),r=f(6,4)))
+for bits,block,H in ((4,0,32),(4,32,64),(8,0,32)):
+    u8=lambda *s: rng.integers(0,256,s).astype(np.uint8)
+    s8=lambda *s: (rng.random(s)*.02+.005).astype(np.float32)*np.float32(.1 if bits==8 else 1)
+    kw=dict(block_size=block) if block else {}
+    b=lambda k: (k//block,) if block else ()
+    save(f'qmoe_{bits}_{block}',model([N('QMoE',['x','r','w1','s1','b1','w2','s2','b2'],['y'],domain='com.microsoft',k=2,normalize_routing_weights=1,activation_type='swiglu',swiglu_fusion=1,activation_alpha=1.702,activation_beta=1.0,swiglu_limit=7.0,expert_weight_bits=bits,**kw)],[V('x',T.FLOAT,['b','s',H]),moe[1]],[V('y',T.FLOAT,None)],dict(w1=u8(4,128,H*bits//8),s1=s8(4,128,*b(H)),b1=f(4,128),w2=u8(4,H,64*bits//8),s2=s8(4,H,*b(64)),b2=f(4,H)),extra=MS),dict(x=f(2,3,H),r=f(6,4)))

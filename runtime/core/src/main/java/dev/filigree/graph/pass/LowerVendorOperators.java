@@ -45,6 +45,8 @@ final class LowerVendorOperators implements Pass {
       ALL.putAll(VendorAttention.RULES);
       ALL.putAll(VendorQuantized.RULES);
       ALL.put("MatMulBnb4", VendorCodebook::matMul);
+      ALL.put("MoE", VendorExperts::mix);
+      ALL.put("QMoE", VendorExperts::mix);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
       ALL.put("GatherBlockQuantized", VendorTables::gather);
       ALL.put("DynamicQuantizeLSTM", VendorRecurrent::lstm);
