@@ -52,7 +52,7 @@ struct Attention {
   int64_t maskQuery;
   int64_t maskKey;
   float scale;
-  bool guarded;  // whether a query whose scores are all minus infinity gets 0 instead of NaN
+  bool guarded;  // whether a query whose scores are all minus infinity, or one of them NaN, gets 0
 };
 
 template <int WIDTH>
@@ -171,16 +171,13 @@ struct Queries {
     for (int half = 0; half < 2; half++) {
       sum[half] += __shfl_xor_sync(allLanes, sum[half], 1);
       sum[half] += __shfl_xor_sync(allLanes, sum[half], 2);
-      // a sum of 0 has a context of 0 above it
-      if (guarded && sum[half] == 0) {
-        sum[half] = 1;
-      }
+      bool none = guarded && (sum[half] == 0 || isnan(sum[half]));
       int row = warp * 16 + half * 8 + lane / 4;
 #pragma unroll
       for (int group = 0; group < columnGroups; group++) {
         T* to = tile + place<WIDTH>(row, group) + lane % 4 * 2;
         *reinterpret_cast<unsigned*>(to) =
-            pair<T>(context[group][2 * half] / sum[half], context[group][2 * half + 1] / sum[half]);
+            none ? 0 : pair<T>(context[group][2 * half] / sum[half], context[group][2 * half + 1] / sum[half]);
       }
     }
   }

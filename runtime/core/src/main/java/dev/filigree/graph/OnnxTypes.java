@@ -52,6 +52,11 @@ public final class OnnxTypes {
     return dtype;
   }
 
+  /** Whether a number is that of a type Filigree computes with. */
+  public static boolean isSupported(long number) {
+    return SUPPORTED.containsKey(number);
+  }
+
   /** The number of a type. */
   public static int number(DType dtype) {
     return switch (dtype) {

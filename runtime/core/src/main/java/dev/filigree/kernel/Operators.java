@@ -15,6 +15,7 @@ import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.fused.Rotary;
 import dev.filigree.kernel.math.Unary;
+import dev.filigree.kernel.quant.LinearQuantization;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -44,6 +45,8 @@ public final class Operators {
           Map.entry(Linear.TYPE, new Linear()),
           Map.entry(RootMeanSquare.TYPE, new RootMeanSquare()),
           Map.entry(Rotary.TYPE, new Rotary()),
+          Map.entry("QuantizeFloats", LinearQuantization.QUANTIZE_FLOATS),
+          Map.entry("DequantizeFloats", LinearQuantization.DEQUANTIZE_FLOATS),
           Map.entry("Silu", Unary.floats(Activation.SILU::apply)));
 
   /** Domain of what ONNX Runtime's optimisation of level all writes. */

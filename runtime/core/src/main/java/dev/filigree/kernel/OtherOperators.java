@@ -26,6 +26,7 @@ import dev.filigree.kernel.index.Unique;
 import dev.filigree.kernel.loss.CrossEntropy;
 import dev.filigree.kernel.math.Activations;
 import dev.filigree.kernel.math.Bernoulli;
+import dev.filigree.kernel.math.BitCast;
 import dev.filigree.kernel.math.Bits;
 import dev.filigree.kernel.math.BitwiseNot;
 import dev.filigree.kernel.math.Cast;
@@ -66,6 +67,7 @@ final class OtherOperators {
           Map.entry("Asinh", Unary.floats(Unary::asinh)),
           Map.entry("Atan", Unary.floats(Math::atan)),
           Map.entry("Atanh", Unary.floats(x -> 0.5 * Math.log1p(2 * x / (1 - x)))),
+          Map.entry("BitCast", new BitCast()),
           Map.entry("BitShift", Bits.SHIFT),
           Map.entry("BitwiseAnd", Bits.AND),
           Map.entry("BitwiseNot", new BitwiseNot()),

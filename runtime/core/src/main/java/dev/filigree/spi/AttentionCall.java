@@ -20,7 +20,7 @@ import java.lang.foreign.MemorySegment;
  * @param maskSteps elements to step in the mask along batch, head, query and key; 0 where it
  *     repeats. Along queries it is 0, or 1 where whole vectors may be read beyond the last query:
  *     up to a multiple of {@link #MASK_LANES} the mask has elements, of any value
- * @param form heads, scale and whether rows without keys are guarded
+ * @param form heads, scale, and whether queries whose weights are NaN get 0
  * @param width features of a head
  * @param queries tokens of a sequence that ask
  * @param keys tokens of a sequence that answer

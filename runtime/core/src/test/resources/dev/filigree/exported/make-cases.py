@@ -259,3 +259,40 @@ yes=h.make_graph([N('Attention',['x','w','b','m'],['t'],domain='com.microsoft',n
 no=h.make_graph([N('RotaryEmbedding',['x','p','c','s'],['e'],domain='com.microsoft')],'e',[],[V('e',T.FLOAT,None)])
 for nm,way in (('attention',True),('rotary',False)):
     save('if_'+nm,model([N('If',['k'],['y'],then_branch=yes,else_branch=no)],X+[V('k',T.BOOL,[]),V('m',T.INT32,['b']),V('p',T.INT64,[1])],[V('y',T.FLOAT,None)],dict(w=f(16,48),b=f(48),c=f(10,4),s=f(10,4)),extra=MS),dict(x=x,k=np.array(way),m=np.array([3,5],np.int32),p=np.array([2],np.int64)))
+# channels last, as the optimiser writes what it quantised
+last=[N('Transpose',['a'],['t'],perm=[0,2,3,1]),
+      N('QLinearConv',['t','s1','z1','w','s2','zw','s3','z3','b'],['c'],domain='com.microsoft',channels_last=1,pads=[1,0,1,0],strides=[2,1]),
+      N('NhwcMaxPool',['c'],['m'],domain='com.microsoft',kernel_shape=[2,2]),
+      N('QLinearGlobalAveragePool',['c','s3','z3','s2','z2'],['g'],domain='com.microsoft',channels_last=1)]
+save('channels_last',model(last,[V('a',T.UINT8,['b',4,9,8])],[V(k,T.UINT8,None) for k in 'cmg'],dict(I,w=rng.integers(0,256,(6,4,3,3)).astype(np.uint8),zw=z(131),b=rng.integers(-900,900,6).astype(np.int32)),extra=MS),dict(a=rng.integers(0,256,(2,4,9,8)).astype(np.uint8)))
+save('QLinearAveragePool_last',model([N('QLinearAveragePool',['a','s1','z1','s2','z2'],['y'],domain='com.microsoft',channels_last=1,kernel_shape=[3,2],strides=[1,2])],[V('a',T.UINT8,[2,9,8,4])],[V('y',T.UINT8,None)],I,extra=MS),dict(a=rng.integers(0,256,(2,9,8,4)).astype(np.uint8)))
+# rounded to four bits, and to floats of eight, as quantisers leave it in the file
+for nm,t,lo,hi in (('int4',T.INT4,-8,8),('uint4',T.UINT4,0,16)):
+    w4=h.make_tensor('wz',t,[12],rng.integers(lo,hi,12).tolist())
+    save('quantize_'+nm,model([N('QuantizeLinear',['w','ws','wz'],['q'],axis=1),N('DequantizeLinear',['q','ws','wz'],['wf'],axis=1),N('MatMul',['a','wf'],['m']),N('QuantizeLinear',['m','s1','az'],['n']),N('DequantizeLinear',['n','s1','az'],['y'])],[V('a',T.FLOAT,[3,32])],[V('y',T.FLOAT,None)],dict(w=f(32,12),ws=np.abs(f(12))*.2,wz=w4,s1=sc(1.5),az=h.make_tensor('az',t,[],[2])),opset=21),dict(a=f(3,32)))
+for nm,t in (('e4m3fn',T.FLOAT8E4M3FN),('e4m3fnuz',T.FLOAT8E4M3FNUZ),('e5m2',T.FLOAT8E5M2),('e5m2fnuz',T.FLOAT8E5M2FNUZ)):
+    codes=np.array([i for i in range(256) if i not in (0x7f,0xff,0x80) and not (nm=='e5m2' and i&0x7c==0x7c)][:240],np.uint8)
+    w8=h.make_tensor('w',t,[20,12],codes.tobytes(),raw=True); az=h.make_tensor('az',t,[],b'\0',raw=True)
+    save('float8_'+nm,model([N('DequantizeLinear',['w','ws'],['wf'],axis=1),N('MatMul',['a','wf'],['m']),N('Cast',['w'],['c'],to=1),N('QuantizeLinear',['x','s1','az'],['n']),N('DequantizeLinear',['n','s1','az'],['y']),N('Cast',['x'],['k'],to=t),N('Cast',['k'],['l'],to=1)],[V('a',T.FLOAT,[3,20]),V('x',T.FLOAT,['n'])],[V(k,T.FLOAT,None) for k in 'mcyl'],dict(w=w8,ws=np.abs(f(12))*.2,s1=sc(.5),az=az),opset=19),dict(a=f(3,20),x=np.concatenate([f(60)*np.exp2(rng.integers(-18,20,60)).astype(np.float32),np.array([0,1e9,-1e9,448,464,465,240,248,57344,61440,2**-9,2**-10,2**-17],np.float32)])))
+# widths that only the data tells; a share of the weights that goes to no key; scores as a result
+save('mha_undeclared',model([N('MultiHeadAttention',['x','k','v','b'],['y'],domain='com.microsoft',num_heads=4)],[V(k,T.FLOAT,['b',None,None]) for k in 'xkv'],[V('y',T.FLOAT,None)],dict(b=f(56)),extra=MS),dict(x=x,k=f(2,7,16),v=f(2,7,24)))
+for nm,smooth,window in (('sinks',False,3),('smooth',True,-1)):
+    fd=dict(q=f(2,1,64),k=f(2,1,32),v=f(2,1,32),pk=f(2,2,6,16),pv=f(2,2,6,16),l=np.full(2,6,np.int32),t=np.array(7,np.int32))
+    node=N('GroupQueryAttention',['q','k','v','pk','pv','l','t']+([] if smooth else ['','','','','s']),['y','nk','nv'],domain='com.microsoft',num_heads=4,kv_num_heads=2,local_window_size=window,**(dict(smooth_softmax=1) if smooth else {}))
+    save('gqa_'+nm,model([node],[V(k,I32 if k in 'lt' else T.FLOAT,[None]*a.ndim) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv')],{} if smooth else dict(s=f(4)),extra=MS),fd)
+for mode,nm in enumerate(('products','capped','masked','weights')):
+    fd=dict(q=f(2,4,3,8),k=f(2,2,3,8),v=f(2,2,3,6),pk=f(2,2,4,8),pv=f(2,2,4,6),m=f(3,7))
+    save('attn23_'+nm,model([N('Attention',['q','k','v','m','pk','pv'],['y','nk','nv','s'],is_causal=mode%2,qk_matmul_output_mode=mode,softcap=1.5)],[V(k,T.FLOAT,[None]*a.ndim) for k,a in fd.items()],[V(o,T.FLOAT,None) for o in ('y','nk','nv','s')],opset=23),fd)
+for nm,kind in (('fp4',0),('nf4',1)):
+    save('bnb_'+nm,model([N('MatMulBnb4',['x','w','c'],['y'],domain='com.microsoft',K=16,N=9,block_size=32,quant_type=kind)],X,[V('y',T.FLOAT,None)],dict(w=rng.integers(0,256,72).astype(np.uint8),c=f(5)**2),extra=MS),dict(x=x))
+save('bitcast',model([N('BitCast',['x'],['i'],to=T.INT32),N('BitwiseXor',['i','k'],['j']),N('BitCast',['j'],['y'],to=T.FLOAT)],X,[V('i',T.INT32,None),V('y',T.FLOAT,None)],dict(k=np.array(1<<22,np.int32)),opset=26),dict(x=x))
+# mixtures of experts, in floats and packed
+moe=[V('x',T.FLOAT,['b','s',32]),V('r',T.FLOAT,['n',4])]
+for nm,kw,n in (('relu',dict(activation_type='relu',k=1),24),('silu',dict(activation_type='silu',k=2,normalize_routing_weights=1),24),('gated',dict(activation_type='swiglu',k=2,normalize_routing_weights=1,swiglu_fusion=1,activation_alpha=1.702,activation_beta=1.0,swiglu_limit=1.0),48)):
+    save('moe_'+nm,model([N('MoE',['x','r','w1','b1','w2','b2'],['y'],domain='com.microsoft',**kw)],moe,[V('y',T.FLOAT,None)],dict(w1=f(4,n,32)*np.float32(.3),b1=f(4,n),w2=f(4,32,24)*np.float32(.3),b2=f(4,32)),extra=MS),dict(x=f(2,3,32),r=f(6,4)))
+for bits,block,H in ((4,0,32),(4,32,64),(8,0,32)):
+    u8=lambda *s: rng.integers(0,256,s).astype(np.uint8)
+    s8=lambda *s: (rng.random(s)*.02+.005).astype(np.float32)*np.float32(.1 if bits==8 else 1)
+    kw=dict(block_size=block) if block else {}
+    b=lambda k: (k//block,) if block else ()
+    save(f'qmoe_{bits}_{block}',model([N('QMoE',['x','r','w1','s1','b1','w2','s2','b2'],['y'],domain='com.microsoft',k=2,normalize_routing_weights=1,activation_type='swiglu',swiglu_fusion=1,activation_alpha=1.702,activation_beta=1.0,swiglu_limit=7.0,expert_weight_bits=bits,**kw)],[V('x',T.FLOAT,['b','s',H]),moe[1]],[V('y',T.FLOAT,None)],dict(w1=u8(4,128,H*bits//8),s1=s8(4,128,*b(H)),b1=f(4,128),w2=u8(4,H,64*bits//8),s2=s8(4,H,*b(64)),b2=f(4,H)),extra=MS),dict(x=f(2,3,H),r=f(6,4)))

@@ -10,6 +10,7 @@ import dev.filigree.spi.AttentionCall;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -240,7 +241,7 @@ final class AttentionKernel {
    * Softmax over the rows of a panel, each lane a query.
    *
    * @param sums scratch of {@link #SUMS} rows
-   * @param guarded whether a query whose scores are all minus infinity has weights 0 instead of NaN
+   * @param guarded whether weights of 0 take the place of NaN
    */
   private static void softmax(long x, long row, int keys, long sums, boolean guarded) {
     clear(sums, sums + SUMS * row);
@@ -249,10 +250,6 @@ final class AttentionKernel {
       long at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         most = FloatVector.fromMemorySegment(F, ALL, at, ORDER).max(most);
-      }
-      if (guarded) {
-        // the scores less 0 stay minus infinity, whose exponentials add up to 0
-        most = most.blend(0, most.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
       }
       at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
@@ -278,13 +275,17 @@ final class AttentionKernel {
       }
       FloatVector sum = FloatVector.fromMemorySegment(F, ALL, sums + t, ORDER);
       FloatVector inverse = FloatVector.broadcast(F, 1f).div(sum);
-      if (guarded) {
-        inverse = inverse.blend(0, sum.compare(VectorOperators.EQ, 0));
-      }
       at = x + t;
       for (int j = 0; j < keys; j++, at += row) {
         FloatVector.fromMemorySegment(F, ALL, at, ORDER)
             .mul(inverse)
+            .intoMemorySegment(ALL, at, ORDER);
+      }
+      VectorMask<Float> none = sum.test(VectorOperators.IS_NAN);
+      at = x + t;
+      for (int j = 0; guarded && j < keys && none.anyTrue(); j++, at += row) {
+        FloatVector.fromMemorySegment(F, ALL, at, ORDER)
+            .blend(0, none)
             .intoMemorySegment(ALL, at, ORDER);
       }
     }

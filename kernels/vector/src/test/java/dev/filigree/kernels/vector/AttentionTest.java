@@ -244,6 +244,25 @@ final class AttentionTest {
   }
 
   @Test
+  void aQueryWithAScoreThatIsNoNumberGetsNothingWhereItIsGuarded() {
+    SplittableRandom random = Legs.random("guarded NaN");
+    for (float odd : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+      for (int length : new int[] {3, 18, 67}) {
+        Attention attention = new Attention(2, 2, 4, length, length, random);
+        attention.guarded = true;
+        // every third query has it at one key, beside others that have numbers
+        attention.steps[2] = length;
+        attention.steps[3] = 1;
+        attention.mask =
+            attention.operands.place(
+                Legs.floats(length * length, i -> i % (3 * length) == length / 2 ? odd : 0));
+        attention.check("guarded against " + odd);
+        assertEquals(0, attention.run(vector)[0]);
+      }
+    }
+  }
+
+  @Test
   void aMaskedKeyHasNoInfluence() {
     SplittableRandom random = Legs.random("masked key");
     // as many queries as the narrowest vector has lanes: one panel at every width

@@ -3,6 +3,7 @@ package dev.filigree.format.checkpoint;
 import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.kernel.quant.SmallFloat;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.Arena;
@@ -22,17 +23,7 @@ final class Float8 {
 
   /** The value of a byte. */
   static float decode(int bits) {
-    int exponent = bits >> 3 & 15;
-    int mantissa = bits & 7;
-    float magnitude;
-    if ((bits & NAN) == NAN) {
-      magnitude = Float.NaN;
-    } else if (exponent == 0) {
-      magnitude = Math.scalb((float) mantissa, -9);
-    } else {
-      magnitude = Math.scalb(8f + mantissa, exponent - 10);
-    }
-    return (bits & 0x80) == 0 ? magnitude : -magnitude;
+    return SmallFloat.E4M3FN.decode(bits);
   }
 
   /**

@@ -48,7 +48,7 @@ public final class OnnxReader {
   private final Map<String, Constant> constants = new LinkedHashMap<>();
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
-  private final NarrowIntegers narrow = new NarrowIntegers();
+  private final NarrowTypes narrow = new NarrowTypes();
   private String name = "";
 
   private OnnxReader(
@@ -118,7 +118,7 @@ public final class OnnxReader {
     }
     OnnxReader reader = new OnnxReader(source, outside, (int) opset, 0, functions);
     reader.graph(graph);
-    reader.narrow.check(reader.nodes);
+    reader.narrow.resolve(reader.nodes);
     return reader.graph(List.of());
   }
 
@@ -189,9 +189,7 @@ public final class OnnxReader {
   }
 
   private void initializer(TensorReader.Named tensor) {
-    if (tensor.isNarrow()) {
-      narrow.addAll(List.of(tensor.name()));
-    }
+    narrow.add(tensor.type(), List.of(tensor.name()));
     if (constants.put(tensor.name(), tensor.constant()) != null) {
       throw new FormatException(
           source + " has two initializers named '" + tensor.name() + "'", "export it again");
@@ -231,9 +229,7 @@ public final class OnnxReader {
             attributes.put(
                 key, new Attribute.Body(body.graph(List.copyOf(captures)), captures.size())));
     reads.addAll(captures);
-    if (narrow.takeNoted()) {
-      narrow.addAll(makes);
-    }
+    narrow.add(narrow.takeNoted(), makes);
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
   }
@@ -301,7 +297,7 @@ public final class OnnxReader {
     OnnxReader body = new OnnxReader(source, outside, opset, depth + 1, functions);
     body.arguments = arguments;
     body.graph(message);
-    body.narrow.check(body.nodes);
+    body.narrow.resolve(body.nodes);
     return body;
   }
 

@@ -61,7 +61,7 @@ final class SparseTensorReader {
     Tensor stored = values.constant().toTensor();
     Shape shape = shape(place, dims, stored);
     return new TensorReader.Named(
-        values.name(), new Constant.Plain(dense(place, stored, indices, shape)), false);
+        values.name(), new Constant.Plain(dense(place, stored, indices, shape)), values.type());
   }
 
   /** The name under which the message's tensor is known. */

@@ -34,8 +34,12 @@ final class TensorReader {
     this.source = source;
   }
 
-  /** A constant and its name. */
-  record Named(String name, Constant constant, boolean isNarrow) {}
+  /**
+   * A constant and its name.
+   *
+   * @param type ONNX's number of the type in the file, which may be narrower than the constant's
+   */
+  record Named(String name, Constant constant, long type) {}
 
   /**
    * Reads the message.
@@ -46,7 +50,7 @@ final class TensorReader {
   static Named read(String source, ProtoReader message, ExternalData outside) {
     TensorReader tensor = new TensorReader(source);
     tensor.fields(message);
-    return new Named(tensor.name, tensor.constant(outside), NarrowIntegers.isNarrow(tensor.type));
+    return new Named(tensor.name, tensor.constant(outside), tensor.type);
   }
 
   private void fields(ProtoReader message) {
@@ -64,12 +68,12 @@ final class TensorReader {
         case 2 -> type = message.number();
         case 3 -> throw unsupported("is stored in segments");
         case 4 -> message.reals(value -> store(DType.F32, Float.floatToRawIntBits(value)));
-        case 5 -> message.numbers(value -> store(listedType(), value));
+        case 5 -> list(message);
         case 7 -> message.numbers(value -> store(DType.I64, value));
         case 8 -> name = message.text();
         case 9 -> raw = message.bytes();
         case 10 -> message.doubles(bits -> store(DType.F64, bits));
-        case 11 -> message.numbers(value -> store(listedType(), value));
+        case 11 -> list(message);
         case 13 -> entry(message.message());
         case 14 -> external = message.number() == EXTERNAL;
         default -> message.skip();
@@ -90,8 +94,18 @@ final class TensorReader {
     entries.put(key, value);
   }
 
+  /** Appends what is listed. A type that is not known is refused later, with the name. */
+  private void list(ProtoReader message) {
+    if (NarrowTypes.isNarrow(type) || OnnxTypes.isSupported(type)) {
+      DType dtype = listedType();
+      message.numbers(value -> store(dtype, value));
+    } else {
+      message.skip();
+    }
+  }
+
   private DType listedType() {
-    if (NarrowIntegers.isNarrow(type)) {
+    if (NarrowTypes.isNarrow(type)) {
       return DType.U8;
     }
     return OnnxTypes.dtype(type, named -> unsupported("has the type " + named));
@@ -123,10 +137,9 @@ final class TensorReader {
     long bytes;
     try {
       shape = Shape.of(dims);
-      if (NarrowIntegers.isNarrow(type)) {
-        // two to a byte in the file
-        Shape inFile = Shape.of(Math.ceilDiv(shape.elements(), 2L));
-        return NarrowIntegers.unpacked(
+      if (NarrowTypes.isNarrow(type)) {
+        Shape inFile = Shape.of(Math.ceilDiv(shape.elements() * NarrowTypes.bits(type), 8L));
+        return NarrowTypes.unpacked(
             type, shape, constant(inFile, dtype, inFile.elements(), outside));
       }
       bytes = Tensor.byteSize(dtype, shape);

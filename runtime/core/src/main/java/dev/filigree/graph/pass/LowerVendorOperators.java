@@ -44,6 +44,9 @@ final class LowerVendorOperators implements Pass {
       ALL.putAll(VendorLayers.RULES);
       ALL.putAll(VendorAttention.RULES);
       ALL.putAll(VendorQuantized.RULES);
+      ALL.put("MatMulBnb4", VendorCodebook::matMul);
+      ALL.put("MoE", VendorExperts::mix);
+      ALL.put("QMoE", VendorExperts::mix);
       ALL.put("MatMulNBits", VendorBlocks::matMul);
       ALL.put("GatherBlockQuantized", VendorTables::gather);
       ALL.put("DynamicQuantizeLSTM", VendorRecurrent::lstm);
@@ -57,20 +60,26 @@ final class LowerVendorOperators implements Pass {
     }
     Map<String, Constant> constants = new LinkedHashMap<>(graph.constants());
     List<Node> nodes = new ArrayList<>();
+    boolean moved = false;
     for (Node node : graph.nodes()) {
       // made only where a type is asked for, which few nodes do
       Supplier<Graph> before = () -> graph.with(nodes, constants);
       Node inner = node.bodies().isEmpty() ? node : withBodies(node, before);
-      Rule rule = rule(inner);
-      if (rule == null) {
-        nodes.add(inner);
-      } else {
-        Lowered lowered = new Lowered(inner, constants, "", name -> type(before.get(), name));
-        rule.apply(inner, lowered, constants);
-        nodes.addAll(lowered.nodes());
+      List<Node> parts = ChannelsLast.apart(inner, constants, name -> type(before.get(), name));
+      moved |= parts.size() > 1;
+      for (Node part : parts) {
+        Rule rule = rule(part);
+        if (rule == null) {
+          nodes.add(part);
+        } else {
+          Lowered lowered = new Lowered(part, constants, "", name -> type(before.get(), name));
+          rule.apply(part, lowered, constants);
+          nodes.addAll(lowered.nodes());
+        }
       }
     }
-    return graph.with(nodes, constants);
+    Graph lowered = graph.with(nodes, constants);
+    return moved ? new SinkTransposes().apply(lowered) : lowered;
   }
 
   /** What the nodes so far, which are all ONNX's, tell of a value. */
@@ -85,7 +94,9 @@ final class LowerVendorOperators implements Pass {
 
   private static boolean isVendors(Node node) {
     // ONNX Runtime has the one without a domain of its own in ONNX's
-    return node.domain().equals(VENDOR) || node.is("SimplifiedLayerNormalization");
+    return node.domain().equals(VENDOR)
+        || ChannelsLast.concerns(node)
+        || node.is("SimplifiedLayerNormalization");
   }
 
   private static Rule rule(Node node) {

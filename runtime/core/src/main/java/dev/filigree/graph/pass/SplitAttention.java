@@ -60,7 +60,8 @@ final class SplitAttention implements Pass {
       boolean typed = node.inputs().stream().allMatch(in -> in.isEmpty() || types.containsKey(in));
       boolean f32 = typed && types.get(node.inputs().getFirst()).dtype() == DType.F32;
       boolean scores = node.outputs().size() > 3 && !node.outputs().get(3).isEmpty();
-      if (!f32 || scores || isPlain(node)) {
+      boolean sinks = node.input(DotProductAttention.SINKS).isPresent();
+      if (!f32 || scores || sinks || isPlain(node)) {
         return false;
       }
       Form form = of(node, types);

@@ -123,9 +123,18 @@ final class VendorAttention {
   private static List<String> biases(Lowered to) {
     Optional<Long> query = width(to, 0);
     Optional<Long> value = width(to, 2);
-    return query.isPresent() && value.isPresent() && !query.equals(value)
-        ? to.split(to.in(3), 0, query.get(), query.get(), value.get())
-        : thirds(to, to.in(3), 0);
+    if (query.isEmpty() || value.isEmpty()) {
+      String width = to.extents(to.in(0), 2);
+      String both = to.add("Add", width, width);
+      String all = to.extents(to.in(3), 0);
+      return List.of(
+          to.add("Slice", to.in(3), to.longs(0), width),
+          to.add("Slice", to.in(3), width, both),
+          to.add("Slice", to.in(3), both, all));
+    }
+    return query.equals(value)
+        ? thirds(to, to.in(3), 0)
+        : to.split(to.in(3), 0, query.get(), query.get(), value.get());
   }
 
   private static Optional<Long> width(Lowered to, int input) {

@@ -155,7 +155,7 @@ final class VendorBlocks {
     return to.add("MatMul", inBlocks, to.constant(shifts));
   }
 
-  private static int extent(Node node, String attribute) {
+  static int extent(Node node, String attribute) {
     long value = node.intAttribute(attribute, 0);
     if (value < 1 || value > Integer.MAX_VALUE) {
       throw node.problem("has " + attribute + " " + value, "export it again");
@@ -163,7 +163,7 @@ final class VendorBlocks {
     return (int) value;
   }
 
-  private static Tensor constant(Node node, int input, Map<String, Constant> constants) {
+  static Tensor constant(Node node, int input, Map<String, Constant> constants) {
     String name = node.input(input).orElse("");
     if (!(constants.get(name) instanceof Constant.Plain(Tensor tensor))) {
       throw node.unsupported("computes its weights '" + name + "'", "make them initializers");

@@ -4,6 +4,7 @@ import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -102,7 +103,13 @@ final class VendorCaches {
       attributes.put("left_window_size", new Attribute.Int(window - 1));
     }
     String length = to.add("Add", start, tokens);
-    List<String> inputs = List.of(parts[0], keys, values, to.in(10), "", "", length);
+    List<String> inputs =
+        new ArrayList<>(List.of(parts[0], keys, values, to.in(10), "", "", length));
+    if (to.has(11)) {
+      inputs.add(to.in(11));
+    } else if (node.intAttribute("smooth_softmax", 0) > 0) {
+      inputs.add(to.constant(Tensor.of(new float[(int) heads], heads)));
+    }
     String byHead = to.add("Attention", attributes, inputs, to.fresh());
     to.into("Reshape", Map.of(), transposed(to, byHead), to.longs(0, 0, -1));
   }
@@ -114,10 +121,9 @@ final class VendorCaches {
             || to.has(13)
             || !node.textAttribute("k_quant_type", "NONE").equals("NONE")
             || !node.textAttribute("v_quant_type", "NONE").equals("NONE");
-    if (to.has(11) || node.intAttribute("smooth_softmax", 0) > 0 || scores || quantised) {
+    if (scores || quantised) {
       throw node.unsupported(
-          "has sinks, a smooth softmax, quantised keys or delivers its scores",
-          "export it without those");
+          "has quantised keys or delivers its scores", "export it without those");
     }
     if (!to.has(5) || to.has(3) != to.has(4) || to.has(1) != to.has(2)) {
       throw node.problem("lacks seqlens_k, or one of two inputs", "export it again");

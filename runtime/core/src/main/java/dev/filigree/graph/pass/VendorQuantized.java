@@ -86,19 +86,11 @@ final class VendorQuantized {
     quantised(node, to, to.add(type, attributes, floats(to, 0, Map.of())), 3);
   }
 
-  private static void requireChannelsFirst(Node node) {
-    if (node.intAttribute("channels_last", 0) != 0) {
-      throw node.unsupported("has its channels last", "export it with channels first");
-    }
-  }
-
   private static void globalPool(Node node, Lowered to, Map<String, Constant> all) {
-    requireChannelsFirst(node);
     single(node, to, "GlobalAveragePool", Map.of());
   }
 
   private static void pool(Node node, Lowered to, Map<String, Constant> all) {
-    requireChannelsFirst(node);
     Map<String, Attribute> attributes = new HashMap<>(node.attributes());
     attributes.remove("channels_last");
     single(node, to, "AveragePool", attributes);

@@ -22,8 +22,11 @@ import java.util.List;
  * <p>Inputs: q, k, v {@code [batch, heads, tokens, width]} or {@code [batch, tokens, heads *
  * width]}; optional mask, bool or added, that broadcasts to {@code [batch, heads, queries, keys]};
  * optional past keys and values {@code [batch, heads, past, width]}; optional i64 {@code [batch]}
- * of keys that are none of the padding. Outputs: y of q's form, and the keys and values past and
- * present.
+ * of keys that are none of the padding; and, which ONNX has not, optional sinks {@code [heads]}, of
+ * which each is a score beside those of the keys that takes its share of the weights. Outputs: y of
+ * q's form, the keys and values past and present, and the scores {@code [batch, heads, queries,
+ * keys]} as the attribute {@code qk_matmul_output_mode} says: 0 products times the scale, 1 capped,
+ * 2 with the mask, 3 as weights.
  */
 public final class DotProductAttention implements Operator {
   /** Position of the mask among the inputs. */
@@ -37,6 +40,11 @@ public final class DotProductAttention implements Operator {
 
   /** Position of the numbers of keys that are none of the padding. */
   public static final int LENGTHS = 6;
+
+  /** Position of a score for each head beside those of the keys. */
+  public static final int SINKS = 7;
+
+  private static final int SCORES = 3;
 
   /** Without state. */
   public DotProductAttention() {}
@@ -61,8 +69,8 @@ public final class DotProductAttention implements Operator {
           "attends from " + q + " to " + k + " and " + v,
           "pass [batch, heads, tokens, width] three times, or three axes and the numbers of heads");
     }
-    if (node.outputs().size() > 3 && !node.outputs().get(3).isEmpty()) {
-      throw node.unsupported("delivers its scores", "leave out the output qk_matmul_output");
+    if (mode(node) < 0 || mode(node) > 3) {
+      throw node.problem("delivers scores of the mode " + mode(node), "use 0 to 3");
     }
     Dim past = inputs.type(PAST_KEY).map(type -> type.dim(2)).orElse(Dim.of(0));
     List<ValueType> types = new ArrayList<>();
@@ -84,7 +92,22 @@ public final class DotProductAttention implements Operator {
                   sum(past, tokens),
                   joined ? width(node, own.dim(2), "kv_num_heads") : own.dim(3))));
     }
+    Dim heads = joined ? Dim.of(heads(node, "q_num_heads")) : q.dim(1);
+    Dim queries = joined ? q.dim(1) : q.dim(2);
+    Dim keys = types.get(1).dim(2);
+    types.add(ValueType.of(q.dtype(), List.of(q.dim(0), heads, queries, keys)));
+    inputs.type(SINKS).ifPresent(sinks -> requireSinks(node, sinks, heads));
     return types;
+  }
+
+  private static void requireSinks(Node node, ValueType sinks, Dim heads) {
+    if (sinks.rank() != 1 || sinks.dim(0).isKnown() && !sinks.dim(0).equals(heads)) {
+      throw node.problem("has sinks " + sinks, "pass one for each of " + heads + " heads");
+    }
+  }
+
+  private static long mode(Node node) {
+    return node.intAttribute("qk_matmul_output_mode", 0);
   }
 
   private static Dim sum(Dim past, Dim tokens) {
@@ -131,6 +154,9 @@ public final class DotProductAttention implements Operator {
     private final double cap;
     private final long left;
     private final long right;
+    private final Tensor sinks;
+    private final Tensor delivered;
+    private final long mode;
 
     Call(Binding binding) {
       this.binding = binding;
@@ -151,6 +177,9 @@ public final class DotProductAttention implements Operator {
       this.left = node.intAttribute("left_window_size", -1);
       long window = node.intAttribute("right_window_size", -1);
       this.right = node.intAttribute("is_causal", 0) != 0 ? 0 : window;
+      this.sinks = binding.has(SINKS) ? binding.input(SINKS) : null;
+      this.delivered = binding.outputs().size() > SCORES ? binding.outputs().get(SCORES) : null;
+      this.mode = mode(node);
       if (keys.heads() < 1
           || queries.heads() % keys.heads() != 0
           || keys.width() != queries.width()
@@ -198,6 +227,9 @@ public final class DotProductAttention implements Operator {
         long head = row / queries.tokens() % queries.heads();
         long shared = head / (queries.heads() / keys.heads());
         boolean attends = score(row, batch, head, shared, mask, scores);
+        for (int t = 0; mode == 3 && delivered != null && t < scores.length; t++) {
+          delivered.setDouble(row * scores.length + t, attends ? scores[t] : 0);
+        }
         long into = results.start(batch, head, queries.token(row));
         for (long i = 0; i < results.width(); i++) {
           double sum = 0;
@@ -226,17 +258,25 @@ public final class DotProductAttention implements Operator {
         double bias = visible ? mask.bias(batch, head, token, t) : Double.NEGATIVE_INFINITY;
         double dot = 0;
         long key = keys.start(batch, shared, t);
-        for (long i = 0; bias != Double.NEGATIVE_INFINITY && i < queries.width(); i++) {
+        boolean needed = bias != Double.NEGATIVE_INFINITY || delivered != null;
+        for (long i = 0; needed && i < queries.width(); i++) {
           dot += q.getDouble(from + i) * allKeys.getDouble(key + i);
         }
         dot *= scale;
-        scores[t] = (cap > 0 ? cap * Math.tanh(dot / cap) : dot) + bias;
+        double capped = cap > 0 ? cap * Math.tanh(dot / cap) : dot;
+        scores[t] = capped + bias;
+        if (delivered != null && mode < 3) {
+          double chosen = mode == 0 ? dot : mode == 1 ? capped : scores[t];
+          delivered.setDouble(row * scores.length + t, chosen);
+        }
         max = Math.max(max, scores[t]);
       }
       if (max == Double.NEGATIVE_INFINITY) {
         return false;
       }
-      double sum = 0;
+      double sink = sinks == null ? Double.NEGATIVE_INFINITY : sinks.getDouble(head);
+      max = Math.max(max, sink);
+      double sum = Math.exp(sink - max);
       for (int t = 0; t < scores.length; t++) {
         scores[t] = Math.exp(scores[t] - max);
         sum += scores[t];

@@ -10,6 +10,7 @@ import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -22,7 +23,8 @@ import java.util.Map;
  * heads lie beside each other in the last axis, so that nothing is transposed before or after; as
  * many neighbouring heads as there are for each of k and v read the same one (J. Ainslie and
  * others: GQA, 2023). Output: {@code [batch, queries, heads * width]}. A query all of whose keys
- * are masked by minus infinity gets NaN, or 0 if the node is {@linkplain Form#guarded guarded}.
+ * are masked by minus infinity, or with a score of NaN, gets NaN, or 0 if the node is {@linkplain
+ * Form#guarded guarded}.
  */
 public final class Attention implements Operator {
   /** Operator type. */
@@ -45,8 +47,8 @@ public final class Attention implements Operator {
    * @param scale factor of the scores
    * @param divisor of the scores, beside their factor: a quotient is rounded as the graph has it,
    *     which a product with the reciprocal is not
-   * @param guarded whether a query that sees no key gets 0, as PyTorch's {@code
-   *     scaled_dot_product_attention} gives it, instead of NaN
+   * @param guarded whether weights of 0 take the place of NaN, as in PyTorch's {@code
+   *     scaled_dot_product_attention}: of a query that sees no key or has a score that is NaN
    */
   public record Form(int heads, int keyHeads, float scale, float divisor, boolean guarded) {
     /** The head of keys and values that a head of queries reads. */
@@ -153,11 +155,14 @@ public final class Attention implements Operator {
               scores[j] = score;
               max = Math.max(max, score);
             }
-            boolean hidden = form.guarded && max == Double.NEGATIVE_INFINITY;
             double sum = 0;
             for (int j = 0; j < keys; j++) {
-              scores[j] = hidden ? 0 : Math.exp(scores[j] - max);
+              scores[j] = Math.exp(scores[j] - max);
               sum += scores[j];
+            }
+            boolean none = form.guarded && Double.isNaN(sum);
+            if (none) {
+              Arrays.fill(scores, 0);
             }
             for (int d = 0; d < width; d++) {
               double context = 0;
@@ -165,7 +170,7 @@ public final class Attention implements Operator {
                 long value = ((long) b * keys + j) * keyFeatures + (long) keyHead * width;
                 context += scores[j] * v.getDouble(value + d);
               }
-              y.setDouble(query + d, context / (hidden ? 1 : sum));
+              y.setDouble(query + d, context / (none ? 1 : sum));
             }
           }
         }

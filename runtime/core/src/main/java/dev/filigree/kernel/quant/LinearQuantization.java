@@ -16,6 +16,8 @@ import java.util.Set;
 /**
  * QuantizeLinear and DequantizeLinear: {@code x = (q - zeroPoint) * scale} with one scale, since
  * operator set 13 one for each index of an axis, or since 21 one for each block along an axis.
+ * Codes are integers, or {@linkplain SmallFloat small floats} that are held as f32 and have no zero
+ * point.
  */
 public enum LinearQuantization implements Operator {
   QUANTIZE {
@@ -31,11 +33,14 @@ public enum LinearQuantization implements Operator {
     }
 
     @Override
-    void element(Tensor x, Tensor y, long i, double scale, long zeroPoint) {
-      double code = Math.rint((float) x.getDouble(i) / (float) scale) + zeroPoint;
-      DType dtype = y.dtype();
-      // nothing compares with NaN, of which ONNX Runtime makes the least code
-      y.setLong(i, code > dtype.least() ? (long) Math.min(code, dtype.greatest()) : dtype.least());
+    Element element(Node node) {
+      return (x, y, i, scale, zeroPoint) -> {
+        double code = Math.rint((float) x.getDouble(i) / (float) scale) + zeroPoint;
+        DType dtype = y.dtype();
+        // nothing compares with NaN, of which ONNX Runtime makes the least code
+        long most = (long) Math.min(code, dtype.greatest());
+        y.setLong(i, code > dtype.least() ? most : dtype.least());
+      };
     }
   },
 
@@ -51,10 +56,52 @@ public enum LinearQuantization implements Operator {
     }
 
     @Override
-    void element(Tensor x, Tensor y, long i, double scale, long zeroPoint) {
-      y.setDouble(i, (x.getLong(i) - zeroPoint) * scale);
+    Element element(Node node) {
+      return (x, y, i, scale, zeroPoint) -> y.setDouble(i, (x.getLong(i) - zeroPoint) * scale);
+    }
+  },
+
+  /** Rounds quotients to the small floats whose number the attribute {@link #FORM} is. */
+  QUANTIZE_FLOATS {
+    @Override
+    DType result(Node node, ValueType scale, ValueType zeroPoint) {
+      return DType.F32;
+    }
+
+    @Override
+    boolean accepts(DType x, DType result) {
+      return x.isFloating();
+    }
+
+    @Override
+    Element element(Node node) {
+      SmallFloat form = SmallFloat.of(node.intAttribute(FORM, 0)).orElseThrow();
+      boolean saturates = node.intAttribute("saturate", 1) != 0;
+      return (x, y, i, scale, zeroPoint) ->
+          y.setDouble(i, form.round((float) x.getDouble(i) / (float) scale, saturates));
+    }
+  },
+
+  /** Multiplies small floats by their scales. */
+  DEQUANTIZE_FLOATS {
+    @Override
+    DType result(Node node, ValueType scale, ValueType zeroPoint) {
+      return declared(node, scale.dtype());
+    }
+
+    @Override
+    boolean accepts(DType x, DType result) {
+      return x == DType.F32 && result.isFloating();
+    }
+
+    @Override
+    Element element(Node node) {
+      return (x, y, i, scale, zeroPoint) -> y.setDouble(i, x.getDouble(i) * scale);
     }
   };
+
+  /** Attribute of {@link #QUANTIZE_FLOATS}: ONNX's number of a type. */
+  public static final String FORM = "form";
 
   private static final Set<DType> CODES = Set.of(DType.U8, DType.I8, DType.U16, DType.I16);
 
@@ -62,7 +109,13 @@ public enum LinearQuantization implements Operator {
 
   abstract boolean accepts(DType x, DType result);
 
-  abstract void element(Tensor x, Tensor y, long i, double scale, long zeroPoint);
+  abstract Element element(Node node);
+
+  /** Computes one element. */
+  @FunctionalInterface
+  interface Element {
+    void compute(Tensor x, Tensor y, long i, double scale, long zeroPoint);
+  }
 
   /** The type that the attribute of operator set 21 names. */
   private static DType declared(Node node, DType otherwise) {
@@ -157,6 +210,8 @@ public enum LinearQuantization implements Operator {
     long extent = axis < 0 ? 1 : x.shape().extent(axis);
     long size = blocked ? block(node) : 1;
     long blocks = blocked ? scale.shape().extent(axis) : scales;
+    Element element = element(node);
+    boolean shifts = zeroPoint != null && !zeroPoint.dtype().isFloating();
     return () -> {
       for (long i = 0; i < n; i++) {
         long line = i / inner;
@@ -164,7 +219,7 @@ public enum LinearQuantization implements Operator {
             blocked
                 ? (line / extent * blocks + line % extent / size) * inner + i % inner
                 : line % scales;
-        element(x, y, i, scale.getDouble(at), zeroPoint == null ? 0 : zeroPoint.getLong(at));
+        element.compute(x, y, i, scale.getDouble(at), shifts ? zeroPoint.getLong(at) : 0);
       }
     };
   }

@@ -12,6 +12,7 @@ import dev.filigree.spi.OneCode;
 import dev.filigree.spi.Panels;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -170,11 +171,14 @@ public final class ScalarKernels implements Kernels {
         heap[j] = (float) score;
         max = Math.max(max, heap[j]);
       }
-      boolean hidden = call.form().guarded() && max == Double.NEGATIVE_INFINITY;
       double sum = 0;
       for (int j = 0; j < call.keys(); j++) {
-        heap[j] = hidden ? 0 : (float) Math.exp(heap[j] - max);
+        heap[j] = (float) Math.exp(heap[j] - max);
         sum += heap[j];
+      }
+      boolean none = call.form().guarded() && Double.isNaN(sum);
+      if (none) {
+        Arrays.fill(heap, 0, call.keys(), 0);
       }
       for (int d = 0; d < call.width(); d++) {
         int value = keyHead * call.width() + d;
@@ -184,7 +188,7 @@ public final class ScalarKernels implements Kernels {
         }
         long to =
             place(call.queryPanels(), call.features(), call.y(), query, head * call.width() + d);
-        set(call.memory(), to, context / (hidden ? 1 : sum));
+        set(call.memory(), to, context / (none ? 1 : sum));
       }
     }
   }

@@ -116,14 +116,28 @@ final class TensorReaderTest {
   @CsvSource({
     "8, string",
     "14, complex64",
-    "17, float8e4m3fn",
-    "23, float4e2m1",
+    "15, complex128",
     "0, element type 0",
     "99, element type 99"
   })
   void otherTypesAreRefusedByName(long number, String name) {
     assertRefused(
         UnsupportedException.class, OnnxBuilder.tensor("w", number, 1), SOURCE, "'w'", name);
+  }
+
+  @Test
+  void aTypeThatIsRefusedIsNamedWithItsTensorWhoseNameComesLater() {
+    ProtoWriter tensor = new ProtoWriter().number(1, 1).number(2, 14).number(5, 3).text(8, "late");
+    assertRefused(UnsupportedException.class, tensor, "'late'", "complex64");
+  }
+
+  @Test
+  void floatsOfEightBitsAndFourAreReadAsTheirValues() {
+    Tensor eight = read(OnnxBuilder.tensor("w", 17, 2).bytes(9, bytes("38 c0")));
+    assertEquals("f32[2]", eight.toString());
+    assertArrayEquals(new float[] {1, -2}, eight.toFloats());
+    Tensor four = read(OnnxBuilder.tensor("w", 23, 3).bytes(9, bytes("f2 05")));
+    assertArrayEquals(new float[] {1, -6, 3}, four.toFloats());
   }
 
   @ParameterizedTest

@@ -201,6 +201,10 @@ final class FuseAttentionTest {
     assertEquals(List.of("Attention"), types(fused));
     assertEquals(true, Attention.form(only(fused, "Attention")).guarded());
     assertSameValues(graph, fused, inputs, 1e-6f);
+    for (float odd : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+      inputs.put("mask", Tensor.of(new float[] {0, odd, 0, 0, hidden, 0}, 2, 1, 1, 3));
+      assertSameValues(graph, fused, inputs, 1e-6f);
+    }
     Graph plain = finish(masked()).output("y").build();
     assertSameValues(plain, new FuseAttention().apply(plain), inputs, 1e-6f);
   }

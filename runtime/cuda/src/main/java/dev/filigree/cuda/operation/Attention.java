@@ -23,7 +23,7 @@ public final class Attention {
    * @param queries tokens of a sequence that ask
    * @param keys tokens of a sequence that answer
    * @param scale factor of the scores
-   * @param guarded whether a query all of whose keys are masked gets 0 instead of NaN
+   * @param guarded whether a query all of whose keys are masked, or with a score of NaN, gets 0
    */
   public record Form(
       int batch, int heads, int width, int queries, int keys, float scale, boolean guarded) {}

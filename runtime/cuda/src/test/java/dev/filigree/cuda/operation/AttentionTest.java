@@ -185,6 +185,16 @@ class AttentionTest extends OperationTest {
   }
 
   @Test
+  void aQueryThatIsNaNGetsNothingWhereItIsGuarded() {
+    Samples samples = new Samples(13);
+    Tensor q = normal(samples, DType.F16, 1, 40, 64);
+    Tensor k = normal(samples, DType.F16, 1, 70, 64);
+    Tensor v = normal(samples, DType.F16, 1, 70, 64);
+    q.setDouble(17 * 64 + 3, Double.NaN);
+    check(new Attention.Form(1, 2, 32, 40, 70, 0.2f, true), q, k, v, UNMASKED);
+  }
+
+  @Test
   void aWidthWithoutAKernelIsRefused() {
     assertTrue(Attention.supports(kernels, 88));
     assertFalse(Attention.supports(kernels, 12));

@@ -1,0 +1,1 @@
+ByJà…FhcWuhpvqvƒmhT€ŠPtXJ{srsdqljguš†OswR‚btZipeNb}‡…X\w]‹mzr`aqT\‡{{`T‚qˆ_p`s]pMiuhhg\€ro\~iC‚LVsrWhcˆ}Sc`ss@fCXjWjiX‘ipˆKšymdv‡^fYVƒa_~G“˜n[kMlk`uLzU‚oTs„?rcƒha[jpƒyl@uaqJwXfn_pqfg:mL{nseƒvck‚gqw]2x8c‘t\lgŠfofVUjDz
