@@ -240,7 +240,7 @@ final class CompressCommand implements Callable<Integer> {
           Output.bytes(bytes)
               + " of "
               + Output.bytes(compression.model().weightBytes())
-              + " of weights are in no layer that recipes reach and stay as they are, most of them"
+              + " of weights are in no layer that recipes reach and stay as they are, the largest"
               + " in "
               + largest);
     }
