@@ -10,14 +10,22 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Holds what a caller passes against what a model declares. Allocates nothing where all is well.
+ * Holds what a caller passes against what a model declares: names, element types, extents, and axes
+ * declared with the same symbol. Allocates nothing where all is well. Immutable, so threads may
+ * share it.
  */
-final class InputCheck {
+public final class InputCheck {
   private final List<ValueInfo> inputs;
   private final List<ValueInfo> outputs;
   private final List<Shared> shared;
 
-  InputCheck(List<ValueInfo> inputs, List<ValueInfo> outputs) {
+  /**
+   * A check.
+   *
+   * @param inputs as the model declares them
+   * @param outputs as the model declares them
+   */
+  public InputCheck(List<ValueInfo> inputs, List<ValueInfo> outputs) {
     this.inputs = inputs;
     this.outputs = outputs;
     this.shared = shared(inputs);
@@ -28,14 +36,19 @@ final class InputCheck {
    *
    * @throws InputException if one is missing, unknown, or of the wrong type or shape
    */
-  void inputs(Map<String, Tensor> tensors) {
+  public void inputs(Map<String, Tensor> tensors) {
     for (int i = 0; i < inputs.size(); i++) {
       ValueInfo input = inputs.get(i);
       Tensor tensor = tensors.get(input.name());
       if (tensor == null) {
         throw missing(input, tensors.keySet());
       }
-      if (tensor.dtype() != input.dtype() || !fits(input, tensor.shape())) {
+      if (tensor.dtype() != input.dtype()) {
+        throw new InputException(
+            "input '" + input.name() + "' is " + tensor,
+            "the model takes " + input + "; convert the elements to " + input.dtype());
+      }
+      if (!fits(input, tensor.shape())) {
         throw new InputException(
             "input '" + input.name() + "' is " + tensor, "the model takes " + input);
       }

@@ -162,7 +162,8 @@ class SessionTest {
             + " [a: f32[batch, length, 8], b: f32[batch, length, 8]]");
     assertRefused(
         Map.of("a", Tensor.zeros(DType.I64, a.shape()), "b", a),
-        "input 'a' is i64[2, 3, 8]; the model takes a: f32[batch, length, 8]");
+        "input 'a' is i64[2, 3, 8]; the model takes a: f32[batch, length, 8];"
+            + " convert the elements to f32");
     assertRefused(
         Map.of("a", a, "b", a.reshape(Shape.of(6, 8))),
         "input 'b' is f32[6, 8]; the model takes b: f32[batch, length, 8]");

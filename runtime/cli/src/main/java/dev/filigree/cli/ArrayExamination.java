@@ -15,7 +15,8 @@ import java.util.Map;
 
 /**
  * Arrays whose outputs are compared: the vector of a sample is its part of the model's first
- * floating-point output.
+ * floating-point output. Where that is one number, of which a cosine would tell the sign alone, the
+ * numbers of all samples make one vector.
  *
  * @param arrays files by input, samples along the first axis
  */
@@ -51,7 +52,8 @@ record ArrayExamination(Map<String, Path> arrays) implements Examination {
           split(session.run(batches.get(b)).get(output), samples(batches.get(b)), answers);
           progress.at("running samples", b + 1, batches.size());
         }
-        return answers.toArray(float[][]::new);
+        boolean areNumbers = answers.stream().allMatch(answer -> answer.length == 1);
+        return areNumbers ? together(answers) : answers.toArray(float[][]::new);
       }
 
       @Override
@@ -69,6 +71,14 @@ record ArrayExamination(Map<String, Path> arrays) implements Examination {
         session.close();
       }
     };
+  }
+
+  private static float[][] together(List<float[]> numbers) {
+    float[] all = new float[numbers.size()];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = numbers.get(i)[0];
+    }
+    return new float[][] {all};
   }
 
   private static long samples(Map<String, Tensor> batch) {

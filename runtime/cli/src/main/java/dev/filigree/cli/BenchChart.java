@@ -91,6 +91,9 @@ final class BenchChart {
   }
 
   private static String size(Measurement.Result result) {
+    if (result.length() == 0) {
+      return "batch " + result.batch();
+    }
     return result.batch() == 1
         ? result.length() + " tokens"
         : result.batch() + " x " + result.length() + " tokens";

@@ -60,14 +60,19 @@ final class BenchCommand implements Callable<Integer> {
   private String kernels = "";
 
   @Option(names = "--batch", split = ",", paramLabel = "N", description = "Batch sizes (1).")
-  private List<Integer> batches = List.of(1);
+  private List<Integer> batches = List.of();
 
-  @Option(names = "--length", split = ",", paramLabel = "N", description = "Lengths (128).")
-  private List<Integer> lengths = List.of(128);
+  @Option(
+      names = "--length",
+      split = ",",
+      paramLabel = "N",
+      description = "Lengths (128, or what the model takes).")
+  private List<Integer> lengths = List.of();
 
   @Option(
       names = "--shape",
       paramLabel = "NAME=AxB",
+      parameterConsumer = NamedOption.Texts.class,
       description = "Shape of an input; repeatable.")
   private Map<String, String> shapes = Map.of();
 
@@ -192,23 +197,25 @@ final class BenchCommand implements Callable<Integer> {
       Path file = Models.file(source.model, progress);
       for (SessionOptions each : options) {
         try (Contenders all = Contenders.open(file, peers, recipes, precisions, each, progress)) {
-          for (int batch : batches) {
-            for (int length : lengths) {
-              List<Contenders.Contender> ready =
-                  all.prepare(model -> SampleInputs.of(model, batch, length, shapes), progress);
-              results.addAll(measurement.compare(ready, batch, length, each.threads(), progress));
-              if (profile != null) {
-                profile(ready, batch, length, each.threads());
-              }
-              ready.forEach(contender -> contender.subject().close());
+          for (SampleInputs.Size size : sizes(all.first())) {
+            List<Contenders.Contender> ready = all.prepare(size::inputs, progress);
+            results.addAll(
+                measurement.compare(ready, size.rows(), size.length(), each.threads(), progress));
+            if (profile != null) {
+              profile(ready, size, each.threads());
             }
+            ready.forEach(contender -> contender.subject().close());
           }
         }
       }
     }
   }
 
-  private void profile(List<Contenders.Contender> contenders, int batch, int length, int threads) {
+  private List<SampleInputs.Size> sizes(Model model) {
+    return SampleInputs.sizes(model, batches, lengths, shapes);
+  }
+
+  private void profile(List<Contenders.Contender> contenders, SampleInputs.Size size, int threads) {
     for (Contenders.Contender contender : contenders) {
       if (!contender.subject().hasProfile()) {
         continue;
@@ -223,9 +230,8 @@ final class BenchCommand implements Callable<Integer> {
                   + ", "
                   + contender.recipe()
                   + ", batch "
-                  + batch
-                  + ", length "
-                  + length
+                  + size.rows()
+                  + (size.length() > 0 ? ", length " + size.length() : "")
                   + ", threads "
                   + threads,
               profiled));
@@ -241,18 +247,20 @@ final class BenchCommand implements Callable<Integer> {
       Path file = Models.file(source.model, progress);
       for (Recipe recipe : contenders()) {
         Path compressed = Models.compressed(file, recipe, options.threads(), progress);
-        for (int batch : batches) {
-          for (int length : lengths) {
-            results.addAll(
-                SimulatedBench.project(
-                    recipe.name(),
-                    () -> Model.open(compressed),
-                    options,
-                    batch,
-                    length,
-                    model -> SampleInputs.of(model, batch, length, shapes),
-                    progress));
-          }
+        List<SampleInputs.Size> sizes;
+        try (Model model = Model.open(compressed)) {
+          sizes = sizes(model);
+        }
+        for (SampleInputs.Size size : sizes) {
+          results.addAll(
+              SimulatedBench.project(
+                  recipe.name(),
+                  () -> Model.open(compressed),
+                  options,
+                  size.rows(),
+                  size.length(),
+                  size::inputs,
+                  progress));
         }
       }
     }

@@ -29,7 +29,8 @@ final class BenchReport {
               .put("precision", result.precision())
               .put("device", result.device())
               .put("batch", result.batch())
-              .put("length", result.length())
+              // null where the model leaves no length open
+              .put("length", result.length() == 0 ? null : (Integer) result.length())
               .put("threads", result.threads())
               .put("runs", result.runs())
               .put("p50Millis", result.p50())
@@ -64,7 +65,7 @@ final class BenchReport {
                 each.required("precision").asString(),
                 each.required("device").asString(),
                 each.required("batch").asInt(),
-                each.required("length").asInt(),
+                each.required("length").asInt(0),
                 each.required("threads").asInt(),
                 each.required("runs").asInt(),
                 each.required("p50Millis").asDouble(),
@@ -115,7 +116,7 @@ final class BenchReport {
           result.recipe(),
           result.precision(),
           Integer.toString(result.batch()),
-          Integer.toString(result.length()),
+          result.length() == 0 ? "" : Integer.toString(result.length()),
           Integer.toString(result.threads()),
           Integer.toString(result.runs()),
           Output.format("%.2f ms", result.p50()),

@@ -7,13 +7,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
-/** What to know about the texts that a model was compressed with, and what was done about them. */
+/** What to know about what a recipe learned from, and what was done about it. */
 final class CalibrationNotes {
   /**
-   * Tokens for each input below which a fit follows chance: with 2,700 tokens, a fit of 1,536
-   * inputs gained nothing on other texts, with 23,000 it did.
+   * Vectors for each input of a layer below which a fit follows chance: with 2,700 tokens, a fit of
+   * 1,536 inputs gained nothing on other texts, with 23,000 it did.
    */
-  private static final int TOKENS_PER_INPUT = 10;
+  private static final int VECTORS_PER_INPUT = 10;
 
   private CalibrationNotes() {}
 
@@ -22,19 +22,23 @@ final class CalibrationNotes {
     List<String> notes = new ArrayList<>();
     List<Compression.Layer> learned =
         compression.layers().stream().filter(layer -> layer.calibrated() != null).toList();
-    learned.stream()
-        .filter(layer -> layer.calibrated().tokens() < TOKENS_PER_INPUT * inputs(layer))
+    List<Compression.Layer> few =
+        learned.stream()
+            .filter(layer -> layer.calibrated().tokens() < VECTORS_PER_INPUT * inputs(layer))
+            .toList();
+    few.stream()
         .max(Comparator.comparingLong(CalibrationNotes::inputs))
         .ifPresent(
             layer ->
                 notes.add(
                     String.format(
                         Locale.ROOT,
-                        "%s: learned from %,d tokens, fewer than %d for each of its %,d inputs;"
-                            + " more calibration texts would make it closer on others",
+                        "%s%s: learned from %,d input vectors, fewer than %d for each of its %,d"
+                            + " inputs; more calibration samples would make it closer on others",
                         layer.matrix().name(),
+                        others(few.size() - 1),
                         layer.calibrated().tokens(),
-                        TOKENS_PER_INPUT,
+                        VECTORS_PER_INPUT,
                         inputs(layer))));
     double asked = asked(compression);
     for (Compression.Layer layer : learned) {
@@ -52,10 +56,15 @@ final class CalibrationNotes {
                 + layer.calibrated().deadInputs()
                 + " of its "
                 + inputs(layer)
-                + " inputs were zero at every token; their weights were the first to go");
+                + " inputs were zero in all samples; their weights were the first to go");
       }
     }
     return notes;
+  }
+
+  /** How many layers a note speaks of beside the one it names. */
+  private static String others(int count) {
+    return count == 0 ? "" : " (and " + count + " more layer" + (count == 1 ? ")" : "s)");
   }
 
   private static long inputs(Compression.Layer layer) {

@@ -28,6 +28,7 @@ final class CalibrationOptions {
   @Option(
       names = "--calibration-input",
       paramLabel = "NAME=FILE.npy",
+      parameterConsumer = NamedOption.Files.class,
       description = "Arrays to learn from, samples along the first axis; one for each input.")
   private Map<String, Path> arrays = Map.of();
 

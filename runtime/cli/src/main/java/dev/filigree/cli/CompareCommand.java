@@ -109,8 +109,8 @@ final class CompareCommand implements Callable<Integer> {
               .put("meanCosine", fidelity.meanCosine())
               .put("minCosine", fidelity.minCosine())
               .put("lowCosine", fidelity.lowCosine())
-              .put("spearman", Double.isNaN(fidelity.spearman()) ? null : fidelity.spearman())
-              .put("top10Overlap", fidelity.topOverlap());
+              .put("spearman", Output.known(fidelity.spearman()))
+              .put("top10Overlap", Output.known(fidelity.topOverlap()));
       if (!Double.isNaN(classes.agreement)) {
         document.put("sameClass", classes.agreement);
       }
@@ -130,12 +130,11 @@ final class CompareCommand implements Callable<Integer> {
     out.println();
     out.println(
         Output.format(
-            "cosine %.4f on the mean, %.4f at worst; rank correlation %.4f; %.0f %% of the ten"
-                + " nearest kept",
+            "cosine %.4f on the mean, %.4f at worst%s%s",
             fidelity.meanCosine(),
             fidelity.minCosine(),
-            fidelity.spearman(),
-            100 * fidelity.topOverlap()));
+            Output.known("; rank correlation %.4f", fidelity.spearman()),
+            Output.known("; %.0f %% of the ten nearest kept", 100 * fidelity.topOverlap())));
     if (!Double.isNaN(classes.agreement)) {
       out.println(Output.format("%.1f %% get the same class", 100 * classes.agreement));
     }

@@ -11,7 +11,14 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,6 +42,9 @@ import tools.jackson.databind.node.ObjectNode;
       "  filigree compress model.onnx --recipe recipe.json --dry-run --json"
     })
 final class CompressCommand implements Callable<Integer> {
+  /** Share of the weights that stay as they are beyond which that is told. */
+  private static final double MANY = 0.2;
+
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
@@ -134,9 +144,9 @@ final class CompressCommand implements Callable<Integer> {
             .put("bitsPerWeight", weights.bitsPerWeight())
             .put("weightError", layer.weightError())
             // needs activations, which a recipe without calibration has not seen
-            .put("outputError", known(layer.outputError()))
+            .put("outputError", Output.known(layer.outputError()))
             // of codebooks, over the least that any could have
-            .put("clusterCost", known(layer.clusterCost()))
+            .put("clusterCost", Output.known(layer.clusterCost()))
             .put("refused", layer.refused())
             .put("damping", layer.calibrated() == null ? null : layer.calibrated().damping());
       }
@@ -148,7 +158,7 @@ final class CompressCommand implements Callable<Integer> {
             .put("keptBefore", layer.keptBefore())
             .put("kept", layer.kept());
       }
-      CalibrationNotes.of(compression).forEach(document.putArray("notes")::add);
+      notes(compression).forEach(document.putArray("notes")::add);
       document.put("elapsedMillis", millis);
       Output.json(out, document);
       return;
@@ -186,7 +196,7 @@ final class CompressCommand implements Callable<Integer> {
         out.println(layer.matrix().name() + consequence + layer.refused());
       }
     }
-    CalibrationNotes.of(compression).forEach(out::println);
+    notes(compression).forEach(out::println);
     for (Compression.Permuted layer : compression.permuted()) {
       out.println(
           layer.name()
@@ -209,8 +219,32 @@ final class CompressCommand implements Callable<Integer> {
             + Output.format("%.1f s", millis / 1e3));
   }
 
-  private static Double known(double number) {
-    return Double.isNaN(number) ? null : number;
+  private static List<String> notes(Compression compression) {
+    List<String> notes = new ArrayList<>(CalibrationNotes.of(compression));
+    Set<String> reached = new HashSet<>();
+    compression.layers().forEach(layer -> reached.add(layer.matrix().constant()));
+    Map<String, Long> others = new HashMap<>();
+    compression
+        .model()
+        .constants()
+        .forEach(
+            (name, constant) -> {
+              if (!reached.contains(name)) {
+                others.put(name, constant.bytes());
+              }
+            });
+    long bytes = others.values().stream().mapToLong(Long::longValue).sum();
+    if (!compression.recipe().isEmpty() && bytes > MANY * compression.model().weightBytes()) {
+      String largest = Collections.max(others.entrySet(), Map.Entry.comparingByValue()).getKey();
+      notes.add(
+          Output.bytes(bytes)
+              + " of "
+              + Output.bytes(compression.model().weightBytes())
+              + " of weights are in no layer that recipes reach and stay as they are, the largest"
+              + " in "
+              + largest);
+    }
+    return notes;
   }
 
   private void predict(Prediction prediction, Path input) {

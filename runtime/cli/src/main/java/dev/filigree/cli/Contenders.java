@@ -97,6 +97,11 @@ final class Contenders implements AutoCloseable {
     return quantised ? QUANTISED : Models.recipe(model);
   }
 
+  /** The model as it is. */
+  Model first() {
+    return models.getFirst();
+  }
+
   /** Prepares all of them for inputs. */
   List<Contender> prepare(Function<Model, Map<String, Tensor>> inputs, Progress progress) {
     List<Contender> ready = new ArrayList<>();

@@ -1,12 +1,14 @@
 package dev.filigree.cli;
 
 import dev.filigree.Model;
+import dev.filigree.format.checkpoint.Checkpoint;
 import dev.filigree.format.checkpoint.CheckpointWriter;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -28,14 +30,25 @@ import picocli.CommandLine.Spec;
       "  filigree convert minilm-2of4.filigree minilm.onnx     dense, with the zeros in place"
     })
 final class ConvertCommand implements Callable<Integer> {
+  /** What looks like the name of a file: an ending of letters, not the .1-8B of a model's name. */
+  private static final Pattern FILE_NAME = Pattern.compile(".*\\.[A-Za-z][A-Za-z0-9]{1,11}");
+
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
 
   @Parameters(
       index = "1",
       paramLabel = "TARGET",
-      description = "A .filigree or .onnx file, or the folder of a checkpoint, which is made.")
+      description =
+          "A .filigree or .onnx file, or a folder for a checkpoint's files, which is made.")
+  private void target(String name) {
+    // a path forgets the / at its end
+    isFolder = name.endsWith("/");
+    target = Path.of(name);
+  }
+
   private Path target;
+  private boolean isFolder;
 
   @Mixin private Common.Archived archived;
   @Mixin private Common.Format format;
@@ -43,15 +56,16 @@ final class ConvertCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     String name = target.toString();
-    boolean isFile = name.endsWith(".filigree") || name.endsWith(".onnx");
+    boolean isFile = !isFolder && (name.endsWith(".filigree") || name.endsWith(".onnx"));
     check(isFile);
+    boolean opens;
     long start = System.nanoTime();
     try (ProgressBars progress = new ProgressBars()) {
       Path input = Models.file(source.model, progress);
       try (Model model = Model.open(input)) {
-        if (name.endsWith(".filigree")) {
+        if (isFile && name.endsWith(".filigree")) {
           model.writer().archive(archived.archive).write(target);
-        } else if (name.endsWith(".onnx")) {
+        } else if (isFile) {
           model.writeOnnx(target);
         } else {
           CheckpointWriter.write(model, target);
@@ -59,9 +73,10 @@ final class ConvertCommand implements Callable<Integer> {
         if (isFile) {
           Models.checkSame(model, target);
         }
+        opens = isFile || model.documents().containsKey(Checkpoint.CONFIG);
       }
       progress.finish();
-      report(input, (System.nanoTime() - start) / 1e6);
+      report(input, opens, (System.nanoTime() - start) / 1e6);
     }
     return Main.DONE;
   }
@@ -75,9 +90,14 @@ final class ConvertCommand implements Callable<Integer> {
       Common.checkWritable("TARGET", target);
       return;
     }
-    if (Files.exists(target) && !Files.isDirectory(target)) {
+    boolean isMisspelt =
+        !Files.exists(target) && !isFolder && FILE_NAME.matcher(target.toString()).matches();
+    if (isMisspelt || Files.exists(target) && !Files.isDirectory(target)) {
       throw new UsageException(
-          "TARGET " + target + " ends in neither .filigree nor .onnx and is no folder");
+          "TARGET "
+              + target
+              + " ends in neither .filigree nor .onnx and is no folder; end it so, or in / for a"
+              + " new folder");
     }
     Path parent = target.toAbsolutePath().getParent();
     if (!Files.exists(target) && parent != null) {
@@ -85,7 +105,7 @@ final class ConvertCommand implements Callable<Integer> {
     }
   }
 
-  private void report(Path input, double millis) throws IOException {
+  private void report(Path input, boolean opens, double millis) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     long before = Models.bytes(input);
     long after = Models.bytes(target);
@@ -99,6 +119,8 @@ final class ConvertCommand implements Callable<Integer> {
               .put("bytesBefore", before)
               .put("bytesAfter", after)
               .put("lossless", true)
+              // whether there is more than weights
+              .put("opens", opens)
               .put("elapsedMillis", millis));
       return;
     }
@@ -110,5 +132,11 @@ final class ConvertCommand implements Callable<Integer> {
             + Output.bytes(before)
             + "; every weight compared and the same; "
             + Output.format("%.1f s", millis / 1e3));
+    if (!opens) {
+      out.println(
+          "The folder has weights under their names for other tools, and no config.json of a family"
+              + " that could be run from them: keep "
+              + input);
+    }
   }
 }

@@ -33,6 +33,7 @@ final class ExaminationOptions {
   @Option(
       names = "--input",
       paramLabel = "NAME=FILE.npy",
+      parameterConsumer = NamedOption.Files.class,
       description = "Arrays to judge by, samples along the first axis; one for each input.")
   private Map<String, Path> arrays = Map.of();
 

@@ -42,9 +42,7 @@ final class ExplainCommand implements Callable<Integer> {
   @Mixin private Common.Format format;
 
   @Option(names = "--batch", paramLabel = "N", description = "Batch size (default: 1).")
-  private int batch = 1;
-
-  private static final int DEFAULT_LENGTH = 128;
+  private Integer batch;
 
   @Option(
       names = "--length",
@@ -55,6 +53,7 @@ final class ExplainCommand implements Callable<Integer> {
   @Option(
       names = "--shape",
       paramLabel = "NAME=AxB",
+      parameterConsumer = NamedOption.Texts.class,
       description = "Shape of an input; repeatable.")
   private Map<String, String> shapes = Map.of();
 
@@ -64,8 +63,10 @@ final class ExplainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     SessionOptions options = runtime.options();
-    Common.checkPositive("--batch", batch);
-    Common.checkPositive("--length", length == null ? DEFAULT_LENGTH : length);
+    List<Integer> batches = batch == null ? List.of() : List.of(batch);
+    List<Integer> lengths = length == null ? List.of() : List.of(length);
+    batches.forEach(each -> Common.checkPositive("--batch", each));
+    lengths.forEach(each -> Common.checkPositive("--length", each));
     List<LayerPlan> layers;
     String kernels;
     try (ProgressBars progress = new ProgressBars()) {
@@ -74,7 +75,8 @@ final class ExplainCommand implements Callable<Integer> {
               Models.file(source.model, progress), compressed.recipe, options.threads(), progress);
       try (Model model = Model.open(file);
           Session session = model.session(options)) {
-        Map<String, Tensor> inputs = SampleInputs.of(model, batch, length(model), shapes);
+        Map<String, Tensor> inputs =
+            SampleInputs.sizes(model, batches, lengths, shapes).getFirst().inputs(model);
         if (!noMeasure) {
           session.warmUp(inputs, progress);
         }
@@ -92,10 +94,6 @@ final class ExplainCommand implements Callable<Integer> {
       print(out, layers, simulated);
     }
     return Main.DONE;
-  }
-
-  private int length(Model model) {
-    return length == null ? SampleInputs.longest(model, DEFAULT_LENGTH) : length;
   }
 
   private static void json(

@@ -53,6 +53,8 @@ record Measurement(int runs, double seconds) {
   /**
    * Times of one contender in one configuration.
    *
+   * @param batch rows of the batch
+   * @param length 0 if the model leaves none open
    * @param ratio median of the paired ratios of the baseline's time over this one's
    * @param ratioLow their 10th percentile
    * @param ratioHigh their 90th percentile

@@ -129,6 +129,15 @@ final class Models {
     if (recipe.isEmpty()) {
       return model;
     }
+    if (recipe.needsCalibration()) {
+      throw new UsageException(
+          "--recipe "
+              + recipe.name()
+              + " learns from samples: apply it with 'filigree compress "
+              + model
+              + " --recipe ...' and --calibration, --calibration-image or --calibration-input, and"
+              + " pass the file that writes");
+    }
     Path file = Cache.folder("compressed").resolve(key(model, recipe) + ".filigree");
     if (!Files.exists(file)) {
       try (Model opened = Model.open(model)) {

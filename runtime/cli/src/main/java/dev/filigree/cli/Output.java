@@ -37,6 +37,16 @@ final class Output {
     return String.format(Locale.ROOT, pattern, arguments);
   }
 
+  /** A number as JSON has it: null for what is not known. */
+  static Double known(double number) {
+    return Double.isNaN(number) ? null : number;
+  }
+
+  /** Formats a number, or is empty for what is not known. */
+  static String known(String pattern, double number) {
+    return Double.isNaN(number) ? "" : format(pattern, number);
+  }
+
   /** A text cut to a width. */
   static String cut(String text, int width) {
     String line = text.replaceAll("\\s+", " ").strip();

@@ -65,8 +65,8 @@ final class ReportFiles {
         Output.format("%.1f", (double) dense.fileBytes() / row.fileBytes()),
         Output.format("%.4f", row.fidelity().meanCosine()),
         Output.format("%.4f", row.fidelity().minCosine()),
-        Output.format("%.4f", row.fidelity().spearman()),
-        Output.format("%.3f", row.fidelity().topOverlap()),
+        Output.known("%.4f", row.fidelity().spearman()),
+        Output.known("%.3f", row.fidelity().topOverlap()),
         row.worstLayer().isEmpty() ? "" : Output.format("%.3f", row.worstError()),
         Output.format("%.1f ms, %.2fx", row.latencyMillis(), row.latencyRatio()),
         Output.format("%.1f s", row.processorMillis() / 1e3),
@@ -100,13 +100,12 @@ final class ReportFiles {
           .put("index", row.bytes().index())
           .put("scales", row.bytes().scales())
           .put("codebook", row.bytes().codebook());
-      double spearman = row.fidelity().spearman();
       entry
           .put("meanCosine", row.fidelity().meanCosine())
           .put("minCosine", row.fidelity().minCosine())
           .put("lowCosine", row.fidelity().lowCosine())
-          .put("spearman", Double.isNaN(spearman) ? null : spearman)
-          .put("top10Overlap", row.fidelity().topOverlap())
+          .put("spearman", Output.known(row.fidelity().spearman()))
+          .put("top10Overlap", Output.known(row.fidelity().topOverlap()))
           .put("worstLayer", row.worstLayer())
           .put("worstLayerError", row.worstError())
           .put("latencyMillis", row.latencyMillis())
@@ -119,15 +118,15 @@ final class ReportFiles {
         entry.put("sameClass", row.agreement());
       }
       if (isScored(rows)) {
-        entry.put("accuracy", Double.isNaN(row.accuracy()) ? null : row.accuracy());
+        entry.put("accuracy", Output.known(row.accuracy()));
       }
       if (row.other() != null) {
         entry
             .putObject("other")
             .put("meanCosine", row.other().meanCosine())
             .put("minCosine", row.other().minCosine())
-            .put("spearman", Double.isNaN(row.other().spearman()) ? null : row.other().spearman())
-            .put("top10Overlap", row.other().topOverlap());
+            .put("spearman", Output.known(row.other().spearman()))
+            .put("top10Overlap", Output.known(row.other().topOverlap()));
       }
     }
     return document;

@@ -55,6 +55,7 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--input",
       paramLabel = "NAME=FILE.npy",
+      parameterConsumer = NamedOption.Files.class,
       description = "A tensor for an input; repeatable.")
   private Map<String, Path> inputs = Map.of();
 

@@ -9,8 +9,10 @@ import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.fused.Embedding;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -23,9 +25,24 @@ final class SampleInputs {
   private static final long SEED = 1;
   private static final int IDS = 1000;
 
+  /** A length where none is asked for, if the model takes one so long. */
+  private static final int LENGTH = 128;
+
   private SampleInputs() {}
 
+  /**
+   * Makes inputs.
+   *
+   * @param shapes given by name, which leave nothing open
+   * @throws UsageException if a shape is none or of no input, or if an input's is not known
+   */
   static Map<String, Tensor> of(Model model, int batch, int length, Map<String, String> shapes) {
+    for (String name : shapes.keySet()) {
+      if (model.inputs().stream().noneMatch(input -> input.name().equals(name))) {
+        throw new UsageException(
+            "--shape " + name + ": the model has no such input; it takes " + model.inputs());
+      }
+    }
     SplittableRandom random = new SplittableRandom(SEED);
     Map<String, Tensor> inputs = new LinkedHashMap<>();
     for (ValueInfo input : model.inputs()) {
@@ -46,8 +63,81 @@ final class SampleInputs {
     return inputs;
   }
 
+  /**
+   * A size to measure at.
+   *
+   * @param rows of the batch
+   * @param length 0 if the model leaves none open
+   * @param shapes given by name
+   */
+  record Size(int rows, int length, Map<String, String> shapes) {
+    /** Inputs of that size. */
+    Map<String, Tensor> inputs(Model model) {
+      return of(model, rows, length, shapes);
+    }
+  }
+
+  /**
+   * Sizes to measure at.
+   *
+   * @param batches asked for; none for one row, or as many as the model insists on
+   * @param lengths asked for; none for {@value #LENGTH}, or as many as the model takes
+   * @throws UsageException if something is asked for that the model or a shape has settled
+   */
+  static List<Size> sizes(
+      Model model, List<Integer> batches, List<Integer> lengths, Map<String, String> shapes) {
+    List<Size> sizes = new ArrayList<>();
+    for (int batch : batches.isEmpty() ? List.of(1) : batches) {
+      for (int length : lengths.isEmpty() ? List.of(longest(model, LENGTH)) : lengths) {
+        int rows = rows(model, of(model, batch, length, shapes), shapes);
+        boolean isOpen = hasOpenLength(model, shapes);
+        requireOpen("--batch", batch, batches.isEmpty() || rows == batch, model);
+        requireOpen("--length", length, lengths.isEmpty() || isOpen, model);
+        sizes.add(new Size(rows, isOpen ? length : 0, shapes));
+      }
+    }
+    return sizes;
+  }
+
+  private static void requireOpen(String option, int asked, boolean isOpen, Model model) {
+    if (!isOpen) {
+      throw new UsageException(
+          option
+              + " is "
+              + asked
+              + ", which the model or --shape has settled otherwise; leave it out; the model takes "
+              + model.inputs());
+    }
+  }
+
+  /**
+   * Rows of the batch that inputs hold: the first extent of the first one whose shape was given or
+   * which leaves it open, else of the first.
+   */
+  private static int rows(Model model, Map<String, Tensor> inputs, Map<String, String> shapes) {
+    ValueInfo telling =
+        model.inputs().stream()
+            .filter(input -> shapes.containsKey(input.name()) || isOpen(input, 0, 1))
+            .findFirst()
+            .orElse(model.inputs().getFirst());
+    Shape shape = inputs.get(telling.name()).shape();
+    return shape.rank() == 0 ? 1 : (int) shape.extent(0);
+  }
+
+  private static boolean hasOpenLength(Model model, Map<String, String> shapes) {
+    return model.inputs().stream()
+        .anyMatch(
+            input -> !shapes.containsKey(input.name()) && isOpen(input, 1, Integer.MAX_VALUE));
+  }
+
+  /** Whether some axes of an input may have any extent. */
+  private static boolean isOpen(ValueInfo input, int from, int to) {
+    return input.dims() != null
+        && input.dims().stream().skip(from).limit(to - from).anyMatch(dim -> !dim.isKnown());
+  }
+
   /** A length, or the longest that a model takes where that is less. */
-  static int longest(Model model, int length) {
+  private static int longest(Model model, int length) {
     return model.inputs().stream()
         .filter(input -> input.dims() != null && input.dims().size() == 2)
         .map(input -> input.dims().get(1))

@@ -60,9 +60,6 @@ final class SearchCommand implements Callable<Integer> {
   /** Options of a search that names none. */
   private static final List<String> OPTIONS = List.of("int8", "int4", "2:4-int8");
 
-  /** Tokens of the sample whose layers are timed. */
-  private static final int TIMED_LENGTH = 128;
-
   @Spec private CommandSpec spec;
   @Mixin private Common.Source source;
   @Mixin private Common.Runtime runtime;
@@ -166,7 +163,10 @@ final class SearchCommand implements Callable<Integer> {
       Model candidate, SessionOptions options, ProgressBars progress) {
     Map<String, Double> micros = new HashMap<>();
     try (Session session = candidate.session(options)) {
-      Map<String, Tensor> inputs = SampleInputs.of(candidate, 1, TIMED_LENGTH, Map.of());
+      Map<String, Tensor> inputs =
+          SampleInputs.sizes(candidate, List.of(), List.of(), Map.of())
+              .getFirst()
+              .inputs(candidate);
       session.warmUp(inputs, progress);
       Map<String, Shape> extents = new HashMap<>();
       inputs.forEach((name, tensor) -> extents.put(name, tensor.shape()));
@@ -284,7 +284,7 @@ final class SearchCommand implements Callable<Integer> {
             .put("bytes", cell.bytes())
             .put("error", cell.error())
             .put("loss", cell.loss())
-            .put("micros", Double.isNaN(cell.micros()) ? null : cell.micros());
+            .put("micros", Output.known(cell.micros()));
       }
     }
     return document;

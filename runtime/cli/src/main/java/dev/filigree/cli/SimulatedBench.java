@@ -138,7 +138,7 @@ final class SimulatedBench {
               .put("recipe", result.recipe)
               .put("device", "simulated " + result.gpu)
               .put("batch", result.batch)
-              .put("length", result.length)
+              .put("length", result.length == 0 ? null : (Integer) result.length)
               .put("threads", 0)
               .put("runs", 1)
               .put("p50Millis", millis)
@@ -171,7 +171,7 @@ final class SimulatedBench {
           result.gpu,
           result.recipe,
           Integer.toString(result.batch),
-          Integer.toString(result.length),
+          result.length == 0 ? "" : Integer.toString(result.length),
           Output.format("%.3f ms", result.micros() / 1e3),
           Output.format("%.0f", result.batch * 1e6 / result.micros()),
           Output.format("%.2fx", ratio(result, results)));
@@ -179,7 +179,8 @@ final class SimulatedBench {
     whole.print(out);
     for (Result result : results) {
       out.println();
-      out.println(result.gpu + ", " + result.recipe + ", " + result.batch + " x " + result.length);
+      String size = result.length == 0 ? "" : " x " + result.length;
+      out.println(result.gpu + ", " + result.recipe + ", " + result.batch + size);
       Output.Table table = new Output.Table("kernel", ">launches", ">projected", "limited by");
       for (Kernel kernel : result.kernels) {
         table.row(

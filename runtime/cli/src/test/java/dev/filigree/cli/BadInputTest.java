@@ -122,7 +122,9 @@ class BadInputTest {
         "run      | --threads x      | --threads",
         "run      | --device tpu     | 'tpu' is no device",
         "run      | --recipe half    | there is no recipe 'half'",
-        "run      | --recipe no.json | no.json",
+        "run      | --recipe no.json | recipe no.json does not exist",
+        "explain  | --recipe int4-gptq | learns from samples: apply it with 'filigree compress",
+        "bench    | --recipe 2:4-distilled | learns from samples: apply it with",
         "run      | --frobnicate     | --frobnicate",
         "compress | --threads 0      | --threads",
         "compress | --recipe 3:4     | there is no recipe '3:4'",
@@ -130,6 +132,16 @@ class BadInputTest {
         "explain  | --batch 0        | --batch is 0",
         "explain  | --length -1      | --length is -1",
         "explain  | --shape x=1:2    | --shape",
+        "explain  | --shape z=1x8    | the model has no such input; it takes [x: f32[batch, 8]]",
+        "explain  | --length 5       | --length is 5, which the model or --shape has settled",
+        "run      | --input x        | '--input' should be NAME=FILE.npy but was 'x'",
+        "run      | --input x=       | '--input' should be NAME=FILE.npy but was 'x='",
+        "run      | --input =x.npy   | '--input' should be NAME=FILE.npy but was '=x.npy'",
+        "run      | --input          | '--input' should be NAME=FILE.npy but was ''",
+        "run      | --input x=a.npy --input x=b.npy  | '--input' names 'x' twice",
+        "compress | --calibration-input x=a --calibration-input x=a | names 'x' twice",
+        "bench    | --shape z=1x8    | --shape z: the model has no such input",
+        "bench    | --shape x=2x8 --batch 3 | --batch is 3, which the model or --shape has settled",
         "bench    | --runs 0         | --runs is 0",
         "bench    | --seconds 0      | --seconds is 0",
         "bench    | --batch 1,0      | --batch is 0",
@@ -187,11 +199,10 @@ class BadInputTest {
     refuses(1, List.of("'x'", "[8]"), "run", model, "--input", "x=" + flat);
     Path ids = folder.resolve("ids.npy");
     Npy.write(ids, Tensor.of(new long[16], 2, 8));
-    refuses(1, List.of("'x'", "i64", "f32"), "run", model, "--input", "x=" + ids);
+    refuses(1, List.of("'x'", "i64", "elements to f32"), "run", model, "--input", "x=" + ids);
     Path broken = Files.writeString(folder.resolve("broken.npy"), "no array, but some text");
     refuses(1, List.of(broken, "numpy.save"), "run", model, "--input", "x=" + broken);
     refuses(1, List.of("gone.npy"), "run", model, "--input", "x=gone.npy");
-    refuses(2, List.of("--input"), "run", model, "--input", "x");
   }
 
   @Test

@@ -35,7 +35,9 @@ class CalibrationNotesTest {
     }
     List<String> notes = notes(few, 20);
     assertTrue(
-        notes.getFirst().contains(": learned from 20 tokens, fewer than 10 for each of its 8"),
+        notes
+            .getFirst()
+            .contains(": learned from 20 input vectors, fewer than 10 for each of its 8"),
         notes.toString());
     assertTrue(
         notes.stream().anyMatch(note -> note.contains(": 1 of its 8 inputs were zero")),

@@ -62,7 +62,7 @@ class CalibrationOptionsTest {
             SAMPLES - 5);
     JsonNode document = result.json();
     String notes = document.get("notes").toString();
-    assertTrue(notes.contains("learned from " + (SAMPLES - 5) + " tokens"), notes);
+    assertTrue(notes.contains("learned from " + (SAMPLES - 5) + " input vectors"), notes);
     double error = document.get("layers").get(0).get("outputError").asDouble();
     assertTrue(error > 0 && error < 1, "output error " + error);
   }
@@ -100,7 +100,7 @@ class CalibrationOptionsTest {
                 images)
             .json();
     String notes = document.get("notes").toString();
-    assertTrue(notes.contains("learned from 40 tokens"), notes);
+    assertTrue(notes.contains("learned from 40 input vectors"), notes);
     assertEquals("2:4 f32", document.get("layers").get(0).get("format").asString());
   }
 

@@ -2,6 +2,7 @@ package dev.filigree.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.Model;
@@ -54,6 +55,30 @@ class ConvertTest {
     Cli.run("convert", sparse, checkpoint, "--json").json();
     assertTrue(Files.readString(checkpoint.resolve("config.json")).contains("sparse-24-bitmask"));
     assertTrue(Files.size(checkpoint.resolve("model.safetensors")) > 0);
+  }
+
+  @Test
+  void aFolderWithoutAFamilySaysThatItHoldsWeightsOnly() {
+    Path checkpoint = folder.resolve("tiny-1.5B");
+    Cli.Result written = Cli.run("convert", model, checkpoint);
+    assertEquals(0, written.code(), written.err());
+    assertTrue(written.out().contains("keep " + model), written.out());
+    assertFalse(Cli.run("convert", model, checkpoint, "--json").json().get("opens").asBoolean());
+    String refused = Cli.run("inspect", checkpoint).failsWith(1).err();
+    assertTrue(refused.contains("holds the weights of a model without a config.json"), refused);
+    Path onnx = folder.resolve("again.onnx");
+    assertTrue(Cli.run("convert", model, onnx, "--json").json().get("opens").asBoolean());
+  }
+
+  @Test
+  void anUnknownEndingMakesNoFolderUnlessASlashAsksForOne() {
+    Path odd = folder.resolve("tiny.safetensors");
+    String refused = Cli.run("convert", model, odd).failsWith(2).err();
+    assertTrue(refused.contains("ends in neither .filigree nor .onnx"), refused);
+    assertFalse(Files.exists(odd));
+    assertEquals(0, Cli.run("convert", model, odd + "/").code());
+    assertTrue(Files.isDirectory(odd));
+    assertEquals(0, Cli.run("convert", model, odd).code());
   }
 
   @Test

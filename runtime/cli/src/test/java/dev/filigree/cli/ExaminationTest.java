@@ -195,6 +195,38 @@ class ExaminationTest {
   }
 
   @Test
+  void singleNumbersOfAllSamplesAreOneVector() {
+    Path scorer =
+        new OnnxModel(13)
+            .input("x", DType.F32, "n", "16")
+            .initializer("w", Tensor.of(new Samples(3).normal(16), 16, 1))
+            .node("MatMul", "y", "x", "w")
+            .output("y", DType.F32, "n", "1")
+            .write(folder.resolve("scorer.onnx"));
+    Path pruned = folder.resolve("pruned.filigree");
+    assertEquals(0, Cli.run("compress", scorer, "--recipe", "2:4", "-o", pruned).code());
+    Path array = folder.resolve("s.npy");
+    Npy.write(array, Tensor.of(new Samples(4).normal(20 * 16), 20, 16));
+    JsonNode result = Cli.run("compare", scorer, pruned, "--input", "x=" + array, "--json").json();
+    double cosine = result.get("meanCosine").asDouble();
+    assertTrue(cosine > 0.5 && cosine < 0.999, "more than signs: " + cosine);
+    assertEquals(cosine, result.get("minCosine").asDouble());
+    assertTrue(result.get("spearman").isNull(), "one vector has no neighbours");
+    assertTrue(result.get("top10Overlap").isNull(), "one vector has no neighbours");
+    Cli.Result told = Cli.run("compare", scorer, pruned, "--input", "x=" + array);
+    assertFalse(told.out().contains("NaN"), told.out());
+  }
+
+  @Test
+  void samplesOfAnotherWidthAreRefused() {
+    Path array = folder.resolve("wide.npy");
+    Npy.write(array, Tensor.of(new float[5 * 3 * 5 * 4], 5, 3, 5, 4));
+    Path int8 = int8();
+    String wide = Cli.run("compare", model, int8, "--input", "x=" + array).failsWith(1).err();
+    assertTrue(wide.contains("input 'x' is f32[5, 3, 5, 4]; the model takes x:"), wide);
+  }
+
+  @Test
   void wrongUseIsRefusedByName() {
     Path int8 = int8();
     String none = Cli.run("compare", model, int8).failsWith(2).err();

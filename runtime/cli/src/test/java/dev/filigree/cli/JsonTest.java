@@ -306,9 +306,7 @@ class JsonTest {
     List<JsonNode> names =
         events.valueStream().filter(e -> e.get("ph").asString().equals("M")).toList();
     assertEquals(
-        model
-            + ", dense, batch 5, length 128, threads "
-            + Runtime.getRuntime().availableProcessors(),
+        model + ", dense, batch 5, threads " + Runtime.getRuntime().availableProcessors(),
         names.getFirst().get("args").get("name").asString());
     for (int process = 0; process < 2; process++) {
       for (int run = 0; run < 10; run++) {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 /** The inputs that `bench` and `explain` make up. */
 class SampleInputsTest {
@@ -41,5 +42,35 @@ class SampleInputsTest {
     }
     Cli.Result bench = Cli.run("bench", file.toString(), "--runs", "3");
     assertEquals(0, bench.code(), bench.err());
+  }
+
+  @Test
+  void theBatchThatIsReportedIsTheOneThatRuns() {
+    Path open = TinyOnnx.write(folder.resolve("tiny.onnx"));
+    assertSize(1, open);
+    assertSize(3, open, "--batch", "3");
+    assertSize(4, open, "--shape", "x=4x8");
+    Path fixed =
+        new OnnxModel(13)
+            .input("x", DType.F32, "2", "8")
+            .node("Relu", "y", "x")
+            .output("y", DType.F32, "2", "8")
+            .write(folder.resolve("fixed.onnx"));
+    assertSize(2, fixed);
+    assertSize(2, fixed, "--batch", "2");
+    Cli.Result refused = Cli.run("bench", fixed, "--batch", "8").failsWith(2);
+    assertTrue(refused.err().contains("--batch is 8"), refused.err());
+    assertTrue(refused.err().contains("[x: f32[2, 8]]"), refused.err());
+  }
+
+  private static void assertSize(int rows, Path model, String... options) {
+    Object[] arguments = new Object[options.length + 5];
+    System.arraycopy(new Object[] {"bench", model, "--runs", "3", "--json"}, 0, arguments, 0, 5);
+    System.arraycopy(options, 0, arguments, 5, options.length);
+    JsonNode result = Cli.run(arguments).json().get("results").get(0);
+    assertEquals(rows, result.get("batch").asInt());
+    assertTrue(result.get("length").isNull(), "no axis is left open for a length");
+    double runsPerSecond = 1e3 / result.get("p50Millis").asDouble();
+    assertEquals(rows, result.get("throughputPerSecond").asDouble() / runsPerSecond, 1e-6);
   }
 }

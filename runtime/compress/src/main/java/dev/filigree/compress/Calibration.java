@@ -1,10 +1,10 @@
 package dev.filigree.compress;
 
+import dev.filigree.InputCheck;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
-import dev.filigree.graph.ValueInfo;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -72,22 +72,13 @@ public record Calibration(List<Map<String, Tensor>> batches) {
     return Tensor.of(whole.dtype(), Shape.of(extents), whole.data().asSlice(0, bytes));
   }
 
-  /** Refuses samples that are none of a model's. */
+  /**
+   * Refuses samples that are none of a model's.
+   *
+   * @throws InputException as a session throws it for the same inputs
+   */
   void check(Model model) {
-    for (Map<String, Tensor> batch : batches) {
-      for (ValueInfo input : model.inputs()) {
-        Tensor tensor = batch.get(input.name());
-        if (tensor == null || tensor.dtype() != input.dtype()) {
-          throw new InputException(
-              "a calibration sample has "
-                  + (tensor == null ? "no input" : tensor + " for the input")
-                  + " '"
-                  + input.name()
-                  + "' of "
-                  + model.path(),
-              "pass samples with the inputs " + model.inputs());
-        }
-      }
-    }
+    InputCheck check = new InputCheck(model.inputs(), model.outputs());
+    batches.forEach(check::inputs);
   }
 }

@@ -65,6 +65,7 @@ final class DistilledRun {
   }
 
   Compression run(Calibration calibration, Progress progress, Sweep sweep) {
+    Distillation.check(model.graph());
     Calibration fitted = calibration.part(stage.fitSamples());
     int place = recipe.stages().indexOf(stage);
     // pruning that saw all samples is that of a recipe without distillation

@@ -10,9 +10,9 @@ import java.util.Arrays;
  * @param minCosine the worst of them
  * @param lowCosine their 5th percentile
  * @param spearman rank correlation of the similarities between all pairs of samples; NaN for fewer
- *     than three samples
- * @param topOverlap share of the ten nearest other samples that stay among the ten nearest; fewer
- *     where there are fewer samples
+ *     than three samples, and where all pairs are alike
+ * @param topOverlap share of the ten nearest other samples that stay among the ten nearest; NaN
+ *     where there are no more than ten others, which all stay
  */
 public record Fidelity(
     double meanCosine, double minCosine, double lowCosine, double spearman, double topOverlap) {
@@ -129,19 +129,18 @@ public record Fidelity(
 
   private static double overlap(double[][] before, double[][] after) {
     int n = before.length;
-    int neighbours = Math.min(NEIGHBOURS, n - 1);
-    if (neighbours == 0) {
-      return 1;
+    if (n - 1 <= NEIGHBOURS) {
+      return Double.NaN;
     }
     long kept = 0;
     for (int i = 0; i < n; i++) {
-      boolean[] was = nearest(before[i], i, neighbours);
-      boolean[] is = nearest(after[i], i, neighbours);
+      boolean[] was = nearest(before[i], i, NEIGHBOURS);
+      boolean[] is = nearest(after[i], i, NEIGHBOURS);
       for (int j = 0; j < n; j++) {
         kept += was[j] && is[j] ? 1 : 0;
       }
     }
-    return (double) kept / ((long) n * neighbours);
+    return (double) kept / ((long) n * NEIGHBOURS);
   }
 
   private static boolean[] nearest(double[] similarities, int self, int count) {

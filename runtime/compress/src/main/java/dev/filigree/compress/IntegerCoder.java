@@ -22,6 +22,10 @@ record IntegerCoder(Encoding.Integers encoding, float[] scales, int groups, int 
   /** Scales of groups are stored in a type with the range of f32, a half of its bytes. */
   private static final DType SCALE_TYPE = DType.BF16;
 
+  /** What to do where weights that any structure keeps cannot be packed. */
+  static final String SPARSE_REMEDY =
+      "use 8 bits and the strategy channel or tensor, or prune to 2:4";
+
   /** Scales tried by a search: from the whole range down to this part of it. */
   private static final double LEAST_PART = 0.6;
 
@@ -67,7 +71,7 @@ record IntegerCoder(Encoding.Integers encoding, float[] scales, int groups, int 
     return new IntegerCoder(encoding, scales, groups, group, Math.max(1, inputs));
   }
 
-  private static boolean isPacked(Encoding.Integers encoding) {
+  static boolean isPacked(Encoding.Integers encoding) {
     return encoding.bits() < Byte.SIZE || encoding.granularity() == Encoding.Granularity.GROUP;
   }
 
@@ -153,7 +157,7 @@ record IntegerCoder(Encoding.Integers encoding, float[] scales, int groups, int 
     if (isPacked(encoding)) {
       throw new InputException(
           "an unstructured layer cannot be written as " + encoding.label() + " in groups",
-          "use 8 bits and the strategy channel or tensor, or prune to 2:4");
+          SPARSE_REMEDY);
     }
     byte[] codes = new byte[values.length];
     int at = 0;

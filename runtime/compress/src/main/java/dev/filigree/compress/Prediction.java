@@ -146,8 +146,18 @@ public record Prediction(List<Matrix> matrices) {
       Stage.Prune prune = work.prune();
       steps.append(prune.score().name().toLowerCase(Locale.ROOT));
       steps.append(' ').append(prune.structure().label());
-      if (prune.structure() instanceof Structure.Unstructured(double sparsity, var scope)) {
-        steps.append(' ').append(Math.round(100 * sparsity)).append(" %");
+      switch (prune.structure()) {
+        case Structure.Unstructured(double sparsity, Structure.Scope scope) ->
+            steps
+                .append(' ')
+                .append(Math.round(100 * sparsity))
+                .append(" %")
+                .append(scope == Structure.Scope.GLOBAL ? " of all layers together" : "");
+        case Structure.Block block ->
+            steps.append(' ').append(Math.round(100 * block.sparsity())).append(" %");
+        case Structure.Groups groups -> {
+          // their label says how many stay
+        }
       }
     }
     if (work.needsTargets()) {

@@ -4,7 +4,9 @@ import dev.filigree.DType;
 import dev.filigree.FormatException;
 import dev.filigree.InputException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -61,8 +63,14 @@ public final class RecipeJson {
     try {
       return parse(file.toString(), Files.readString(file));
     } catch (IOException unreadable) {
+      String why =
+          switch (unreadable) {
+            case NoSuchFileException missing -> " does not exist";
+            case CharacterCodingException binary -> " is no text in UTF-8";
+            default -> " cannot be read (" + unreadable.getMessage() + ")";
+          };
       throw new FormatException(
-          "recipe " + file + " cannot be read (" + unreadable.getMessage() + ")",
+          "recipe " + file + why,
           "pass the path of a recipe file, or one of " + String.join(", ", Recipe.names()),
           unreadable);
     }

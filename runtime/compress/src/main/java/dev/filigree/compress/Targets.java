@@ -3,8 +3,10 @@ package dev.filigree.compress;
 import dev.filigree.InputException;
 import dev.filigree.WeightMatrix;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Stream;
 
 /**
  * Which matrices a stage of a recipe applies to. An entry is {@code Linear}, {@code Embedding}, the
@@ -34,6 +36,12 @@ public record Targets(List<String> targets, List<String> ignore) {
 
   private static final String EXPRESSION = "re:";
 
+  private static final Map<String, WeightMatrix.Use> KINDS =
+      Map.of(
+          "Linear", WeightMatrix.Use.LINEAR,
+          "Convolution", WeightMatrix.Use.CONVOLUTION,
+          "Embedding", WeightMatrix.Use.TABLE);
+
   private static void check(String entry) {
     if (entry.startsWith(EXPRESSION)) {
       try {
@@ -47,21 +55,45 @@ public record Targets(List<String> targets, List<String> ignore) {
     }
   }
 
+  /**
+   * The names of layers among the entries that none has: kinds and expressions may fit nothing, a
+   * name that does is misspelt or of another model.
+   */
+  List<String> unknown(List<WeightMatrix> matrices) {
+    return Stream.concat(targets.stream(), ignore.stream())
+        .filter(entry -> !KINDS.containsKey(entry) && !entry.startsWith(EXPRESSION))
+        .filter(entry -> matrices.stream().noneMatch(matrix -> matrix.name().equals(entry)))
+        .toList();
+  }
+
+  /** For example {@code [Linear] without [head]}. */
+  @Override
+  public String toString() {
+    return targets + (ignore.isEmpty() ? "" : " without " + ignore);
+  }
+
   /** Whether a matrix is meant. */
   public boolean include(WeightMatrix matrix) {
     return targets.stream().anyMatch(entry -> fits(entry, matrix))
         && ignore.stream().noneMatch(entry -> fits(entry, matrix));
   }
 
+  /** The entry that means all matrices used as this one. */
+  static String kind(WeightMatrix matrix) {
+    return KINDS.entrySet().stream()
+        .filter(kind -> kind.getValue() == matrix.use())
+        .findFirst()
+        .orElseThrow()
+        .getKey();
+  }
+
   private static boolean fits(String entry, WeightMatrix matrix) {
-    return switch (entry) {
-      case "Linear" -> matrix.use() == WeightMatrix.Use.LINEAR;
-      case "Convolution" -> matrix.use() == WeightMatrix.Use.CONVOLUTION;
-      case "Embedding" -> matrix.use() == WeightMatrix.Use.TABLE;
-      default ->
-          entry.startsWith(EXPRESSION)
-              ? matrix.name().matches(entry.substring(EXPRESSION.length()))
-              : matrix.name().equals(entry);
-    };
+    WeightMatrix.Use kind = KINDS.get(entry);
+    if (kind != null) {
+      return matrix.use() == kind;
+    }
+    return entry.startsWith(EXPRESSION)
+        ? matrix.name().matches(entry.substring(EXPRESSION.length()))
+        : matrix.name().equals(entry);
   }
 }

@@ -53,14 +53,11 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
     matrices.addAll(model.convolutions());
     for (Stage stage : recipe.stages()) {
       if (matrices.stream().noneMatch(stage.targets()::include) && !isSpare(stage, recipe)) {
-        throw new InputException(
-            "the targets "
-                + stage.targets().targets()
-                + " of recipe '"
-                + recipe.name()
-                + "' fit no layer of "
-                + model.path(),
-            "the layers are " + matrices.stream().map(WeightMatrix::name).toList());
+        throw misfit(stage.targets().toString(), recipe, model, matrices);
+      }
+      List<String> unknown = stage.targets().unknown(matrices);
+      if (!unknown.isEmpty()) {
+        throw misfit(unknown.toString(), recipe, model, matrices);
       }
     }
     return matrices.stream()
@@ -70,6 +67,21 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
                     ? of(matrix, recipe, model.graph(), windows.get(matrix.constant()))
                     : of(matrix, recipe, null, null))
         .toList();
+  }
+
+  private static InputException misfit(
+      String targets, Recipe recipe, Model model, List<WeightMatrix> matrices) {
+    return new InputException(
+        "the targets "
+            + targets
+            + " of recipe '"
+            + recipe.name()
+            + "' fit no layer of "
+            + model.path(),
+        "the layers are "
+            + matrices.stream()
+                .map(matrix -> matrix.name() + " (" + Targets.kind(matrix) + ")")
+                .toList());
   }
 
   /** How much the outputs of a convolution are scaled by what the graph folds into it. */
@@ -156,9 +168,34 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
         encode = stage;
       }
     }
+    requireWritable(recipe, matrix, prune, encode);
     boolean changes = prune != null || encode != null;
     float[] factors = changes && window != null ? factors(matrix, graph, window) : null;
     return new Work(matrix, factors, prune, encode, refused);
+  }
+
+  /** Refuses what the coder of integers would refuse when all work was done. */
+  private static void requireWritable(
+      Recipe recipe, WeightMatrix matrix, Stage.Prune prune, Stage encode) {
+    if (prune != null
+        && encode instanceof Stage.Quantize quantize
+        && !(prune.structure() instanceof Structure.Groups groups && groups.is24())) {
+      Encoding.Integers integers = quantize.encoding();
+      if (IntegerCoder.isPacked(integers)) {
+        throw new InputException(
+            "recipe '"
+                + recipe.name()
+                + "' prunes layer "
+                + matrix.name()
+                + " to "
+                + prune.structure().label()
+                + " and writes it as "
+                + integers.label()
+                + (integers.bits() == Byte.SIZE ? " in groups" : "")
+                + ", which no layer can be at once",
+            IntegerCoder.SPARSE_REMEDY);
+      }
+    }
   }
 
   /**

@@ -350,7 +350,10 @@ class CompressorTest {
             Stage.DAMPING,
             Targets.LINEAR);
     assertRefused(
-        "layer first: an unstructured layer cannot be written as int4 in groups", sparse, groups);
+        "recipe 'test' prunes layer first to unstructured and writes it as int4, which no layer can"
+            + " be at once",
+        sparse,
+        groups);
     Stage wide =
         new Stage.Prune(Stage.Score.MAGNITUDE, new Structure.Groups(2, 32), Targets.LINEAR);
     assertRefused("layer first has 24 inputs, fewer than the 32 of a 2:32 group", wide);
@@ -359,6 +362,8 @@ class CompressorTest {
     Stage tables = new Stage.Prune(Stage.Score.WANDA, Structure.TWO_OF_FOUR, Targets.EMBEDDING);
     assertRefused("recipe 'test' calibrates table, a table whose rows are looked up", tables);
     assertRefused("the targets [third] of recipe 'test' fit no layer of ", nobody);
+    Stage spared = new Stage.Quantize(8, new Targets(List.of("Linear"), List.of("frist")));
+    assertRefused("the targets [frist] of recipe 'test' fit no layer of ", spared);
   }
 
   private void assertRefused(String problem, Stage... stages) {

@@ -12,6 +12,7 @@ import dev.filigree.Progress;
 import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
+import dev.filigree.UnsupportedException;
 import dev.filigree.testing.OnnxModel;
 import dev.filigree.testing.Samples;
 import dev.filigree.weights.Sparse24;
@@ -173,6 +174,31 @@ class DistilledCompressionTest {
                       "{\"quantize\": {\"bits\": 4, \"method\": \"gptq\"}}"));
       assertTrue(refused.getMessage().contains("with calibration"), refused.getMessage());
     }
+  }
+
+  @Test
+  void aNetworkThatCannotBeTrainedThroughIsRefusedBeforeItIsPruned() {
+    Path file =
+        new OnnxModel(13)
+            .input("x", DType.F32, "tokens", Integer.toString(WIDTH))
+            .initializer("w", Tensor.of(new Samples(5).normal(WIDTH * HIDDEN), WIDTH, HIDDEN))
+            .node("MatMul", "m", "x", "w")
+            .node("Cos", "y", "m")
+            .output("y", DType.F32, "tokens", Integer.toString(HIDDEN))
+            .write(folder.resolve("cosine.onnx"));
+    Calibration samples = new Calibration(List.of(Map.of("x", inputs(50, 1))));
+    Recipe recipe = Recipe.named("2:4-distilled");
+    List<String> done = new ArrayList<>();
+    try (Model model = Model.open(file)) {
+      UnsupportedException refused =
+          assertThrows(
+              UnsupportedException.class,
+              () ->
+                  Compressor.compress(model, recipe, samples, 2, (task, at, of) -> done.add(task)));
+      assertTrue(refused.problem().contains("(Cos)"), refused.problem());
+      assertTrue(refused.problem().contains("cannot be trained through"), refused.problem());
+    }
+    assertEquals(List.of(), done);
   }
 
   @ParameterizedTest

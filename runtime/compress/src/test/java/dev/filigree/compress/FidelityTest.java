@@ -33,7 +33,7 @@ class FidelityTest {
     assertEquals(1, same.meanCosine(), 1e-12);
     assertEquals(1, same.minCosine(), 1e-12);
     assertEquals(1, same.spearman(), 1e-9);
-    assertEquals(1, same.topOverlap());
+    assertEquals(a.length > 11 ? 1 : Double.NaN, same.topOverlap(), "of ten others all stay");
   }
 
   @Test

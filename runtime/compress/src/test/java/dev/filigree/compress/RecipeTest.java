@@ -197,7 +197,10 @@ class RecipeTest {
   void aRecipeFileIsReadAndAMissingOneRefusedByName(@TempDir Path folder) throws IOException {
     Path file = folder.resolve("recipe.json");
     FormatException missing = assertThrows(FormatException.class, () -> RecipeJson.read(file));
-    assertTrue(missing.problem().startsWith("recipe " + file + " cannot be read"));
+    assertEquals("recipe " + file + " does not exist", missing.problem());
+    Files.write(file, new byte[] {(byte) 0xff, (byte) 0xfe});
+    FormatException binary = assertThrows(FormatException.class, () -> RecipeJson.read(file));
+    assertEquals("recipe " + file + " is no text in UTF-8", binary.problem());
     Files.writeString(file, RecipeJson.write(Recipe.named("2:4")));
     assertEquals(Recipe.named("2:4"), RecipeJson.read(file));
   }

@@ -54,10 +54,12 @@ public final class AtomicFile {
       throw new OutputException(file + " is no regular file", "name a new or an ordinary file");
     }
     Path temporary = null;
+    Thread atExit = null;
     try {
       Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
       clearStale(target);
       temporary = beside(target);
+      atExit = deletedAtExit(temporary);
       try (FileChannel channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         content.writeTo(channel);
@@ -71,6 +73,32 @@ public final class AtomicFile {
       throw failure(file, failed);
     } finally {
       delete(temporary);
+      forget(atExit);
+    }
+  }
+
+  /**
+   * Deletes a part if the process is told to end while it is written.
+   *
+   * @return what to forget once it is not; null if the process is ending already
+   */
+  private static Thread deletedAtExit(Path temporary) {
+    Thread delete = new Thread(() -> delete(temporary), "filigree-delete-part");
+    try {
+      Runtime.getRuntime().addShutdownHook(delete);
+      return delete;
+    } catch (IllegalStateException ending) {
+      return null;
+    }
+  }
+
+  private static void forget(Thread atExit) {
+    try {
+      if (atExit != null) {
+        Runtime.getRuntime().removeShutdownHook(atExit);
+      }
+    } catch (IllegalStateException ending) {
+      // it finds nothing to delete
     }
   }
 

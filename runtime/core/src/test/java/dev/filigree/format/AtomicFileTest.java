@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -203,6 +204,46 @@ class AtomicFileTest {
     AtomicFile.write(file, content(NEW));
     assertFalse(Files.exists(left));
     assertEquals(Set.of(fresh, inUse, foreign, file), Set.copyOf(contents()));
+  }
+
+  /** Writes a part, says so and waits to be ended. */
+  static final class Slow {
+    public static void main(String[] arguments) {
+      AtomicFile.write(
+          Path.of(arguments[0]),
+          channel -> {
+            channel.write(ByteBuffer.wrap(NEW));
+            System.out.println("writing");
+            while (true) {
+              LockSupport.park();
+            }
+          });
+    }
+  }
+
+  @Test
+  void aProcessThatIsEndedWhileItWritesLeavesNothing() throws Exception {
+    Path file = folder.resolve("model.filigree");
+    String classPath =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                classPath,
+                Slow.class.getName(),
+                file.toString())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    try {
+      assertEquals("writing", process.inputReader().readLine());
+      assertEquals(1, contents().size());
+      process.destroy();
+      assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it ends");
+      assertEquals(List.of(), contents());
+    } finally {
+      process.destroyForcibly();
+    }
   }
 
   private Path part(String name, Duration age) throws IOException {

@@ -154,6 +154,17 @@ public final class Distillation {
    */
   public record Result(List<double[]> blocks, double[] model) {}
 
+  /**
+   * Refuses a graph that gradients cannot flow through, before any work is done for it.
+   *
+   * @throws dev.filigree.UnsupportedException naming the node
+   */
+  public static void check(Graph graph) {
+    try (WorkerPool pool = new WorkerPool(1, "filigree-distill")) {
+      new Network(graph, List.of(), KernelSets.open(""), pool).close();
+    }
+  }
+
   /** Trains the parameters. */
   public Result run(int threads) {
     try (WorkerPool pool = new WorkerPool(threads, "filigree-distill");

@@ -80,6 +80,11 @@ public record Checkpoint(
                 () ->
                     new FormatException(
                         config.file() + " does not say 'model_type'", "download it again"));
+    if (family.equals(CheckpointWriter.NO_FAMILY)) {
+      throw new UnsupportedException(
+          folder + " holds the weights of a model without a config.json of its own, and no graph",
+          "open the model that was converted, as .filigree or .onnx");
+    }
     Graph graph =
         Encoders.build(family, config, layers)
             .or(() -> Decoders.build(family, config, layers))

@@ -34,6 +34,9 @@ import tools.jackson.databind.node.ObjectNode;
  * was.
  */
 public final class CheckpointWriter {
+  /** What stands for the family in the config of a model that has none. */
+  static final String NO_FAMILY = "filigree";
+
   private static final ObjectMapper JSON = JsonMapper.builder().build();
 
   private final Model model;
@@ -161,7 +164,7 @@ public final class CheckpointWriter {
     ObjectNode config =
         original != null && JSON.readTree(original.toArray(DType.BYTE)) instanceof ObjectNode object
             ? object
-            : JSON.createObjectNode().put("model_type", "filigree");
+            : JSON.createObjectNode().put("model_type", NO_FAMILY);
     config.remove("compression_config");
     config.remove("sparsity_config");
     config.remove("quantization_config");
