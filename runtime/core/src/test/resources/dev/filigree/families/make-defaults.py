@@ -41,7 +41,7 @@ def defaults(family):
         epsilon=value(config, "rms_norm_eps", "layer_norm_eps", "norm_eps", "layer_norm_epsilon", "norm_epsilon"),
         activation=value(config, "hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn"),
         tied=getattr(config, "tie_word_embeddings", None), theta=theta(config), padding=config.pad_token_id,
-        positions=value(config, "max_position_embeddings", "n_positions"))
+        positions=value(config, "max_position_embeddings", "n_positions", "max_seq_len"))
 
 
 with open(os.path.join(HERE, "defaults.json"), "w") as file:

@@ -6,7 +6,7 @@ Needs torch and transformers 5.17 or 5.18. Usage: make-families.py [NAME...]
 Each folder is a checkpoint as save_pretrained writes it, with f16 weights drawn from a seed that its name gives, and
 case.bin: little-endian i32 batch, tokens, features; i64 ids [batch, tokens]; i64 mask [batch, tokens]; f32 results
 [batch, tokens, features] (or [batch, features] where tokens is -tokens). Where answers begin and end are two features.
-The second text is padded.
+The second text is padded, behind or in front.
 """
 
 import copy
@@ -40,6 +40,7 @@ GROUPS = dict(SIZE, num_key_value_heads=1)
 GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
 KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
 CASES = {}
+PADDED_IN_FRONT = ("bloom", "falcon-alibi", "mpt", "opt-padded-in-front")
 
 
 def rope(kind, **values):
@@ -88,6 +89,7 @@ decoder("gpt-bigcode-heads", "gpt_bigcode", GPT, multi_query=False)
 OPT = dict(vocab_size=WORDS, hidden_size=8, ffn_dim=12, num_hidden_layers=2, num_attention_heads=2,
            max_position_embeddings=32)
 decoder("opt", "opt", OPT, word_embed_proj_dim=8)
+decoder("opt-padded-in-front", "opt", OPT, word_embed_proj_dim=8)
 decoder("opt-norms-last", "opt", OPT, word_embed_proj_dim=4, do_layer_norm_before=False)
 decoder("stablelm", "stablelm", partial_rotary_factor=0.5, use_qkv_bias=True)
 decoder("stablelm-parallel", "stablelm", partial_rotary_factor=0.5, use_parallel_residual=True)
@@ -96,6 +98,15 @@ FALCON = dict(vocab_size=WORDS, hidden_size=8, num_hidden_layers=2, num_attentio
 decoder("falcon", "falcon", FALCON)
 decoder("falcon-grouped", "falcon", FALCON, new_decoder_architecture=True, num_kv_heads=1)
 decoder("falcon-sequential", "falcon", FALCON, multi_query=False, parallel_attn=False, bias=True)
+# the plain implementation adds its numbers by places twice
+decoder("falcon-alibi", "falcon", dict(FALCON, hidden_size=18, num_attention_heads=9), alibi=True, multi_query=False,
+        parallel_attn=False, bias=True, attn_implementation="sdpa")
+decoder("bloom", "bloom", dict(vocab_size=WORDS, hidden_size=12, n_layer=2, n_head=3))
+decoder("bloom-norms-summed", "bloom", dict(vocab_size=WORDS, hidden_size=8, n_layer=2, n_head=2),
+        apply_residual_connection_post_layernorm=True)
+MPT = dict(vocab_size=WORDS, d_model=12, n_layers=2, n_heads=3, max_seq_len=32)
+decoder("mpt", "mpt", MPT)
+decoder("mpt-clipped", "mpt", MPT, attn_config=dict(clip_qkv=0.5, softmax_scale=0.7))
 decoder("olmo", "olmo", clip_qkv=0.5)
 decoder("olmo2", "olmo2")
 decoder("olmo3", "olmo3", **KINDS)
@@ -159,15 +170,17 @@ encoder("umt5", "umt5", T5, UMT5EncoderModel)
 
 
 def network(name):
-    family, model, values = CASES[name]
+    family, model, given = CASES[name]
+    values = dict(given)
     torch.manual_seed(zlib.crc32(name.encode()))
+    attention = values.pop("attn_implementation", "eager")
     config = AutoConfig.for_model(family, **values)
     if model in (MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
         made = model(config)
     else:
         try:
             # the default implementation leaves the bounds of scores out
-            made = model.from_config(config, attn_implementation="eager")
+            made = model.from_config(config, attn_implementation=attention)
         except ValueError:
             made = model.from_config(config)
     made = made.float().eval()
@@ -186,9 +199,10 @@ def make(name, into=HERE):
     config, model = network(name)
     ids = torch.randint(3, WORDS, (2, TOKENS))
     mask = torch.ones(2, TOKENS, dtype=torch.long)
-    mask[1, TOKENS - 3:] = 0
+    padding = slice(0, 3) if name in PADDED_IN_FRONT else slice(TOKENS - 3, TOKENS)
+    mask[1, padding] = 0
     if getattr(config, "pad_token_id", None) is not None:
-        ids[1, TOKENS - 3:] = config.pad_token_id
+        ids[1, padding] = config.pad_token_id
     folder = os.path.join(into, name)
     copy.deepcopy(model).half().save_pretrained(folder)
     for other in ("generation_config.json",):

@@ -1,6 +1,9 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.Tensor;
+import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import dev.filigree.kernel.fused.LinearBias;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -10,6 +13,9 @@ import java.util.Optional;
  * in order, written by a {@link NetworkBuilder}, whichever way attention is computed.
  */
 final class Decoders {
+  /** Number of bf16 among ONNX's types. */
+  private static final int BF16 = 16;
+
   private final JsonFile config;
   private final NetworkBuilder net;
   private final String prefix;
@@ -73,8 +79,13 @@ final class Decoders {
     String ids = net.tokens("input_ids");
     String mask = net.tokens("attention_mask");
     String numbers = net.positions(ids);
-    String x = words(ids, numbers);
+    String places = this.family.has("counted") ? counted(mask) : numbers;
+    String x = words(ids, places);
     Map<Integer, String> biases = WholeAttention.biases(net, prefix, shape, mask, numbers);
+    if (shape.bias().isPresent()) {
+      String byPlace = byPlace(this.family.has("counted") ? places : net.unsqueeze(numbers, 0));
+      biases.replaceAll((window, hidden) -> net.op("Add", hidden, byPlace));
+    }
     WholeAttention attention =
         new WholeAttention(
             shape,
@@ -90,6 +101,36 @@ final class Decoders {
       net.output("logits", logits(x), shape.vocabulary());
     }
     return net.build(family);
+  }
+
+  /** Places of tokens among those that are no padding, which is -1 {@code [batch, sequence]}. */
+  private String counted(String mask) {
+    net.in(prefix + "places");
+    String counted = net.op("CumSum", mask, net.number(1));
+    return net.op("Sub", net.op("Mul", counted, mask), net.number(1));
+  }
+
+  /**
+   * What is added to scores by the places of keys, {@code [batch, heads, 1, sequence]}.
+   *
+   * @param places {@code [batch, sequence]}, or a batch of 1 for all texts
+   */
+  private String byPlace(String places) {
+    LinearBias bias = shape.bias();
+    net.in(prefix + "bias");
+    float[] slopes = new float[shape.heads()];
+    for (int head = 0; head < slopes.length; head++) {
+      slopes[head] = bias.slopes().get(head);
+    }
+    String all = net.constant(Tensor.of(slopes, 1, slopes.length, 1, 1));
+    String products = net.op("Mul", all, rounded(net.toFloat(net.unsqueeze(places, 1, 2)), bias));
+    return net.times(rounded(products, bias), bias.factor());
+  }
+
+  private String rounded(String x, LinearBias bias) {
+    return bias.rounded()
+        ? net.toFloat(net.op("Cast", Map.of("to", new Attribute.Int(BF16)), x))
+        : x;
   }
 
   /**
@@ -119,7 +160,7 @@ final class Decoders {
   String words(String ids, String numbers) {
     String x = net.words(prefix + module("words"), shape.vocabulary(), shape.narrow(), ids);
     x = net.times(x, family.factor("words", shape.width()));
-    x = narrowed("narrow_in", x, hidden, shape.narrow());
+    x = narrowed("narrow_in", normalized("words_norm", prefix, x), hidden, shape.narrow());
     if (family.positions() == Family.Positions.LEARNED) {
       String places =
           family.offset() == 0 ? numbers : net.op("Add", numbers, net.number(family.offset()));
@@ -171,14 +212,15 @@ final class Decoders {
     boolean last = family.has("norms_last");
     String normal = last ? x : normalized("before_attention", layer, x);
     String attended = attention(layer, number, normal, attention);
-    String first = add(x, normalized("after_attention", layer, attended));
+    boolean summed = family.has("norms_summed");
+    String first = add(summed ? normal : x, normalized("after_attention", layer, attended));
     if (last) {
       first = normalized("before_attention", layer, first);
     }
     String read = family.has("parallel") ? x : first;
     String second = last ? first : normalized("before_feed", layer, read, x, normal);
     String fed = normalized("after_feed", layer, feed(layer, second));
-    String sum = add(first, fed);
+    String sum = add(summed ? second : first, fed);
     return last ? normalized("before_feed", layer, sum) : sum;
   }
 

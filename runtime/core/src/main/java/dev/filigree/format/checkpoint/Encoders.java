@@ -91,7 +91,7 @@ final class Encoders {
         switch (family.positions()) {
           case LEARNED -> numbers;
           case PADDED -> numbersAfterPadding(ids);
-          case ROTARY, NONE -> "";
+          case ROTARY, ALIBI, NONE -> "";
         };
     if (!places.isEmpty()) {
       int positions =

@@ -73,7 +73,9 @@ class FamilyDefaultsTest {
     assertEquals(number(wanted, "heads"), shape.heads());
     assertEquals(number(wanted, "keys"), shape.keyHeads());
     assertEquals(number(wanted, "width"), shape.width());
-    assertEquals(wanted.get("activation").stringValue(), activation);
+    if (!wanted.get("activation").isNull()) {
+      assertEquals(wanted.get("activation").stringValue(), activation);
+    }
     tied.ifPresent(found -> assertEquals(wanted.get("tied").booleanValue(), found));
     if (!wanted.get("epsilon").isNull()) {
       assertEquals(wanted.get("epsilon").doubleValue(), epsilon);
@@ -166,6 +168,18 @@ class FamilyDefaultsTest {
       assertEquals(
           "gelu_pytorch_tanh", DecoderConfig.read(family, config(family, act)).activation());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"\"alibi\": false", "\"attn_type\": \"multiquery_attention\"", "\"qk_ln\": true"})
+  void attentionOfMptThatIsNotComputed(String member) {
+    String more = ", \"attn_config\": {" + member + "}";
+    UnsupportedException refused =
+        assertThrows(
+            UnsupportedException.class, () -> DecoderConfig.read("mpt", config("mpt", more)));
+    String key = member.substring(1, member.indexOf('"', 1));
+    assertTrue(refused.getMessage().contains("'" + key + "'"), refused.getMessage());
   }
 
   private static final String BOTH_NAMES =
