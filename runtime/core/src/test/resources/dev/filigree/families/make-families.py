@@ -82,6 +82,7 @@ decoder("gpt2-by-layer", "gpt2", GPT, n_inner=12, scale_attn_by_inverse_layer_id
 decoder("gpt-neo", "gpt_neo", dict(vocab_size=WORDS, hidden_size=8, num_layers=2, num_heads=2, window_size=4,
                                    max_position_embeddings=32, attention_types=[[["global", "local"], 1]]))
 decoder("gpt-j", "gptj", GPT, rotary_dim=2)
+decoder("codegen", "codegen", dict(GPT, n_embd=16, n_head=4), rotary_dim=2)
 decoder("gpt-neox", "gpt_neox", SIZE, rotary_pct=0.5)
 decoder("gpt-neox-sequential", "gpt_neox", SIZE, rotary_pct=0.5, use_parallel_residual=False)
 decoder("gpt-bigcode", "gpt_bigcode", GPT)
@@ -126,6 +127,15 @@ decoder("seed-oss", "seed_oss", head_dim=4)
 decoder("arcee", "arcee")
 decoder("helium", "helium", head_dim=4)
 decoder("ernie4-5", "ernie4_5", head_dim=4, use_bias=True)
+
+EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=4)
+decoder("mixtral", "mixtral", num_local_experts=4, num_experts_per_tok=2, sliding_window=4)
+decoder("qwen2-moe", "qwen2_moe", num_experts=5, shared_expert_intermediate_size=10, **EXPERTS)
+decoder("qwen2-moe-some-layers", "qwen2_moe", num_experts=3, shared_expert_intermediate_size=10, mlp_only_layers=[0],
+        norm_topk_prob=True, **EXPERTS)
+decoder("qwen3-moe", "qwen3_moe", num_experts=4, head_dim=6, norm_topk_prob=True, **EXPERTS)
+decoder("qwen3-moe-every-second", "qwen3_moe", num_experts=4, head_dim=6, decoder_sparse_step=2, **EXPERTS)
+decoder("olmoe", "olmoe", num_experts=4, num_experts_per_tok=3, clip_qkv=0.5, pad_token_id=0)
 
 decoder("llama-texts", "llama", model=AutoModelForSequenceClassification, pad_token_id=0)
 decoder("qwen3-scores", "qwen3", model=AutoModelForSequenceClassification, head_dim=6, pad_token_id=0, num_labels=1)

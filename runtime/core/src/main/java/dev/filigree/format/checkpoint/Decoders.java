@@ -22,6 +22,8 @@ final class Decoders {
   private final DecoderConfig shape;
   private final Family family;
   private final int hidden;
+  private final FeedForward feed;
+  private final Projections projections;
 
   /** How a layer attends. */
   interface Attention {
@@ -56,6 +58,8 @@ final class Decoders {
     this.net = net;
     this.prefix = net.layers().prefix(module("words") + ".weight");
     this.hidden = shape.hidden();
+    this.feed = new FeedForward(family, net, hidden, shape.wide(), shape.activation());
+    this.projections = new Projections(shape, net);
   }
 
   /**
@@ -219,7 +223,7 @@ final class Decoders {
     }
     String read = family.has("parallel") ? x : first;
     String second = last ? first : normalized("before_feed", layer, read, x, normal);
-    String fed = normalized("after_feed", layer, feed(layer, second));
+    String fed = normalized("after_feed", layer, feed.of(layer, number, second));
     String sum = add(summed ? second : first, fed);
     return last ? normalized("before_feed", layer, sum) : sum;
   }
@@ -257,31 +261,7 @@ final class Decoders {
   }
 
   private String attention(String layer, int number, String x, Attention attention) {
-    int queries = shape.heads() * shape.width();
-    int keys = shape.keyHeads() * shape.width();
-    String[] made =
-        switch (family.projection()) {
-          case SEPARATE ->
-              new String[] {
-                linear(x, layer + module("query"), queries, hidden),
-                linear(x, layer + module("key"), keys, hidden),
-                linear(x, layer + module("value"), keys, hidden)
-              };
-          case JOINED -> {
-            String all = linear(x, layer + module("projection"), queries + 2 * keys, hidden);
-            yield new String[] {
-              net.slice(all, 0, queries),
-              net.slice(all, queries, queries + keys),
-              net.slice(all, queries + keys, queries + 2L * keys)
-            };
-          }
-          case GROUPED ->
-              grouped(linear(x, layer + module("projection"), queries + 2 * keys, hidden));
-        };
-    double clip = shape.clip();
-    for (int i = 0; clip > 0 && i < made.length; i++) {
-      made[i] = net.op("Clip", made[i], net.scalar(-clip), net.scalar(clip));
-    }
+    String[] made = projections.of(layer, x, hidden);
     List<String> scales = List.of();
     Optional<String> queryNorm = headNorm("query_norm", layer);
     Optional<String> keyNorm = headNorm("key_norm", layer);
@@ -294,24 +274,16 @@ final class Decoders {
         made[1] = normalizedHeads(keyNorm.get(), made[1], shape.keyHeads());
       }
     }
+    // OLMoE's are clipped once they are normalised
+    double clip = shape.clip();
+    for (int i = 0; clip > 0 && i < made.length; i++) {
+      made[i] = net.op("Clip", made[i], net.scalar(-clip), net.scalar(clip));
+    }
     String output = layer + module("output");
     String self = output.substring(0, output.lastIndexOf('.') + 1);
     String attended = attention.attend(number, self, made[0], made[1], made[2], scales);
-    return linear(attended, output, hidden, queries);
-  }
-
-  /** For each head of keys its queries, its key and its value lie side by side. */
-  private String[] grouped(String all) {
-    int width = shape.width();
-    int each = shape.heads() / shape.keyHeads();
-    String byHead = net.reshape(all, 0, 0, shape.keyHeads(), (each + 2L) * width);
-    long end = (long) each * width;
-    return new String[] {
-      net.reshape(net.slice(byHead, 0, end), 0, 0, (long) shape.heads() * width),
-      net.reshape(net.slice(byHead, end, end + width), 0, 0, (long) shape.keyHeads() * width),
-      net.reshape(
-          net.slice(byHead, end + width, end + 2L * width), 0, 0, (long) shape.keyHeads() * width)
-    };
+    int queries = shape.heads() * shape.width();
+    return net.linear(attended, output, hidden, queries, family.has("transposed"));
   }
 
   private Optional<String> headNorm(String role, String layer) {
@@ -357,32 +329,5 @@ final class Decoders {
 
   private static String byHead(String norm, int head) {
     return norm + ".norms." + head + ".weight";
-  }
-
-  private String feed(String layer, String x) {
-    int wide = shape.wide();
-    String function = shape.activation();
-    String down = layer + module("down");
-    String product =
-        switch (family.feed()) {
-          case GATED ->
-              net.gated(
-                  linear(x, layer + module("gate"), wide, hidden),
-                  linear(x, layer + module("up"), wide, hidden),
-                  function,
-                  config);
-          case JOINED -> {
-            String both = linear(x, layer + module("gate"), 2 * wide, hidden);
-            yield net.gated(
-                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
-          }
-          case PLAIN ->
-              net.activation(linear(x, layer + module("up"), wide, hidden), function, config);
-        };
-    return linear(product, down, hidden, wide);
-  }
-
-  private String linear(String x, String name, int out, int in) {
-    return net.linear(x, name, out, in, family.has("transposed"));
   }
 }

@@ -20,6 +20,8 @@ final class Encoders {
   private final NetworkBuilder net;
   private final String prefix;
   private final int hidden;
+  private final FeedForward feed;
+  private final Projections projections;
 
   private Encoders(EncoderConfig shape, NetworkBuilder net) {
     this.shape = shape;
@@ -28,6 +30,8 @@ final class Encoders {
     this.net = net;
     this.prefix = net.layers().prefix(module("words") + ".weight");
     this.hidden = shape.hidden();
+    this.feed = new FeedForward(family, net, hidden, shape.wide(), shape.activation());
+    this.projections = new Projections(shape, net);
   }
 
   /**
@@ -220,62 +224,20 @@ final class Encoders {
       boolean isNormalized = net.layers().has(attentionNorm + ".weight") || number > 0;
       String read = isNormalized ? normalized(attentionNorm, x, hidden) : x;
       String first = net.op("Add", x, attention(layer, number, read, attention));
-      return net.op("Add", first, feed(layer, normalized(feedNorm, first, hidden)));
+      return net.op("Add", first, feed.of(layer, number, normalized(feedNorm, first, hidden)));
     }
     String joined = attention(layer, number, x, attention);
     String first = normalized(attentionNorm, net.op("Add", joined, x), hidden);
-    return normalized(feedNorm, net.op("Add", feed(layer, first), first), hidden);
+    return normalized(feedNorm, net.op("Add", feed.of(layer, number, first), first), hidden);
   }
 
   private String attention(String layer, int number, String x, WholeAttention attention) {
-    int queries = shape.heads() * shape.width();
-    int keys = shape.keyHeads() * shape.width();
+    String[] made = projections.of(layer, x, hidden);
     String output = layer + module("output");
     String self = output.substring(0, output.lastIndexOf('.') + 1);
-    String attended;
-    if (family.projection() == Family.Projection.JOINED) {
-      String all = net.linear(x, layer + module("projection"), queries + 2 * keys, hidden);
-      attended =
-          attention.attend(
-              number,
-              self,
-              net.slice(all, 0, queries),
-              net.slice(all, queries, queries + keys),
-              net.slice(all, queries + keys, queries + 2L * keys),
-              List.of());
-    } else {
-      attended =
-          attention.attend(
-              number,
-              self,
-              net.linear(x, layer + module("query"), queries, hidden),
-              net.linear(x, layer + module("key"), keys, hidden),
-              net.linear(x, layer + module("value"), keys, hidden),
-              List.of());
-    }
+    String attended = attention.attend(number, self, made[0], made[1], made[2], List.of());
+    int queries = shape.heads() * shape.width();
     return net.linear(attended, output, hidden, queries);
-  }
-
-  private String feed(String layer, String x) {
-    int wide = shape.wide();
-    String function = shape.activation();
-    String product =
-        switch (family.feed()) {
-          case GATED ->
-              net.gated(
-                  net.linear(x, layer + module("gate"), wide, hidden),
-                  net.linear(x, layer + module("up"), wide, hidden),
-                  function,
-                  config);
-          case JOINED -> {
-            String both = net.linear(x, layer + module("gate"), 2 * wide, hidden);
-            yield net.gated(
-                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
-          }
-          case PLAIN ->
-              net.activation(net.linear(x, layer + module("up"), wide, hidden), function, config);
-        };
-    return net.linear(product, layer + module("down"), hidden, wide);
   }
 
   private String normalized(String name, String x, int features) {

@@ -45,7 +45,9 @@ record Family(JsonFile about, JsonFile config) {
     /** By one: all queries, all keys, all values. */
     JOINED,
     /** By one: for each head of keys its queries, its key and its value. */
-    GROUPED
+    GROUPED,
+    /** By one: for each quarter of the heads their queries, their values and their keys. */
+    QUARTERS
   }
 
   /** Kinds of feed-forward layers. */
@@ -142,7 +144,8 @@ record Family(JsonFile about, JsonFile config) {
    * keys have scales of their own for each head), {@code relative_by_layer} (layers have tables of
    * distances of their own), {@code counted} (padding has no place: tokens are numbered by the
    * mask), {@code rounded_bias} (what is added to scores by places is rounded to bf16), {@code
-   * norms_summed} (layers add to normalised states).
+   * norms_summed} (layers add to normalised states), {@code experts} (tokens choose their
+   * feed-forward layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

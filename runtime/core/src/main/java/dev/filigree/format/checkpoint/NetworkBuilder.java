@@ -95,6 +95,17 @@ class NetworkBuilder {
     return made;
   }
 
+  /** An operator of several results. */
+  List<String> op(String type, int results, String... reads) {
+    String made = module + "/" + type + "_" + values++;
+    List<String> all = new ArrayList<>();
+    for (int result = 0; result < results; result++) {
+      all.add(made + ":" + result);
+    }
+    nodes.add(new Node(made, Node.ONNX, type, List.of(reads), all, Map.of()));
+    return all;
+  }
+
   /** An f32 scalar. */
   String scalar(double value) {
     return constant(Tensor.of(new float[] {(float) value}));
