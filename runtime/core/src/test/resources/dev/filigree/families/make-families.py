@@ -26,6 +26,8 @@ from transformers import AutoModelForMaskedLM
 from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
+from transformers import CLIPTextModel
+from transformers import CLIPTextModelWithProjection
 from transformers import MT5EncoderModel
 from transformers import T5EncoderModel
 from transformers import UMT5EncoderModel
@@ -172,11 +174,22 @@ encoder("megatron-bert", "megatron-bert")
 encoder("xlm-roberta", "xlm-roberta", pad_token_id=1)
 encoder("xlm-roberta-xl", "xlm-roberta-xl", pad_token_id=1)
 encoder("ernie", "ernie")
+ESM = dict(SIZE, mask_token_id=4, pad_token_id=1, token_dropout=True)
+encoder("esm", "esm", ESM, position_embedding_type="rotary")
+encoder("esm-positions", "esm", dict(ESM, token_dropout=False), position_embedding_type="absolute", emb_layer_norm_before=True)
+encoder("esm-words", "esm", ESM, AutoModelForMaskedLM, position_embedding_type="rotary")
+CLIP = dict(SIZE, bos_token_id=17, hidden_act="quick_gelu", projection_dim=6)
+encoder("clip-text", "clip_text_model", CLIP, CLIPTextModelWithProjection, eos_token_id=18)
+encoder("clip-text-early", "clip_text_model", CLIP, CLIPTextModel, eos_token_id=2)
 T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=2)
 encoder("t5", "t5", T5, T5EncoderModel)
 encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
 encoder("mt5", "mt5", T5, MT5EncoderModel)
 encoder("umt5", "umt5", T5, UMT5EncoderModel)
+
+
+def family_of(name):
+    return CASES[name][0]
 
 
 def network(name):
@@ -185,7 +198,7 @@ def network(name):
     torch.manual_seed(zlib.crc32(name.encode()))
     attention = values.pop("attn_implementation", "eager")
     config = AutoConfig.for_model(family, **values)
-    if model in (MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
+    if model in (CLIPTextModel, CLIPTextModelWithProjection, MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
         made = model(config)
     else:
         try:
@@ -195,6 +208,9 @@ def network(name):
             made = model.from_config(config)
     made = made.float().eval()
     with torch.no_grad():
+        for _, buffer in made.named_buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(buffer.half().float())
         for tensor_name, tensor in made.named_parameters():
             if family == "roformer" and "embed_positions" in tensor_name:
                 continue
@@ -208,6 +224,8 @@ def network(name):
 def make(name, into=HERE):
     config, model = network(name)
     ids = torch.randint(3, WORDS, (2, TOKENS))
+    if family_of(name) == "clip_text_model":
+        ids[:, 8] = 18
     mask = torch.ones(2, TOKENS, dtype=torch.long)
     padding = slice(0, 3) if name in PADDED_IN_FRONT else slice(TOKENS - 3, TOKENS)
     mask[1, padding] = 0
@@ -223,7 +241,10 @@ def make(name, into=HERE):
     if hasattr(made, "start_logits"):
         result = torch.stack([made.start_logits, made.end_logits], -1).float()
     else:
-        result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
+        names = ("logits", "last_hidden_state")
+        if family_of(name) == "clip_text_model":
+            names = ("text_embeds", "pooler_output")
+        result = next(getattr(made, one) for one in names if hasattr(made, one)).float()
     tokens = TOKENS if result.dim() == 3 else -TOKENS
     with open(os.path.join(folder, "case.bin"), "wb") as file:
         file.write(struct.pack("<iii", 2, tokens, result.shape[-1]))

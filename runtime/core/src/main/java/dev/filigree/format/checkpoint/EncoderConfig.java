@@ -3,6 +3,7 @@ package dev.filigree.format.checkpoint;
 import dev.filigree.UnsupportedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What an encoder's {@code config.json} says of its extents.
@@ -34,6 +35,10 @@ record EncoderConfig(
     List<Rope> ropes,
     List<LayerKind> kinds)
     implements AttentionShape {
+  /** What the names of ESM's frequencies begin with in checkpoints of its versions. */
+  private static final List<String> OWNERS_OF_FREQUENCIES =
+      List.of("", "encoder.layer.0.attention.self.", "encoder.layer.*.attention.self.");
+
   /**
    * Reads a config.
    *
@@ -68,6 +73,41 @@ record EncoderConfig(
         config.text("hidden_act").orElse("gelu"),
         AttentionShape.ropes(family, width, kinds),
         kinds);
+  }
+
+  /** The same with the frequencies that ESM's checkpoints keep, as they were rounded for them. */
+  EncoderConfig with(WeightSource tensors) {
+    Optional<String> kept =
+        family.module("frequencies").stream()
+            .flatMap(name -> OWNERS_OF_FREQUENCIES.stream().map(owner -> owner + name))
+            .map(name -> tensors.prefix(family.module("words").orElseThrow() + ".weight") + name)
+            .filter(tensors::has)
+            .findFirst();
+    if (kept.isEmpty() || ropes.isEmpty()) {
+      return this;
+    }
+    float[] found = tensors.vector(kept.get(), width / 2).toFloats();
+    return new EncoderConfig(
+        family,
+        layers,
+        hidden,
+        heads,
+        keyHeads,
+        width,
+        wide,
+        vocabulary,
+        epsilon,
+        activation,
+        List.of(new Rope(found, 1, Optional.empty())),
+        kinds);
+  }
+
+  /** A value normalised as the family does. */
+  String normalized(NetworkBuilder net, String name, String x, int features) {
+    return switch (family.norm()) {
+      case RMS -> net.rootMeanSquare(x, name, features, epsilon, false);
+      case LAYER -> net.layerNormalization(x, name, features, epsilon);
+    };
   }
 
   private static List<LayerKind> kinds(Family family, int layers) {

@@ -189,6 +189,11 @@ class NetworkBuilder {
     return layers.has(name + ".bias") ? op("Add", product, vector(name + ".bias", out)) : product;
   }
 
+  /** Whether the checkpoint has scales of a normalisation. */
+  boolean hasScales(String name) {
+    return layers.has(early(name + ".gamma", name + ".weight"));
+  }
+
   /** A layer normalisation of the checkpoint over the last axis; one without scales has ones. */
   String layerNormalization(String x, String name, int features, double epsilon) {
     in(name);

@@ -135,7 +135,11 @@ class FamiliesTest {
   /** Begins and ends of answers lie side by side, as features do. */
   private static float[] result(Map<String, Tensor> made) {
     if (!made.containsKey("start_logits")) {
-      return made.getOrDefault("logits", made.get("last_hidden_state")).toFloats();
+      return Stream.of("logits", "text_embeds", "pooler_output", "last_hidden_state")
+          .filter(made::containsKey)
+          .findFirst()
+          .map(name -> made.get(name).toFloats())
+          .orElseThrow();
     }
     float[] begins = made.get("start_logits").toFloats();
     float[] ends = made.get("end_logits").toFloats();

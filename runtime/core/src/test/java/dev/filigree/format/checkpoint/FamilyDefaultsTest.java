@@ -65,11 +65,13 @@ class FamilyDefaultsTest {
       activation = read.activation();
       shape = read;
     }
-    assertEquals(
-        Stream.of("layers", "hidden", "wide", "vocabulary")
-            .map(key -> number(wanted, key))
-            .toList(),
-        extents);
+    List<String> keys = List.of("layers", "hidden", "wide", "vocabulary");
+    for (int i = 0; i < keys.size(); i++) {
+      // ESM's configs must say their vocabulary
+      if (!wanted.get(keys.get(i)).isNull()) {
+        assertEquals(number(wanted, keys.get(i)), extents.get(i), keys.get(i));
+      }
+    }
     assertEquals(number(wanted, "heads"), shape.heads());
     assertEquals(number(wanted, "keys"), shape.keyHeads());
     assertEquals(number(wanted, "width"), shape.width());
