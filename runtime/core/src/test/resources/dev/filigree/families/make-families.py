@@ -157,6 +157,13 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
                norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False)
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
+encoder("deberta-v2-apart", "deberta-v2", dict(DEBERTA, share_att_key=False))
+encoder("deberta-v2-named-alone", "deberta-v2", dict(DEBERTA, relative_attention=False))
+ORIGINAL = dict(SIZE, relative_attention=True, pos_att_type="c2p|p2c", max_relative_positions=8,
+                position_biased_input=False)
+encoder("deberta", "deberta", ORIGINAL)
+encoder("deberta-texts", "deberta", dict(ORIGINAL, position_biased_input=True, type_vocab_size=2),
+        AutoModelForSequenceClassification)
 encoder("electra", "electra", embedding_size=4)
 encoder("bert-words", "bert", model=AutoModelForMaskedLM)
 encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)

@@ -151,7 +151,8 @@ record EncoderConfig(
 
   @Override
   public double scores(int layer) {
-    return family.factor("scores", width) / Math.sqrt(1.0 + relativeScores());
+    // DeBERTa's share the width among the kinds of scores that it names, computed or not
+    return family.factor("scores", width) / Math.sqrt(1.0 + relativeKinds().size());
   }
 
   @Override

@@ -40,7 +40,10 @@ record Projections(AttentionShape shape, NetworkBuilder net) {
           };
       case GROUPED -> {
         int each = shape.heads() / shape.keyHeads();
-        yield parts(all, shape.keyHeads(), new int[] {each, 1, 1}, new int[] {0, 1, 2});
+        String[] made = parts(all, shape.keyHeads(), new int[] {each, 1, 1}, new int[] {0, 1, 2});
+        made[0] = added(made[0], layer, "query_bias", queries);
+        made[2] = added(made[2], layer, "value_bias", keys);
+        yield made;
       }
       case QUARTERS -> {
         if (shape.heads() % QUARTERS != 0) {
@@ -58,6 +61,15 @@ record Projections(AttentionShape shape, NetworkBuilder net) {
     Family family = shape.family();
     String name = layer + family.module(role).orElseThrow();
     return net.linear(x, name, out, in, family.has("transposed"));
+  }
+
+  /** DeBERTa has biases of its own, in another order than its joined layer. */
+  private String added(String x, String layer, String role, int extent) {
+    return shape
+        .family()
+        .module(role)
+        .map(name -> net.op("Add", x, net.vector(layer + name, extent)))
+        .orElse(x);
   }
 
   /**
