@@ -53,6 +53,11 @@ final class EncoderEmbeddings {
       String table = net.table(ofKinds, kinds, width);
       x = net.op("Add", x, net.gather(table, net.tokens("token_type_ids")));
     }
+    if (family.module("task").isPresent()) {
+      // no task is named: transformers takes the first one
+      String table = net.table(prefix + family.module("task").get(), tasks(), width);
+      x = net.op("Add", x, net.gather(table, net.number(0)));
+    }
     String places =
         switch (family.positions()) {
           case LEARNED -> numbers;
@@ -101,6 +106,10 @@ final class EncoderEmbeddings {
     return config
         .number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT)
         .orElseGet(() -> net.layers().rows(table));
+  }
+
+  private int tasks() {
+    return config.required("task_type_vocab_size", 1, EncoderConfig.MAX_EXTENT);
   }
 
   /** RoBERTa counts tokens that are no padding, from the number after that of padding on. */

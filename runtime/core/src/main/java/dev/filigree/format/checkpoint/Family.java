@@ -145,7 +145,9 @@ record Family(JsonFile about, JsonFile config) {
    * distances of their own), {@code counted} (padding has no place: tokens are numbered by the
    * mask), {@code rounded_bias} (what is added to scores by places is rounded to bf16), {@code
    * norms_summed} (layers add to normalised states), {@code experts} (tokens choose their
-   * feed-forward layers), {@code pools_end} (a text's state is that of the token that ends it).
+   * feed-forward layers), {@code pools_end} (a text's state is that of the token that ends it),
+   * {@code turns_values} (values are turned as keys are), {@code scales_both} (an older name of
+   * scalings is for both kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

@@ -128,6 +128,11 @@ record JsonFile(Path file, String path, JsonNode node) {
     return new JsonFile(file, path, changed);
   }
 
+  /** An object without members in the place of this one. */
+  JsonFile emptied() {
+    return new JsonFile(file, path, ((ObjectNode) node).objectNode());
+  }
+
   /** Whether the object has a key with a value that is not null. */
   boolean has(String key) {
     return node.hasNonNull(key);
