@@ -35,7 +35,7 @@ def defaults(family):
     return dict(
         layers=config.num_hidden_layers, hidden=hidden, heads=heads,
         keys=1 if one else value(config, "num_key_value_heads", "num_kv_heads") or heads,
-        width=value(config, "head_dim", "d_kv") or hidden // heads,
+        width=value(config, "head_dim", "d_kv") or (value(config, "true_hidden_size") or hidden) // heads,
         wide=value(config, "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim") or 4 * hidden,
         vocabulary=config.vocab_size,
         epsilon=value(config, "rms_norm_eps", "layer_norm_eps", "norm_eps", "layer_norm_epsilon", "norm_epsilon"),

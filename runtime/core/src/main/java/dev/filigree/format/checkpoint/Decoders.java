@@ -247,6 +247,7 @@ final class Decoders {
     boolean oneMore = family.has("one_more");
     return switch (family.norm()) {
       case RMS -> net.rootMeanSquare(x, name, features, shape.epsilon(), oneMore);
+      case NONE -> net.scaled(x, name, features);
       case LAYER ->
           oneMore
               ? net.in(name)

@@ -52,10 +52,11 @@ record EncoderConfig(
     int hidden = config.required("hidden_size", 1, MAX_EXTENT);
     int heads = config.required("num_attention_heads", 1, hidden);
     int keyHeads = config.number("num_key_value_heads", 1, heads).orElse(heads);
-    int width = config.number("head_dim", 1, MAX_EXTENT).orElse(hidden / heads);
-    if (!config.has("head_dim") && hidden % heads != 0 || heads % keyHeads != 0) {
+    int inner = config.number("intra_bottleneck_size", 1, MAX_EXTENT).orElse(hidden);
+    int width = config.number("head_dim", 1, MAX_EXTENT).orElse(inner / heads);
+    if (!config.has("head_dim") && inner % heads != 0 || heads % keyHeads != 0) {
       throw new UnsupportedException(
-          config.file() + " divides " + hidden + " features among " + heads + " heads",
+          config.file() + " divides " + inner + " features among " + heads + " heads",
           "use a model whose heads are of one width");
     }
     int layers = config.required("num_hidden_layers", 1, MAX_LAYERS);
@@ -107,6 +108,7 @@ record EncoderConfig(
     return switch (family.norm()) {
       case RMS -> net.rootMeanSquare(x, name, features, epsilon, false);
       case LAYER -> net.layerNormalization(x, name, features, epsilon);
+      case NONE -> net.scaled(x, name, features);
     };
   }
 

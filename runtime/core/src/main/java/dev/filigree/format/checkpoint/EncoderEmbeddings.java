@@ -9,6 +9,9 @@ final class EncoderEmbeddings {
   /** The share of tokens that ESM's training masked and did not show in their place. */
   private static final double HIDDEN_IN_TRAINING = 0.15 * 0.8;
 
+  /** Words side by side in MobileBERT's embeddings. */
+  private static final int NEIGHBOURS = 3;
+
   private static final Map<String, Attribute> TO_LONG = Map.of("to", new Attribute.Int(7));
 
   private final EncoderConfig shape;
@@ -47,6 +50,12 @@ final class EncoderEmbeddings {
     if (config.flag("token_dropout", false)) {
       x = scaled(x, ids, mask);
     }
+    boolean isEarly = family.has("bottleneck");
+    if (isEarly) {
+      x = net.linear(withNeighbours(x), project, shape.hidden(), NEIGHBOURS * width);
+      isNarrow = false;
+      width = shape.hidden();
+    }
     String ofKinds = prefix + family.module("kinds").orElse("");
     int kinds = kinds(ofKinds);
     if (kinds > 0) {
@@ -75,6 +84,21 @@ final class EncoderEmbeddings {
       x = shape.normalized(net, first.get(), x, width);
     }
     return isNarrow ? net.linear(x, project, shape.hidden(), width) : x;
+  }
+
+  /**
+   * MobileBERT's words, each between the next one and the one before; beyond the ends are zeros.
+   */
+  private String withNeighbours(String x) {
+    String none = net.times(part(x, 0, 1), 0);
+    String next = net.concat(1, part(x, 1, Integer.MAX_VALUE), none);
+    String before = net.concat(1, none, part(x, 0, -1));
+    return net.concat(-1, next, x, before);
+  }
+
+  /** A part of the tokens. */
+  private String part(String x, long from, long to) {
+    return net.op("Slice", x, net.longs(from), net.longs(to), net.longs(1));
   }
 
   /**

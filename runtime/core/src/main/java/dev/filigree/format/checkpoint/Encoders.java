@@ -163,6 +163,9 @@ final class Encoders {
   }
 
   private String layer(int number, String x, WholeAttention attention) {
+    if (family.has("bottleneck")) {
+      return new BottleneckLayer(shape, net).of(name(number), number, x, attention);
+    }
     String y = x;
     for (String layer : names(number)) {
       y = layer(layer, number, y, attention);

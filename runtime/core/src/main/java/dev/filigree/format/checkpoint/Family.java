@@ -35,7 +35,9 @@ record Family(JsonFile about, JsonFile config) {
     /** By the root of the mean square. */
     RMS,
     /** By mean and variance. */
-    LAYER
+    LAYER,
+    /** Not at all: features are scaled and shifted as they are. */
+    NONE
   }
 
   /** How queries, keys and values are made. */
@@ -146,8 +148,9 @@ record Family(JsonFile about, JsonFile config) {
    * mask), {@code rounded_bias} (what is added to scores by places is rounded to bf16), {@code
    * norms_summed} (layers add to normalised states), {@code experts} (tokens choose their
    * feed-forward layers), {@code pools_end} (a text's state is that of the token that ends it),
-   * {@code turns_values} (values are turned as keys are), {@code scales_both} (an older name of
-   * scalings is for both kinds of layers).
+   * {@code bottleneck} (layers work on fewer features than states have), {@code turns_values}
+   * (values are turned as keys are), {@code scales_both} (an older name of scalings is for both
+   * kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

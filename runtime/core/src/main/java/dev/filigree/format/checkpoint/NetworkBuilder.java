@@ -213,6 +213,13 @@ class NetworkBuilder {
         : op("LayerNormalization", attributes, x, scale);
   }
 
+  /** Features scaled and shifted by vectors of the checkpoint. */
+  String scaled(String x, String name, int features) {
+    in(name);
+    String product = op("Mul", x, vector(name + ".weight", features));
+    return op("Add", product, vector(name + ".bias", features));
+  }
+
   /** The last axis less its mean, by the root of its variance. */
   String standardized(String x, int features, double epsilon) {
     Map<String, Attribute> attributes =
