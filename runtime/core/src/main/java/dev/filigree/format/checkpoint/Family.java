@@ -255,7 +255,7 @@ record Family(JsonFile about, JsonFile config) {
       }
       for (var only : about.path("only").properties()) {
         JsonNode value = known.node().path(only.getKey());
-        if (!value.isMissingNode() && !value.equals(only.getValue())) {
+        if (!value.isMissingNode() && !isSame(value, only.getValue())) {
           throw new UnsupportedException(
               config.file()
                   + " sets '"
@@ -310,6 +310,13 @@ record Family(JsonFile about, JsonFile config) {
         known = known.with(forced.getKey(), forced.getValue());
       }
       return known;
+    }
+
+    /** Numbers are the same whether they are written with a point or without. */
+    private static boolean isSame(JsonNode value, JsonNode wanted) {
+      return value.isNumber() && wanted.isNumber()
+          ? value.doubleValue() == wanted.doubleValue()
+          : value.equals(wanted);
     }
 
     private static boolean holds(JsonNode conditions, JsonFile config) {

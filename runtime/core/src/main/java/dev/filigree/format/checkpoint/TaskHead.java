@@ -167,7 +167,9 @@ final class TaskHead {
       return ofWords;
     }
     String others = net.slice(normal, own, width);
-    return net.op("Add", ofWords, net.linear(others, rest, vocabulary, width - own, true));
+    // published the other way around than layers are, but written here as they are
+    boolean isTurned = net.layers().rows(rest) != vocabulary;
+    return net.op("Add", ofWords, net.linear(others, rest, vocabulary, width - own, isTurned));
   }
 
   private String ofText(String ids, String x, String mask) {

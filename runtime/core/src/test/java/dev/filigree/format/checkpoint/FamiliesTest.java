@@ -172,12 +172,20 @@ class FamiliesTest {
         List.of(
             "albert",
             "bitsandbytes-nf4",
+            "bloom",
+            "codegen",
             "cohere-scales",
+            "deberta",
             "deberta-v2",
+            "esm-words",
+            "falcon-alibi",
             "fp8-blocks",
             "gemma2",
             "gpt2",
+            "mixtral",
+            "mobilebert-words",
             "phi3",
+            "qwen2-moe-some-layers",
             "stablelm-scales");
     return folders().filter(folder -> some.contains(folder.getFileName().toString()));
   }

@@ -241,6 +241,23 @@ class FamilyDefaultsTest {
   }
 
   @Test
+  void nomicTurnsWholeHeads() {
+    String half = ", \"rope_parameters\": {\"partial_rotary_factor\": 0.5}";
+    Rope rope = EncoderConfig.read("nomic_bert", config("nomic_bert", half)).ropes().getFirst();
+    assertEquals(64, rope.turned());
+    String whole = half + ", \"rotary_emb_fraction\": 1.0";
+    rope = EncoderConfig.read("nomic_bert", config("nomic_bert", whole)).ropes().getFirst();
+    assertEquals(64, rope.turned());
+    UnsupportedException refused =
+        assertThrows(
+            UnsupportedException.class,
+            () ->
+                EncoderConfig.read(
+                    "nomic_bert", config("nomic_bert", ", \"rotary_emb_fraction\": 0.5")));
+    assertTrue(refused.getMessage().contains("'rotary_emb_fraction'"), refused.getMessage());
+  }
+
+  @Test
   void slidingLayersOfOlmo3KeepTheirBase() {
     String theta = ", \"rope_theta\": 777.0";
     assertTheta(777, rope("olmo3", 0, theta));
