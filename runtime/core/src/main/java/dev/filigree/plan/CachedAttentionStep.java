@@ -166,7 +166,7 @@ record CachedAttentionStep(
             page, cache.keys(layer, keyHead), width, KvCache.PAGE, scratch, scores, 0, own);
         MemorySegment.copy(page, DType.FLOAT, own, scratch, p * KvCache.PAGE, KvCache.PAGE);
       }
-      softmax(scratch, first, seen, workspace.scratch(worker));
+      softmax(scratch, head, first, seen, workspace.scratch(worker));
       // what the window's first page holds in front of the window is seen no more
       Arrays.fill(scratch, firstPage * KvCache.PAGE, first, 0);
       int sum = scores + width;
@@ -191,13 +191,25 @@ record CachedAttentionStep(
       write(token, head, scratch, sum);
     }
 
-    private void softmax(float[] scratch, int first, int seen, long at) {
+    private void softmax(float[] scratch, int head, int first, int seen, long at) {
       for (int i = first; i < seen; i++) {
         scratch[i] = capped(scratch[i] * form.scale());
       }
+      addBias(scratch, head, first, seen);
       MemorySegment.copy(scratch, first, memory, DType.FLOAT, at, seen - first);
       kernels.softmax(memory, at, at, seen - first);
       MemorySegment.copy(memory, DType.FLOAT, at, scratch, first, seen - first);
+    }
+
+    /** Less what the last place has: what all scores have in common would cost them digits. */
+    private void addBias(float[] scratch, int head, int first, int seen) {
+      if (!form.bias().isPresent()) {
+        return;
+      }
+      float last = form.bias().at(head, seen - 1);
+      for (int i = first; i < seen; i++) {
+        scratch[i] += form.bias().at(head, i) - last;
+      }
     }
 
     private float capped(float score) {

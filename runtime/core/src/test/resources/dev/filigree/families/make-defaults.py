@@ -35,15 +35,15 @@ def defaults(family):
     return dict(
         layers=config.num_hidden_layers, hidden=hidden, heads=heads,
         keys=1 if one else value(config, "num_key_value_heads", "num_kv_heads") or heads,
-        width=value(config, "head_dim", "d_kv") or hidden // heads,
+        width=value(config, "head_dim", "d_kv") or (value(config, "true_hidden_size") or hidden) // heads,
         wide=value(config, "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim") or 4 * hidden,
         vocabulary=config.vocab_size,
         epsilon=value(config, "rms_norm_eps", "layer_norm_eps", "norm_eps", "layer_norm_epsilon", "norm_epsilon"),
         activation=value(config, "hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn"),
-        tied=getattr(config, "tie_word_embeddings", None), theta=theta(config), padding=config.pad_token_id,
-        positions=value(config, "max_position_embeddings", "n_positions"))
+        tied=getattr(config, "tie_word_embeddings", None), theta=theta(config), padding=value(config, "pad_token_id"),
+        positions=value(config, "max_position_embeddings", "n_positions", "max_seq_len"))
 
 
+lines = ['"%s": %s' % (family, json.dumps(defaults(family))) for family in sorted(sys.argv[1:])]
 with open(os.path.join(HERE, "defaults.json"), "w") as file:
-    lines = ['"%s": %s' % (family, json.dumps(defaults(family))) for family in sorted(sys.argv[1:])]
     file.write("{\n" + ",\n".join(lines) + "\n}\n")

@@ -6,7 +6,7 @@ Needs torch and transformers 5.17 or 5.18. Usage: make-families.py [NAME...]
 Each folder is a checkpoint as save_pretrained writes it, with f16 weights drawn from a seed that its name gives, and
 case.bin: little-endian i32 batch, tokens, features; i64 ids [batch, tokens]; i64 mask [batch, tokens]; f32 results
 [batch, tokens, features] (or [batch, features] where tokens is -tokens). Where answers begin and end are two features.
-The second text is padded.
+The second text is padded, behind or in front.
 """
 
 import copy
@@ -26,6 +26,8 @@ from transformers import AutoModelForMaskedLM
 from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
 from transformers import AutoModelForTokenClassification
+from transformers import CLIPTextModel
+from transformers import CLIPTextModelWithProjection
 from transformers import MT5EncoderModel
 from transformers import T5EncoderModel
 from transformers import UMT5EncoderModel
@@ -40,6 +42,7 @@ GROUPS = dict(SIZE, num_key_value_heads=1)
 GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
 KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
 CASES = {}
+PADDED_IN_FRONT = ("bloom", "falcon-alibi", "mpt", "opt-padded-in-front")
 
 
 def rope(kind, **values):
@@ -81,6 +84,7 @@ decoder("gpt2-by-layer", "gpt2", GPT, n_inner=12, scale_attn_by_inverse_layer_id
 decoder("gpt-neo", "gpt_neo", dict(vocab_size=WORDS, hidden_size=8, num_layers=2, num_heads=2, window_size=4,
                                    max_position_embeddings=32, attention_types=[[["global", "local"], 1]]))
 decoder("gpt-j", "gptj", GPT, rotary_dim=2)
+decoder("codegen", "codegen", dict(GPT, n_embd=16, n_head=4), rotary_dim=2)
 decoder("gpt-neox", "gpt_neox", SIZE, rotary_pct=0.5)
 decoder("gpt-neox-sequential", "gpt_neox", SIZE, rotary_pct=0.5, use_parallel_residual=False)
 decoder("gpt-bigcode", "gpt_bigcode", GPT)
@@ -88,6 +92,7 @@ decoder("gpt-bigcode-heads", "gpt_bigcode", GPT, multi_query=False)
 OPT = dict(vocab_size=WORDS, hidden_size=8, ffn_dim=12, num_hidden_layers=2, num_attention_heads=2,
            max_position_embeddings=32)
 decoder("opt", "opt", OPT, word_embed_proj_dim=8)
+decoder("opt-padded-in-front", "opt", OPT, word_embed_proj_dim=8)
 decoder("opt-norms-last", "opt", OPT, word_embed_proj_dim=4, do_layer_norm_before=False)
 decoder("stablelm", "stablelm", partial_rotary_factor=0.5, use_qkv_bias=True)
 decoder("stablelm-parallel", "stablelm", partial_rotary_factor=0.5, use_parallel_residual=True)
@@ -96,6 +101,15 @@ FALCON = dict(vocab_size=WORDS, hidden_size=8, num_hidden_layers=2, num_attentio
 decoder("falcon", "falcon", FALCON)
 decoder("falcon-grouped", "falcon", FALCON, new_decoder_architecture=True, num_kv_heads=1)
 decoder("falcon-sequential", "falcon", FALCON, multi_query=False, parallel_attn=False, bias=True)
+# the plain implementation adds its numbers by places twice
+decoder("falcon-alibi", "falcon", dict(FALCON, hidden_size=18, num_attention_heads=9), alibi=True, multi_query=False,
+        parallel_attn=False, bias=True, attn_implementation="sdpa")
+decoder("bloom", "bloom", dict(vocab_size=WORDS, hidden_size=12, n_layer=2, n_head=3))
+decoder("bloom-norms-summed", "bloom", dict(vocab_size=WORDS, hidden_size=8, n_layer=2, n_head=2),
+        apply_residual_connection_post_layernorm=True)
+MPT = dict(vocab_size=WORDS, d_model=12, n_layers=2, n_heads=3, max_seq_len=32)
+decoder("mpt", "mpt", MPT)
+decoder("mpt-clipped", "mpt", MPT, attn_config=dict(clip_qkv=0.5, softmax_scale=0.7))
 decoder("olmo", "olmo", clip_qkv=0.5)
 decoder("olmo2", "olmo2")
 decoder("olmo3", "olmo3", **KINDS)
@@ -116,6 +130,15 @@ decoder("arcee", "arcee")
 decoder("helium", "helium", head_dim=4)
 decoder("ernie4-5", "ernie4_5", head_dim=4, use_bias=True)
 
+EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=4)
+decoder("mixtral", "mixtral", num_local_experts=4, num_experts_per_tok=2, sliding_window=4)
+decoder("qwen2-moe", "qwen2_moe", num_experts=5, shared_expert_intermediate_size=10, **EXPERTS)
+decoder("qwen2-moe-some-layers", "qwen2_moe", num_experts=3, shared_expert_intermediate_size=10, mlp_only_layers=[0],
+        norm_topk_prob=True, **EXPERTS)
+decoder("qwen3-moe", "qwen3_moe", num_experts=4, head_dim=6, norm_topk_prob=True, **EXPERTS)
+decoder("qwen3-moe-every-second", "qwen3_moe", num_experts=4, head_dim=6, decoder_sparse_step=2, **EXPERTS)
+decoder("olmoe", "olmoe", num_experts=4, num_experts_per_tok=3, clip_qkv=0.5, pad_token_id=0)
+
 decoder("llama-texts", "llama", model=AutoModelForSequenceClassification, pad_token_id=0)
 decoder("qwen3-scores", "qwen3", model=AutoModelForSequenceClassification, head_dim=6, pad_token_id=0, num_labels=1)
 decoder("mistral-tokens", "mistral", model=AutoModelForTokenClassification, sliding_window=4)
@@ -134,6 +157,13 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
                norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False)
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
+encoder("deberta-v2-apart", "deberta-v2", dict(DEBERTA, share_att_key=False))
+encoder("deberta-v2-named-alone", "deberta-v2", dict(DEBERTA, relative_attention=False))
+ORIGINAL = dict(SIZE, relative_attention=True, pos_att_type="c2p|p2c", max_relative_positions=8,
+                position_biased_input=False)
+encoder("deberta", "deberta", ORIGINAL)
+encoder("deberta-texts", "deberta", dict(ORIGINAL, position_biased_input=True, type_vocab_size=2),
+        AutoModelForSequenceClassification)
 encoder("electra", "electra", embedding_size=4)
 encoder("bert-words", "bert", model=AutoModelForMaskedLM)
 encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)
@@ -144,13 +174,27 @@ encoder("nomic-bert", "nomic_bert")
 encoder("jina-v3", "jina_embeddings_v3")
 encoder("eurobert", "eurobert", GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 encoder("roformer", "roformer", embedding_size=4)
+encoder("roformer-values", "roformer", embedding_size=4, rotary_value=True)
 encoder("roformer-texts", "roformer", model=AutoModelForSequenceClassification, embedding_size=4,
         hidden_act="relu")
+MOBILE = dict(SIZE, hidden_size=12, embedding_size=6, intra_bottleneck_size=8, num_feedforward_networks=3)
+encoder("mobilebert", "mobilebert", MOBILE)
+encoder("mobilebert-narrow", "mobilebert", MOBILE, use_bottleneck_attention=True)
+encoder("mobilebert-texts", "mobilebert", MOBILE, AutoModelForSequenceClassification, classifier_activation=False)
+encoder("mobilebert-words", "mobilebert", MOBILE, AutoModelForMaskedLM)
 encoder("rembert", "rembert", input_embedding_size=4)
 encoder("megatron-bert", "megatron-bert")
 encoder("xlm-roberta", "xlm-roberta", pad_token_id=1)
 encoder("xlm-roberta-xl", "xlm-roberta-xl", pad_token_id=1)
 encoder("ernie", "ernie")
+encoder("ernie-tasks", "ernie", use_task_id=True)
+ESM = dict(SIZE, mask_token_id=4, pad_token_id=1, token_dropout=True)
+encoder("esm", "esm", ESM, position_embedding_type="rotary")
+encoder("esm-positions", "esm", dict(ESM, token_dropout=False), position_embedding_type="absolute", emb_layer_norm_before=True)
+encoder("esm-words", "esm", ESM, AutoModelForMaskedLM, position_embedding_type="rotary")
+CLIP = dict(SIZE, bos_token_id=17, hidden_act="quick_gelu", projection_dim=6)
+encoder("clip-text", "clip_text_model", CLIP, CLIPTextModelWithProjection, eos_token_id=18)
+encoder("clip-text-early", "clip_text_model", CLIP, CLIPTextModel, eos_token_id=2)
 T5 = dict(vocab_size=WORDS, d_model=8, d_kv=6, d_ff=12, num_layers=2, num_heads=2)
 encoder("t5", "t5", T5, T5EncoderModel)
 encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
@@ -158,20 +202,29 @@ encoder("mt5", "mt5", T5, MT5EncoderModel)
 encoder("umt5", "umt5", T5, UMT5EncoderModel)
 
 
+def family_of(name):
+    return CASES[name][0]
+
+
 def network(name):
-    family, model, values = CASES[name]
+    family, model, given = CASES[name]
+    values = dict(given)
     torch.manual_seed(zlib.crc32(name.encode()))
+    attention = values.pop("attn_implementation", "eager")
     config = AutoConfig.for_model(family, **values)
-    if model in (MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
+    if model in (CLIPTextModel, CLIPTextModelWithProjection, MT5EncoderModel, T5EncoderModel, UMT5EncoderModel):
         made = model(config)
     else:
         try:
             # the default implementation leaves the bounds of scores out
-            made = model.from_config(config, attn_implementation="eager")
+            made = model.from_config(config, attn_implementation=attention)
         except ValueError:
             made = model.from_config(config)
     made = made.float().eval()
     with torch.no_grad():
+        for _, buffer in made.named_buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(buffer.half().float())
         for tensor_name, tensor in made.named_parameters():
             if family == "roformer" and "embed_positions" in tensor_name:
                 continue
@@ -185,10 +238,13 @@ def network(name):
 def make(name, into=HERE):
     config, model = network(name)
     ids = torch.randint(3, WORDS, (2, TOKENS))
+    if family_of(name) == "clip_text_model":
+        ids[:, 8] = 18
     mask = torch.ones(2, TOKENS, dtype=torch.long)
-    mask[1, TOKENS - 3:] = 0
+    padding = slice(0, 3) if name in PADDED_IN_FRONT else slice(TOKENS - 3, TOKENS)
+    mask[1, padding] = 0
     if getattr(config, "pad_token_id", None) is not None:
-        ids[1, TOKENS - 3:] = config.pad_token_id
+        ids[1, padding] = config.pad_token_id
     folder = os.path.join(into, name)
     copy.deepcopy(model).half().save_pretrained(folder)
     for other in ("generation_config.json",):
@@ -199,7 +255,10 @@ def make(name, into=HERE):
     if hasattr(made, "start_logits"):
         result = torch.stack([made.start_logits, made.end_logits], -1).float()
     else:
-        result = (made.logits if hasattr(made, "logits") else made.last_hidden_state).float()
+        names = ("logits", "last_hidden_state")
+        if family_of(name) == "clip_text_model":
+            names = ("text_embeds", "pooler_output")
+        result = next(getattr(made, one) for one in names if hasattr(made, one)).float()
     tokens = TOKENS if result.dim() == 3 else -TOKENS
     with open(os.path.join(folder, "case.bin"), "wb") as file:
         file.write(struct.pack("<iii", 2, tokens, result.shape[-1]))

@@ -251,11 +251,16 @@ final class AttentionTest {
         Attention attention = new Attention(2, 2, 4, length, length, random);
         attention.guarded = true;
         // every third query has it at one key, beside others that have numbers
-        attention.steps[2] = length;
-        attention.steps[3] = 1;
+        int row =
+            (length + AttentionCall.MASK_LANES - 1)
+                / AttentionCall.MASK_LANES
+                * AttentionCall.MASK_LANES;
+        attention.steps[2] = 1;
+        attention.steps[3] = row;
         attention.mask =
             attention.operands.place(
-                Legs.floats(length * length, i -> i % (3 * length) == length / 2 ? odd : 0));
+                Legs.floats(
+                    length * row, i -> i / row == length / 2 && i % row % 3 == 0 ? odd : 0));
         attention.check("guarded against " + odd);
         assertEquals(0, attention.run(vector)[0]);
       }

@@ -201,7 +201,8 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
             (float) shape.scores(layer),
             (float) shape.cap(),
             kind.rope(),
-            shape.family().pairs() == Family.Pairs.NEIGHBOURS);
+            shape.family().pairs() == Family.Pairs.NEIGHBOURS,
+            shape.bias());
     return add(CachedAttention.node(self + "attended", inputs, self + "attended", form));
   }
 }

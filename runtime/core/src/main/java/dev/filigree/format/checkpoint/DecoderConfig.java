@@ -1,6 +1,7 @@
 package dev.filigree.format.checkpoint;
 
 import dev.filigree.UnsupportedException;
+import dev.filigree.kernel.fused.LinearBias;
 import java.util.Collections;
 import java.util.List;
 
@@ -99,6 +100,13 @@ record DecoderConfig(
   /** Features of a word's row, which a layer may widen. */
   int narrow() {
     return family.config().number("word_embed_proj_dim", 1, MAX_EXTENT).orElse(hidden);
+  }
+
+  /** What is added to scores by the places of keys. */
+  LinearBias bias() {
+    return family.positions() == Family.Positions.ALIBI
+        ? LinearBias.of(heads, family.factor("bias", width), family.has("rounded_bias"))
+        : LinearBias.NONE;
   }
 
   /** What bounds scores or logits, {@code cap * tanh(x / cap)}; 0 for nothing. */

@@ -1,6 +1,9 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.Tensor;
+import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import dev.filigree.kernel.fused.LinearBias;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -10,12 +13,17 @@ import java.util.Optional;
  * in order, written by a {@link NetworkBuilder}, whichever way attention is computed.
  */
 final class Decoders {
+  /** Number of bf16 among ONNX's types. */
+  private static final int BF16 = 16;
+
   private final JsonFile config;
   private final NetworkBuilder net;
   private final String prefix;
   private final DecoderConfig shape;
   private final Family family;
   private final int hidden;
+  private final FeedForward feed;
+  private final Projections projections;
 
   /** How a layer attends. */
   interface Attention {
@@ -50,6 +58,8 @@ final class Decoders {
     this.net = net;
     this.prefix = net.layers().prefix(module("words") + ".weight");
     this.hidden = shape.hidden();
+    this.feed = new FeedForward(family, net, hidden, shape.wide(), shape.activation());
+    this.projections = new Projections(shape, net);
   }
 
   /**
@@ -73,8 +83,13 @@ final class Decoders {
     String ids = net.tokens("input_ids");
     String mask = net.tokens("attention_mask");
     String numbers = net.positions(ids);
-    String x = words(ids, numbers);
+    String places = this.family.has("counted") ? counted(mask) : numbers;
+    String x = words(ids, places);
     Map<Integer, String> biases = WholeAttention.biases(net, prefix, shape, mask, numbers);
+    if (shape.bias().isPresent()) {
+      String byPlace = byPlace(this.family.has("counted") ? places : net.unsqueeze(numbers, 0));
+      biases.replaceAll((window, hidden) -> net.op("Add", hidden, byPlace));
+    }
     WholeAttention attention =
         new WholeAttention(
             shape,
@@ -90,6 +105,36 @@ final class Decoders {
       net.output("logits", logits(x), shape.vocabulary());
     }
     return net.build(family);
+  }
+
+  /** Places of tokens among those that are no padding, which is -1 {@code [batch, sequence]}. */
+  private String counted(String mask) {
+    net.in(prefix + "places");
+    String counted = net.op("CumSum", mask, net.number(1));
+    return net.op("Sub", net.op("Mul", counted, mask), net.number(1));
+  }
+
+  /**
+   * What is added to scores by the places of keys, {@code [batch, heads, 1, sequence]}.
+   *
+   * @param places {@code [batch, sequence]}, or a batch of 1 for all texts
+   */
+  private String byPlace(String places) {
+    LinearBias bias = shape.bias();
+    net.in(prefix + "bias");
+    float[] slopes = new float[shape.heads()];
+    for (int head = 0; head < slopes.length; head++) {
+      slopes[head] = bias.slopes().get(head);
+    }
+    String all = net.constant(Tensor.of(slopes, 1, slopes.length, 1, 1));
+    String products = net.op("Mul", all, rounded(net.toFloat(net.unsqueeze(places, 1, 2)), bias));
+    return net.times(rounded(products, bias), bias.factor());
+  }
+
+  private String rounded(String x, LinearBias bias) {
+    return bias.rounded()
+        ? net.toFloat(net.op("Cast", Map.of("to", new Attribute.Int(BF16)), x))
+        : x;
   }
 
   /**
@@ -119,7 +164,7 @@ final class Decoders {
   String words(String ids, String numbers) {
     String x = net.words(prefix + module("words"), shape.vocabulary(), shape.narrow(), ids);
     x = net.times(x, family.factor("words", shape.width()));
-    x = narrowed("narrow_in", x, hidden, shape.narrow());
+    x = narrowed("narrow_in", normalized("words_norm", prefix, x), hidden, shape.narrow());
     if (family.positions() == Family.Positions.LEARNED) {
       String places =
           family.offset() == 0 ? numbers : net.op("Add", numbers, net.number(family.offset()));
@@ -171,14 +216,15 @@ final class Decoders {
     boolean last = family.has("norms_last");
     String normal = last ? x : normalized("before_attention", layer, x);
     String attended = attention(layer, number, normal, attention);
-    String first = add(x, normalized("after_attention", layer, attended));
+    boolean summed = family.has("norms_summed");
+    String first = add(summed ? normal : x, normalized("after_attention", layer, attended));
     if (last) {
       first = normalized("before_attention", layer, first);
     }
     String read = family.has("parallel") ? x : first;
     String second = last ? first : normalized("before_feed", layer, read, x, normal);
-    String fed = normalized("after_feed", layer, feed(layer, second));
-    String sum = add(first, fed);
+    String fed = normalized("after_feed", layer, feed.of(layer, number, second));
+    String sum = add(summed ? second : first, fed);
     return last ? normalized("before_feed", layer, sum) : sum;
   }
 
@@ -201,6 +247,7 @@ final class Decoders {
     boolean oneMore = family.has("one_more");
     return switch (family.norm()) {
       case RMS -> net.rootMeanSquare(x, name, features, shape.epsilon(), oneMore);
+      case NONE -> net.scaled(x, name, features);
       case LAYER ->
           oneMore
               ? net.in(name)
@@ -215,31 +262,7 @@ final class Decoders {
   }
 
   private String attention(String layer, int number, String x, Attention attention) {
-    int queries = shape.heads() * shape.width();
-    int keys = shape.keyHeads() * shape.width();
-    String[] made =
-        switch (family.projection()) {
-          case SEPARATE ->
-              new String[] {
-                linear(x, layer + module("query"), queries, hidden),
-                linear(x, layer + module("key"), keys, hidden),
-                linear(x, layer + module("value"), keys, hidden)
-              };
-          case JOINED -> {
-            String all = linear(x, layer + module("projection"), queries + 2 * keys, hidden);
-            yield new String[] {
-              net.slice(all, 0, queries),
-              net.slice(all, queries, queries + keys),
-              net.slice(all, queries + keys, queries + 2L * keys)
-            };
-          }
-          case GROUPED ->
-              grouped(linear(x, layer + module("projection"), queries + 2 * keys, hidden));
-        };
-    double clip = shape.clip();
-    for (int i = 0; clip > 0 && i < made.length; i++) {
-      made[i] = net.op("Clip", made[i], net.scalar(-clip), net.scalar(clip));
-    }
+    String[] made = projections.of(layer, x, hidden);
     List<String> scales = List.of();
     Optional<String> queryNorm = headNorm("query_norm", layer);
     Optional<String> keyNorm = headNorm("key_norm", layer);
@@ -252,24 +275,16 @@ final class Decoders {
         made[1] = normalizedHeads(keyNorm.get(), made[1], shape.keyHeads());
       }
     }
+    // OLMoE's are clipped once they are normalised
+    double clip = shape.clip();
+    for (int i = 0; clip > 0 && i < made.length; i++) {
+      made[i] = net.op("Clip", made[i], net.scalar(-clip), net.scalar(clip));
+    }
     String output = layer + module("output");
     String self = output.substring(0, output.lastIndexOf('.') + 1);
     String attended = attention.attend(number, self, made[0], made[1], made[2], scales);
-    return linear(attended, output, hidden, queries);
-  }
-
-  /** For each head of keys its queries, its key and its value lie side by side. */
-  private String[] grouped(String all) {
-    int width = shape.width();
-    int each = shape.heads() / shape.keyHeads();
-    String byHead = net.reshape(all, 0, 0, shape.keyHeads(), (each + 2L) * width);
-    long end = (long) each * width;
-    return new String[] {
-      net.reshape(net.slice(byHead, 0, end), 0, 0, (long) shape.heads() * width),
-      net.reshape(net.slice(byHead, end, end + width), 0, 0, (long) shape.keyHeads() * width),
-      net.reshape(
-          net.slice(byHead, end + width, end + 2L * width), 0, 0, (long) shape.keyHeads() * width)
-    };
+    int queries = shape.heads() * shape.width();
+    return net.linear(attended, output, hidden, queries, family.has("transposed"));
   }
 
   private Optional<String> headNorm(String role, String layer) {
@@ -315,32 +330,5 @@ final class Decoders {
 
   private static String byHead(String norm, int head) {
     return norm + ".norms." + head + ".weight";
-  }
-
-  private String feed(String layer, String x) {
-    int wide = shape.wide();
-    String function = shape.activation();
-    String down = layer + module("down");
-    String product =
-        switch (family.feed()) {
-          case GATED ->
-              net.gated(
-                  linear(x, layer + module("gate"), wide, hidden),
-                  linear(x, layer + module("up"), wide, hidden),
-                  function,
-                  config);
-          case JOINED -> {
-            String both = linear(x, layer + module("gate"), 2 * wide, hidden);
-            yield net.gated(
-                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
-          }
-          case PLAIN ->
-              net.activation(linear(x, layer + module("up"), wide, hidden), function, config);
-        };
-    return linear(product, down, hidden, wide);
-  }
-
-  private String linear(String x, String name, int out, int in) {
-    return net.linear(x, name, out, in, family.has("transposed"));
   }
 }

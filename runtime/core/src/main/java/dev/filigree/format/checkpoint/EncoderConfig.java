@@ -3,6 +3,7 @@ package dev.filigree.format.checkpoint;
 import dev.filigree.UnsupportedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What an encoder's {@code config.json} says of its extents.
@@ -34,6 +35,10 @@ record EncoderConfig(
     List<Rope> ropes,
     List<LayerKind> kinds)
     implements AttentionShape {
+  /** What the names of ESM's frequencies begin with in checkpoints of its versions. */
+  private static final List<String> OWNERS_OF_FREQUENCIES =
+      List.of("", "encoder.layer.0.attention.self.", "encoder.layer.*.attention.self.");
+
   /**
    * Reads a config.
    *
@@ -47,10 +52,11 @@ record EncoderConfig(
     int hidden = config.required("hidden_size", 1, MAX_EXTENT);
     int heads = config.required("num_attention_heads", 1, hidden);
     int keyHeads = config.number("num_key_value_heads", 1, heads).orElse(heads);
-    int width = config.number("head_dim", 1, MAX_EXTENT).orElse(hidden / heads);
-    if (!config.has("head_dim") && hidden % heads != 0 || heads % keyHeads != 0) {
+    int inner = config.number("intra_bottleneck_size", 1, MAX_EXTENT).orElse(hidden);
+    int width = config.number("head_dim", 1, MAX_EXTENT).orElse(inner / heads);
+    if (!config.has("head_dim") && inner % heads != 0 || heads % keyHeads != 0) {
       throw new UnsupportedException(
-          config.file() + " divides " + hidden + " features among " + heads + " heads",
+          config.file() + " divides " + inner + " features among " + heads + " heads",
           "use a model whose heads are of one width");
     }
     int layers = config.required("num_hidden_layers", 1, MAX_LAYERS);
@@ -68,6 +74,42 @@ record EncoderConfig(
         config.text("hidden_act").orElse("gelu"),
         AttentionShape.ropes(family, width, kinds),
         kinds);
+  }
+
+  /** The same with the frequencies that ESM's checkpoints keep, as they were rounded for them. */
+  EncoderConfig with(WeightSource tensors) {
+    Optional<String> kept =
+        family.module("frequencies").stream()
+            .flatMap(name -> OWNERS_OF_FREQUENCIES.stream().map(owner -> owner + name))
+            .map(name -> tensors.prefix(family.module("words").orElseThrow() + ".weight") + name)
+            .filter(tensors::has)
+            .findFirst();
+    if (kept.isEmpty() || ropes.isEmpty()) {
+      return this;
+    }
+    float[] found = tensors.vector(kept.get(), width / 2).toFloats();
+    return new EncoderConfig(
+        family,
+        layers,
+        hidden,
+        heads,
+        keyHeads,
+        width,
+        wide,
+        vocabulary,
+        epsilon,
+        activation,
+        List.of(new Rope(found, 1, Optional.empty())),
+        kinds);
+  }
+
+  /** A value normalised as the family does. */
+  String normalized(NetworkBuilder net, String name, String x, int features) {
+    return switch (family.norm()) {
+      case RMS -> net.rootMeanSquare(x, name, features, epsilon, false);
+      case LAYER -> net.layerNormalization(x, name, features, epsilon);
+      case NONE -> net.scaled(x, name, features);
+    };
   }
 
   private static List<LayerKind> kinds(Family family, int layers) {
@@ -111,7 +153,8 @@ record EncoderConfig(
 
   @Override
   public double scores(int layer) {
-    return family.factor("scores", width) / Math.sqrt(1.0 + relativeScores());
+    // DeBERTa's share the width among the kinds of scores that it names, computed or not
+    return family.factor("scores", width) / Math.sqrt(1.0 + relativeKinds().size());
   }
 
   @Override

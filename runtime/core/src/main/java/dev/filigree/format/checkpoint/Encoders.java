@@ -20,6 +20,8 @@ final class Encoders {
   private final NetworkBuilder net;
   private final String prefix;
   private final int hidden;
+  private final FeedForward feed;
+  private final Projections projections;
 
   private Encoders(EncoderConfig shape, NetworkBuilder net) {
     this.shape = shape;
@@ -28,6 +30,8 @@ final class Encoders {
     this.net = net;
     this.prefix = net.layers().prefix(module("words") + ".weight");
     this.hidden = shape.hidden();
+    this.feed = new FeedForward(family, net, hidden, shape.wide(), shape.activation());
+    this.projections = new Projections(shape, net);
   }
 
   /**
@@ -51,7 +55,7 @@ final class Encoders {
                   config.file() + " numbers positions by '" + type + "'",
                   "the nearest supported kind is 'absolute'");
             });
-    EncoderConfig shape = EncoderConfig.read(family, config);
+    EncoderConfig shape = EncoderConfig.read(family, config).with(layers);
     return Optional.of(new Encoders(shape, new NetworkBuilder(layers)).graph(family));
   }
 
@@ -64,71 +68,25 @@ final class Encoders {
     String mask = net.tokens("attention_mask");
     net.in(prefix + "embeddings");
     String numbers = net.positions(ids);
-    String x = embed(ids, numbers);
+    String x = new EncoderEmbeddings(shape, net, prefix).of(ids, mask, numbers);
     WholeAttention attention = new WholeAttention(shape, net, prefix, numbers, bias(mask, numbers));
     for (int layer = 0; layer < shape.layers(); layer++) {
       x = layer(layer, x, attention);
     }
     x = family.module("final").isPresent() ? normalized(prefix + module("final"), x, hidden) : x;
     net.output("last_hidden_state", x, hidden);
+    if (family.has("pools_end")) {
+      new EndPooling(family, net).add(ids, x, hidden);
+    }
     new TaskHead(family, net, prefix, hidden, shape.epsilon()).add(ids, x, mask);
     return net.build(name);
   }
 
-  private String embed(String ids, String numbers) {
-    String project = family.module("project").map(own -> prefix + own).orElse("");
-    // tables may be narrower than layers
-    boolean isNarrow = !project.isEmpty() && net.layers().hasLayer(project);
-    int width = shape.narrow(isNarrow);
-    String x = net.gather(net.table(prefix + module("words"), shape.vocabulary(), width), ids);
-    String ofKinds = prefix + family.module("kinds").orElse("");
-    int kinds = kinds(ofKinds);
-    if (kinds > 0) {
-      String table = net.table(ofKinds, kinds, width);
-      x = net.op("Add", x, net.gather(table, net.tokens("token_type_ids")));
-    }
-    String places =
-        switch (family.positions()) {
-          case LEARNED -> numbers;
-          case PADDED -> numbersAfterPadding(ids);
-          case ROTARY, NONE -> "";
-        };
-    if (!places.isEmpty()) {
-      int positions =
-          config.required("max_position_embeddings", 1, EncoderConfig.MAX_EXTENT) + family.offset();
-      String table = net.table(prefix + module("positions"), positions, width);
-      x = net.op("Add", x, net.gather(table, places));
-    }
-    Optional<String> first = family.module("first").map(own -> prefix + own);
-    if (first.isPresent()) {
-      x = normalized(first.get(), x, width);
-    }
-    return isNarrow ? net.linear(x, project, hidden, width) : x;
-  }
-
-  /**
-   * Kinds of tokens, 0 where the network has none; where the configuration leaves a default out, as
-   * many as the table has rows.
-   */
-  private int kinds(String table) {
-    if (!family.has("has_kinds") || !net.layers().has(table + ".weight")) {
-      return 0;
-    }
-    return config
-        .number("type_vocab_size", 0, EncoderConfig.MAX_EXTENT)
-        .orElseGet(() -> net.layers().rows(table));
-  }
-
-  /** RoBERTa counts tokens that are no padding, from the number after that of padding on. */
-  private String numbersAfterPadding(String ids) {
-    int padding = config.number("pad_token_id", 0, EncoderConfig.MAX_EXTENT).orElse(1);
-    String isToken = net.op("Not", net.op("Equal", ids, net.number(padding)));
-    String ones = net.op("Cast", Map.of("to", new Attribute.Int(7)), isToken);
-    String counted = net.op("CumSum", ones, net.number(1));
-    return net.op("Add", net.op("Mul", counted, ones), net.number(padding));
-  }
-
   private WholeAttention.Bias bias(String mask, String numbers) {
+    if (!family.has("both_ways")) {
+      Map<Integer, String> all = WholeAttention.biases(net, prefix, shape, mask, numbers);
+      return (layer, q, k) -> all.get(shape.kinds().get(layer).window());
+    }
     Map<Integer, String> masks = new HashMap<>();
     for (LayerKind kind : shape.kinds()) {
       masks.computeIfAbsent(
@@ -205,6 +163,9 @@ final class Encoders {
   }
 
   private String layer(int number, String x, WholeAttention attention) {
+    if (family.has("bottleneck")) {
+      return new BottleneckLayer(shape, net).of(name(number), number, x, attention);
+    }
     String y = x;
     for (String layer : names(number)) {
       y = layer(layer, number, y, attention);
@@ -217,71 +178,26 @@ final class Encoders {
     String feedNorm = layer + module("feed_norm");
     if (family.has("norms_first")) {
       // ModernBERT's first layer has no normalisation of its own
-      boolean isNormalized = net.layers().has(attentionNorm + ".weight") || number > 0;
+      boolean isNormalized = number > 0 || net.hasScales(attentionNorm);
       String read = isNormalized ? normalized(attentionNorm, x, hidden) : x;
       String first = net.op("Add", x, attention(layer, number, read, attention));
-      return net.op("Add", first, feed(layer, normalized(feedNorm, first, hidden)));
+      return net.op("Add", first, feed.of(layer, number, normalized(feedNorm, first, hidden)));
     }
     String joined = attention(layer, number, x, attention);
     String first = normalized(attentionNorm, net.op("Add", joined, x), hidden);
-    return normalized(feedNorm, net.op("Add", feed(layer, first), first), hidden);
+    return normalized(feedNorm, net.op("Add", feed.of(layer, number, first), first), hidden);
   }
 
   private String attention(String layer, int number, String x, WholeAttention attention) {
-    int queries = shape.heads() * shape.width();
-    int keys = shape.keyHeads() * shape.width();
+    String[] made = projections.of(layer, x, hidden);
     String output = layer + module("output");
     String self = output.substring(0, output.lastIndexOf('.') + 1);
-    String attended;
-    if (family.projection() == Family.Projection.JOINED) {
-      String all = net.linear(x, layer + module("projection"), queries + 2 * keys, hidden);
-      attended =
-          attention.attend(
-              number,
-              self,
-              net.slice(all, 0, queries),
-              net.slice(all, queries, queries + keys),
-              net.slice(all, queries + keys, queries + 2L * keys),
-              List.of());
-    } else {
-      attended =
-          attention.attend(
-              number,
-              self,
-              net.linear(x, layer + module("query"), queries, hidden),
-              net.linear(x, layer + module("key"), keys, hidden),
-              net.linear(x, layer + module("value"), keys, hidden),
-              List.of());
-    }
+    String attended = attention.attend(number, self, made[0], made[1], made[2], List.of());
+    int queries = shape.heads() * shape.width();
     return net.linear(attended, output, hidden, queries);
   }
 
-  private String feed(String layer, String x) {
-    int wide = shape.wide();
-    String function = shape.activation();
-    String product =
-        switch (family.feed()) {
-          case GATED ->
-              net.gated(
-                  net.linear(x, layer + module("gate"), wide, hidden),
-                  net.linear(x, layer + module("up"), wide, hidden),
-                  function,
-                  config);
-          case JOINED -> {
-            String both = net.linear(x, layer + module("gate"), 2 * wide, hidden);
-            yield net.gated(
-                net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
-          }
-          case PLAIN ->
-              net.activation(net.linear(x, layer + module("up"), wide, hidden), function, config);
-        };
-    return net.linear(product, layer + module("down"), hidden, wide);
-  }
-
   private String normalized(String name, String x, int features) {
-    return switch (family.norm()) {
-      case RMS -> net.rootMeanSquare(x, name, features, shape.epsilon(), false);
-      case LAYER -> net.layerNormalization(x, name, features, shape.epsilon());
-    };
+    return shape.normalized(net, name, x, features);
   }
 }

@@ -35,7 +35,9 @@ record Family(JsonFile about, JsonFile config) {
     /** By the root of the mean square. */
     RMS,
     /** By mean and variance. */
-    LAYER
+    LAYER,
+    /** Not at all: features are scaled and shifted as they are. */
+    NONE
   }
 
   /** How queries, keys and values are made. */
@@ -45,7 +47,9 @@ record Family(JsonFile about, JsonFile config) {
     /** By one: all queries, all keys, all values. */
     JOINED,
     /** By one: for each head of keys its queries, its key and its value. */
-    GROUPED
+    GROUPED,
+    /** By one: for each quarter of the heads their queries, their values and their keys. */
+    QUARTERS
   }
 
   /** Kinds of feed-forward layers. */
@@ -65,6 +69,8 @@ record Family(JsonFile about, JsonFile config) {
     LEARNED,
     /** By such a table, of which padding has a row of its own and text the rows behind it. */
     PADDED,
+    /** By what is added to scores, a number a place. */
+    ALIBI,
     /** By nothing that is added or turned. */
     NONE
   }
@@ -138,7 +144,13 @@ record Family(JsonFile about, JsonFile config) {
    * be clipped), {@code scores_by_layer} (scores are divided by the layer's number), {@code
    * both_ways} (tokens see later ones too), {@code scales_by_head} (normalisations of queries and
    * keys have scales of their own for each head), {@code relative_by_layer} (layers have tables of
-   * distances of their own).
+   * distances of their own), {@code counted} (padding has no place: tokens are numbered by the
+   * mask), {@code rounded_bias} (what is added to scores by places is rounded to bf16), {@code
+   * norms_summed} (layers add to normalised states), {@code experts} (tokens choose their
+   * feed-forward layers), {@code pools_end} (a text's state is that of the token that ends it),
+   * {@code bottleneck} (layers work on fewer features than states have), {@code turns_values}
+   * (values are turned as keys are), {@code scales_both} (an older name of scalings is for both
+   * kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
@@ -158,7 +170,7 @@ record Family(JsonFile about, JsonFile config) {
       case PADDED ->
           rows.map(all -> all - 1 - config.number("pad_token_id", 0, 1 << 24).orElse(1))
               .filter(longest -> longest > 0);
-      case ROTARY, NONE -> Optional.empty();
+      case ROTARY, ALIBI, NONE -> Optional.empty();
     };
   }
 
@@ -171,8 +183,8 @@ record Family(JsonFile about, JsonFile config) {
   }
 
   /**
-   * A factor of {@code words}, {@code residual}, {@code logits} or {@code scores}: a number or a
-   * key of the config, where wanted the root of it, where wanted one over it.
+   * A factor of {@code words}, {@code residual}, {@code logits}, {@code scores} or their {@code
+   * bias}: a number or a key of the config, where wanted the root of it, where wanted one over it.
    *
    * @param width features of a head, which configs may leave out
    */
@@ -241,11 +253,20 @@ record Family(JsonFile about, JsonFile config) {
               "the nearest supported is such a model without it; or export the model as ONNX");
         }
       }
-      for (JsonNode key : about.path("zero")) {
-        if (known.number(key.asString(), 0, 1 << 20).orElse(0) != 0) {
+      for (var only : about.path("only").properties()) {
+        JsonNode value = known.node().path(only.getKey());
+        if (!value.isMissingNode() && !isSame(value, only.getValue())) {
           throw new UnsupportedException(
-              config.file() + " sets '" + key.asString() + "' for a model of the family " + name,
-              "the nearest supported is such a model where it is 0; or export the model as ONNX");
+              config.file()
+                  + " sets '"
+                  + only.getKey()
+                  + "' to "
+                  + value
+                  + " for a model of the family "
+                  + name,
+              "the nearest supported is such a model where it is "
+                  + only.getValue()
+                  + "; or export the model as ONNX");
         }
       }
       return new Family(new JsonFile(config.file(), "family", about), known);
@@ -289,6 +310,13 @@ record Family(JsonFile about, JsonFile config) {
         known = known.with(forced.getKey(), forced.getValue());
       }
       return known;
+    }
+
+    /** Numbers are the same whether they are written with a point or without. */
+    private static boolean isSame(JsonNode value, JsonNode wanted) {
+      return value.isNumber() && wanted.isNumber()
+          ? value.doubleValue() == wanted.doubleValue()
+          : value.equals(wanted);
     }
 
     private static boolean holds(JsonNode conditions, JsonFile config) {

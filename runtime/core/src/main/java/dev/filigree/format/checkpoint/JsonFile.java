@@ -108,9 +108,17 @@ record JsonFile(Path file, String path, JsonNode node) {
     return new JsonFile(file, path, both);
   }
 
-  /** The same object with a value of its own under a further key, where it has the other key. */
+  /**
+   * The same object with a value of its own under a further key, where it has the other key.
+   *
+   * @param own the other key, of an object inside behind the name of that and a point
+   */
   JsonFile renamed(String key, String own) {
-    return has(own) ? with(key, node.get(own)) : this;
+    JsonNode value = node;
+    for (String part : own.split("\\.")) {
+      value = value.path(part);
+    }
+    return value.isMissingNode() || value.isNull() ? this : with(key, value);
   }
 
   /** The same object with a value in the place of what it has under a key. */
@@ -118,6 +126,11 @@ record JsonFile(Path file, String path, JsonNode node) {
     ObjectNode changed = ((ObjectNode) node).deepCopy();
     changed.set(key, value);
     return new JsonFile(file, path, changed);
+  }
+
+  /** An object without members in the place of this one. */
+  JsonFile emptied() {
+    return new JsonFile(file, path, ((ObjectNode) node).objectNode());
   }
 
   /** Whether the object has a key with a value that is not null. */

@@ -51,7 +51,8 @@ record LayerKind(int window, int rope) {
       int interval = config.number("no_rope_layer_interval", 1, 1000).orElse(4);
       return (layer + 1) % interval != 0;
     }
-    requireLength(config, "no_rope_layers", list.size(), layers);
+    // transformers lets the list be longer
+    requireLength(config, "no_rope_layers", Math.min(list.size(), layers), layers);
     return list.get(layer) != 0;
   }
 

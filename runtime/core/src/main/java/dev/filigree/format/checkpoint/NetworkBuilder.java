@@ -95,6 +95,17 @@ class NetworkBuilder {
     return made;
   }
 
+  /** An operator of several results. */
+  List<String> op(String type, int results, String... reads) {
+    String made = module + "/" + type + "_" + values++;
+    List<String> all = new ArrayList<>();
+    for (int result = 0; result < results; result++) {
+      all.add(made + ":" + result);
+    }
+    nodes.add(new Node(made, Node.ONNX, type, List.of(reads), all, Map.of()));
+    return all;
+  }
+
   /** An f32 scalar. */
   String scalar(double value) {
     return constant(Tensor.of(new float[] {(float) value}));
@@ -178,6 +189,11 @@ class NetworkBuilder {
     return layers.has(name + ".bias") ? op("Add", product, vector(name + ".bias", out)) : product;
   }
 
+  /** Whether the checkpoint has scales of a normalisation. */
+  boolean hasScales(String name) {
+    return layers.has(early(name + ".gamma", name + ".weight"));
+  }
+
   /** A layer normalisation of the checkpoint over the last axis; one without scales has ones. */
   String layerNormalization(String x, String name, int features, double epsilon) {
     in(name);
@@ -195,6 +211,13 @@ class NetworkBuilder {
     return layers.has(bias)
         ? op("LayerNormalization", attributes, x, scale, vector(bias, features))
         : op("LayerNormalization", attributes, x, scale);
+  }
+
+  /** Features scaled and shifted by vectors of the checkpoint. */
+  String scaled(String x, String name, int features) {
+    in(name);
+    String product = op("Mul", x, vector(name + ".weight", features));
+    return op("Add", product, vector(name + ".bias", features));
   }
 
   /** The last axis less its mean, by the root of its variance. */

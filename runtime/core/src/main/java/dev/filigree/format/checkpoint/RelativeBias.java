@@ -1,7 +1,6 @@
 package dev.filigree.format.checkpoint;
 
 import dev.filigree.Tensor;
-import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import java.util.List;
 import java.util.Map;
@@ -150,12 +149,8 @@ final class RelativeBias {
   /** Embeddings of distances as keys or queries of a layer, {@code [1, heads, width, 2 span]}. */
   private String byHead(String distances, String layer, String role) {
     boolean isShared = shape.family().config().flag("share_att_key", false);
-    if (!isShared) {
-      throw new UnsupportedException(
-          shape.family().config().file() + " does not set 'share_att_key'",
-          "the nearest supported is DeBERTa with shared projections; or export it as ONNX");
-    }
-    String name = layer + shape.family().module(role).orElseThrow();
+    String own = isShared ? role : "position_" + role;
+    String name = layer + shape.family().module(own).orElseThrow();
     String made = net.linear(distances, name, shape.heads() * shape.width(), shape.hidden());
     String split =
         net.reshape(made, 1, 2L * span(shape.family().config()), shape.heads(), shape.width());

@@ -2,6 +2,7 @@ package dev.filigree.format.checkpoint;
 
 import dev.filigree.UnsupportedException;
 import java.util.Optional;
+import tools.jackson.databind.node.StringNode;
 
 /**
  * Rotary position embedding (J. Su et al., RoFormer, 2021) with the scalings transformers knows
@@ -18,6 +19,8 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
 
   /** The kind of layer that sees a window. */
   static final String SLIDING = "sliding_attention";
+
+  private static final String TRAINED = "original_max_position_embeddings";
 
   /** Frequencies that change once a length exceeds the trained one. */
   sealed interface Following {
@@ -99,12 +102,13 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
               "heads must be at least 4 wide");
         }
         Rope plain = of(base, 1);
-        Dynamic dynamic = new Dynamic(factor(rules), trained(rules, config, 2048));
+        double trained = config.real("max_position_embeddings", 1, 1e9).orElse(2048.0);
+        Dynamic dynamic = new Dynamic(factor(rules), trained);
         yield new Rope(plain.base, 1, Optional.of(dynamic));
       }
-      case "llama3" -> of(llama3(base, rules, trained(rules, config, 8192)), 1);
-      case "yarn" -> yarn(base, theta, width, rules, config);
-      case "longrope" -> longrope(base, rules, config);
+      case "llama3" -> of(llama3(base, rules, trained(family, rules, 8192)), 1);
+      case "yarn" -> yarn(base, theta, width, rules, family);
+      case "longrope" -> longrope(base, rules, family);
       default ->
           throw new UnsupportedException(
               config.file() + " scales rotary positions by '" + type + "'",
@@ -114,20 +118,31 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
 
   /**
    * What a config says of the frequencies of a kind of layers: transformers takes {@code
-   * rope_scaling}, the older name, over all that {@code rope_parameters} says, or, where layers
-   * have frequencies of their own, over what that says of the layers that see everything.
+   * rope_scaling}, the older name, over all that {@code rope_parameters} says. Where layers have
+   * frequencies of their own, it takes single members of it over those for the layers that see
+   * everything, of ModernBERT over those for both kinds; these name their kind of scaling from the
+   * start, so that a {@code type} there says nothing.
    */
   private static Optional<JsonFile> rules(Family family, String kind) {
     Optional<JsonFile> all = family.config().object("rope_parameters");
-    Optional<JsonFile> given =
-        all.filter(own -> own.has(WHOLE)).isPresent() ? all.get().object(kind) : all;
     Optional<JsonFile> older = family.config().object("rope_scaling");
     if (!family.has("local_rope")) {
-      return older.or(() -> given);
+      boolean isByKind = all.filter(own -> own.has(WHOLE)).isPresent();
+      return older.or(() -> isByKind ? all.get().object(kind) : all);
     }
-    return older.isEmpty() || kind.equals(SLIDING)
-        ? given
-        : Optional.of(given.map(own -> older.get().over(own.node())).orElse(older.get()));
+    if (all.isPresent() && !all.get().has(WHOLE) && !all.get().has(SLIDING)) {
+      throw new UnsupportedException(
+          family.config().file() + " has 'rope_parameters' for no kind of layers",
+          "give them for '" + WHOLE + "' and '" + SLIDING + "'");
+    }
+    Optional<JsonFile> given = all.flatMap(own -> own.object(kind));
+    if (older.isEmpty() || kind.equals(SLIDING) && !family.has("scales_both")) {
+      return given;
+    }
+    JsonFile under =
+        given.orElseGet(
+            () -> older.get().emptied().with("rope_type", StringNode.valueOf("default")));
+    return Optional.of(older.get().over(under.node()));
   }
 
   private static String type(Family family, JsonFile rules) {
@@ -167,10 +182,15 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     return turned;
   }
 
-  private static double trained(JsonFile rules, JsonFile config, double otherwise) {
-    return rules
-        .real("original_max_position_embeddings", 1, 1e9)
-        .or(() -> config.real("original_max_position_embeddings", 1, 1e9))
+  /** Phi 3 has its trained length beside the rules, whatever they say; others have it there. */
+  private static double trained(Family family, JsonFile rules, double otherwise) {
+    JsonFile config = family.config();
+    boolean isBeside =
+        family.has("long_rope")
+            && !rules.text("rope_type").or(() -> rules.text("type")).orElse("").equals("su");
+    return (isBeside ? config : rules)
+        .real(TRAINED, 1, 1e9)
+        .or(() -> rules.real(TRAINED, 1, 1e9))
         .or(() -> config.real("max_position_embeddings", 1, 1e9))
         .orElse(otherwise);
   }
@@ -202,16 +222,17 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
   }
 
   /** B. Peng et al., YaRN: Efficient Context Window Extension of Large Language Models, 2023. */
-  private static Rope yarn(
-      double[] base, double theta, int width, JsonFile rules, JsonFile config) {
-    double trained = trained(rules, config, 2048);
+  private static Rope yarn(double[] base, double theta, int width, JsonFile rules, Family family) {
+    double trained = trained(family, rules, 2048);
+    JsonFile config = family.config();
     double factor =
         rules
             .real("factor", 1e-3, 1e6)
             .orElse(config.real("max_position_embeddings", 1, 1e9).orElse(trained) / trained);
     double fast = turns(rules.real("beta_fast", 1e-3, 1e6).orElse(32.0), trained, theta, width);
     double slow = turns(rules.real("beta_slow", 1e-3, 1e6).orElse(1.0), trained, theta, width);
-    boolean whole = rules.flag("truncate", true);
+    // where layers have rules of their own, transformers looks for this beside them
+    boolean whole = family.has("local_rope") || rules.flag("truncate", true);
     double from = Math.max(whole ? Math.floor(fast) : fast, 0);
     double to = Math.min(whole ? Math.ceil(slow) : slow, width - 1);
     double[] scaled = new double[base.length];
@@ -238,8 +259,9 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
   }
 
   /** Each frequency is divided by a factor of its own, another one for long sequences. */
-  private static Rope longrope(double[] base, JsonFile rules, JsonFile config) {
-    double trained = trained(rules, config, 4096);
+  private static Rope longrope(double[] base, JsonFile rules, Family family) {
+    double trained = trained(family, rules, 4096);
+    JsonFile config = family.config();
     double factor =
         rules
             .real("factor", 1e-3, 1e6)

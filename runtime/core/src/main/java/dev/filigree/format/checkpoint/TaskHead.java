@@ -147,12 +147,29 @@ final class TaskHead {
     String last = about("masked", "last");
     boolean isTied = config.flag("tie_word_embeddings", true) || !net.layers().hasLayer(last);
     String words = prefix + family.module("words").orElseThrow();
-    String scores = net.linear(normal, isTied ? words : last, vocabulary, width);
+    String scores = scores(normal, isTied ? words : last, vocabulary, width);
     String bias = about("masked", "bias");
     boolean hasOwn = !isTied && net.layers().has(last + ".bias");
     return hasOwn || !net.layers().has(bias)
         ? scores
         : net.op("Add", scores, net.vector(bias, vocabulary));
+  }
+
+  /** MobileBERT's words have fewer features than states; a layer of its own reads the others. */
+  private String scores(String normal, String words, int vocabulary, int width) {
+    String rest = about("masked", "rest");
+    if (rest.isEmpty()) {
+      return net.linear(normal, words, vocabulary, width);
+    }
+    int own = config.required("embedding_size", 1, width);
+    String ofWords = net.linear(net.slice(normal, 0, own), words, vocabulary, own);
+    if (own == width) {
+      return ofWords;
+    }
+    String others = net.slice(normal, own, width);
+    // published the other way around than layers are, but written here as they are
+    boolean isTurned = net.layers().rows(rest) != vocabulary;
+    return net.op("Add", ofWords, net.linear(others, rest, vocabulary, width - own, isTurned));
   }
 
   private String ofText(String ids, String x, String mask) {

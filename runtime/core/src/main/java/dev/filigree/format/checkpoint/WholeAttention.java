@@ -9,6 +9,8 @@ import java.util.Map;
 
 /** Attention over whole sequences, without a cache, in ONNX's operators. */
 final class WholeAttention implements Decoders.Attention {
+  private static final LayerKind UNTURNED = new LayerKind(LayerKind.WHOLE, LayerKind.UNTURNED);
+
   private final AttentionShape shape;
   private final NetworkBuilder net;
   private final Bias bias;
@@ -152,7 +154,8 @@ final class WholeAttention implements Decoders.Attention {
     LayerKind kind = shape.kinds().get(layer);
     String q = heads(query, heads, kind);
     String k = repeated(heads(key, keyHeads, kind));
-    String v = repeated(heads(value, keyHeads, new LayerKind(0, LayerKind.UNTURNED)));
+    boolean turnsValues = shape.family().has("turns_values");
+    String v = repeated(heads(value, keyHeads, turnsValues ? kind : UNTURNED));
     String added = bias.of(layer, q, k);
     net.in(self + "scores");
     String products = net.op("MatMul", q, net.transpose(k, 0, 1, 3, 2));

@@ -7,6 +7,7 @@ import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Binding;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -36,6 +37,9 @@ public final class CachedAttention implements Operator {
   private static final String CAP = "cap";
   private static final String ROTATION = "rotation";
   private static final String NEIGHBOURS = "neighbours";
+  private static final String SLOPES = "slopes";
+  private static final String SLOPE_FACTOR = "slope_factor";
+  private static final String ROUNDED = "rounded";
 
   /**
    * How a layer attends.
@@ -50,6 +54,7 @@ public final class CachedAttention implements Operator {
    * @param rotation which of the decoder's rotations turns queries and keys; -1 for none
    * @param neighbours whether each feature is turned with its neighbour, not with the one half a
    *     turned part away
+   * @param bias added to scores by the places of keys
    */
   public record Form(
       int layer,
@@ -60,7 +65,8 @@ public final class CachedAttention implements Operator {
       float scale,
       float cap,
       int rotation,
-      boolean neighbours) {
+      boolean neighbours,
+      LinearBias bias) {
     /** The form of a node. */
     public static Form of(Node node) {
       return new Form(
@@ -72,7 +78,11 @@ public final class CachedAttention implements Operator {
           node.floatAttribute(SCALE, 1),
           node.floatAttribute(CAP, 0),
           Math.toIntExact(node.intAttribute(ROTATION, 0)),
-          node.intAttribute(NEIGHBOURS, 0) != 0);
+          node.intAttribute(NEIGHBOURS, 0) != 0,
+          node.attributes().get(SLOPES) instanceof Attribute.Reals(List<Float> slopes)
+              ? new LinearBias(
+                  slopes, node.floatAttribute(SLOPE_FACTOR, 1), node.intAttribute(ROUNDED, 0) != 0)
+              : LinearBias.NONE);
     }
 
     /** Whether it does no more than Llama's does: halves of heads turned, scores by their width. */
@@ -80,28 +90,31 @@ public final class CachedAttention implements Operator {
       return cap == 0
           && rotation == 0
           && !neighbours
+          && !bias.isPresent()
           && Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
     }
   }
 
   /** Attention as a node. */
   public static Node node(String name, List<String> inputs, String output, Form form) {
-    return new Node(
-        name,
-        Node.FUSED,
-        TYPE,
-        inputs,
-        List.of(output),
-        Map.of(
-            LAYER, new Attribute.Int(form.layer),
-            HEADS, new Attribute.Int(form.heads),
-            KEY_HEADS, new Attribute.Int(form.keyHeads),
-            WINDOW, new Attribute.Int(form.window),
-            EPSILON, new Attribute.Real(form.epsilon),
-            SCALE, new Attribute.Real(form.scale),
-            CAP, new Attribute.Real(form.cap),
-            ROTATION, new Attribute.Int(form.rotation),
-            NEIGHBOURS, new Attribute.Int(form.neighbours ? 1 : 0)));
+    Map<String, Attribute> attributes =
+        new HashMap<>(
+            Map.of(
+                LAYER, new Attribute.Int(form.layer),
+                HEADS, new Attribute.Int(form.heads),
+                KEY_HEADS, new Attribute.Int(form.keyHeads),
+                WINDOW, new Attribute.Int(form.window),
+                EPSILON, new Attribute.Real(form.epsilon),
+                SCALE, new Attribute.Real(form.scale),
+                CAP, new Attribute.Real(form.cap),
+                ROTATION, new Attribute.Int(form.rotation),
+                NEIGHBOURS, new Attribute.Int(form.neighbours ? 1 : 0)));
+    if (form.bias.isPresent()) {
+      attributes.put(SLOPES, new Attribute.Reals(form.bias.slopes()));
+      attributes.put(SLOPE_FACTOR, new Attribute.Real(form.bias.factor()));
+      attributes.put(ROUNDED, new Attribute.Int(form.bias.rounded() ? 1 : 0));
+    }
+    return new Node(name, Node.FUSED, TYPE, inputs, List.of(output), attributes);
   }
 
   /** The operator; its state is the run's. */

@@ -317,12 +317,18 @@ class DecodersTest {
   @Test
   void dynamicScalingFollowsTheLengthBeyondTheTrainedOne() {
     network(false, false, true);
+    // transformers follows max_position_embeddings alone
     String scaling =
-        ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0,"
-            + " \"original_max_position_embeddings\": %d}";
-    write(config("llama", scaling.formatted(IDS.length)));
+        config(
+            "llama",
+            """
+            , "rope_scaling": {"type": "dynamic", "factor": 2.0,
+            "original_max_position_embeddings": 2}\
+            """);
+    String trained = "\"max_position_embeddings\": ";
+    write(scaling.replace(trained + 64, trained + IDS.length));
     assertClose(expected(frequencies(), 1, "lm_head"), logits(1, 1, 1, 1, 1, 1, 1));
-    write(config("llama", scaling.formatted(4)));
+    write(scaling.replace(trained + 64, trained + 4));
     double theta = 100 * Math.pow(2.0 * IDS.length / 4 - 1, (double) WIDTH / (WIDTH - 2));
     double[] longer = new double[WIDTH / 2];
     for (int i = 0; i < longer.length; i++) {

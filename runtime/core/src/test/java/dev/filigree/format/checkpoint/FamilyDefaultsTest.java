@@ -65,15 +65,19 @@ class FamilyDefaultsTest {
       activation = read.activation();
       shape = read;
     }
-    assertEquals(
-        Stream.of("layers", "hidden", "wide", "vocabulary")
-            .map(key -> number(wanted, key))
-            .toList(),
-        extents);
+    List<String> keys = List.of("layers", "hidden", "wide", "vocabulary");
+    for (int i = 0; i < keys.size(); i++) {
+      // ESM's configs must say their vocabulary
+      if (!wanted.get(keys.get(i)).isNull()) {
+        assertEquals(number(wanted, keys.get(i)), extents.get(i), keys.get(i));
+      }
+    }
     assertEquals(number(wanted, "heads"), shape.heads());
     assertEquals(number(wanted, "keys"), shape.keyHeads());
     assertEquals(number(wanted, "width"), shape.width());
-    assertEquals(wanted.get("activation").stringValue(), activation);
+    if (!wanted.get("activation").isNull()) {
+      assertEquals(wanted.get("activation").stringValue(), activation);
+    }
     tied.ifPresent(found -> assertEquals(wanted.get("tied").booleanValue(), found));
     if (!wanted.get("epsilon").isNull()) {
       assertEquals(wanted.get("epsilon").doubleValue(), epsilon);
@@ -145,6 +149,7 @@ class FamilyDefaultsTest {
       assertEquals(List.of(7, 7, 7, 7), windows(family, types), family);
     }
     assertEquals(List.of(0, 7, 7, 0), windows("ministral", types));
+    assertEquals(List.of(7, 7, 7, 7), windows("ministral", ", \"max_window_layers\": 2"));
   }
 
   @Test
@@ -166,6 +171,18 @@ class FamilyDefaultsTest {
       assertEquals(
           "gelu_pytorch_tanh", DecoderConfig.read(family, config(family, act)).activation());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"\"alibi\": false", "\"attn_type\": \"multiquery_attention\"", "\"qk_ln\": true"})
+  void attentionOfMptThatIsNotComputed(String member) {
+    String more = ", \"attn_config\": {" + member + "}";
+    UnsupportedException refused =
+        assertThrows(
+            UnsupportedException.class, () -> DecoderConfig.read("mpt", config("mpt", more)));
+    String key = member.substring(1, member.indexOf('"', 1));
+    assertTrue(refused.getMessage().contains("'" + key + "'"), refused.getMessage());
   }
 
   private static final String BOTH_NAMES =
@@ -199,6 +216,81 @@ class FamilyDefaultsTest {
     Rope whole = rope("gemma3_text", 0, BOTH_NAMES.formatted(newer));
     assertEquals((float) (Math.pow(777, -2.0 / whole.turned()) / 4), whole.base()[1], 1e-7);
     assertTheta(888, rope("gemma3_text", 1, BOTH_NAMES.formatted(newer)));
+  }
+
+  @Test
+  void aTypeAloneSaysNothingWhereLayersHaveRulesOfTheirOwn() {
+    String typed = ", \"rope_scaling\": {\"%s\": \"linear\", \"factor\": 4.0}";
+    for (String family : List.of("gemma3_text", "olmo3")) {
+      assertEquals(1, rope(family, 0, typed.formatted("type")).base()[0], family);
+      assertEquals(0.25f, rope(family, 0, typed.formatted("rope_type")).base()[0], family);
+      assertEquals(1, rope(family, 1, typed.formatted("rope_type")).base()[0], family);
+    }
+    String named = typed.formatted("rope_type");
+    for (Rope rope : EncoderConfig.read("modernbert", config("modernbert", named)).ropes()) {
+      assertEquals(0.25f, rope.base()[0]);
+    }
+  }
+
+  @Test
+  void rulesForNoKindOfLayersWhereTheyHaveRulesOfTheirOwn() {
+    String flat = ", \"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 4.0}";
+    UnsupportedException refused =
+        assertThrows(UnsupportedException.class, () -> rope("olmo3", 0, flat));
+    assertTrue(refused.getMessage().contains("'rope_parameters'"), refused.getMessage());
+  }
+
+  @Test
+  void nomicTurnsWholeHeads() {
+    String half = ", \"rope_parameters\": {\"partial_rotary_factor\": 0.5}";
+    Rope rope = EncoderConfig.read("nomic_bert", config("nomic_bert", half)).ropes().getFirst();
+    assertEquals(64, rope.turned());
+    String whole = half + ", \"rotary_emb_fraction\": 1.0";
+    rope = EncoderConfig.read("nomic_bert", config("nomic_bert", whole)).ropes().getFirst();
+    assertEquals(64, rope.turned());
+    UnsupportedException refused =
+        assertThrows(
+            UnsupportedException.class,
+            () ->
+                EncoderConfig.read(
+                    "nomic_bert", config("nomic_bert", ", \"rotary_emb_fraction\": 0.5")));
+    assertTrue(refused.getMessage().contains("'rotary_emb_fraction'"), refused.getMessage());
+  }
+
+  @Test
+  void slidingLayersOfOlmo3KeepTheirBase() {
+    String theta = ", \"rope_theta\": 777.0";
+    assertTheta(777, rope("olmo3", 0, theta));
+    assertTheta(5e5, rope("olmo3", 1, theta));
+  }
+
+  @Test
+  void theTrainedLengthOfPhi3IsThatBesideTheRules() {
+    String rules =
+        """
+        , "hidden_size": 8, "num_attention_heads": 2, "rope_scaling": {"type": "longrope",
+        "short_factor": [2.0, 2.0], "long_factor": [4.0, 4.0],
+        "original_max_position_embeddings": 16}\
+        """;
+    assertEquals(0.5f, rope("phi3", 0, rules).frequencies(4096)[0]);
+    assertEquals(0.25f, rope("phi3", 0, rules).frequencies(4097)[0]);
+    String beside = rules + ", \"original_max_position_embeddings\": 32";
+    assertEquals(0.5f, rope("phi3", 0, beside).frequencies(32)[0]);
+    assertEquals(0.25f, rope("phi3", 0, beside).frequencies(33)[0]);
+    // others have it among the rules alone
+    assertEquals(0.5f, rope("llama", 0, beside).frequencies(16)[0]);
+    assertEquals(0.25f, rope("llama", 0, beside).frequencies(17)[0]);
+  }
+
+  @Test
+  void layersThatTurnNothingMayBeListedForMoreLayers() {
+    String layers = ", \"num_hidden_layers\": 2, \"no_rope_layers\": [0, 1%s]";
+    List<LayerKind> kinds =
+        DecoderConfig.read("smollm3", config("smollm3", layers.formatted(", 0, 1"))).kinds();
+    assertEquals(List.of(-1, 0), kinds.stream().map(LayerKind::rope).toList());
+    String few = ", \"num_hidden_layers\": 3, \"no_rope_layers\": [0, 1]";
+    assertThrows(
+        FormatException.class, () -> DecoderConfig.read("smollm3", config("smollm3", few)));
   }
 
   @ParameterizedTest
