@@ -307,6 +307,9 @@ final class PanelRules {
     if (!planner.isMatrix(x) || !planner.isInPanels(x) || planner.type(x).rank() < 2) {
       return false;
     }
+    if (node.outputs().stream().anyMatch(String::isEmpty)) {
+      return false;
+    }
     int last = planner.type(x).rank() - 1;
     int start = 0;
     if (node.is("Slice")) {
@@ -319,11 +322,9 @@ final class PanelRules {
       return false;
     }
     for (String output : node.outputs()) {
-      if (!output.isEmpty()) {
-        Slot in = planner.use(x, Layout.PANELS);
-        Slot out = planner.define(output, Layout.PANELS);
-        planner.add(new PanelSteps.Part(in, out, start));
-      }
+      Slot in = planner.use(x, Layout.PANELS);
+      Slot out = planner.define(output, Layout.PANELS);
+      planner.add(new PanelSteps.Part(in, out, start));
       start += (int) planner.type(output).shape().extent(-1);
     }
     planner.explain(node, Layout.PANELS, "stretches of features copied");

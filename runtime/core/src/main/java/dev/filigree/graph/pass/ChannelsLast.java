@@ -59,7 +59,7 @@ final class ChannelsLast {
     if (!isLast(node)) {
       return List.of(first);
     }
-    if (node.outputs().size() > 1) {
+    if (node.outputs().stream().filter(name -> !name.isEmpty()).count() > 1) {
       throw node.unsupported(
           "has its channels last and delivers places", "export it with channels first");
     }

@@ -116,14 +116,18 @@ final class FuseAttention implements Pass {
             && v.isReadBy(q)
             && k.split.heads() == v.split.heads()
             && v.scale == 1;
-    Optional<List<Dim>> tokens = view.type(heads.value()).map(type -> type.dims().subList(0, 2));
     Optional<List<Dim>> out = view.type(last.output()).map(ValueType::dims);
-    if (!fits || tokens.isEmpty() || out.isEmpty()) {
+    if (!fits || out.isEmpty()) {
       return Optional.empty();
     }
     Dim features = Dim.of((long) heads.heads() * heads.width());
-    Dim batch = tokens.get().get(0);
-    Dim queries = tokens.get().get(1);
+    Dim batch = heads.tokens(view).get(0);
+    Dim queries = heads.tokens(view).get(1);
+    // a product would repeat keys of a single text for each text of queries
+    if (!k.split.tokens(view).get(0).equals(batch)
+        || !v.split.tokens(view).equals(k.split.tokens(view))) {
+      return Optional.empty();
+    }
     boolean whole = out.get().equals(List.of(batch, queries, features));
     boolean folded = out.get().equals(List.of(batch.times(queries), features));
     if (!whole && !folded) {

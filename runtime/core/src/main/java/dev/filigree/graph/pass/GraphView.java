@@ -216,7 +216,8 @@ final class GraphView {
   }
 
   /**
-   * Puts a node before the one that a fusion returns; dropped if it returns none.
+   * Puts a node before the one that a fusion returns; dropped if that is none or would have another
+   * type.
    *
    * @return its output
    */

@@ -30,6 +30,11 @@ record HeadSplit(String value, int heads, int width) {
                     Math.toIntExact(type.dim(3).value())));
   }
 
+  /** Extents of batch and tokens. */
+  List<Dim> tokens(GraphView view) {
+    return view.type(value).orElseThrow().dims().subList(0, 2);
+  }
+
   /** What a node that brings the heads before the tokens reads; nothing of another node. */
   static Optional<HeadSplit> before(Node transpose, GraphView view) {
     return isOrder(transpose, 0, 2, 1, 3)

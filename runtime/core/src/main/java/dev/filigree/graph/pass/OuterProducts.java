@@ -9,7 +9,8 @@ import java.util.Optional;
 /**
  * Multiplies a column by a row element by element, which a matrix product of one term is: {@code
  * MatMul [..., m, 1], [..., 1, n]}, as exporters write the angles of rotary positions. A device
- * that rounds the operands of its matrix products then leaves these as they are.
+ * that rounds the operands of its matrix products then leaves these as they are. A layer of one
+ * input feature stays one.
  */
 final class OuterProducts implements Pass {
   @Override
@@ -23,7 +24,13 @@ final class OuterProducts implements Pass {
     }
     Optional<ValueType> a = view.type(last.inputs().get(0)).filter(OuterProducts::isMatrix);
     Optional<ValueType> b = view.type(last.inputs().get(1)).filter(OuterProducts::isMatrix);
-    return a.isPresent() && b.isPresent() && a.get().dim(-1).is(1) && b.get().dim(-2).is(1)
+    boolean isLayer =
+        view.constant(last.inputs().get(1)).isPresent() && b.filter(w -> w.rank() == 2).isPresent();
+    return !isLayer
+            && a.isPresent()
+            && b.isPresent()
+            && a.get().dim(-1).is(1)
+            && b.get().dim(-2).is(1)
         ? Optional.of(
             new Node(last.name(), Node.ONNX, "Mul", last.inputs(), last.outputs(), Map.of()))
         : Optional.empty();

@@ -15,8 +15,8 @@ import java.util.Map;
 
 /**
  * Computes once what several nodes compute of the same values, such as the mask and the extents
- * that an exporter writes for each layer anew. Layers keep their nodes, since people know them by
- * name. Runs after the fusions, which ask who reads a value.
+ * that an exporter writes for each layer anew. Fused layers keep their nodes, since people know
+ * them by name. Runs after the fusions, which ask who reads a value.
  */
 final class ShareEqualNodes implements Pass {
   /** Elements up to which constants are compared by what they hold. */

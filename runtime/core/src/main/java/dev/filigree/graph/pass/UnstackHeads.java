@@ -125,12 +125,17 @@ final class UnstackHeads implements Pass {
         known ->
             view.tensor(gather.inputs().get(1))
                 .filter(tensor -> tensor.shape().rank() == 0 && known.dim(axis).isKnown())
+                .filter(tensor -> isWithin(tensor.getLong(0), known.dim(axis).value()))
                 .map(
                     tensor ->
                         new Taken(
                             of,
                             axis,
                             (int) Math.floorMod(tensor.getLong(0), known.dim(axis).value()))));
+  }
+
+  private static boolean isWithin(long index, long extent) {
+    return index >= -extent && index < extent;
   }
 
   private static Optional<Taken> cut(Node squeeze, GraphView view) {

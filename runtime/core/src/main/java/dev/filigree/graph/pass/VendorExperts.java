@@ -68,12 +68,14 @@ final class VendorExperts {
     String sum = "";
     for (int e = 0; e < first.shape().extent(0); e++) {
       String inner = layer(x, 2, first, e);
-      String active = gated ? gate(inner) : activated(inner);
+      String active = gated ? gate(inner, first.shape().extent(1) / 2) : activated(inner);
       String share = to.add("Gather", LAST, shares, to.longs(e));
       String part = to.add("Mul", layer(active, out, second, e), share);
       sum = sum.isEmpty() ? part : to.add("Add", sum, part);
     }
-    to.into("Reshape", Map.of(), sum, to.add("Shape", to.in(0)));
+    // no token is one that a 0 stands for
+    Map<String, Attribute> whole = Map.of("allowzero", new Attribute.Int(1));
+    to.into("Reshape", whole, sum, to.add("Shape", to.in(0)));
   }
 
   /** How much of each expert a token takes, {@code [tokens, experts]}. */
@@ -160,14 +162,15 @@ final class VendorExperts {
   }
 
   /** {@code g * sigmoid(alpha * g) * (l + beta)} of two bounded halves. */
-  private String gate(String both) {
+  private String gate(String both, long width) {
     String[] halves = new String[2];
     long form = node.intAttribute("swiglu_fusion", 0);
     if (form != 1 && form != 2) {
       throw node.unsupported("has its gate in a matrix of its own", "export it fused with fc1");
     }
     // one beside the other, or one behind the other
-    String pairs = to.add("Reshape", both, form == 1 ? to.longs(0, -1, 2) : to.longs(0, 2, -1));
+    String pairs =
+        to.add("Reshape", both, form == 1 ? to.longs(0, width, 2) : to.longs(0, 2, width));
     for (int i = 0; i < 2; i++) {
       Map<String, Attribute> axis = Map.of("axis", new Attribute.Int(form == 1 ? 2 : 1));
       halves[i] = to.add("Gather", axis, pairs, scalar(i));

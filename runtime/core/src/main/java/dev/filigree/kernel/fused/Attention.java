@@ -98,10 +98,15 @@ public final class Attention implements Operator {
     ValueType k = inputs.required(1);
     ValueType v = inputs.required(2);
     Form form = form(node);
-    if (q.rank() != 3 || k.rank() != 3 || !k.dims().equals(v.dims())) {
+    boolean fits =
+        q.rank() == 3
+            && k.rank() == 3
+            && k.dims().equals(v.dims())
+            && (!q.dim(0).isKnown() || !k.dim(0).isKnown() || q.dim(0).equals(k.dim(0)));
+    if (!fits) {
       throw node.problem(
           "attends from " + q + " to " + k + " and " + v,
-          "pass [batch, tokens, features] three times");
+          "pass [batch, tokens, features] three times, of one batch");
     }
     inputs
         .type(MASK)
@@ -160,7 +165,7 @@ public final class Attention implements Operator {
               scores[j] = Math.exp(scores[j] - max);
               sum += scores[j];
             }
-            boolean none = form.guarded && Double.isNaN(sum);
+            boolean none = keys == 0 || form.guarded && Double.isNaN(sum);
             if (none) {
               Arrays.fill(scores, 0);
             }

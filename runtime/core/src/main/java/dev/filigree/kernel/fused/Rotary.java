@@ -60,7 +60,11 @@ public final class Rotary implements Operator {
     }
     Dim turned = cos.dim(-1);
     List<Dim> table = List.of(x.dim(0), x.dim(1), turned);
-    Broadcast.dims(node, List.of(ValueType.of(x.dtype(), table), cos, inputs.required(2)));
+    ValueType sin = inputs.required(2);
+    if (!Broadcast.fits(node, List.of(ValueType.of(x.dtype(), table), cos, sin), table)) {
+      throw node.problem(
+          "turns " + x + " by " + cos + " and " + sin, "pass tables of x's texts and tokens");
+    }
     return List.of(ValueType.of(x.dtype(), x.dims()));
   }
 

@@ -298,4 +298,44 @@ final class FuseAttentionTest {
             .build();
     assertEquals(0, count(new FuseAttention().apply(graph), "Attention"));
   }
+
+  /** Attention to keys and values of other extents than the queries'. */
+  private static Graph across(Object keyBatch, String keyTokens, String valueTokens) {
+    GraphBuilder builder =
+        new GraphBuilder(13)
+            .input("q", DType.F32, "batch", "seq", FEATURES)
+            .input("k", DType.F32, keyBatch, keyTokens, FEATURES)
+            .input("v", DType.F32, keyBatch, valueTokens, FEATURES)
+            .longs("split", 0, 0, HEADS, WIDTH)
+            .longs("join", 0, 0, FEATURES);
+    heads(heads(heads(builder, "q", 0, 2, 1, 3), "k", 0, 2, 3, 1), "v", 0, 2, 1, 3);
+    return finish(builder.node("MatMul", "masked", "qHeads", "kHeads")).output("y").build();
+  }
+
+  @Test
+  void keysOfOneTextForSeveralAreLeftAlone() {
+    Graph graph = across(1, "keys", "keys");
+    Graph same = new FuseAttention().apply(graph);
+    assertEquals(types(graph), types(same));
+    Map<String, Tensor> inputs =
+        Map.of(
+            "q", random(1, 2, 3, FEATURES),
+            "k", random(2, 1, 5, FEATURES),
+            "v", random(3, 1, 5, FEATURES));
+    assertSameValues(graph, same, inputs, 0);
+    assertEquals(types(graph), types(new FuseAttention().apply(across("batch", "k", "v"))));
+    assertEquals(
+        List.of("Attention"), types(new FuseAttention().apply(across("batch", "keys", "keys"))));
+  }
+
+  @Test
+  void withoutKeysThereIsNothing() {
+    Graph graph = across("batch", "keys", "keys");
+    Map<String, Tensor> inputs =
+        Map.of(
+            "q", random(1, 2, 3, FEATURES),
+            "k", random(2, 2, 0, FEATURES),
+            "v", random(3, 2, 0, FEATURES));
+    assertSameValues(graph, new FuseAttention().apply(graph), inputs, 0);
+  }
 }

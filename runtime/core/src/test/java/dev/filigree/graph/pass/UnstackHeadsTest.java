@@ -99,6 +99,18 @@ final class UnstackHeadsTest {
   }
 
   @Test
+  void aLayerOfOneFeatureStays() {
+    Graph graph =
+        new GraphBuilder(17)
+            .input("x", DType.F32, "batch", "seq", 1)
+            .constant("w", random(2, 1, 4))
+            .node("MatMul", "y", "x", "w")
+            .output("y")
+            .build();
+    assertEquals(List.of("MatMul"), types(new OuterProducts().apply(graph)));
+  }
+
+  @Test
   void productsOfOneTermAreElementwise() {
     Graph graph =
         new GraphBuilder(17)

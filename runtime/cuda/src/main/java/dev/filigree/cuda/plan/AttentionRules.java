@@ -116,16 +116,12 @@ final class AttentionRules {
     ValueType x = planner.type(node.inputs().getFirst());
     Shape cos = planner.type(node.inputs().get(1)).shape();
     Shape sin = planner.type(node.inputs().get(2)).shape();
-    long turned = cos.extent(-1);
-    long rows = turned == 0 ? 0 : cos.elements() / turned;
-    long sequence = x.shape().extent(1);
-    boolean repeats = rows == 1 || rows == sequence && cos.extent(-2) == sequence;
-    boolean fits = repeats || rows == x.shape().extent(0) * sequence;
     if (x.dtype() != DType.F32
         || x.shape().elements() == 0
-        || !fits
+        || !isTable(cos, x.shape())
+        || !isTable(sin, x.shape())
         || sin.elements() != cos.elements()
-        || sin.extent(-1) != turned) {
+        || sin.extent(-1) != cos.extent(-1)) {
       return false;
     }
     DeviceTensor in = planner.use(node.inputs().get(0), DType.F16);
@@ -139,5 +135,15 @@ final class AttentionRules {
                 kernels, in.on(arena), cosines.on(arena), sines.on(arena), width, y.on(arena)));
     planner.explain(node, "rotary_f16", "each pair of features, in f32");
     return true;
+  }
+
+  /** Whether a table has a row for each token, for each of a text, or one for all. */
+  private static boolean isTable(Shape table, Shape x) {
+    long turned = table.extent(-1);
+    long rows = turned == 0 ? 0 : table.elements() / turned;
+    long sequence = x.extent(1);
+    return rows == 1
+        || rows == sequence && table.extent(-2) == sequence
+        || rows == x.extent(0) * sequence;
   }
 }
