@@ -306,6 +306,7 @@ public final class Model implements AutoCloseable {
    * Writes the model as ONNX, compressed weights as plain dense ones with the zeros in place; see
    * {@link OnnxWriter#write}.
    *
+   * @throws UnsupportedException if it rounds to floats of eight bits, which are not written back
    * @throws OutputException if it cannot be written
    */
   public void writeOnnx(Path file) {

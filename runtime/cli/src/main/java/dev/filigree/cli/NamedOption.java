@@ -12,8 +12,8 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 
 /**
- * Reads an option NAME=VALUE into a map: both parts are there, and a name is given once. Picocli
- * alone would take the last of two values of a name and say nothing.
+ * Reads an option NAME=VALUE into a map: both parts are there, the word is no option itself, and a
+ * name is given once. Picocli alone would take the last of two values of a name and say nothing.
  *
  * @param <T> what the values are
  */
@@ -46,7 +46,9 @@ abstract class NamedOption<T> implements IParameterConsumer {
     String name = option instanceof OptionSpec named ? named.longestName() : option.paramLabel();
     String word = words.isEmpty() ? "" : words.pop();
     int equals = word.indexOf('=');
-    if (equals < 1 || equals == word.length() - 1) {
+    // the next option, where the value was forgotten
+    boolean isOption = word.startsWith("--");
+    if (isOption || equals < 1 || equals == word.length() - 1) {
       throw new ParameterException(
           command.commandLine(),
           "Value for option '"

@@ -112,16 +112,17 @@ final class SampleInputs {
 
   /**
    * Rows of the batch that inputs hold: the first extent of the first one whose shape was given or
-   * which leaves it open, else of the first.
+   * which leaves it open, else of the first; one where the model takes nothing.
    */
   private static int rows(Model model, Map<String, Tensor> inputs, Map<String, String> shapes) {
-    ValueInfo telling =
-        model.inputs().stream()
-            .filter(input -> shapes.containsKey(input.name()) || isOpen(input, 0, 1))
-            .findFirst()
-            .orElse(model.inputs().getFirst());
-    Shape shape = inputs.get(telling.name()).shape();
-    return shape.rank() == 0 ? 1 : (int) shape.extent(0);
+    return model.inputs().stream()
+        .filter(input -> shapes.containsKey(input.name()) || isOpen(input, 0, 1))
+        .findFirst()
+        .or(() -> model.inputs().stream().findFirst())
+        .map(telling -> inputs.get(telling.name()).shape())
+        .filter(shape -> shape.rank() > 0)
+        .map(shape -> (int) shape.extent(0))
+        .orElse(1);
   }
 
   private static boolean hasOpenLength(Model model, Map<String, String> shapes) {

@@ -138,6 +138,8 @@ class BadInputTest {
         "run      | --input x=       | '--input' should be NAME=FILE.npy but was 'x='",
         "run      | --input =x.npy   | '--input' should be NAME=FILE.npy but was '=x.npy'",
         "run      | --input          | '--input' should be NAME=FILE.npy but was ''",
+        "bench    | --shape --batch=4 | '--shape' should be NAME=AxB but was '--batch=4'",
+        "run      | --input --top=3  | '--input' should be NAME=FILE.npy but was '--top=3'",
         "run      | --input x=a.npy --input x=b.npy  | '--input' names 'x' twice",
         "compress | --calibration-input x=a --calibration-input x=a | names 'x' twice",
         "bench    | --shape z=1x8    | --shape z: the model has no such input",

@@ -63,6 +63,19 @@ class SampleInputsTest {
     assertTrue(refused.err().contains("[x: f32[2, 8]]"), refused.err());
   }
 
+  @Test
+  void aModelWithoutInputsRunsOneRow() {
+    Path file =
+        new OnnxModel(13)
+            .initializer("w", Tensor.of(new float[] {1, -2}, 2))
+            .node("Neg", "y", "w")
+            .output("y", DType.F32, "2")
+            .write(folder.resolve("source.onnx"));
+    assertSize(1, file);
+    Cli.Result explained = Cli.run("explain", file.toString());
+    assertEquals(0, explained.code(), explained.err());
+  }
+
   private static void assertSize(int rows, Path model, String... options) {
     Object[] arguments = new Object[options.length + 5];
     System.arraycopy(new Object[] {"bench", model, "--runs", "3", "--json"}, 0, arguments, 0, 5);

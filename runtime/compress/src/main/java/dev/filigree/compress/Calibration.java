@@ -75,10 +75,19 @@ public record Calibration(List<Map<String, Tensor>> batches) {
   /**
    * Refuses samples that are none of a model's.
    *
-   * @throws InputException as a session throws it for the same inputs
+   * @throws InputException that says what a session says of the same inputs, and of which model
    */
   void check(Model model) {
     InputCheck check = new InputCheck(model.inputs(), model.outputs());
-    batches.forEach(check::inputs);
+    for (Map<String, Tensor> batch : batches) {
+      try {
+        check.inputs(batch);
+      } catch (InputException wrong) {
+        throw new InputException(
+            "a calibration sample does not fit " + model.path() + ": " + wrong.problem(),
+            wrong.remedy(),
+            wrong);
+      }
+    }
   }
 }

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
-import java.util.stream.Stream;
 
 /**
  * Which matrices a stage of a recipe applies to. An entry is {@code Linear}, {@code Embedding}, the
@@ -56,11 +55,11 @@ public record Targets(List<String> targets, List<String> ignore) {
   }
 
   /**
-   * The names of layers among the entries that none has: kinds and expressions may fit nothing, a
-   * name that does is misspelt or of another model.
+   * The names of layers among entries that none has: kinds and expressions may fit nothing, a name
+   * that does is misspelt or of another model.
    */
-  List<String> unknown(List<WeightMatrix> matrices) {
-    return Stream.concat(targets.stream(), ignore.stream())
+  static List<String> unknown(List<String> entries, List<WeightMatrix> matrices) {
+    return entries.stream()
         .filter(entry -> !KINDS.containsKey(entry) && !entry.startsWith(EXPRESSION))
         .filter(entry -> matrices.stream().noneMatch(matrix -> matrix.name().equals(entry)))
         .toList();

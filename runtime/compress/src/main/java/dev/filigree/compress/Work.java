@@ -53,11 +53,15 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
     matrices.addAll(model.convolutions());
     for (Stage stage : recipe.stages()) {
       if (matrices.stream().noneMatch(stage.targets()::include) && !isSpare(stage, recipe)) {
-        throw misfit(stage.targets().toString(), recipe, model, matrices);
+        throw misfit("targets " + stage.targets(), recipe, model, matrices);
       }
-      List<String> unknown = stage.targets().unknown(matrices);
+      List<String> unknown = Targets.unknown(stage.targets().targets(), matrices);
       if (!unknown.isEmpty()) {
-        throw misfit(unknown.toString(), recipe, model, matrices);
+        throw misfit("targets " + unknown, recipe, model, matrices);
+      }
+      List<String> spared = Targets.unknown(stage.targets().ignore(), matrices);
+      if (!spared.isEmpty()) {
+        throw misfit("entries " + spared + " of 'ignore'", recipe, model, matrices);
       }
     }
     return matrices.stream()
@@ -70,14 +74,9 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
   }
 
   private static InputException misfit(
-      String targets, Recipe recipe, Model model, List<WeightMatrix> matrices) {
+      String entries, Recipe recipe, Model model, List<WeightMatrix> matrices) {
     return new InputException(
-        "the targets "
-            + targets
-            + " of recipe '"
-            + recipe.name()
-            + "' fit no layer of "
-            + model.path(),
+        "the " + entries + " of recipe '" + recipe.name() + "' fit no layer of " + model.path(),
         "the layers are "
             + matrices.stream()
                 .map(matrix -> matrix.name() + " (" + Targets.kind(matrix) + ")")

@@ -245,14 +245,15 @@ class CalibratedCompressionTest {
           assertThrows(
               InputException.class,
               () -> Compressor.compress(model, recipe, wrong, 1, Progress.NONE));
-      assertEquals("input 'x' is missing; got [ids]", refused.problem());
+      String said = "a calibration sample does not fit " + model.path() + ": input 'x' is ";
+      assertEquals(said + "missing; got [ids]", refused.problem());
       Calibration narrow =
           new Calibration(List.of(Map.of("x", Tensor.of(new float[2 * WIDTH - 2], 2, WIDTH - 1))));
       refused =
           assertThrows(
               InputException.class,
               () -> Compressor.compress(model, recipe, narrow, 1, Progress.NONE));
-      assertEquals("input 'x' is f32[2, " + (WIDTH - 1) + "]", refused.problem());
+      assertEquals(said + "f32[2, " + (WIDTH - 1) + "]", refused.problem());
       Calibration single = new Calibration(List.of(Map.of("x", inputs(1, 3))));
       refused =
           assertThrows(

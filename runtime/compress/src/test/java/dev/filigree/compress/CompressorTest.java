@@ -363,7 +363,7 @@ class CompressorTest {
     assertRefused("recipe 'test' calibrates table, a table whose rows are looked up", tables);
     assertRefused("the targets [third] of recipe 'test' fit no layer of ", nobody);
     Stage spared = new Stage.Quantize(8, new Targets(List.of("Linear"), List.of("frist")));
-    assertRefused("the targets [frist] of recipe 'test' fit no layer of ", spared);
+    assertRefused("the entries [frist] of 'ignore' of recipe 'test' fit no layer of ", spared);
   }
 
   private void assertRefused(String problem, Stage... stages) {

@@ -33,8 +33,8 @@ class TargetsTest {
   @Test
   void namesThatNoLayerHasAreToldButKindsAndExpressionsMayFitNothing() {
     List<WeightMatrix> layers = List.of(LAYER, HEAD);
-    Targets misspelt = new Targets(List.of("body.0", "body.1"), List.of("haed", "re:x.*"));
-    assertEquals(List.of("body.1", "haed"), misspelt.unknown(layers));
-    assertEquals(List.of(), new Targets(List.of("Convolution", "re:x"), null).unknown(layers));
+    List<String> misspelt = List.of("body.0", "body.1", "haed", "re:x.*");
+    assertEquals(List.of("body.1", "haed"), Targets.unknown(misspelt, layers));
+    assertEquals(List.of(), Targets.unknown(List.of("Convolution", "re:x"), layers));
   }
 }

@@ -31,6 +31,9 @@ public final class AtomicFile {
   /** Age at which a part without a living writer is taken for left behind. */
   private static final Duration STALE = Duration.ofDays(1);
 
+  /** Whether the process is ending, so that parts are deleted and must not be made. */
+  private static volatile boolean ending;
+
   private AtomicFile() {}
 
   /** Writes the contents. */
@@ -43,7 +46,8 @@ public final class AtomicFile {
    * Writes a file, replacing one that is there. A symbolic link stays, and the file it names is
    * replaced.
    *
-   * @throws OutputException if that fails; nothing is left behind and an older file is unchanged
+   * @throws OutputException if that fails or the process is ending; nothing is left behind and an
+   *     older file is unchanged
    */
   public static void write(Path file, Content content) {
     if (Files.isDirectory(file)) {
@@ -62,6 +66,10 @@ public final class AtomicFile {
       atExit = deletedAtExit(temporary);
       try (FileChannel channel =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        if (ending) {
+          // what deletes parts at the end may have run before this one was there
+          throw new NoSuchFileException(temporary.toString());
+        }
         content.writeTo(channel);
         channel.force(true);
       }
@@ -83,11 +91,18 @@ public final class AtomicFile {
    * @return what to forget once it is not; null if the process is ending already
    */
   private static Thread deletedAtExit(Path temporary) {
-    Thread delete = new Thread(() -> delete(temporary), "filigree-delete-part");
+    Thread delete =
+        new Thread(
+            () -> {
+              ending = true;
+              delete(temporary);
+            },
+            "filigree-delete-part");
     try {
       Runtime.getRuntime().addShutdownHook(delete);
       return delete;
-    } catch (IllegalStateException ending) {
+    } catch (IllegalStateException late) {
+      ending = true;
       return null;
     }
   }
@@ -97,7 +112,7 @@ public final class AtomicFile {
       if (atExit != null) {
         Runtime.getRuntime().removeShutdownHook(atExit);
       }
-    } catch (IllegalStateException ending) {
+    } catch (IllegalStateException late) {
       // it finds nothing to delete
     }
   }
@@ -149,6 +164,9 @@ public final class AtomicFile {
 
   private static OutputException failure(Path file, IOException failed) {
     return switch (failed) {
+      case NoSuchFileException deleted when ending ->
+          new OutputException(
+              file + " was not written: the process is ending", "run it again", failed);
       case NoSuchFileException missing ->
           new OutputException(
               file + " cannot be written: its folder does not exist",

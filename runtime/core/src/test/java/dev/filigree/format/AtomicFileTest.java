@@ -221,20 +221,72 @@ class AtomicFileTest {
     }
   }
 
+  /** Ends the process in the middle of a write, which goes on, and writes again. */
+  static final class Late {
+    public static void main(String[] arguments) {
+      Path file = Path.of(arguments[0]);
+      Thread writer = Thread.currentThread();
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> joined(writer)));
+      say(
+          file,
+          channel -> {
+            new Thread(() -> System.exit(0)).start();
+            while (file.getParent().toFile().list().length > 0) {
+              LockSupport.parkNanos(1_000_000);
+            }
+          });
+      say(file, content(NEW));
+    }
+
+    private static void joined(Thread writer) {
+      try {
+        writer.join();
+      } catch (InterruptedException stopped) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    private static void say(Path file, AtomicFile.Content content) {
+      try {
+        AtomicFile.write(file, content);
+        System.out.println("written");
+      } catch (OutputException refusal) {
+        System.out.println(refusal.problem());
+      }
+    }
+  }
+
+  @Test
+  void aWriterThatOutlivesTheEndOfItsProcessSaysSoAndLeavesNothing() throws Exception {
+    Path file = folder.resolve("model.filigree");
+    Process process = start(Late.class, file);
+    try {
+      assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it ends");
+      String problem = file + " was not written: the process is ending";
+      assertEquals(List.of(problem, problem), process.inputReader().readAllLines());
+      assertEquals(List.of(), contents());
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static Process start(Class<?> main, Path file) throws IOException {
+    String classPath =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-cp",
+            classPath,
+            main.getName(),
+            file.toString())
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start();
+  }
+
   @Test
   void aProcessThatIsEndedWhileItWritesLeavesNothing() throws Exception {
     Path file = folder.resolve("model.filigree");
-    String classPath =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                classPath,
-                Slow.class.getName(),
-                file.toString())
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
+    Process process = start(Slow.class, file);
     try {
       assertEquals("writing", process.inputReader().readLine());
       assertEquals(1, contents().size());

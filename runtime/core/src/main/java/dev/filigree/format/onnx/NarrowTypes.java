@@ -5,12 +5,15 @@ import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Constant;
+import dev.filigree.graph.Graph;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.OnnxTypes;
+import dev.filigree.graph.ValueInfo;
 import dev.filigree.kernel.quant.LinearQuantization;
 import dev.filigree.kernel.quant.SmallFloat;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,7 +52,25 @@ final class NarrowTypes {
   /** Types of values by their names. */
   private final Map<String, Long> types = new HashMap<>();
 
-  private long noted;
+  /** Types of constants that nodes hold or functions are given, of the whole model. */
+  private final Map<Attribute, Long> noted;
+
+  /** What is known within graphs that nodes run, of the whole model. */
+  private final Map<Graph, NarrowTypes> bodies;
+
+  NarrowTypes() {
+    this(new IdentityHashMap<>(), new IdentityHashMap<>());
+  }
+
+  private NarrowTypes(Map<Attribute, Long> noted, Map<Graph, NarrowTypes> bodies) {
+    this.noted = noted;
+    this.bodies = bodies;
+  }
+
+  /** Types of values within a graph or function of the same model; none of them is known yet. */
+  NarrowTypes inner() {
+    return new NarrowTypes(noted, bodies);
+  }
 
   /** Whether ONNX's number of a type is that of a narrow one. */
   static boolean isNarrow(long type) {
@@ -72,20 +93,46 @@ final class NarrowTypes {
     }
   }
 
-  /** Remembers the type of a constant that the node that is being read holds. */
-  void note(TensorReader.Named tensor) {
-    noted = tensor.type();
+  /** Remembers the type of a constant among attributes. */
+  void note(Attribute constant, long type) {
+    if (isNarrow(type)) {
+      noted.put(constant, type);
+    }
   }
 
-  /** The type that was noted since the last time; 0 for none. */
-  long takeNoted() {
-    long was = noted;
-    noted = 0;
-    return was;
+  /** Adds what a node makes of a constant that it holds. */
+  void addConstants(Node node) {
+    for (Attribute attribute : node.attributes().values()) {
+      add(noted.getOrDefault(attribute, 0L), node.outputs());
+    }
+  }
+
+  /** Keeps what is known within a graph that a node runs until that node is resolved. */
+  void addBody(Graph body, NarrowTypes known) {
+    bodies.put(body, known);
   }
 
   /**
-   * Replaces nodes that round to a narrow type by such as round in a wider one.
+   * Adds what is known within a function.
+   *
+   * @param body nodes as the function has them
+   * @param inlined the same under other names, after any others
+   */
+  void addRenamed(NarrowTypes known, List<Node> body, List<Node> inlined) {
+    int first = inlined.size() - body.size();
+    for (int i = 0; i < body.size(); i++) {
+      for (int j = 0; j < body.get(i).outputs().size(); j++) {
+        Long type = known.types.get(body.get(i).outputs().get(j));
+        if (type != null) {
+          types.put(inlined.get(first + i).outputs().get(j), type);
+        }
+      }
+    }
+  }
+
+  /**
+   * Replaces nodes that round to a narrow type by such as round in a wider one, within the graphs
+   * that nodes run too.
    *
    * @throws dev.filigree.UnsupportedException if a node treats a value otherwise as what it is in
    *     the file
@@ -98,11 +145,57 @@ final class NarrowTypes {
       } else if (node.is("Cast") && isRounded(node.intAttribute("to", 0))) {
         cast(node, resolved);
       } else {
-        resolved.add(moved(node));
+        resolved.add(moved(withBodies(node)));
       }
     }
     nodes.clear();
     nodes.addAll(resolved);
+  }
+
+  /** A node whose graphs are resolved with what is known of the values they capture. */
+  private Node withBodies(Node node) {
+    if (node.bodies().isEmpty()) {
+      return node;
+    }
+    Map<String, Attribute> attributes = new HashMap<>(node.attributes());
+    attributes.replaceAll(
+        (key, value) ->
+            value instanceof Attribute.Body(Graph body, int captures)
+                ? new Attribute.Body(resolved(node, body, captures), captures)
+                : value);
+    return new Node(
+        node.name(), node.domain(), node.type(), node.inputs(), node.outputs(), attributes);
+  }
+
+  private Graph resolved(Node node, Graph body, int captures) {
+    int outside = node.inputs().size() - captures;
+    if (outside < 0) {
+      throw node.problem("lacks what its graphs capture", "export it again");
+    }
+    NarrowTypes inner = inner();
+    inner.types.putAll(bodies.get(body).types);
+    int own = body.inputs().size() - captures;
+    for (int i = 0; i < captures; i++) {
+      Long type = types.get(node.inputs().get(outside + i));
+      if (type != null) {
+        inner.types.put(body.inputs().get(own + i).name(), type);
+      }
+    }
+    List<Node> nodes = new ArrayList<>(body.nodes());
+    inner.resolve(nodes);
+    for (ValueInfo output : body.outputs()) {
+      Long type = inner.types.get(output.name());
+      if (type != null) {
+        throw node.unsupported(
+            "makes '" + output.name() + "' of " + described(type),
+            "dequantise it within the graph that the node runs");
+      }
+    }
+    return body.with(nodes, body.constants());
+  }
+
+  private static String described(long type) {
+    return isInteger(type) ? "four-bit integers" : "floats of " + bits(type) + " bits";
   }
 
   /** The type that a QuantizeLinear makes, where its zero point or attribute say so. */
@@ -177,13 +270,13 @@ final class NarrowTypes {
 
   /** A node that moves or dequantises values. */
   private Node moved(Node node) {
-    for (String input : node.inputs()) {
+    // what graphs capture is looked at where they read it
+    for (String input : node.inputs().subList(0, node.inputs().size() - node.captures())) {
       Long type = types.get(input);
       boolean widened = type != null && node.is("Cast") && !isInteger(type);
       if (type != null && !widened && !INDIFFERENT.contains(node.type())) {
-        String kind = isInteger(type) ? "four-bit integers" : "floats of " + bits(type) + " bits";
         throw node.unsupported(
-            "reads '" + input + "' of " + kind,
+            "reads '" + input + "' of " + described(type),
             "such types are supported for what is quantised and dequantised");
       }
     }

@@ -48,16 +48,26 @@ public final class OnnxReader {
   private final Map<String, Constant> constants = new LinkedHashMap<>();
   private final List<ValueInfo> inputs = new ArrayList<>();
   private final List<ValueInfo> outputs = new ArrayList<>();
-  private final NarrowTypes narrow = new NarrowTypes();
+  private final NarrowTypes narrow;
   private String name = "";
 
-  private OnnxReader(
-      String source, ExternalData outside, int opset, int depth, Functions functions) {
+  private OnnxReader(String source, ExternalData outside, int opset, Functions functions) {
     this.source = source;
     this.outside = outside;
     this.opset = opset;
-    this.depth = depth;
+    this.depth = 0;
     this.functions = functions;
+    this.narrow = new NarrowTypes();
+  }
+
+  /** Reads what is within another graph or function. */
+  private OnnxReader(OnnxReader outer) {
+    this.source = outer.source;
+    this.outside = outer.outside;
+    this.opset = outer.opset;
+    this.depth = outer.depth + 1;
+    this.functions = outer.functions;
+    this.narrow = outer.narrow.inner();
   }
 
   /**
@@ -116,7 +126,7 @@ public final class OnnxReader {
           source + " uses version " + opset + " of the ONNX operator set",
           "export it for a version " + range);
     }
-    OnnxReader reader = new OnnxReader(source, outside, (int) opset, 0, functions);
+    OnnxReader reader = new OnnxReader(source, outside, (int) opset, functions);
     reader.graph(graph);
     reader.narrow.resolve(reader.nodes);
     return reader.graph(List.of());
@@ -175,6 +185,7 @@ public final class OnnxReader {
     Node node = node(message);
     Functions.Function called = functions.find(node);
     if (called == null) {
+      narrow.addConstants(node);
       nodes.add(node);
       return;
     }
@@ -182,10 +193,12 @@ public final class OnnxReader {
       throw message.damaged("has functions within functions more than " + MAX_DEPTH + " deep");
     }
     called.requireOpset(opset);
-    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1, functions);
+    OnnxReader body = new OnnxReader(this);
     body.arguments = called.arguments(node, body::attribute);
     called.nodes().forEach(inner -> body.add(ProtoReader.of(source, inner)));
-    nodes.addAll(functions.inlined(node, called, body.nodes));
+    List<Node> inlined = functions.inlined(node, called, body.nodes);
+    narrow.addRenamed(body.narrow, body.nodes, inlined);
+    nodes.addAll(inlined);
   }
 
   private void initializer(TensorReader.Named tensor) {
@@ -225,11 +238,12 @@ public final class OnnxReader {
     Set<String> captures = new TreeSet<>();
     bodies.values().forEach(body -> captures.addAll(body.free()));
     bodies.forEach(
-        (key, body) ->
-            attributes.put(
-                key, new Attribute.Body(body.graph(List.copyOf(captures)), captures.size())));
+        (key, body) -> {
+          Graph graph = body.graph(List.copyOf(captures));
+          narrow.addBody(graph, body.narrow);
+          attributes.put(key, new Attribute.Body(graph, captures.size()));
+        });
     reads.addAll(captures);
-    narrow.add(narrow.takeNoted(), makes);
     return new Node(
         nodeName, domain.equals("ai.onnx") ? Node.ONNX : domain, type, reads, makes, attributes);
   }
@@ -258,8 +272,8 @@ public final class OnnxReader {
         case 4 -> value = new Attribute.Text(message.text());
         case 5 -> {
           TensorReader.Named tensor = TensorReader.read(source, message.message(), outside);
-          narrow.note(tensor);
           value = new Attribute.Array(tensor.constant().toTensor());
+          narrow.note(value, tensor.type());
         }
         case 6 -> body = body(message.message());
         case 7 -> message.reals(reals::add);
@@ -294,10 +308,9 @@ public final class OnnxReader {
     if (depth == MAX_DEPTH) {
       throw message.damaged("has graphs within graphs more than " + MAX_DEPTH + " deep");
     }
-    OnnxReader body = new OnnxReader(source, outside, opset, depth + 1, functions);
+    OnnxReader body = new OnnxReader(this);
     body.arguments = arguments;
     body.graph(message);
-    body.narrow.resolve(body.nodes);
     return body;
   }
 

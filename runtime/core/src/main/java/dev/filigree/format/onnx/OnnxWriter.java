@@ -61,9 +61,12 @@ public final class OnnxWriter {
   /**
    * Writes a whole model; above 256 MiB its data goes to a file {@code NAME.data} beside it.
    *
+   * @throws dev.filigree.UnsupportedException if a node is of an operator of Filigree's own, which
+   *     no other runtime knows
    * @throws dev.filigree.OutputException if a file cannot be written; neither is left half written
    */
   public static void write(Graph graph, Path file) {
+    requireCommon(graph);
     long bytes = 0;
     for (Constant constant : graph.constants().values()) {
       bytes += Tensor.byteSize(constant.type().dtype(), constant.type().shape());
@@ -111,6 +114,18 @@ public final class OnnxWriter {
             channel.write(rest);
           }
         });
+  }
+
+  /** Refuses operators of Filigree's own: rounding to small floats is read as such. */
+  private static void requireCommon(Graph graph) {
+    for (Node node : graph.nodes()) {
+      if (node.domain().equals(Node.FUSED)) {
+        throw node.unsupported(
+            "is read as an operator of Filigree's own, which ONNX does not have",
+            "write a .filigree file, which keeps the graph as it was, or use the original model");
+      }
+      node.bodies().values().forEach(OnnxWriter::requireCommon);
+    }
   }
 
   private static ProtoWriter place(String key, String value) {

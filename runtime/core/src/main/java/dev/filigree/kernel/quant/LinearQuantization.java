@@ -65,6 +65,7 @@ public enum LinearQuantization implements Operator {
   QUANTIZE_FLOATS {
     @Override
     DType result(Node node, ValueType scale, ValueType zeroPoint) {
+      form(node);
       return DType.F32;
     }
 
@@ -75,7 +76,7 @@ public enum LinearQuantization implements Operator {
 
     @Override
     Element element(Node node) {
-      SmallFloat form = SmallFloat.of(node.intAttribute(FORM, 0)).orElseThrow();
+      SmallFloat form = form(node);
       boolean saturates = node.intAttribute("saturate", 1) != 0;
       return (x, y, i, scale, zeroPoint) ->
           y.setDouble(i, form.round((float) x.getDouble(i) / (float) scale, saturates));
@@ -115,6 +116,18 @@ public enum LinearQuantization implements Operator {
   @FunctionalInterface
   interface Element {
     void compute(Tensor x, Tensor y, long i, double scale, long zeroPoint);
+  }
+
+  /** The small floats that a node rounds to; files may hold such nodes too. */
+  private static SmallFloat form(Node node) {
+    long number = node.intAttribute(FORM, 0);
+    return SmallFloat.of(number)
+        .filter(SmallFloat::isRounded)
+        .orElseThrow(
+            () ->
+                node.unsupported(
+                    "rounds to the type " + number,
+                    "let its attribute '" + FORM + "' be from 17 to 20, floats of eight bits"));
   }
 
   /** The type that the attribute of operator set 21 names. */
