@@ -186,6 +186,17 @@ class FamilyDefaultsTest {
     assertTrue(refused.getMessage().contains("'" + key + "'"), refused.getMessage());
   }
 
+  @Test
+  void kindsOfScoresThatDebertaNames() {
+    String names = ", \"pos_att_type\": \"C2P | p2c|p2p\", \"relative_attention\": true";
+    EncoderConfig later = EncoderConfig.read("deberta-v2", config("deberta-v2", names));
+    assertEquals(List.of("c2p", "p2c"), later.relativeKinds());
+    assertEquals(1 / Math.sqrt(3 * 64), later.scores(0), 1e-9);
+    EncoderConfig first = EncoderConfig.read("deberta", config("deberta", names));
+    assertEquals(List.of("c2p", "p2c"), first.relativeKinds());
+    assertEquals(1 / Math.sqrt(4 * 64), first.scores(0), 1e-9);
+  }
+
   private static final String BOTH_NAMES =
       """
       , "rope_parameters": %s, "rope_scaling": {"rope_type": "linear", "factor": 4.0}\
