@@ -186,6 +186,13 @@ class FamilyDefaultsTest {
     assertTrue(refused.getMessage().contains("'" + key + "'"), refused.getMessage());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "0.0", "null"})
+  void mptClipsNothingToZero(String clip) {
+    String more = ", \"attn_config\": {\"clip_qkv\": " + clip + "}";
+    assertEquals(0, DecoderConfig.read("mpt", config("mpt", more)).clip());
+  }
+
   @Test
   void kindsOfScoresThatDebertaNames() {
     String names = ", \"pos_att_type\": \"C2P | p2c|p2p\", \"relative_attention\": true";
