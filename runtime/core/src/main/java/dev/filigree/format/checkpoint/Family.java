@@ -149,8 +149,9 @@ record Family(JsonFile about, JsonFile config) {
    * from_last} (it counts places from the last one), {@code norms_summed} (layers add to normalised
    * states), {@code experts} (tokens choose their feed-forward layers), {@code pools_end} (a text's
    * state is that of the token that ends it), {@code bottleneck} (layers work on fewer features
-   * than states have), {@code turns_values} (values are turned as keys are), {@code scales_both}
-   * (an older name of scalings is for both kinds of layers).
+   * than states have), {@code turns_values} (values are turned as keys are), {@code counts_names}
+   * (scores are divided by the number of kinds of them that the config names, known or not), {@code
+   * scales_both} (an older name of scalings is for both kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
