@@ -206,9 +206,8 @@ record CachedAttentionStep(
       if (!form.bias().isPresent()) {
         return;
       }
-      float last = form.bias().at(head, seen - 1);
       for (int i = first; i < seen; i++) {
-        scratch[i] += form.bias().at(head, i) - last;
+        scratch[i] += form.bias().below(head, i, seen - 1);
       }
     }
 

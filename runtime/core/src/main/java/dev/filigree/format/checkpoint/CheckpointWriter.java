@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -57,8 +58,12 @@ public final class CheckpointWriter {
                 config ->
                     config
                         .text("model_type")
-                        .filter(Family.DECODERS::isKnown)
-                        .map(name -> Family.DECODERS.of(name, config)));
+                        .flatMap(
+                            name ->
+                                Stream.of(Family.DECODERS, Family.ENCODERS)
+                                    .filter(table -> table.isKnown(name))
+                                    .findFirst()
+                                    .map(table -> table.of(name, config))));
   }
 
   /**
@@ -122,10 +127,19 @@ public final class CheckpointWriter {
     return family.flatMap(decoder -> decoder.module("head"));
   }
 
+  /** The layer of MobileBERT's words that lies the other way around. */
+  private Optional<String> rest() {
+    return family
+        .flatMap(encoder -> encoder.about().object("masked"))
+        .flatMap(own -> own.text("rest"));
+  }
+
   private boolean isTurned(String name, WeightMatrix matrix) {
+    boolean isTransposed =
+        family.filter(decoder -> decoder.has("transposed")).isPresent()
+            && !head().equals(Optional.of(name));
     return matrix.use() == WeightMatrix.Use.LINEAR
-        && family.filter(decoder -> decoder.has("transposed")).isPresent()
-        && !head().equals(Optional.of(name));
+        && (isTransposed || rest().equals(Optional.of(name)));
   }
 
   private static boolean isSame(Weights first, Weights second) {

@@ -105,7 +105,11 @@ record DecoderConfig(
   /** What is added to scores by the places of keys. */
   LinearBias bias() {
     return family.positions() == Family.Positions.ALIBI
-        ? LinearBias.of(heads, family.factor("bias", width), family.has("rounded_bias"))
+        ? LinearBias.of(
+            heads,
+            family.factor("bias", width),
+            family.has("rounded_bias"),
+            family.has("from_last"))
         : LinearBias.NONE;
   }
 

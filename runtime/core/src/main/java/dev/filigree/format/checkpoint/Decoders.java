@@ -87,7 +87,8 @@ final class Decoders {
     String x = words(ids, places);
     Map<Integer, String> biases = WholeAttention.biases(net, prefix, shape, mask, numbers);
     if (shape.bias().isPresent()) {
-      String byPlace = byPlace(this.family.has("counted") ? places : net.unsqueeze(numbers, 0));
+      String counting = shape.bias().fromLast() ? fromLast(numbers) : numbers;
+      String byPlace = byPlace(this.family.has("counted") ? places : net.unsqueeze(counting, 0));
       biases.replaceAll((window, hidden) -> net.op("Add", hidden, byPlace));
     }
     WholeAttention attention =
@@ -112,6 +113,12 @@ final class Decoders {
     net.in(prefix + "places");
     String counted = net.op("CumSum", mask, net.number(1));
     return net.op("Sub", net.op("Mul", counted, mask), net.number(1));
+  }
+
+  /** Numbers less the last of them, {@code [sequence]}. */
+  private String fromLast(String numbers) {
+    net.in(prefix + "places");
+    return net.op("Sub", numbers, net.op("ReduceMax", numbers));
   }
 
   /**

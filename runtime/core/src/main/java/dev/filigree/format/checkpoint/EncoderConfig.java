@@ -2,7 +2,9 @@ package dev.filigree.format.checkpoint;
 
 import dev.filigree.UnsupportedException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -136,11 +138,18 @@ record EncoderConfig(
     return family.config().flag("relative_attention", false) ? relativeKinds().size() : 0;
   }
 
-  /** The kinds themselves, {@code c2p} and {@code p2c}; older configs write them as one text. */
+  /** The kinds themselves, of {@code c2p} and {@code p2c}. */
   List<String> relativeKinds() {
+    return named().stream().filter(List.of("c2p", "p2c")::contains).distinct().toList();
+  }
+
+  /** All kinds that the config names; older configs write them as one text. */
+  private List<String> named() {
     JsonFile config = family.config();
     return config.node().path("pos_att_type").isString()
-        ? List.of(config.text("pos_att_type").orElseThrow().split("\\|"))
+        ? Arrays.stream(config.text("pos_att_type").orElseThrow().split("\\|", -1))
+            .map(kind -> kind.toLowerCase(Locale.ROOT).strip())
+            .toList()
         : config.texts("pos_att_type");
   }
 
@@ -153,8 +162,9 @@ record EncoderConfig(
 
   @Override
   public double scores(int layer) {
-    // DeBERTa's share the width among the kinds of scores that it names, computed or not
-    return family.factor("scores", width) / Math.sqrt(1.0 + relativeKinds().size());
+    // the width is shared among the kinds of scores that a config names, computed or not
+    int kinds = (family.has("counts_names") ? named() : relativeKinds()).size();
+    return family.factor("scores", width) / Math.sqrt(1.0 + kinds);
   }
 
   @Override

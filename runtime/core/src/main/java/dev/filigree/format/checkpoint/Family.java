@@ -146,11 +146,12 @@ record Family(JsonFile about, JsonFile config) {
    * keys have scales of their own for each head), {@code relative_by_layer} (layers have tables of
    * distances of their own), {@code counted} (padding has no place: tokens are numbered by the
    * mask), {@code rounded_bias} (what is added to scores by places is rounded to bf16), {@code
-   * norms_summed} (layers add to normalised states), {@code experts} (tokens choose their
-   * feed-forward layers), {@code pools_end} (a text's state is that of the token that ends it),
-   * {@code bottleneck} (layers work on fewer features than states have), {@code turns_values}
-   * (values are turned as keys are), {@code scales_both} (an older name of scalings is for both
-   * kinds of layers).
+   * from_last} (it counts places from the last one), {@code norms_summed} (layers add to normalised
+   * states), {@code experts} (tokens choose their feed-forward layers), {@code pools_end} (a text's
+   * state is that of the token that ends it), {@code bottleneck} (layers work on fewer features
+   * than states have), {@code turns_values} (values are turned as keys are), {@code counts_names}
+   * (scores are divided by the number of kinds of them that the config names, known or not), {@code
+   * scales_both} (an older name of scalings is for both kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

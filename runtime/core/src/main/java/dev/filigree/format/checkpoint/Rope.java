@@ -127,8 +127,7 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     Optional<JsonFile> all = family.config().object("rope_parameters");
     Optional<JsonFile> older = family.config().object("rope_scaling");
     if (!family.has("local_rope")) {
-      boolean isByKind = all.filter(own -> own.has(WHOLE)).isPresent();
-      return older.or(() -> isByKind ? all.get().object(kind) : all);
+      return isByKind(family.config()) ? all.get().object(kind) : older.or(() -> all);
     }
     if (all.isPresent() && !all.get().has(WHOLE) && !all.get().has(SLIDING)) {
       throw new UnsupportedException(
@@ -182,17 +181,23 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     return turned;
   }
 
-  /** Phi 3 has its trained length beside the rules, whatever they say; others have it there. */
+  /**
+   * The trained length beside the rules goes before the one among them, as transformers has it,
+   * unless the rules are those of one kind of layers.
+   */
   private static double trained(Family family, JsonFile rules, double otherwise) {
     JsonFile config = family.config();
-    boolean isBeside =
-        family.has("long_rope")
-            && !rules.text("rope_type").or(() -> rules.text("type")).orElse("").equals("su");
-    return (isBeside ? config : rules)
+    return (family.has("local_rope") || isByKind(config) ? rules : config)
         .real(TRAINED, 1, 1e9)
         .or(() -> rules.real(TRAINED, 1, 1e9))
         .or(() -> config.real("max_position_embeddings", 1, 1e9))
         .orElse(otherwise);
+  }
+
+  /** Whether a config has rules for kinds of layers, and no older ones in place of them. */
+  private static boolean isByKind(JsonFile config) {
+    return config.object("rope_scaling").isEmpty()
+        && config.object("rope_parameters").filter(own -> own.has(WHOLE)).isPresent();
   }
 
   private static Rope of(double[] frequencies, double amplitude) {

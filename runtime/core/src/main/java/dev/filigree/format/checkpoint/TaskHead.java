@@ -167,7 +167,7 @@ final class TaskHead {
       return ofWords;
     }
     String others = net.slice(normal, own, width);
-    // published the other way around than layers are, but written here as they are
+    // published the other way around than layers are; compressed forms have it as they do
     boolean isTurned = net.layers().rows(rest) != vocabulary;
     return net.op("Add", ofWords, net.linear(others, rest, vocabulary, width - own, isTurned));
   }

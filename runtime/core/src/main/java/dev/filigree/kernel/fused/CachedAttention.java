@@ -40,6 +40,7 @@ public final class CachedAttention implements Operator {
   private static final String SLOPES = "slopes";
   private static final String SLOPE_FACTOR = "slope_factor";
   private static final String ROUNDED = "rounded";
+  private static final String FROM_LAST = "from_last";
 
   /**
    * How a layer attends.
@@ -81,7 +82,10 @@ public final class CachedAttention implements Operator {
           node.intAttribute(NEIGHBOURS, 0) != 0,
           node.attributes().get(SLOPES) instanceof Attribute.Reals(List<Float> slopes)
               ? new LinearBias(
-                  slopes, node.floatAttribute(SLOPE_FACTOR, 1), node.intAttribute(ROUNDED, 0) != 0)
+                  slopes,
+                  node.floatAttribute(SLOPE_FACTOR, 1),
+                  node.intAttribute(ROUNDED, 0) != 0,
+                  node.intAttribute(FROM_LAST, 0) != 0)
               : LinearBias.NONE);
     }
 
@@ -113,6 +117,7 @@ public final class CachedAttention implements Operator {
       attributes.put(SLOPES, new Attribute.Reals(form.bias.slopes()));
       attributes.put(SLOPE_FACTOR, new Attribute.Real(form.bias.factor()));
       attributes.put(ROUNDED, new Attribute.Int(form.bias.rounded() ? 1 : 0));
+      attributes.put(FROM_LAST, new Attribute.Int(form.bias.fromLast() ? 1 : 0));
     }
     return new Node(name, Node.FUSED, TYPE, inputs, List.of(output), attributes);
   }

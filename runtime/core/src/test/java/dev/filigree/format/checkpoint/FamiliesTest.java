@@ -12,8 +12,10 @@ import dev.filigree.Session;
 import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
+import dev.filigree.format.safetensors.SafetensorsFile;
 import dev.filigree.graph.ValueInfo;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -217,6 +219,26 @@ class FamiliesTest {
     Case wanted = Case.read(folder);
     try (Model model = Model.open(temporary)) {
       assertWhole(model, wanted);
+    }
+  }
+
+  @Test
+  void theRestOfTheWordsOfMobileBertIsWrittenTheWayItIsPublished() throws Exception {
+    Path given =
+        Path.of(FamiliesTest.class.getResource("/dev/filigree/families/mobilebert-words").toURI());
+    try (Model model = Model.open(given);
+        Arena arena = Arena.ofConfined()) {
+      CheckpointWriter.write(model, temporary);
+      String name = "cls.predictions.dense.weight";
+      assertEquals(
+          SafetensorsFile.map(given.resolve("model.safetensors"), arena)
+              .entries()
+              .get(name)
+              .shape(),
+          SafetensorsFile.map(temporary.resolve("model.safetensors"), arena)
+              .entries()
+              .get(name)
+              .shape());
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.filigree.format.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -185,6 +186,24 @@ class FamilyDefaultsTest {
     assertTrue(refused.getMessage().contains("'" + key + "'"), refused.getMessage());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "0.0", "null"})
+  void mptClipsNothingToZero(String clip) {
+    String more = ", \"attn_config\": {\"clip_qkv\": " + clip + "}";
+    assertEquals(0, DecoderConfig.read("mpt", config("mpt", more)).clip());
+  }
+
+  @Test
+  void kindsOfScoresThatDebertaNames() {
+    String names = ", \"pos_att_type\": \"C2P | p2c|p2p\", \"relative_attention\": true";
+    EncoderConfig later = EncoderConfig.read("deberta-v2", config("deberta-v2", names));
+    assertEquals(List.of("c2p", "p2c"), later.relativeKinds());
+    assertEquals(1 / Math.sqrt(3 * 64), later.scores(0), 1e-9);
+    EncoderConfig first = EncoderConfig.read("deberta", config("deberta", names));
+    assertEquals(List.of("c2p", "p2c"), first.relativeKinds());
+    assertEquals(1 / Math.sqrt(4 * 64), first.scores(0), 1e-9);
+  }
+
   private static final String BOTH_NAMES =
       """
       , "rope_parameters": %s, "rope_scaling": {"rope_type": "linear", "factor": 4.0}\
@@ -265,7 +284,7 @@ class FamilyDefaultsTest {
   }
 
   @Test
-  void theTrainedLengthOfPhi3IsThatBesideTheRules() {
+  void theTrainedLengthIsThatBesideTheRules() {
     String rules =
         """
         , "hidden_size": 8, "num_attention_heads": 2, "rope_scaling": {"type": "longrope",
@@ -277,9 +296,40 @@ class FamilyDefaultsTest {
     String beside = rules + ", \"original_max_position_embeddings\": 32";
     assertEquals(0.5f, rope("phi3", 0, beside).frequencies(32)[0]);
     assertEquals(0.25f, rope("phi3", 0, beside).frequencies(33)[0]);
-    // others have it among the rules alone
-    assertEquals(0.5f, rope("llama", 0, beside).frequencies(16)[0]);
-    assertEquals(0.25f, rope("llama", 0, beside).frequencies(17)[0]);
+    assertEquals(0.5f, rope("phi3", 0, beside.replace("longrope", "su")).frequencies(32)[0]);
+    assertEquals(0.5f, rope("llama", 0, beside).frequencies(32)[0]);
+    assertEquals(0.25f, rope("llama", 0, beside).frequencies(33)[0]);
+    assertEquals(0.25f, rope("llama", 0, rules).frequencies(17)[0]);
+  }
+
+  /** Of transformers 5.17, as the others: heads of 8, theta 100, factor 8, trained at 64. */
+  private static final float[] LLAMA3 = {1, 0.2443846f, 0.01304226f, 0.00395285f};
+
+  @Test
+  void theTrainedLengthOfAllScalingsIsThatBesideTheRules() {
+    String rules =
+        """
+        , "hidden_size": 8, "num_attention_heads": 1, "rope_theta": 100.0, "rope_scaling":
+        {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 64}\
+        """;
+    String beside = rules + ", \"original_max_position_embeddings\": 512";
+    assertArrayEquals(LLAMA3, rope("llama", 0, rules).base(), 1e-6f);
+    float[] llama3 = {1, 0.3162278f, 0.1f, 0.01849668f};
+    assertArrayEquals(llama3, rope("llama", 0, beside).base(), 1e-6f);
+    float[] yarn = {1, 0.2470529f, 0.0562500f, 0.01087033f};
+    assertArrayEquals(yarn, rope("llama", 0, beside.replace("llama3", "yarn")).base(), 1e-6f);
+  }
+
+  @Test
+  void theTrainedLengthOfAKindOfLayersIsAmongItsRules() {
+    String rules =
+        """
+        , "original_max_position_embeddings": 512, "rope_parameters": {"full_attention":
+        {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0,
+        "original_max_position_embeddings": 64}, "sliding_attention": {"rope_type": "default"}},
+        "head_dim": 8\
+        """;
+    assertArrayEquals(LLAMA3, rope("gemma3_text", 0, rules).base(), 1e-6f);
   }
 
   @Test
