@@ -18,6 +18,7 @@ import dev.filigree.cuda.operation.OperationKernels;
 import dev.filigree.cuda.operation.Pooling.Extent;
 import dev.filigree.cuda.operation.Pooling.Window;
 import dev.filigree.cuda.operation.Resizing;
+import dev.filigree.cuda.operation.Rotation;
 import dev.filigree.cuda.operation.Rows;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernels.cuda.ActivationType;
@@ -211,6 +212,12 @@ final class NetworkBench implements AutoCloseable {
     }
     Rows gate = rows(DType.F16, (long) batch * PIXELS, OUTPUTS);
     add(Gate.gated(kernels, Activation.SILU, gate, gate, gate), 3.0 * gate.bytes());
+    Rows turned = rows(DType.F16, (long) batch * PIXELS, heads * width);
+    Rows angles = rows(DType.F32, (long) batch * PIXELS, width);
+    Rows result = rows(DType.F16, turned.rows(), heads * width);
+    add(
+        Rotation.turn(kernels, turned, angles, angles, width, result),
+        2.0 * turned.bytes() + 2.0 * angles.bytes());
   }
 
   @Override
