@@ -8,8 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -167,25 +170,31 @@ class WorkerPoolTest {
 
   @Test
   void closingEndsTheThreads() {
-    List<Thread> seen = new ArrayList<>();
+    AtomicReference<Thread> second = new AtomicReference<>();
+    CountDownLatch seen = new CountDownLatch(1);
     WorkerPool pool = new WorkerPool(2, "closing-test");
-    for (int job = 0; job < 100 && seen.isEmpty(); job++) {
-      pool.forEach(
-          8,
-          (item, worker) -> {
-            if (worker == 1) {
-              synchronized (seen) {
-                seen.add(Thread.currentThread());
-              }
-            } else {
-              Thread.yield();
-            }
-          });
+    pool.forEach(
+        8,
+        (item, worker) -> {
+          if (worker == 1) {
+            second.set(Thread.currentThread());
+            seen.countDown();
+          } else {
+            // however late the second thread comes to a processor, there are items left for it
+            await(seen);
+          }
+        });
+    pool.close();
+    pool.close();
+    assertEquals("closing-test-worker-1", second.get().getName());
+    assertFalse(second.get().isAlive());
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertTrue(latch.await(60, TimeUnit.SECONDS), "the second thread never worked");
+    } catch (InterruptedException interrupt) {
+      throw new IllegalStateException(interrupt);
     }
-    pool.close();
-    pool.close();
-    assertFalse(seen.isEmpty(), "the second thread never worked");
-    assertEquals("closing-test-worker-1", seen.getFirst().getName());
-    assertFalse(seen.getFirst().isAlive());
   }
 }
