@@ -7,7 +7,7 @@ import dev.filigree.spi.Panels;
  * Divides a linear layer among threads: by blocks of outputs, and by panels too where there are
  * more threads than blocks. What an output is computed from never depends on the division.
  */
-final class BlockWork implements BoundStep, WorkerPool.Body {
+final class BlockWork implements PanelWork, WorkerPool.Body {
   /** Computes a block of outputs for some panels. */
   @FunctionalInterface
   interface Part {
@@ -31,9 +31,6 @@ final class BlockWork implements BoundStep, WorkerPool.Body {
   /** Items each thread should get, so that one that starts late has others to take its work. */
   private static final int ITEMS_PER_THREAD = 3;
 
-  /** Panels of a group are a multiple of this, since kernels take two panels at a time. */
-  private static final int PANEL_GRAIN = 2;
-
   private final PackedLinear kernel;
   private final Panels panels;
   private final Part part;
@@ -47,7 +44,7 @@ final class BlockWork implements BoundStep, WorkerPool.Body {
     this.panels = panels;
     this.part = part;
     this.blocks = kernel.blocks();
-    this.grains = (panels.count() + PANEL_GRAIN - 1) / PANEL_GRAIN;
+    this.grains = Math.ceilDiv(panels.count(), PanelChain.GRAIN);
     this.small = (long) kernel.rows() * kernel.columns() * panels.tokens() < SMALL;
   }
 
@@ -68,8 +65,19 @@ final class BlockWork implements BoundStep, WorkerPool.Body {
   public void run(int item, int worker) {
     int block = item / groups;
     int group = item % groups;
-    int from = grains * group / groups * PANEL_GRAIN;
-    int to = Math.min(panels.count(), grains * (group + 1) / groups * PANEL_GRAIN);
+    int from = grains * group / groups * PanelChain.GRAIN;
+    int to = Math.min(panels.count(), grains * (group + 1) / groups * PanelChain.GRAIN);
+    run(block, from, to, worker);
+  }
+
+  @Override
+  public void run(int from, int to, int worker) {
+    for (int block = 0; block < blocks; block++) {
+      run(block, from, to, worker);
+    }
+  }
+
+  private void run(int block, int from, int to, int worker) {
     int first = block * PackedLinear.BLOCK;
     int last = Math.min(kernel.rows(), first + PackedLinear.BLOCK);
     part.run(block, first, last, from, to, worker);

@@ -30,6 +30,19 @@ public final class Buffer {
     last = Math.max(last, step);
   }
 
+  /** Whether the buffer is needed at one of some steps. */
+  boolean isNeededDuring(PanelChain.Range steps) {
+    return first <= steps.last() && steps.first() <= last;
+  }
+
+  /** Keeps the buffer during all of some steps if it is needed at one of them. */
+  void needDuring(PanelChain.Range steps) {
+    if (isNeededDuring(steps)) {
+      first = Math.min(first, steps.first());
+      last = Math.max(last, steps.last());
+    }
+  }
+
   /** Keeps the buffer from before the first step. */
   public void needFromStart() {
     first = -1;

@@ -23,7 +23,7 @@ final class CodeSteps {
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return PanelSteps.stretches(
-          y.length(),
+          y,
           (at, count) -> {
             long bytes = at / Float.BYTES;
             if (reads) {
@@ -47,7 +47,7 @@ final class CodeSteps {
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return PanelSteps.stretches(
-          y.length(),
+          y,
           (at, count) ->
               kernels.quantize(memory, x.offset() + at, y.offset() + at, count, scale, zero));
     }
@@ -65,7 +65,7 @@ final class CodeSteps {
       MemorySegment memory = workspace.memory();
       if (factors.length == 1) {
         return PanelSteps.stretches(
-            y.length(),
+            y,
             (at, count) ->
                 kernels.requantize(
                     memory, x.offset() + at, y.offset() + at, count, factors[0], low, high));
@@ -89,7 +89,7 @@ final class CodeSteps {
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return PanelSteps.stretches(
-          y.length(),
+          y,
           (at, count) ->
               kernels.addCodes(
                   memory, a.offset() + at, b.offset() + at, y.offset() + at, count, sum));
@@ -107,7 +107,7 @@ final class CodeSteps {
       MemorySegment memory = workspace.memory();
       if (a.length() == b.length()) {
         return PanelSteps.stretches(
-            y.length(),
+            y,
             (at, count) ->
                 kernels.multiplyCodes(
                     memory,

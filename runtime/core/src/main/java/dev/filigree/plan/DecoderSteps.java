@@ -13,7 +13,12 @@ final class DecoderSteps {
   /** Normalises every token by the root of its mean square. */
   record RootMeanSquare(Slot x, Slot y, float[] scale, float epsilon) implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return x.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = x.panels();
       WorkerPool.Body body =
@@ -28,7 +33,7 @@ final class DecoderSteps {
               token(memory, panel, panels.width(p), t);
             }
           };
-      return pool -> pool.forEach(panels.count(), body);
+      return PanelWork.each(panels.count(), body);
     }
 
     private void token(MemorySegment memory, long panel, int width, int token) {
@@ -51,17 +56,17 @@ final class DecoderSteps {
 
   /** Applies a function to a gate and multiplies another value by it; all lie alike. */
   record Gated(Kernels kernels, Activation activation, Slot gate, Slot x, Slot y) implements Step {
-    private static final long STRETCH = 1 << 12;
+    @Override
+    public Panels panels() {
+      return y.panels();
+    }
 
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
-      long length = y.length();
-      int items = Math.toIntExact(Math.ceilDiv(length, STRETCH));
-      WorkerPool.Body body =
-          (item, worker) -> {
-            long at = item * STRETCH * Float.BYTES;
-            long count = Math.min(STRETCH, length - item * STRETCH);
+      return PanelSteps.stretches(
+          y,
+          (at, count) -> {
             long to = y.offset() + at;
             MemorySegment.copy(memory, gate.offset() + at, memory, to, count * Float.BYTES);
             kernels.activate(activation, memory, to, count);
@@ -69,8 +74,7 @@ final class DecoderSteps {
               float factor = memory.get(DType.FLOAT, x.offset() + at + i);
               memory.set(DType.FLOAT, to + i, memory.get(DType.FLOAT, to + i) * factor);
             }
-          };
-      return pool -> pool.forEach(items, body);
+          });
     }
   }
 

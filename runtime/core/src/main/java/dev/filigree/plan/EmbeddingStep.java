@@ -41,7 +41,12 @@ record EmbeddingStep(
   }
 
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Panels panels() {
+    return y.panels();
+  }
+
+  @Override
+  public PanelWork bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
     Panels panels = y.panels();
     int features = y.features();
@@ -73,7 +78,7 @@ record EmbeddingStep(
               panels.used(p),
               features);
         };
-    return pool -> pool.forEach(panels.count(), body);
+    return PanelWork.each(panels.count(), body);
   }
 
   /** One table and the index of each token, broadcast to all tokens. */

@@ -12,12 +12,17 @@ import java.lang.foreign.MemorySegment;
  */
 record EncodeStep(ActivationCode code, Slot x, Slot y) implements Step {
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Panels panels() {
+    return x.panels();
+  }
+
+  @Override
+  public PanelWork bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
     Panels panels = x.panels();
     int features = x.features();
     WorkerPool.Body body =
         (p, worker) -> code.encode(memory, panels, p, features, x.offset(), y.offset());
-    return pool -> pool.forEach(panels.count(), body);
+    return PanelWork.each(panels.count(), body);
   }
 }

@@ -45,7 +45,12 @@ record LinearStep(
   }
 
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Panels panels() {
+    return x.panels();
+  }
+
+  @Override
+  public PanelWork bind(Workspace workspace) {
     return new BlockWork(kernel, x.panels(), new Bound(workspace));
   }
 

@@ -19,7 +19,12 @@ final class PanelSteps {
   record LayerNormalization(
       Kernels kernels, Slot x, Slot y, float[] scale, float[] bias, float epsilon) implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return x.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = x.panels();
       int features = x.features();
@@ -36,7 +41,7 @@ final class PanelSteps {
                 bias,
                 epsilon);
           };
-      return pool -> pool.forEach(panels.count(), body);
+      return PanelWork.each(panels.count(), body);
     }
   }
 
@@ -73,10 +78,15 @@ final class PanelSteps {
   /** Combines two values of the same shape and layout. */
   record Combine(Kernels kernels, Arithmetic operation, Slot a, Slot b, Slot y) implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return y.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return stretches(
-          y.length(),
+          y,
           (at, count) ->
               kernels.combine(
                   operation,
@@ -94,10 +104,15 @@ final class PanelSteps {
   record Clamp(Kernels kernels, Slot x, Slot y, float factor, float shift, float low, float high)
       implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return y.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return stretches(
-          y.length(),
+          y,
           (at, count) ->
               kernels.clamp(
                   memory, x.offset() + at, y.offset() + at, count, factor, shift, low, high));
@@ -107,10 +122,15 @@ final class PanelSteps {
   /** Applies a function to every element. */
   record Activate(Kernels kernels, Activation activation, Slot x, Slot y) implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return y.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       return stretches(
-          y.length(),
+          y,
           (at, count) -> {
             MemorySegment.copy(
                 memory, x.offset() + at, memory, y.offset() + at, count * Float.BYTES);
@@ -147,7 +167,12 @@ final class PanelSteps {
    */
   record Part(Slot x, Slot y, int start) implements Step {
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return x.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = x.panels();
       WorkerPool.Body body =
@@ -160,7 +185,7 @@ final class PanelSteps {
                 y.offset() + panels.offset(p, y.features()),
                 y.features() * token);
           };
-      return pool -> pool.forEach(panels.count(), body);
+      return PanelWork.each(panels.count(), body);
     }
   }
 
@@ -172,7 +197,12 @@ final class PanelSteps {
     }
 
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return y.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = y.panels();
       int features = y.features();
@@ -185,7 +215,7 @@ final class PanelSteps {
                   panels.width(p),
                   panels.used(p),
                   features);
-      return pool -> pool.forEach(panels.count(), body);
+      return PanelWork.each(panels.count(), body);
     }
   }
 
@@ -197,10 +227,15 @@ final class PanelSteps {
     }
 
     @Override
-    public BoundStep bind(Workspace workspace) {
+    public Panels panels() {
+      return x.panels();
+    }
+
+    @Override
+    public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       WorkerPool.Body body = (p, worker) -> toRows(kernels, x, p, memory, memory, y.offset());
-      return pool -> pool.forEach(x.panels().count(), body);
+      return PanelWork.each(x.panels().count(), body);
     }
   }
 
@@ -225,12 +260,26 @@ final class PanelSteps {
     void run(long byteOffset, long count);
   }
 
-  /** Work on stretches of consecutive values that threads share. */
-  static BoundStep stretches(long length, Stretch stretch) {
+  /** Work on stretches of consecutive values of a slot, as wide as it says, that threads share. */
+  static PanelWork stretches(Slot slot, Stretch stretch) {
+    long length = slot.length();
     int items = Math.toIntExact((length + STRETCH - 1) / STRETCH);
     WorkerPool.Body body =
         (item, worker) ->
             stretch.run(item * STRETCH * Float.BYTES, Math.min(STRETCH, length - item * STRETCH));
-    return pool -> pool.forEach(items, body);
+    return new PanelWork() {
+      @Override
+      public void run(WorkerPool pool) {
+        pool.forEach(items, body);
+      }
+
+      @Override
+      public void run(int from, int to, int worker) {
+        long first = slot.panels().offset(from, slot.features());
+        long end = slot.panels().offset(to - 1, slot.features());
+        long last = (long) slot.panels().width(to - 1) * slot.features();
+        stretch.run(first, (end - first) / Float.BYTES + last);
+      }
+    };
   }
 }

@@ -41,6 +41,11 @@ final class Placement {
     this.limit = limit;
   }
 
+  /** Bytes beyond which no room to grow is given. */
+  long limit() {
+    return limit;
+  }
+
   /**
    * Whether {@link #place} would put buffers where those of the last plan lay, and leave buffers
    * where they are that were placed before.

@@ -31,6 +31,7 @@ final class Plan {
   private final List<Output> outputs;
   private final List<Resident> residents;
   private final List<Step> steps;
+  private final List<PanelChain.Range> chains;
   private final long bytes;
   private final List<LayerPlan> layers;
   private final List<Integer> stepsUpTo;
@@ -41,6 +42,7 @@ final class Plan {
    * A plan.
    *
    * @param inputs where each input goes, in the graph's order
+   * @param chains steps that run panel by panel together
    * @param bytes of all buffers
    * @param stepsUpTo for each layer, the number of steps up to its last
    * @param linearKernels packed weights it uses
@@ -52,6 +54,7 @@ final class Plan {
       List<Output> outputs,
       List<Resident> residents,
       List<Step> steps,
+      List<PanelChain.Range> chains,
       long bytes,
       List<LayerPlan> layers,
       List<Integer> stepsUpTo,
@@ -62,6 +65,7 @@ final class Plan {
     this.outputs = List.copyOf(outputs);
     this.residents = List.copyOf(residents);
     this.steps = List.copyOf(steps);
+    this.chains = List.copyOf(chains);
     this.bytes = bytes;
     this.layers = List.copyOf(layers);
     this.stepsUpTo = List.copyOf(stepsUpTo);
@@ -93,7 +97,7 @@ final class Plan {
 
   /** Memory for one run at a time. */
   Workspace workspace(int workers) {
-    Workspace workspace = new Workspace(bytes, workers, steps);
+    Workspace workspace = new Workspace(bytes, workers, steps, chains);
     for (Resident resident : residents) {
       resident.tensor.copyTo(resident.slot.tensor(workspace.memory()));
     }
@@ -135,9 +139,8 @@ final class Plan {
   List<LayerTime> profile(
       Workspace workspace, WorkerPool pool, List<ValueInfo> infos, Map<String, Tensor> from) {
     take(infos, from, workspace.memory());
-    long[] ends = new long[steps.size()];
     long start = System.nanoTime();
-    workspace.run(pool, ends);
+    long[] ends = workspace.timed(pool);
     List<LayerTime> times = new ArrayList<>();
     if (layers.isEmpty()) {
       return times;

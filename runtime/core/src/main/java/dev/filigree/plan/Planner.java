@@ -151,6 +151,7 @@ final class Planner {
         outputs,
         values.residents(),
         steps,
+        values.chains(),
         bytes.getAsLong(),
         layers,
         stepsUpTo,

@@ -20,7 +20,12 @@ import java.lang.foreign.MemorySegment;
  */
 record RotaryStep(Slot x, Slot cos, Slot sin, Slot y, int heads) implements Step {
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Panels panels() {
+    return x.panels();
+  }
+
+  @Override
+  public PanelWork bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
     Panels panels = x.panels();
     int turned = cos.features();
@@ -45,7 +50,7 @@ record RotaryStep(Slot x, Slot cos, Slot sin, Slot y, int heads) implements Step
                 memory, x.offset() + at + rest, memory, y.offset() + at + rest, bytes);
           }
         };
-    return pool -> pool.forEach(panels.count(), body);
+    return PanelWork.each(panels.count(), body);
   }
 
   /** Turns pairs whose second parts lie {@code count} values behind the first ones. */

@@ -19,7 +19,12 @@ record RoundedStep(
     RoundedKernel kernel, Slot codes, Slot y, Slot residual, float[] bias, Activation activation)
     implements Step {
   @Override
-  public BoundStep bind(Workspace workspace) {
+  public Panels panels() {
+    return y.panels();
+  }
+
+  @Override
+  public PanelWork bind(Workspace workspace) {
     Panels panels = y.panels();
     LinearCall call =
         new LinearCall(

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
 
 /**
  * Where the values of a plan lie while it is made, from which step to which they are needed, and
@@ -30,6 +31,8 @@ final class Values {
 
   /** Buffers that the step added next reads. */
   private final List<Buffer> pending = new ArrayList<>();
+
+  private List<PanelChain.Range> chains = List.of();
 
   private final List<Plan.Resident> residents = new ArrayList<>();
 
@@ -112,9 +115,33 @@ final class Values {
    * @return bytes of all, or nothing if some lie elsewhere in plans that share them
    */
   OptionalLong arrange() {
+    int[] lives = buffers.stream().flatMapToInt(b -> IntStream.of(b.first(), b.last())).toArray();
+    chains = PanelChain.of(steps, buffers);
+    for (PanelChain.Range chain : chains) {
+      buffers.forEach(buffer -> buffer.needDuring(chain));
+    }
+    OptionalLong bytes = placed();
+    if (chains.isEmpty() || bytes.isEmpty() || bytes.getAsLong() <= former.placement().limit()) {
+      return bytes;
+    }
+    // step by step it takes longer, and may fit
+    chains = List.of();
+    for (int i = 0; i < buffers.size(); i++) {
+      buffers.get(i).restart(lives[2 * i]);
+      buffers.get(i).needUntil(lives[2 * i + 1]);
+    }
+    return placed();
+  }
+
+  private OptionalLong placed() {
     return isCarrying && !former.placement().keeps(buffers)
         ? OptionalLong.empty()
         : OptionalLong.of(former.placement().place(buffers));
+  }
+
+  /** Which steps run panel by panel together, once the buffers are arranged. */
+  List<PanelChain.Range> chains() {
+    return chains;
   }
 
   /** Whether a value lies in panels already. */

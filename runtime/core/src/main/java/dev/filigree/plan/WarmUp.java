@@ -206,7 +206,8 @@ final class WarmUp {
                   new EncodeStep(kernel.code(), x, codes),
                   new RoundedStep(kernel, codes, y, null, null, Activation.NONE));
         };
-    Workspace workspace = new Workspace(end(codes == null ? y : codes), pool.size(), steps);
+    Workspace workspace =
+        new Workspace(end(codes == null ? y : codes), pool.size(), steps, List.of());
     fill(workspace.memory(), x);
     return workspace;
   }

@@ -3,6 +3,8 @@ package dev.filigree.plan;
 import dev.filigree.DeviceException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -19,15 +21,20 @@ final class Workspace implements ShapePlan.Memory {
   private final long scratchBytes;
   private final float[][] scratchFloats;
   private final DecoderState decoder = new DecoderState();
-  private final BoundStep[] steps;
+
+  /** Steps and chains of steps, in order. */
+  private final BoundStep[] runs;
+
+  private final int steps;
 
   /**
    * Memory for steps.
    *
    * @param bytes of the plan's buffers
    * @param workers threads that may work on a run
+   * @param chains of the plan's steps, those that run panel by panel together
    */
-  Workspace(long bytes, int workers, List<Step> plan) {
+  Workspace(long bytes, int workers, List<Step> plan, List<PanelChain.Range> chains) {
     scratchStart = Arenas.aligned(bytes);
     scratchBytes = Arenas.aligned(plan.stream().mapToLong(Step::scratchBytes).max().orElse(0));
     int floats = plan.stream().mapToInt(Step::scratchFloats).max().orElse(0);
@@ -43,7 +50,24 @@ final class Workspace implements ShapePlan.Memory {
           full);
     }
     scratchFloats = new float[workers][floats];
-    steps = plan.stream().map(step -> step.bind(this)).toArray(BoundStep[]::new);
+    steps = plan.size();
+    BoundStep[] bound = plan.stream().map(step -> step.bind(this)).toArray(BoundStep[]::new);
+    runs = joined(plan, bound, chains);
+  }
+
+  /** Bound steps with those of a chain as one. */
+  private static BoundStep[] joined(
+      List<Step> plan, BoundStep[] bound, List<PanelChain.Range> chains) {
+    List<BoundStep> runs = new ArrayList<>();
+    int at = 0;
+    for (PanelChain.Range chain : chains) {
+      runs.addAll(Arrays.asList(bound).subList(at, chain.first()));
+      at = chain.last() + 1;
+      int panels = plan.get(chain.first()).panels().count();
+      runs.add(PanelChain.of(Arrays.copyOfRange(bound, chain.first(), at), panels));
+    }
+    runs.addAll(Arrays.asList(bound).subList(at, bound.length));
+    return runs.toArray(BoundStep[]::new);
   }
 
   MemorySegment memory() {
@@ -72,21 +96,29 @@ final class Workspace implements ShapePlan.Memory {
 
   /** Runs all steps. */
   void run(WorkerPool pool) {
-    for (BoundStep step : steps) {
-      step.run(pool);
+    for (BoundStep run : runs) {
+      run.run(pool);
     }
   }
 
   /**
    * Runs all steps.
    *
-   * @param ends receives when each ended, by {@link System#nanoTime}
+   * @return when each ended, by {@link System#nanoTime}; a chain's steps by their parts of its time
    */
-  void run(WorkerPool pool, long[] ends) {
-    for (int i = 0; i < steps.length; i++) {
-      steps[i].run(pool);
-      ends[i] = System.nanoTime();
+  long[] timed(WorkerPool pool) {
+    long[] ends = new long[steps];
+    int step = 0;
+    for (BoundStep run : runs) {
+      if (run instanceof PanelChain chain) {
+        chain.run(pool, ends, step);
+        step += chain.steps();
+      } else {
+        run.run(pool);
+        ends[step++] = System.nanoTime();
+      }
     }
+    return ends;
   }
 
   @Override
