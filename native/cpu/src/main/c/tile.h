@@ -39,10 +39,14 @@
                                             const uint8_t *ends, float *y, const float *residual) {                \
     (void)ends; /* only integers have them */                                                                      \
     const uint8_t *w = l->weights + row * l->row_bytes, *first = x;                                                \
+    /* the rows of the next tile follow those of this one: while it is multiplied they come from further away */   \
+    const uint8_t *ahead = w + rows * l->row_bytes;                                                                \
     (void)first; /* where a rest is added from */                                                                  \
     FG_EACH##rows(FG_ROW_DECLARE, vectors)                                                                         \
     /* rows and panels are filled up to many groups */                                                             \
     for (int64_t g = 0; g < l->groups; g += FG_STEP, x += FG_STEP * 4 * width, w += FG_STEP * 4) {                 \
+      __builtin_prefetch(ahead);                                                                                   \
+      ahead += rows * FG_STEP * 4;                                                                                 \
       FG_WITH##vectors(FG_LOAD, 0)                                                                                 \
       FG_EACH##rows(FG_ROW_ADD, vectors)                                                                           \
     }                                                                                                              \
