@@ -5,6 +5,7 @@ import static jdk.incubator.vector.FloatVector.broadcast;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -64,7 +65,11 @@ final class VectorMath {
    * that; infinite from 88.73 on; NaN stays NaN.
    */
   static FloatVector exp(FloatVector x) {
-    FloatVector clamped = x.max(EXP_LEAST).min(EXP_GREATEST);
+    // comparisons let NaN pass and are a fraction of the work of a minimum that heeds it
+    VectorMask<Float> isBelow = x.compare(VectorOperators.LT, EXP_LEAST);
+    FloatVector clamped =
+        x.blend(EXP_LEAST, isBelow)
+            .blend(EXP_GREATEST, x.compare(VectorOperators.GT, EXP_GREATEST));
     FloatVector shifted = clamped.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
     FloatVector n = shifted.sub(ROUND);
     FloatVector r = n.fma(broadcast(F, -LN2_HIGH), clamped);
@@ -85,7 +90,31 @@ final class VectorMath {
     FloatVector first = half.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     FloatVector second = rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     FloatVector result = p.mul(first).mul(second);
-    return result.blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
+    return result.blend(ZERO, isBelow);
+  }
+
+  /**
+   * The exponential function of numbers up to 0, with the bits of {@link #exp} for a fraction of
+   * its operations: nothing overflows, and what would leave the range of normal floats is replaced.
+   */
+  static FloatVector expOfNegative(FloatVector x) {
+    FloatVector shifted = x.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
+    FloatVector n = shifted.sub(ROUND);
+    FloatVector r = n.fma(broadcast(F, -LN2_HIGH), x);
+    r = n.fma(broadcast(F, -LN2_LOW), r);
+    FloatVector p = r.fma(broadcast(F, 0x1.694p-10f), broadcast(F, 0x1.125edcp-7f));
+    p = p.fma(r, broadcast(F, 0x1.555b5ap-5f));
+    p = p.fma(r, broadcast(F, 0x1.55545p-3f));
+    p = p.fma(r, broadcast(F, 0x1.fffff6p-2f));
+    p = p.fma(r, broadcast(F, 1f));
+    p = p.fma(r, broadcast(F, 1f));
+    // 2^n is normal as far down as the result is
+    IntVector power =
+        shifted
+            .reinterpretAsInts()
+            .add(127 - Float.floatToRawIntBits(ROUND))
+            .lanewise(VectorOperators.LSHL, 23);
+    return p.mul(power.reinterpretAsFloats()).blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
   }
 
   /**
@@ -93,7 +122,8 @@ final class VectorMath {
    * another, whose exponential is fitted for this use. Absolute error below 1.2e-7.
    */
   static FloatVector erf(FloatVector x) {
-    FloatVector a = x.abs().min(ERF_LIMIT);
+    FloatVector size = x.abs();
+    FloatVector a = size.blend(ERF_LIMIT, size.compare(VectorOperators.GT, ERF_LIMIT));
     FloatVector t = a.mul(a);
     FloatVector small = t.fma(broadcast(F, -5.99104969e-4f), broadcast(F, 4.99339588e-3f));
     small = small.fma(t, broadcast(F, -2.67667342e-2f));
