@@ -71,6 +71,7 @@ final class CompressCommand implements Callable<Integer> {
     if (output != null) {
       check(output);
     }
+    calibrated.tellUnused(List.of(compressed.recipe), spec.commandLine().getErr());
     long start = System.nanoTime();
     try (ProgressBars progress = new ProgressBars()) {
       Path input = Models.file(source.model, progress);
@@ -81,6 +82,7 @@ final class CompressCommand implements Callable<Integer> {
         }
         Path file = output == null ? defaultOutput(model) : output;
         check(file);
+        Common.checkOther("--output", file, input);
         Compression compression =
             Compressor.compress(
                 model,
