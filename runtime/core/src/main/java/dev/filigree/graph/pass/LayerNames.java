@@ -3,13 +3,18 @@ package dev.filigree.graph.pass;
 import java.util.regex.Pattern;
 
 /**
- * Names of linear layers for reports, recipes and files. Exporters keep the name of a bias and lose
- * that of a transposed weight, so the name is taken from whichever still says something.
+ * Names of linear layers and convolutions for reports, recipes and files. Exporters keep the name
+ * of a bias and lose that of a transposed weight, so the name is taken from whichever still says
+ * something.
  */
 final class LayerNames {
-  /** Names that exporters make up, such as {@code onnx::MatMul_787} or {@code 787}. */
+  /**
+   * Names that exporters make up, such as {@code onnx::MatMul_787} or {@code 787}, and {@link
+   * SplitConvTranspose}.
+   */
   private static final Pattern INVENTED =
-      Pattern.compile("(onnx::.*|\\d+|_?v?al_\\d+|.*_transposed)");
+      Pattern.compile(
+          "(onnx::.*|\\d+|_?v?al_\\d+|.*_transposed|.*" + SplitConvTranspose.PLACES + ")");
 
   private LayerNames() {}
 

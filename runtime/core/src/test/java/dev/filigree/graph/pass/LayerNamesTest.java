@@ -22,7 +22,10 @@ final class LayerNamesTest {
     // or the path
     "onnx::MatMul_7, '', /layer.1/query/MatMul, layer.1.query",
     "onnx::MatMul_7, '', /MatMul, MatMul",
-    "val_12, '', node_MatMul_3, node_MatMul_3"
+    "val_12, '', node_MatMul_3, node_MatMul_3",
+    "onnx::Conv_441, onnx::Conv_442, /layer1/layer1.0/conv1/Conv, layer1.layer1.0.conv1",
+    "onnx::Conv_441, onnx::Conv_442, Conv_3, Conv_3",
+    "y_places, y_shifts, /decoder/up.0/ConvTranspose, decoder.up.0"
   })
   void aLayerIsCalledAsWhoeverWroteItWould(String weight, String bias, String node, String name) {
     assertEquals(name, LayerNames.of(weight, bias, node));
