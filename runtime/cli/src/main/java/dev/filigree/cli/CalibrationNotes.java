@@ -70,7 +70,7 @@ final class CalibrationNotes {
   }
 
   /** How many layers a note speaks of beside the one it names. */
-  private static String others(int count) {
+  static String others(int count) {
     return count == 0 ? "" : " (and " + count + " more layer" + (count == 1 ? ")" : "s)");
   }
 

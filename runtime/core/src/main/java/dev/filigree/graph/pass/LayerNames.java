@@ -52,7 +52,23 @@ final class LayerNames {
     if (last < 0 && node.contains(".")) {
       return node;
     }
-    return last <= 0 ? "" : node.substring(node.startsWith("/") ? 1 : 0, last).replace('/', '.');
+    return last <= 0 ? "" : modules(node.substring(node.startsWith("/") ? 1 : 0, last));
+  }
+
+  /**
+   * Nested scopes as the path of a module. Scopes in a sequence repeat its name: {@code
+   * layer1/layer1.0/conv1} is {@code layer1.0.conv1}.
+   */
+  private static String modules(String scopes) {
+    String[] parts = scopes.split("/");
+    StringBuilder path = new StringBuilder();
+    for (int i = 0; i < parts.length; i++) {
+      boolean isRepeated = i + 1 < parts.length && parts[i + 1].startsWith(parts[i] + ".");
+      if (!isRepeated) {
+        path.append(path.isEmpty() ? "" : ".").append(parts[i]);
+      }
+    }
+    return path.toString();
   }
 
   private static boolean isEndOf(String module, String other) {
