@@ -53,20 +53,16 @@ final class CalibrationNotes {
 
   /** What a layer learned too little from, and what that may mean. */
   private static String few(Compression.Layer layer, int others) {
-    long tokens = layer.calibrated().tokens();
     return String.format(
         Locale.ROOT,
         "%s%s: learned from %,d input vectors, fewer than %d for each of its %,d inputs (%,d);"
-            + " more calibration samples would make it closer on others%s",
+            + " on others it may be worse than without calibration, pass more calibration samples",
         layer.matrix().name(),
         others(others),
-        tokens,
+        layer.calibrated().tokens(),
         VECTORS_PER_INPUT,
         inputs(layer),
-        VECTORS_PER_INPUT * inputs(layer),
-        tokens < inputs(layer)
-            ? "; from fewer than its inputs it may be worse there than without calibration"
-            : "");
+        VECTORS_PER_INPUT * inputs(layer));
   }
 
   /** How many layers a note speaks of beside the one it names. */
