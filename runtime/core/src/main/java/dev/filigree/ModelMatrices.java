@@ -60,6 +60,7 @@ record ModelMatrices(Graph original, Graph graph) {
   List<WeightMatrix> convolutions() {
     List<WeightMatrix> matrices = new ArrayList<>();
     Set<String> names = new HashSet<>();
+    layersAndTables().forEach(matrix -> names.add(matrix.name()));
     for (Node node : graph.nodes()) {
       String source = node.isFused(Convolution.TYPE) ? Convolution.source(node) : "";
       Weights rows =
@@ -72,7 +73,7 @@ record ModelMatrices(Graph original, Graph graph) {
       if (rows != null && original.consumers().get(source).size() == 1) {
         matrices.add(
             new WeightMatrix(
-                unique(source.replaceFirst("\\.weight$", ""), source, names),
+                unique(node.name(), source, names),
                 WeightMatrix.Use.CONVOLUTION,
                 source,
                 false,

@@ -23,10 +23,14 @@ final class ArrayBatches {
    *
    * @param option that named them
    * @param samples at most
-   * @throws UsageException if they are not those of the model's inputs
+   * @throws UsageException if they are not those of the model's inputs, or if it has none
    */
   static List<Map<String, Tensor>> of(
       String option, Map<String, Path> arrays, int samples, Model model) {
+    if (model.inputs().isEmpty()) {
+      throw new UsageException(
+          option + ": the model takes no inputs, so no array can be given; leave it out");
+    }
     Map<String, Tensor> whole = new LinkedHashMap<>();
     arrays.forEach((name, path) -> whole.put(name, array(option, name, path)));
     for (ValueInfo input : model.inputs()) {

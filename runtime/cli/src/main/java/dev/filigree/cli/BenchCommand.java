@@ -195,6 +195,10 @@ final class BenchCommand implements Callable<Integer> {
     Measurement measurement = new Measurement(runs, seconds);
     try (ProgressBars progress = new ProgressBars()) {
       Path file = Models.file(source.model, progress);
+      if (profile != null) {
+        Common.checkOther("--profile", profile, file);
+      }
+      checkSizes(file);
       for (SessionOptions each : options) {
         try (Contenders all = Contenders.open(file, peers, recipes, precisions, each, progress)) {
           for (SampleInputs.Size size : sizes(all.first())) {
@@ -208,6 +212,15 @@ final class BenchCommand implements Callable<Integer> {
           }
         }
       }
+    }
+  }
+
+  /**
+   * Refuses sizes that the model does not take before recipes, which may take long, are applied.
+   */
+  private void checkSizes(Path file) {
+    try (Model model = Model.open(file)) {
+      sizes(model);
     }
   }
 
@@ -245,6 +258,7 @@ final class BenchCommand implements Callable<Integer> {
     List<SimulatedBench.Result> results = new ArrayList<>();
     try (ProgressBars progress = new ProgressBars()) {
       Path file = Models.file(source.model, progress);
+      checkSizes(file);
       for (Recipe recipe : contenders()) {
         Path compressed = Models.compressed(file, recipe, options.threads(), progress);
         List<SampleInputs.Size> sizes;

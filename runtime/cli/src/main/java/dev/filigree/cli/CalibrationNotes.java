@@ -28,18 +28,7 @@ final class CalibrationNotes {
             .toList();
     few.stream()
         .max(Comparator.comparingLong(CalibrationNotes::inputs))
-        .ifPresent(
-            layer ->
-                notes.add(
-                    String.format(
-                        Locale.ROOT,
-                        "%s%s: learned from %,d input vectors, fewer than %d for each of its %,d"
-                            + " inputs; more calibration samples would make it closer on others",
-                        layer.matrix().name(),
-                        others(few.size() - 1),
-                        layer.calibrated().tokens(),
-                        VECTORS_PER_INPUT,
-                        inputs(layer))));
+        .ifPresent(layer -> notes.add(few(layer, few.size() - 1)));
     double asked = asked(compression);
     for (Compression.Layer layer : learned) {
       if (layer.calibrated().damping() > asked) {
@@ -62,8 +51,22 @@ final class CalibrationNotes {
     return notes;
   }
 
+  /** What a layer learned too little from, and what that may mean. */
+  private static String few(Compression.Layer layer, int others) {
+    return String.format(
+        Locale.ROOT,
+        "%s%s: learned from %,d input vectors, fewer than %d for each of its %,d inputs (%,d);"
+            + " on others it may be worse than without calibration, pass more calibration samples",
+        layer.matrix().name(),
+        others(others),
+        layer.calibrated().tokens(),
+        VECTORS_PER_INPUT,
+        inputs(layer),
+        VECTORS_PER_INPUT * inputs(layer));
+  }
+
   /** How many layers a note speaks of beside the one it names. */
-  private static String others(int count) {
+  static String others(int count) {
     return count == 0 ? "" : " (and " + count + " more layer" + (count == 1 ? ")" : "s)");
   }
 

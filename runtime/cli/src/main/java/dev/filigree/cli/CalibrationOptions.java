@@ -2,9 +2,11 @@ package dev.filigree.cli;
 
 import dev.filigree.Model;
 import dev.filigree.compress.Calibration;
+import dev.filigree.compress.Recipe;
 import dev.filigree.image.ImageInputs;
 import dev.filigree.image.Preprocessing;
 import dev.filigree.text.TextBatches;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -49,6 +51,29 @@ final class CalibrationOptions {
   /** Whether there is something to learn from. */
   boolean isGiven() {
     return file != null || !images.isEmpty() || !arrays.isEmpty();
+  }
+
+  /**
+   * Says on standard error that there is something to learn from and nothing that learns; silence
+   * would let the result pass for a calibrated one.
+   */
+  void tellUnused(List<Recipe> recipes, PrintWriter err) {
+    if (isGiven() && recipes.stream().noneMatch(Recipe::needsCalibration)) {
+      err.println(
+          "filigree: "
+              + option()
+              + " is not used: "
+              + (recipes.size() == 1
+                  ? "recipe " + recipes.getFirst().name() + " does not learn"
+                  : "no recipe learns")
+              + " from samples");
+    }
+  }
+
+  private String option() {
+    return file != null
+        ? "--calibration"
+        : images.isEmpty() ? "--calibration-input" : "--calibration-image";
   }
 
   /** The texts, or none. */

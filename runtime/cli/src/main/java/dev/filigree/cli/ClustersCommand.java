@@ -86,13 +86,13 @@ final class ClustersCommand implements Callable<Integer> {
     Output.Table table =
         new Output.Table(
             "layer",
-            ">exact",
+            ">least cost",
             ">linear",
             ">density",
             ">random",
             ">k-means++",
-            ">clusters",
-            ">bits");
+            ">clusters for error",
+            ">bits for error");
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress))) {
       Targets targets = new Targets(layers, List.of());
@@ -113,12 +113,17 @@ final class ClustersCommand implements Callable<Integer> {
     if (format.json) {
       Output.json(out, document);
     } else {
-      out.println("Within-cluster cost over the least possible, " + (1 << bits) + " clusters:");
+      out.println(
+          "Least within-cluster cost of "
+              + (1 << bits)
+              + " clusters, and how many times that each start of Lloyd's iteration costs:");
       out.println();
       table.print(out);
       out.println();
       out.println(
-          "clusters: the fewest with an error of at most " + error + "; bits: of codes for them");
+          "for error: the fewest clusters with an error of at most "
+              + error
+              + ", and the bits of codes for so many");
     }
     return Main.DONE;
   }

@@ -124,6 +124,27 @@ final class Common {
     }
   }
 
+  /**
+   * Refuses to write what is read, under whatever name: the original would be gone, and the next
+   * run would start from what this one made of it.
+   */
+  static void checkOther(String option, Path file, Path input) {
+    try {
+      if (Files.exists(file) && Files.isSameFile(file, input)) {
+        throw new UsageException(
+            option
+                + " "
+                + file
+                + " is what is read"
+                + (file.equals(input) ? "" : ", " + input)
+                + ", and would be overwritten; name another");
+      }
+    } catch (IOException refused) {
+      throw new UsageException(
+          option + " " + file + " cannot be looked up (" + refused + "); name another");
+    }
+  }
+
   /** Refuses a folder nothing could be written into. */
   static void checkFolder(String option, Path folder) {
     if (!Files.exists(folder)) {

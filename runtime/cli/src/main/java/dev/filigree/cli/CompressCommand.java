@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -71,6 +72,7 @@ final class CompressCommand implements Callable<Integer> {
     if (output != null) {
       check(output);
     }
+    calibrated.tellUnused(List.of(compressed.recipe), spec.commandLine().getErr());
     long start = System.nanoTime();
     try (ProgressBars progress = new ProgressBars()) {
       Path input = Models.file(source.model, progress);
@@ -81,6 +83,7 @@ final class CompressCommand implements Callable<Integer> {
         }
         Path file = output == null ? defaultOutput(model) : output;
         check(file);
+        Common.checkOther("--output", file, input);
         Compression compression =
             Compressor.compress(
                 model,
@@ -190,12 +193,7 @@ final class CompressCommand implements Callable<Integer> {
                         + " times the optimum, in "
                         + layer.matrix().name()
                         + "; the solver exact reaches it"));
-    for (Compression.Layer layer : compression.layers()) {
-      if (layer.refused() != null) {
-        String consequence = layer.changed() ? ": a stage passes it over, " : ": stays as it is, ";
-        out.println(layer.matrix().name() + consequence + layer.refused());
-      }
-    }
+    refusals(compression).forEach(out::println);
     notes(compression).forEach(out::println);
     for (Compression.Permuted layer : compression.permuted()) {
       out.println(
@@ -217,6 +215,26 @@ final class CompressCommand implements Callable<Integer> {
             + Output.format("%.2f", compression.bitsPerWeight())
             + " bits per weight; "
             + Output.format("%.1f s", millis / 1e3));
+  }
+
+  /** Which layers a stage passes over, a line for each reason. */
+  private static List<String> refusals(Compression compression) {
+    Map<String, List<String>> layers = new LinkedHashMap<>();
+    for (Compression.Layer layer : compression.layers()) {
+      if (layer.refused() != null) {
+        String consequence = layer.changed() ? ": a stage passes it over, " : ": stays as it is, ";
+        layers
+            .computeIfAbsent(consequence + layer.refused(), key -> new ArrayList<>())
+            .add(layer.matrix().name());
+      }
+    }
+    return layers.entrySet().stream()
+        .map(
+            entry ->
+                entry.getValue().getFirst()
+                    + CalibrationNotes.others(entry.getValue().size() - 1)
+                    + entry.getKey())
+        .toList();
   }
 
   private static List<String> notes(Compression compression) {

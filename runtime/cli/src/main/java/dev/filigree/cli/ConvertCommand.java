@@ -62,6 +62,11 @@ final class ConvertCommand implements Callable<Integer> {
     long start = System.nanoTime();
     try (ProgressBars progress = new ProgressBars()) {
       Path input = Models.file(source.model, progress);
+      Common.checkOther("TARGET", target, input);
+      if (!isFile && input.toString().endsWith(".safetensors")) {
+        // a checkpoint's tensors have one name in every folder
+        Common.checkOther("TARGET", target, input.toAbsolutePath().getParent());
+      }
       try (Model model = Model.open(input)) {
         if (isFile && name.endsWith(".filigree")) {
           model.writer().archive(archived.archive).write(target);

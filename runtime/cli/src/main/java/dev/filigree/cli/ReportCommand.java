@@ -106,6 +106,7 @@ final class ReportCommand implements Callable<Integer> {
     if (outputFolder != null) {
       Common.checkTarget("--output-dir", outputFolder);
     }
+    calibrated.tellUnused(sweep(), spec.commandLine().getErr());
     List<ReportRow> rows;
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress))) {

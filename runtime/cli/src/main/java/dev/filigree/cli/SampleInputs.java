@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.SplittableRandom;
 
 /**
@@ -67,7 +68,7 @@ final class SampleInputs {
    * A size to measure at.
    *
    * @param rows of the batch
-   * @param length 0 if the model leaves none open
+   * @param length 0 if the model leaves none open and none was asked for
    * @param shapes given by name
    */
   record Size(int rows, int length, Map<String, String> shapes) {
@@ -83,29 +84,53 @@ final class SampleInputs {
    * @param batches asked for; none for one row, or as many as the model insists on
    * @param lengths asked for; none for {@value #LENGTH}, or as many as the model takes
    * @throws UsageException if something is asked for that the model or a shape has settled
+   *     otherwise
    */
   static List<Size> sizes(
       Model model, List<Integer> batches, List<Integer> lengths, Map<String, String> shapes) {
     List<Size> sizes = new ArrayList<>();
     for (int batch : batches.isEmpty() ? List.of(1) : batches) {
       for (int length : lengths.isEmpty() ? List.of(longest(model, LENGTH)) : lengths) {
-        int rows = rows(model, of(model, batch, length, shapes), shapes);
+        Map<String, Tensor> inputs = of(model, batch, length, shapes);
+        int rows = rows(model, inputs, shapes);
         boolean isOpen = hasOpenLength(model, shapes);
-        requireOpen("--batch", batch, batches.isEmpty() || rows == batch, model);
-        requireOpen("--length", length, lengths.isEmpty() || isOpen, model);
-        sizes.add(new Size(rows, isOpen ? length : 0, shapes));
+        if (!batches.isEmpty()) {
+          requireSettled("--batch", batch, OptionalLong.of(rows), model);
+        }
+        if (!lengths.isEmpty() && !isOpen) {
+          requireSettled("--length", length, settledLength(model, inputs), model);
+        }
+        sizes.add(new Size(rows, isOpen || !lengths.isEmpty() ? length : 0, shapes));
       }
     }
     return sizes;
   }
 
-  private static void requireOpen(String option, int asked, boolean isOpen, Model model) {
-    if (!isOpen) {
+  /**
+   * The length where no axis is left open for one: the second extent of the first input of texts
+   * {@code [batch, length]} or of vectors {@code [batch, length, features]}; none if there is none,
+   * as with images.
+   */
+  private static OptionalLong settledLength(Model model, Map<String, Tensor> inputs) {
+    return model.inputs().stream()
+        .map(input -> inputs.get(input.name()).shape())
+        .filter(shape -> shape.rank() == 2 || shape.rank() == 3)
+        .mapToLong(shape -> shape.extent(1))
+        .findFirst();
+  }
+
+  /** Refuses an extent that is not the one the model or a shape has settled. */
+  private static void requireSettled(String option, int asked, OptionalLong settled, Model model) {
+    if (settled.isEmpty() || settled.getAsLong() != asked) {
       throw new UsageException(
           option
               + " is "
               + asked
-              + ", which the model or --shape has settled otherwise; leave it out; the model takes "
+              + ", but "
+              + (settled.isPresent()
+                  ? "the model or --shape fixes it at " + settled.getAsLong()
+                  : "no input of the model has a length")
+              + "; leave it out; the model takes "
               + model.inputs());
     }
   }

@@ -33,6 +33,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
@@ -110,11 +111,12 @@ final class SearchCommand implements Callable<Integer> {
       throw new UsageException("--output " + output + " must end in .json");
     }
     Common.checkWritable("--output", output);
+    List<Recipe> sweep = recipes.isEmpty() ? OPTIONS.stream().map(Recipe::named).toList() : recipes;
+    checkRecipes();
+    calibrated.tellUnused(sweep, spec.commandLine().getErr());
     try (ProgressBars progress = new ProgressBars();
         Model model = Model.open(Models.file(source.model, progress));
         Examination.Examinee dense = examination.open(model, options)) {
-      List<Recipe> sweep =
-          recipes.isEmpty() ? OPTIONS.stream().map(Recipe::named).toList() : recipes;
       budget.check(model, sweep);
       float[][] expected = dense.answers(progress);
       Sensitivity.Judge judge =
@@ -146,6 +148,16 @@ final class SearchCommand implements Callable<Integer> {
       report(scan, found, compression, fidelity);
     }
     return Main.DONE;
+  }
+
+  /** Refuses to write over a recipe that is an option. */
+  private void checkRecipes() {
+    OptionSpec given = spec.commandLine().getParseResult().matchedOption("--option");
+    for (String recipe : given == null ? List.<String>of() : given.originalStringValues()) {
+      if (recipe.endsWith(".json")) {
+        Common.checkOther("--output", output, Path.of(recipe));
+      }
+    }
   }
 
   private static Fidelity fidelity(

@@ -63,6 +63,22 @@ class ArchiveAndClustersTest {
     int clusters = layer.get("clustersForError").asInt();
     assertTrue(clusters > 4 && clusters < 16, "0.2 of a normal distribution: " + clusters);
     assertEquals(4, layer.get("bitsForError").asInt());
+    String table =
+        Cli.run("clusters", onnx, "--layer", "layer", "--bits", "4", "--error", "0.2").out();
+    String heading = table.lines().filter(line -> line.startsWith("layer")).findFirst().orElse("");
+    assertEquals(
+        List.of(
+            "layer",
+            "least cost",
+            "linear",
+            "density",
+            "random",
+            "k-means++",
+            "clusters for error",
+            "bits for error"),
+        List.of(heading.strip().split(" {2,}")),
+        table);
+    assertTrue(table.contains("the fewest clusters with an error of at most 0.2"), table);
     Cli.run("clusters", onnx, "--layer", "none").failsWith(1);
     Cli.run("clusters", onnx, "--layer", "layer", "--bits", "3").failsWith(2);
   }

@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.DType;
 import dev.filigree.Tensor;
+import dev.filigree.testing.OnnxModel;
+import dev.filigree.testing.Samples;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -133,7 +136,7 @@ class BadInputTest {
         "explain  | --length -1      | --length is -1",
         "explain  | --shape x=1:2    | --shape",
         "explain  | --shape z=1x8    | the model has no such input; it takes [x: f32[batch, 8]]",
-        "explain  | --length 5       | --length is 5, which the model or --shape has settled",
+        "explain  | --length 5       | --length is 5, but the model or --shape fixes it at 8",
         "run      | --input x        | '--input' should be NAME=FILE.npy but was 'x'",
         "run      | --input x=       | '--input' should be NAME=FILE.npy but was 'x='",
         "run      | --input =x.npy   | '--input' should be NAME=FILE.npy but was '=x.npy'",
@@ -143,7 +146,8 @@ class BadInputTest {
         "run      | --input x=a.npy --input x=b.npy  | '--input' names 'x' twice",
         "compress | --calibration-input x=a --calibration-input x=a | names 'x' twice",
         "bench    | --shape z=1x8    | --shape z: the model has no such input",
-        "bench    | --shape x=2x8 --batch 3 | --batch is 3, which the model or --shape has settled",
+        "bench    | --shape x=2x8 --batch 3 | --batch is 3, but the model or --shape fixes it at 2",
+        "bench    | --recipe 2:4-int8 --length 5 | --length is 5, but the model or --shape fixes",
         "bench    | --runs 0         | --runs is 0",
         "bench    | --seconds 0      | --seconds is 0",
         "bench    | --batch 1,0      | --batch is 0",
@@ -247,6 +251,74 @@ class BadInputTest {
     Path directory = Files.createDirectory(folder.resolve("folder.filigree"));
     refuses(2, List.of(directory, "folder"), "compress", model, "-o", directory);
     refuses(2, List.of("out.onnx", ".filigree"), "compress", model, "-o", "out.onnx");
+  }
+
+  @Test
+  void whatIsReadIsNotOverwrittenUnderAnyName() throws IOException {
+    Path packed = folder.resolve("packed.filigree");
+    assertEquals(0, Cli.run("compress", model, "--recipe", "2:4", "-o", packed).code());
+    byte[] before = Files.readAllBytes(packed);
+    Path link = Files.createSymbolicLink(folder.resolve("link.filigree"), packed);
+    Path hard = Files.createLink(folder.resolve("hard.filigree"), packed);
+    Path detour = folder.resolve("..").resolve(folder.getFileName()).resolve("packed.filigree");
+    for (Path same : List.of(packed, link, hard, detour)) {
+      refuses(2, List.of("TARGET " + same, "name another"), "convert", packed, same);
+      refuses(2, List.of("--output " + same), "compress", packed, "--recipe", "int8", "-o", same);
+      refuses(2, List.of("--profile " + same), "bench", packed, "--profile", same);
+    }
+    assertArrayEquals(before, Files.readAllBytes(packed));
+    refuses(2, List.of("TARGET " + model), "convert", model, model);
+    Path checkpoint = folder.resolve("checkpoint");
+    assertEquals(0, Cli.run("convert", model, checkpoint).code());
+    Path tensors = checkpoint.resolve("model.safetensors");
+    byte[] written = Files.readAllBytes(tensors);
+    refuses(2, List.of("TARGET " + checkpoint), "convert", checkpoint, checkpoint);
+    refuses(2, List.of("TARGET " + checkpoint), "convert", tensors, checkpoint);
+    assertArrayEquals(written, Files.readAllBytes(tensors));
+  }
+
+  @Test
+  void aSearchDoesNotOverwriteTheRecipesItChoosesFrom() throws IOException {
+    String text = "{\"version\":1,\"name\":\"r\",\"stages\":[]}";
+    Path recipe = Files.writeString(folder.resolve("recipe.json"), text);
+    Path x = npy("x.npy", 12, 8);
+    refuses(
+        2,
+        List.of("--output " + recipe, "is what is read"),
+        "search",
+        model,
+        "--budget",
+        "bytes=1kB",
+        "--option",
+        recipe,
+        "--input",
+        "x=" + x,
+        "-o",
+        recipe);
+    assertEquals(text, Files.readString(recipe));
+  }
+
+  @Test
+  void aModelWithoutInputsTakesNoArraysToLearnFrom() throws IOException {
+    Path source =
+        new OnnxModel(13)
+            .initializer("a", Tensor.of(new Samples(1).normal(64), 8, 8))
+            .node("Neg", "x", "a")
+            .initializer("w", Tensor.of(new Samples(2).normal(64), 8, 8))
+            .node("MatMul", "y", "x", "w")
+            .output("y", DType.F32, "8", "8")
+            .write(folder.resolve("source.onnx"));
+    refuses(
+        2,
+        List.of("--calibration-input", "the model takes no inputs"),
+        "compress",
+        source,
+        "--recipe",
+        "2:4-sparsegpt",
+        "--calibration-input",
+        "x=" + npy("x.npy", 4, 8),
+        "-o",
+        folder.resolve("out.filigree"));
   }
 
   @Test

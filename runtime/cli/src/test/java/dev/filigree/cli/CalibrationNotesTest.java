@@ -37,7 +37,11 @@ class CalibrationNotesTest {
     assertTrue(
         notes
             .getFirst()
-            .contains(": learned from 20 input vectors, fewer than 10 for each of its 8"),
+            .contains(
+                ": learned from 20 input vectors, fewer than 10 for each of its 8 inputs (80)"),
+        notes.toString());
+    assertTrue(
+        notes.getFirst().contains("(80); on others it may be worse than without calibration"),
         notes.toString());
     assertTrue(
         notes.stream().anyMatch(note -> note.contains(": 1 of its 8 inputs were zero")),

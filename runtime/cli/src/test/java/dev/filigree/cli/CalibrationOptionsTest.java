@@ -68,6 +68,23 @@ class CalibrationOptionsTest {
   }
 
   @Test
+  void samplesThatNoRecipeLearnsFromAreToldOf() {
+    Path model = TinyOnnx.write(folder.resolve("tiny.onnx"));
+    String x = "x=" + array(SAMPLES, TinyOnnx.IN);
+    Cli.Result plain =
+        Cli.run(
+            "compress", model, "--recipe", "2:4", "-o", output, "--json", "--calibration-input", x);
+    assertEquals("2:4", plain.json().get("recipe").asString());
+    assertEquals(
+        "filigree: --calibration-input is not used: recipe 2:4 does not learn from samples\n",
+        plain.err());
+    Cli.Result learned =
+        Cli.run("compress", model, "--recipe", recipe, "-o", output, "--calibration-input", x);
+    assertEquals(0, learned.code(), learned.err());
+    assertEquals("", learned.err());
+  }
+
+  @Test
   void imagesArePreprocessedAsTheModelAsks() throws IOException {
     Samples random = new Samples(2);
     Path model =

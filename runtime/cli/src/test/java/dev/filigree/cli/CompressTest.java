@@ -1,5 +1,6 @@
 package dev.filigree.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +9,8 @@ import dev.filigree.Tensor;
 import dev.filigree.testing.OnnxModel;
 import dev.filigree.testing.Samples;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -43,5 +46,34 @@ class CompressTest {
     Path tiny = TinyOnnx.write(folder.resolve("tiny.onnx"));
     String all = Cli.run("compress", tiny, "--recipe", "int8", "-o", output).out();
     assertFalse(all.contains("no layer"), all);
+  }
+
+  @Test
+  void layersThatAStagePassesOverForOneReasonShareALine() {
+    Samples random = new Samples(2);
+    OnnxModel net = new OnnxModel(14).input("x", DType.F32, "n", "4", "5", "5");
+    String last = "x";
+    for (String name : List.of("first", "second", "third")) {
+      net.initializer(name + ".weight", Tensor.of(random.normal(4 * 9), 4, 1, 3, 3))
+          .node(
+              "Conv",
+              Map.of("group", new long[] {4}, "pads", new long[] {1, 1, 1, 1}),
+              name,
+              last,
+              name + ".weight");
+      last = name;
+    }
+    Path model =
+        net.initializer("head.weight", Tensor.of(random.normal(4 * 4), 4, 4, 1, 1))
+            .node("Conv", "y", last, "head.weight")
+            .output("y", DType.F32, "n", "4", "5", "5")
+            .write(folder.resolve("depth.onnx"));
+    Path output = folder.resolve("out.filigree");
+    String told = Cli.run("compress", model, "--recipe", "2:4", "-o", output).out();
+    assertEquals(
+        List.of(
+            "first (and 2 more layers): stays as it is, one channel does not make a group of 4"),
+        told.lines().filter(line -> line.contains("stays as it is")).toList(),
+        told);
   }
 }

@@ -59,8 +59,40 @@ class SampleInputsTest {
     assertSize(2, fixed);
     assertSize(2, fixed, "--batch", "2");
     Cli.Result refused = Cli.run("bench", fixed, "--batch", "8").failsWith(2);
-    assertTrue(refused.err().contains("--batch is 8"), refused.err());
+    assertTrue(refused.err().contains("--batch is 8, but"), refused.err());
+    assertTrue(refused.err().contains("fixes it at 2"), refused.err());
     assertTrue(refused.err().contains("[x: f32[2, 8]]"), refused.err());
+  }
+
+  @Test
+  void aLengthThatTheModelFixesMayBeAskedForAndNoOther() {
+    Path fixed =
+        new OnnxModel(13)
+            .input("input_ids", DType.I64, "1", "128")
+            .initializer("table", Tensor.of(new Samples(1).normal(WORDS * 8), WORDS, 8))
+            .node("Gather", "y", "table", "input_ids")
+            .output("y", DType.F32, "1", "128", "8")
+            .write(folder.resolve("fixed.onnx"));
+    JsonNode bench =
+        Cli.run("bench", fixed, "--runs", "3", "--batch", "1", "--length", "128", "--json").json();
+    assertEquals(128, bench.get("results").get(0).get("length").asInt());
+    Cli.Result explained = Cli.run("explain", fixed, "--batch", "1", "--length", "128");
+    assertEquals(0, explained.code(), explained.err());
+    Cli.Result refused = Cli.run("explain", fixed, "--length", "64").failsWith(2);
+    assertTrue(refused.err().contains("--length is 64, but"), refused.err());
+    assertTrue(refused.err().contains("fixes it at 128"), refused.err());
+  }
+
+  @Test
+  void imagesHaveNoLengthToAskFor() {
+    Path images =
+        new OnnxModel(13)
+            .input("x", DType.F32, "batch", "3", "8", "8")
+            .node("Relu", "y", "x")
+            .output("y", DType.F32, "batch", "3", "8", "8")
+            .write(folder.resolve("images.onnx"));
+    Cli.Result refused = Cli.run("explain", images, "--length", "8").failsWith(2);
+    assertTrue(refused.err().contains("no input of the model has a length"), refused.err());
   }
 
   @Test

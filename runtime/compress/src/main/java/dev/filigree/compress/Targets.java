@@ -8,8 +8,9 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * Which matrices a stage of a recipe applies to. An entry is {@code Linear}, {@code Embedding}, the
- * name of a layer, or {@code re:} and a regular expression that a layer's whole name must match.
+ * Which matrices a stage of a recipe applies to. An entry is {@code Linear}, {@code Convolution},
+ * {@code Embedding}, the name of a layer or of its weights in the file, or {@code re:} and a
+ * regular expression that a layer's whole name must match.
  *
  * @param targets entries of which one must fit
  * @param ignore entries of which none may fit
@@ -61,7 +62,7 @@ public record Targets(List<String> targets, List<String> ignore) {
   static List<String> unknown(List<String> entries, List<WeightMatrix> matrices) {
     return entries.stream()
         .filter(entry -> !KINDS.containsKey(entry) && !entry.startsWith(EXPRESSION))
-        .filter(entry -> matrices.stream().noneMatch(matrix -> matrix.name().equals(entry)))
+        .filter(entry -> matrices.stream().noneMatch(matrix -> isCalled(matrix, entry)))
         .toList();
   }
 
@@ -93,6 +94,17 @@ public record Targets(List<String> targets, List<String> ignore) {
     }
     return entry.startsWith(EXPRESSION)
         ? matrix.name().matches(entry.substring(EXPRESSION.length()))
-        : matrix.name().equals(entry);
+        : isCalled(matrix, entry);
+  }
+
+  /**
+   * Whether a matrix has a name: its layer's, or that of its weights in the file, with {@code
+   * .weight} or without. Expressions see the layer's alone, or one that names layers not to match
+   * would match the weights of them.
+   */
+  private static boolean isCalled(WeightMatrix matrix, String name) {
+    return name.equals(matrix.name())
+        || name.equals(matrix.constant())
+        || name.equals(matrix.constant().replaceFirst("\\.weight$", ""));
   }
 }

@@ -211,7 +211,11 @@ record Work(WeightMatrix matrix, float[] factors, Stage.Prune prune, Stage encod
     return stage instanceof Stage.Prune prune
             && prune.structure() instanceof Structure.Groups groups
             && matrix.channels() % groups.of() != 0
-        ? matrix.channels() + " channels do not make groups of " + groups.of()
+        ? (matrix.channels() == 1
+                ? "one channel does not make a group"
+                : matrix.channels() + " channels do not make groups")
+            + " of "
+            + groups.of()
         : null;
   }
 

@@ -201,6 +201,34 @@ class DistilledCompressionTest {
     assertEquals(List.of(), done);
   }
 
+  @Test
+  void aConvolutionThatCannotBeTrainedIsNamedAsItsFileNamesItWithTheReason() {
+    Path file =
+        new OnnxModel(13)
+            .input("x", DType.F32, "n", "4", "6", "6")
+            .initializer("stem.weight", Tensor.of(new Samples(5).normal(4 * 9), 4, 1, 3, 3))
+            .node("Conv", Map.of("group", new long[] {4}), "c", "x", "stem.weight")
+            .node("Flatten", "flat", "c")
+            .initializer("w", Tensor.of(new Samples(6).normal(64 * 8), 64, 8))
+            .node("MatMul", "y", "flat", "w")
+            .output("y", DType.F32, "n", "8")
+            .write(folder.resolve("grouped.onnx"));
+    Tensor images = Tensor.of(new Samples(7).normal(20 * 144), 20, 4, 6, 6);
+    Calibration samples = new Calibration(List.of(Map.of("x", images)));
+    Recipe recipe = Recipe.named("2:4-distilled");
+    try (Model model = Model.open(file)) {
+      UnsupportedException refused =
+          assertThrows(
+              UnsupportedException.class,
+              () -> Compressor.compress(model, recipe, samples, 2, Progress.NONE));
+      assertTrue(
+          refused
+              .problem()
+              .endsWith("(Convolution) cannot be trained through: its channels are in 4 groups"),
+          refused.problem());
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -37,4 +37,16 @@ class TargetsTest {
     assertEquals(List.of("body.1", "haed"), Targets.unknown(misspelt, layers));
     assertEquals(List.of(), Targets.unknown(List.of("Convolution", "re:x"), layers));
   }
+
+  @Test
+  void theNameOfTheWeightsIsOneOfTheLayersButNotForExpressions() {
+    WeightMatrix layer =
+        new WeightMatrix(
+            "layer1.conv", WeightMatrix.Use.CONVOLUTION, "onnx::Conv_4", false, LAYER.weights());
+    assertTrue(new Targets(List.of("onnx::Conv_4"), null).include(layer));
+    assertFalse(new Targets(List.of("Convolution"), List.of("onnx::Conv_4")).include(layer));
+    assertEquals(List.of(), Targets.unknown(List.of("onnx::Conv_4"), List.of(layer)));
+    assertTrue(new Targets(List.of("body.0.weight"), null).include(LAYER));
+    assertFalse(new Targets(List.of("re:(?!layer1).*"), null).include(layer));
+  }
 }

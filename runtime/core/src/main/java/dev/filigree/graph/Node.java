@@ -142,9 +142,13 @@ public record Node(
     return new UnsupportedException("node " + this + " " + problem, remedy);
   }
 
-  /** Name and type, for example {@code 'encoder/MatMul_3' (MatMul)}. */
+  /**
+   * Name and type, for example {@code 'encoder/MatMul_3' (MatMul)}; the domain is told of operators
+   * from elsewhere only.
+   */
   @Override
   public String toString() {
-    return "'" + name + "' (" + (domain.isEmpty() ? "" : domain + ".") + type + ")";
+    boolean isOwn = domain.equals(ONNX) || domain.equals(FUSED);
+    return "'" + name + "' (" + (isOwn ? "" : domain + ".") + type + ")";
   }
 }

@@ -21,17 +21,12 @@ record ConvolutionOperation(LinearOperation product, Geometry geometry) implemen
      */
     static Geometry of(Node node) {
       List<Long> kernel = node.intsAttribute("kernel_shape").orElse(List.of());
-      boolean isPlain =
-          kernel.size() == 2
-              && node.intAttribute("group", 1) == 1
-              && node.intAttribute("ceil_mode", 0) == 0
-              && node.textAttribute("auto_pad", "NOTSET").equals("NOTSET")
-              && node.intsAttribute("dilations").orElse(List.of()).stream().allMatch(d -> d == 1);
-      if (!isPlain) {
+      String obstacle = obstacle(node, kernel.size());
+      if (obstacle != null) {
         throw node.unsupported(
-            "is in groups, dilated, padded by itself or not of images, and cannot be trained"
-                + " through",
-            "let the training stage go, or export the model with explicit pads");
+            "cannot be trained through: " + obstacle,
+            "use a recipe without a training stage; convolutions and max pooling of images in one"
+                + " group, without dilation and with explicit pads can be trained");
       }
       int[] strides = ints(node, "strides", 2, 1);
       int[] pads = ints(node, "pads", 4, 0);
@@ -44,6 +39,24 @@ record ConvolutionOperation(LinearOperation product, Geometry geometry) implemen
           pads[1],
           pads[2],
           pads[3]);
+    }
+
+    /** What gradients are not made for, or null. */
+    private static String obstacle(Node node, int axes) {
+      String padding = node.textAttribute("auto_pad", "NOTSET");
+      if (axes != 2) {
+        return "its window has " + axes + (axes == 1 ? " axis" : " axes") + ", not two";
+      }
+      if (node.intAttribute("group", 1) != 1) {
+        return "its channels are in " + node.intAttribute("group", 1) + " groups";
+      }
+      if (node.intsAttribute("dilations").orElse(List.of()).stream().anyMatch(d -> d != 1)) {
+        return "its window is dilated";
+      }
+      if (!padding.equals("NOTSET")) {
+        return "auto_pad is " + padding;
+      }
+      return node.intAttribute("ceil_mode", 0) == 0 ? null : "ceil_mode rounds its size up";
     }
 
     private static int[] ints(Node node, String attribute, int count, long otherwise) {

@@ -189,7 +189,8 @@ final class Nets {
     if (!residual.isEmpty()) {
       read.add(residual);
     }
-    Node node = Convolution.node(conv, name + ".w", List.of((long) kernel, (long) kernel));
+    Node node =
+        Convolution.node(conv, conv.name(), name + ".w", List.of((long) kernel, (long) kernel));
     nodes.add(Convolution.extended(node, read, y, activation));
   }
 

@@ -53,9 +53,11 @@ final class FuseConvolution implements Pass {
             : Convolution.packedRows(weights.get().toTensor());
     String constant =
         view.addConstant(node.inputs().get(1) + "_rows", new Constant.Compressed(rows, false));
+    String name = LayerNames.of(Convolution.weights(node), node.input(2).orElse(""), node.name());
     return Optional.of(
         Convolution.node(
             node,
+            name,
             constant,
             shape.rank() == 3
                 ? List.of(shape.extent(2))

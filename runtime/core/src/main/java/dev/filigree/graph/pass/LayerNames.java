@@ -3,13 +3,18 @@ package dev.filigree.graph.pass;
 import java.util.regex.Pattern;
 
 /**
- * Names of linear layers for reports, recipes and files. Exporters keep the name of a bias and lose
- * that of a transposed weight, so the name is taken from whichever still says something.
+ * Names of linear layers and convolutions for reports, recipes and files. Exporters keep the name
+ * of a bias and lose that of a transposed weight, so the name is taken from whichever still says
+ * something.
  */
 final class LayerNames {
-  /** Names that exporters make up, such as {@code onnx::MatMul_787} or {@code 787}. */
+  /**
+   * Names that exporters make up, such as {@code onnx::MatMul_787} or {@code 787}, and {@link
+   * SplitConvTranspose}.
+   */
   private static final Pattern INVENTED =
-      Pattern.compile("(onnx::.*|\\d+|_?v?al_\\d+|.*_transposed)");
+      Pattern.compile(
+          "(onnx::.*|\\d+|_?v?al_\\d+|.*_transposed|.*" + SplitConvTranspose.PLACES + ")");
 
   private LayerNames() {}
 
@@ -47,7 +52,23 @@ final class LayerNames {
     if (last < 0 && node.contains(".")) {
       return node;
     }
-    return last <= 0 ? "" : node.substring(node.startsWith("/") ? 1 : 0, last).replace('/', '.');
+    return last <= 0 ? "" : modules(node.substring(node.startsWith("/") ? 1 : 0, last));
+  }
+
+  /**
+   * Nested scopes as the path of a module. Scopes in a sequence repeat its name: {@code
+   * layer1/layer1.0/conv1} is {@code layer1.0.conv1}.
+   */
+  private static String modules(String scopes) {
+    String[] parts = scopes.split("/");
+    StringBuilder path = new StringBuilder();
+    for (int i = 0; i < parts.length; i++) {
+      boolean isRepeated = i + 1 < parts.length && parts[i + 1].startsWith(parts[i] + ".");
+      if (!isRepeated) {
+        path.append(path.isEmpty() ? "" : ".").append(parts[i]);
+      }
+    }
+    return path.toString();
   }
 
   private static boolean isEndOf(String module, String other) {

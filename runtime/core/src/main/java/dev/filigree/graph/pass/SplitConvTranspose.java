@@ -32,6 +32,9 @@ final class SplitConvTranspose implements Pass {
   /** From here on Slice has its bounds as inputs. */
   private static final int BOUNDS_BECAME_INPUTS = 10;
 
+  /** What the names of weights that it makes end in. */
+  static final String PLACES = "_places";
+
   /** What a convolution of one axis does; pads at both ends, and what is cut off there. */
   private record Line(long kernel, long taps, long before, long after, long cut, long cutAfter) {}
 
@@ -133,7 +136,7 @@ final class SplitConvTranspose implements Pass {
     String y = node.output();
     long places = lines.size() == 1 ? stride : stride * stride;
     List<String> inputs = new ArrayList<>(List.of(node.inputs().getFirst()));
-    inputs.add(constant(y + "_places", places(node, weights, stride, lines)));
+    inputs.add(constant(y + PLACES, places(node, weights, stride, lines)));
     if (node.input(2).isPresent()) {
       Tensor bias = constants.get(node.inputs().get(2)).toTensor();
       inputs.add(constant(y + "_shifts", repeated(bias, places)));

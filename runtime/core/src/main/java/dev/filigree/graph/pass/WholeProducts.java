@@ -284,7 +284,7 @@ final class WholeProducts {
       kernel.add(weights.shape().extent(axis));
     }
     String rows = to.constant(new Constant.Compressed(Convolution.packedRows(weights), false));
-    to.add(Convolution.node(conv, rows, kernel));
+    to.add(Convolution.node(conv, conv.name(), rows, kernel));
     return made;
   }
 

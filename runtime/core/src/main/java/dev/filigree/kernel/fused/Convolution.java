@@ -55,8 +55,13 @@ public final class Convolution implements Operator {
   /** Attributes of a convolution whose weights take over a factor: they say whose they were. */
   public static Map<String, Attribute> folded(Node conv) {
     Map<String, Attribute> attributes = new HashMap<>(conv.attributes());
-    attributes.putIfAbsent(SOURCE, new Attribute.Text(conv.inputs().get(WEIGHTS)));
+    attributes.put(SOURCE, new Attribute.Text(weights(conv)));
     return attributes;
+  }
+
+  /** The constant of the original graph that the weights of ONNX's Conv come from. */
+  public static String weights(Node conv) {
+    return conv.textAttribute(SOURCE, conv.inputs().get(WEIGHTS));
   }
 
   /** The constant of the original graph that the weights come from, scaled or not. */
@@ -64,13 +69,12 @@ public final class Convolution implements Operator {
     return node.textAttribute(SOURCE, "");
   }
 
-  /** ONNX's Conv with weights in rows. */
-  public static Node node(Node conv, String weights, List<Long> kernel) {
-    Map<String, Attribute> attributes = new HashMap<>(conv.attributes());
+  /** ONNX's Conv with weights in rows, under the name of its layer. */
+  public static Node node(Node conv, String name, String weights, List<Long> kernel) {
+    Map<String, Attribute> attributes = folded(conv);
     attributes.put("kernel_shape", new Attribute.Ints(kernel));
-    attributes.putIfAbsent(SOURCE, new Attribute.Text(conv.inputs().get(WEIGHTS)));
     return new Node(
-        conv.name(),
+        name,
         Node.FUSED,
         TYPE,
         List.of(conv.inputs().getFirst(), weights, conv.input(BIAS).orElse("")),

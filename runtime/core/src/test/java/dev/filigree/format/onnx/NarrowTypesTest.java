@@ -62,7 +62,7 @@ final class NarrowTypesTest {
     try (Model model = Model.open(file)) {
       UnsupportedException refused =
           assertThrows(UnsupportedException.class, () -> model.writeOnnx(onnx));
-      assertTrue(refused.problem().contains("'q*' (dev.filigree.Quant"), refused.problem());
+      assertTrue(refused.problem().contains("'q*' (Quant"), refused.problem());
       assertTrue(refused.remedy().contains(".filigree"), refused.remedy());
       assertFalse(Files.exists(onnx));
       model.writer().write(container);
@@ -84,8 +84,7 @@ final class NarrowTypesTest {
             .text(7, Node.FUSED);
     Path file = write(start().node(node).output("y", DType.F32, 3));
     UnsupportedException refused = assertThrows(UnsupportedException.class, () -> run(file, 1));
-    assertEquals(
-        "node 'n' (dev.filigree.QuantizeFloats) rounds to the type " + form, refused.problem());
+    assertEquals("node 'n' (QuantizeFloats) rounds to the type " + form, refused.problem());
   }
 
   private static ProtoWriter node(String type, String output, String... inputs) {
