@@ -48,7 +48,19 @@ final class BlockWork implements BoundStep, WorkerPool.Body {
     this.part = part;
     this.blocks = kernel.blocks();
     this.grains = (panels.count() + PANEL_GRAIN - 1) / PANEL_GRAIN;
-    this.small = (long) kernel.rows() * kernel.columns() * panels.tokens() < SMALL;
+    this.small = isSmall((long) kernel.rows() * kernel.columns() * panels.tokens());
+  }
+
+  /** Whether so many multiply-adds are done sooner by one thread. */
+  static boolean isSmall(long products) {
+    return products < SMALL;
+  }
+
+  /** Runs a block of outputs for some panels. */
+  static void run(PackedLinear kernel, Part part, int block, int from, int to, int worker) {
+    int first = block * PackedLinear.BLOCK;
+    int last = Math.min(kernel.rows(), first + PackedLinear.BLOCK);
+    part.run(block, first, last, from, to, worker);
   }
 
   @Override
@@ -70,8 +82,6 @@ final class BlockWork implements BoundStep, WorkerPool.Body {
     int group = item % groups;
     int from = grains * group / groups * PANEL_GRAIN;
     int to = Math.min(panels.count(), grains * (group + 1) / groups * PANEL_GRAIN);
-    int first = block * PackedLinear.BLOCK;
-    int last = Math.min(kernel.rows(), first + PackedLinear.BLOCK);
-    part.run(block, first, last, from, to, worker);
+    run(kernel, part, block, from, to, worker);
   }
 }

@@ -1,7 +1,6 @@
 package dev.filigree.plan;
 
 import dev.filigree.spi.ActivationCode;
-import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -14,10 +13,12 @@ record EncodeStep(ActivationCode code, Slot x, Slot y) implements Step {
   @Override
   public BoundStep bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
-    Panels panels = x.panels();
-    int features = x.features();
-    WorkerPool.Body body =
-        (p, worker) -> code.encode(memory, panels, p, features, x.offset(), y.offset());
-    return pool -> pool.forEach(panels.count(), body);
+    WorkerPool.Body body = (p, worker) -> encode(memory, p);
+    return pool -> pool.forEach(x.panels().count(), body);
+  }
+
+  /** Encodes one panel. */
+  void encode(MemorySegment memory, int panel) {
+    code.encode(memory, x.panels(), panel, x.features(), x.offset(), y.offset());
   }
 }

@@ -2,7 +2,6 @@ package dev.filigree.plan;
 
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.LinearCall;
-import dev.filigree.spi.Panels;
 import dev.filigree.spi.RoundedKernel;
 
 /**
@@ -17,27 +16,28 @@ import dev.filigree.spi.RoundedKernel;
  */
 record RoundedStep(
     RoundedKernel kernel, Slot codes, Slot y, Slot residual, float[] bias, Activation activation)
-    implements Step {
+    implements LinearWork {
   @Override
   public BoundStep bind(Workspace workspace) {
-    Panels panels = y.panels();
+    return new BlockWork(kernel, y.panels(), part(workspace));
+  }
+
+  @Override
+  public BlockWork.Part part(Workspace workspace) {
     LinearCall call =
         new LinearCall(
             workspace.memory(),
-            panels,
+            y.panels(),
             codes.offset(),
             y.offset(),
             residual == null ? -1 : residual.offset(),
             bias,
             activation);
     RoundedKernel.Bound bound = kernel.bind(call);
-    return new BlockWork(
-        kernel,
-        panels,
-        (block, first, last, from, to, worker) -> {
-          for (int p = from; p < to; p++) {
-            bound.run(p, first, last);
-          }
-        });
+    return (block, first, last, from, to, worker) -> {
+      for (int p = from; p < to; p++) {
+        bound.run(p, first, last);
+      }
+    };
   }
 }
