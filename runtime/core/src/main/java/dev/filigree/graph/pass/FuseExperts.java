@@ -85,13 +85,29 @@ final class FuseExperts implements Pass {
             mixture -> {
               sums.put(last.output(), mixture);
               return Experts.node(
-                  last.name(),
+                  name(mixture, last),
                   List.of(mixture.x, mixture.shares),
                   last.output(),
                   mixture.form,
                   mixture.chosen,
                   mixture.layers);
             });
+  }
+
+  /** What the names of all layers begin with, up to a dot; that of the sum where they differ. */
+  private static String name(Mixture mixture, Node last) {
+    String first = mixture.layers.getFirst().name();
+    int common = first.length();
+    for (Experts.Layer layer : mixture.layers) {
+      int same = 0;
+      while (same < Math.min(common, layer.name().length())
+          && layer.name().charAt(same) == first.charAt(same)) {
+        same++;
+      }
+      common = same;
+    }
+    int end = first.lastIndexOf('.', common);
+    return end > 0 ? first.substring(0, end) : last.name();
   }
 
   /** Whether the last expert's layers are as large as the first's, and its output as its input. */

@@ -2,10 +2,12 @@ package dev.filigree.kernel.fused;
 
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Dim;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.Binding;
+import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.Kernel;
 import dev.filigree.kernel.Operator;
 import dev.filigree.kernel.math.Unary;
@@ -180,7 +182,23 @@ public final class Experts implements Operator {
       throw node.problem(
           "multiplies " + x + " by weights " + weights, "the inner extents must agree");
     }
-    return List.of(ValueType.of(x.dtype(), x.dims()));
+    return List.of(ValueType.of(x.dtype(), tokens(node, x, inputs.required(SHARES))));
+  }
+
+  /** The extents of x and shares that stand for tokens agree, but may have different names. */
+  private static List<Dim> tokens(Node node, ValueType x, ValueType shares) {
+    List<Dim> columns = new ArrayList<>(shares.dims());
+    columns.set(columns.size() - 1, Dim.ONE);
+    ValueType column = ValueType.of(x.dtype(), columns);
+    List<Dim> dims = Broadcast.dims(node, List.of(x, column));
+    Dim elements = Dim.product(x.dims());
+    Dim wanted = Dim.product(columns).times(x.dim(-1));
+    boolean known = elements.isKnown() && wanted.isKnown();
+    if (known && !(elements.equals(wanted) && elements.equals(Dim.product(dims)))) {
+      throw node.problem(
+          "mixes " + x + " by the shares " + shares, "give each token a share of each expert");
+    }
+    return dims;
   }
 
   @Override

@@ -1,0 +1,179 @@
+package dev.filigree.plan;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.filigree.DType;
+import dev.filigree.SessionOptions;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.ValueInfo;
+import dev.filigree.graph.pass.Passes;
+import dev.filigree.kernel.Interpreter;
+import dev.filigree.kernel.fused.Experts;
+import dev.filigree.spi.KernelSets;
+import dev.filigree.spi.Panels;
+import dev.filigree.testing.ExpertsGraph;
+import dev.filigree.testing.Floats;
+import dev.filigree.testing.Samples;
+import dev.filigree.testing.Seeded;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Planned mixtures of experts give what all experts give, and compute those that were chosen. */
+final class ExpertsPlanTest {
+  private static GraphRunner runner(Graph graph, int threads) {
+    SessionOptions options = SessionOptions.defaults().withThreads(threads);
+    return new GraphRunner(graph, options, KernelSets.open(KernelSets.SCALAR), "test");
+  }
+
+  private static float[] run(Graph graph, int threads, Map<String, Tensor> inputs) {
+    try (GraphRunner runner = runner(graph, threads)) {
+      return runner.run(inputs).get("y").toFloats();
+    }
+  }
+
+  private static List<LayerPlan> layers(Graph graph, Map<String, Tensor> inputs) {
+    try (GraphRunner runner = runner(graph, 1)) {
+      return runner.layers(Map.of("x", inputs.get("x").shape(), "r", inputs.get("r").shape()));
+    }
+  }
+
+  @Seeded(60)
+  void mixturesGiveWhatTheInterpreterGivesForAllExperts(Samples samples) {
+    ExpertsGraph form =
+        ExpertsGraph.of(samples, samples.oneOf(List.of(ExpertsGraph.Kind.values())));
+    Graph graph = Passes.standard(form.graph(samples, e -> false));
+    int tokens = samples.chance(0.3) ? 1 : samples.between(2, 200);
+    Map<String, Tensor> inputs = form.inputs(samples, tokens, e -> false);
+    float[] expected = new Interpreter(graph).run(inputs).get("y").toFloats();
+    float[] actual = run(graph, 1, inputs);
+    Floats.assertClose(expected, actual, 8 * (form.hidden() + form.wide()));
+    Floats.assertSameBits(actual, run(graph, 3, inputs));
+    Graph fused = Passes.onChosenExperts(graph);
+    Floats.assertClose(
+        expected,
+        new Interpreter(fused).run(inputs).get("y").toFloats(),
+        8 * (form.hidden() + form.wide()));
+    List<LayerPlan> layers = layers(graph, inputs);
+    int ofExpert = form.kind() == ExpertsGraph.Kind.GATED ? 3 : 2;
+    assertEquals(1, count(layers, Experts.TYPE), layers::toString);
+    assertEquals(ofExpert * form.experts(), count(layers, "Linear"), layers::toString);
+  }
+
+  private static long count(List<LayerPlan> layers, String operator) {
+    return layers.stream().filter(layer -> layer.operator().equals(operator)).count();
+  }
+
+  /** What an expert makes that is no number would stay so times 0. */
+  @Seeded(30)
+  void expertsThatNobodyChoseReachNoToken(Samples samples) {
+    ExpertsGraph form =
+        ExpertsGraph.of(samples, samples.oneOf(List.of(ExpertsGraph.Kind.values())));
+    int left = form.experts() - samples.between(1, form.experts() - 1);
+    ExpertsGraph some =
+        new ExpertsGraph(
+            form.kind(), form.experts(), Math.min(form.chosen(), left), form.hidden(), form.wide());
+    int tokens = samples.chance(0.5) ? 1 : samples.between(2, 100);
+    Graph graph = Passes.standard(some.graph(samples, e -> e >= left));
+    float[] y = run(graph, 2, some.inputs(samples, tokens, e -> e >= left));
+    for (float value : y) {
+      assertTrue(Float.isFinite(value), () -> "value " + value);
+    }
+  }
+
+  /** A token that chose a broken expert shows it, and its neighbours in a panel do not. */
+  @Seeded(10)
+  void anExpertReachesOnlyTheTokensThatChoseIt(Samples samples) {
+    ExpertsGraph form = new ExpertsGraph(ExpertsGraph.Kind.GATED, 4, 1, 16, 24);
+    Graph graph = Passes.standard(form.graph(samples, e -> e == 2));
+    Map<String, Tensor> inputs = form.inputs(samples, 50, e -> false);
+    float[] scores = inputs.get("r").toFloats();
+    float[] y = run(graph, 2, inputs);
+    for (int token = 0; token < 50; token++) {
+      int best = 0;
+      for (int e = 1; e < 4; e++) {
+        best = scores[token * 4 + e] > scores[token * 4 + best] ? e : best;
+      }
+      assertEquals(best == 2, Float.isNaN(y[token * 16]), "token " + token);
+    }
+  }
+
+  @Test
+  void aLayerWhoseValueIsAskedForStaysALayer() {
+    Samples samples = new Samples(1);
+    ExpertsGraph form = new ExpertsGraph(ExpertsGraph.Kind.GATED, 3, 1, 8, 8);
+    Graph graph = form.graph(samples, e -> false);
+    List<ValueInfo> outputs = new ArrayList<>(graph.outputs());
+    outputs.add(new ValueInfo("experts.1.down", DType.F32, null));
+    Graph asked =
+        Passes.standard(
+            new Graph(
+                graph.name(),
+                graph.opset(),
+                graph.inputs(),
+                outputs,
+                graph.nodes(),
+                graph.constants()));
+    assertFalse(
+        Passes.onChosenExperts(asked).nodes().stream()
+            .anyMatch(node -> node.isFused(Experts.TYPE)));
+  }
+
+  @Test
+  void aMixtureIsCalledAfterWhatItsLayersShare() {
+    Samples samples = new Samples(1);
+    ExpertsGraph form = new ExpertsGraph(ExpertsGraph.Kind.PLAIN, 3, 1, 8, 8);
+    Graph graph = Passes.standard(form.graph(samples, e -> false));
+    List<LayerPlan> layers = layers(graph, form.inputs(samples, 4, e -> false));
+    LayerPlan last = layers.getLast();
+    assertEquals("experts", last.name());
+    assertTrue(last.reason().contains("of 3 experts"), last.reason());
+  }
+
+  /** Only experts with tokens make work, whatever a round has room for. */
+  @Seeded(30)
+  void roundsHoldTheTokensOfEachExpertAndNoOthers(Samples samples) {
+    int tokens = samples.between(1, 90);
+    int experts = samples.between(1, 12);
+    int width = samples.oneOf(List.of(1, 8, 16));
+    int capacity = samples.between(1, 6);
+    float[] shares = samples.normal(tokens * experts);
+    for (int i = 0; i < shares.length; i++) {
+      shares[i] = samples.chance(0.2) ? shares[i] : 0;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = arena.allocate((long) shares.length * Float.BYTES, 64);
+      MemorySegment.copy(shares, 0, memory, DType.FLOAT, 0, shares.length);
+      Buffer buffer = new Buffer(memory.byteSize(), 0);
+      buffer.placeAt(0);
+      Slot slot = new Slot(DType.F32, Shape.of(tokens, experts), Layout.ROWS, null, buffer);
+      Panels panels = Panels.of(tokens, 8);
+      ExpertRounds rounds = new ExpertRounds(slot, panels, 1, experts, width, capacity);
+      float[] seen = new float[shares.length];
+      rounds.begin(tokens);
+      while (rounds.next(memory)) {
+        assertTrue(rounds.units() <= capacity);
+        for (int unit = 0; unit < rounds.units(); unit++) {
+          int expert = rounds.expert(rounds.job(unit));
+          int used = 0;
+          for (int lane = 0; lane < width; lane++) {
+            if (rounds.place(unit, lane) >= 0) {
+              int token = (int) (rounds.place(unit, lane) / Float.BYTES);
+              seen[token * experts + expert] += rounds.factor(unit, lane);
+              used++;
+            }
+          }
+          assertTrue(used > 0, "unit " + unit + " has no token");
+        }
+      }
+      Floats.assertSameBits(shares, seen);
+    }
+  }
+}
