@@ -15,8 +15,8 @@ import java.util.Map;
 
 /**
  * Mixtures of experts of ONNX Runtime, MoE with weights in floats and QMoE with integers of a few
- * bits. Every expert computes every token, and the sum takes as much of each as the router gives
- * it, nothing of most:
+ * bits. Every expert is written down for every token, and the sum takes as much of each as the
+ * router gives it, nothing of most; {@link FuseExperts} leaves those out:
  *
  * <pre>
  *   fc1  [experts, inner or 2 * inner, hidden], or codes [.., hidden * bits / 8]
