@@ -8,7 +8,10 @@ import dev.filigree.DType;
 import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
+import dev.filigree.graph.Attribute;
 import dev.filigree.graph.Graph;
+import dev.filigree.graph.GraphBuilder;
+import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueInfo;
 import dev.filigree.graph.pass.Passes;
 import dev.filigree.kernel.Interpreter;
@@ -103,6 +106,49 @@ final class ExpertsPlanTest {
       }
       assertEquals(best == 2, Float.isNaN(y[token * 16]), "token " + token);
     }
+  }
+
+  /** As Mixtral was exported with ONNX Runtime's operator. */
+  @Seeded(10)
+  void aThirdMatrixIsMultipliedByTheGateOfTheFirst(Samples samples) {
+    ExpertsGraph form = ExpertsGraph.of(samples, ExpertsGraph.Kind.GATED);
+    Graph apart = form.graph(samples, e -> false);
+    GraphBuilder builder =
+        new GraphBuilder(17)
+            .input("x", DType.F32, "tokens", form.hidden())
+            .input("r", DType.F32, "tokens", form.experts())
+            .output("y");
+    Map<String, String> names = Map.of("fc1", "gate", "fc2", "down", "fc3", "up");
+    names.forEach((own, layer) -> builder.constant(own, stacked(apart, layer, form.experts())));
+    Map<String, Attribute> attributes =
+        Map.of(
+            "k", new Attribute.Int(form.chosen()),
+            "normalize_routing_weights", new Attribute.Int(1),
+            "activation_type", new Attribute.Text("silu"));
+    List<String> reads = List.of("x", "r", "fc1", "", "fc2", "", "fc3");
+    builder.add(new Node("moe", "com.microsoft", "MoE", reads, List.of("y"), attributes));
+    Map<String, Tensor> inputs = form.inputs(samples, samples.between(1, 20), e -> false);
+    Graph joined = Passes.standard(builder.build());
+    Floats.assertClose(
+        new Interpreter(apart).run(inputs).get("y").toFloats(),
+        run(joined, 1, inputs),
+        8 * (form.hidden() + form.wide()));
+    assertEquals(1, count(layers(joined, inputs), Experts.TYPE));
+  }
+
+  /** A layer's weights of all experts, {@code [experts, out, in]}. */
+  private static Tensor stacked(Graph graph, String layer, int experts) {
+    Shape shape = graph.constants().get("experts.0." + layer + ".weight").toTensor().shape();
+    int in = (int) shape.extent(0);
+    int out = (int) shape.extent(1);
+    float[] values = new float[experts * out * in];
+    for (int e = 0; e < experts; e++) {
+      Tensor own = graph.constants().get("experts." + e + "." + layer + ".weight").toTensor();
+      for (int i = 0; i < out * in; i++) {
+        values[e * out * in + i] = (float) own.getDouble((long) i % in * out + i / in);
+      }
+    }
+    return Tensor.of(values, experts, out, in);
   }
 
   @Test
