@@ -48,6 +48,9 @@ final class ExpertRules {
     return true;
   }
 
+  /** What is encoded and how; buffers are compared by identity. */
+  private record Encoding(Buffer buffer, String code) {}
+
   /** A mixture while it is planned. */
   private final class Mixture {
     private final Node node;
@@ -59,7 +62,7 @@ final class ExpertRules {
     private final int width;
     private final int capacity;
     private final Map<String, Slot> rooms = new HashMap<>();
-    private final Map<String, EncodeStep> codes = new HashMap<>();
+    private final Map<Encoding, EncodeStep> codes = new HashMap<>();
 
     Mixture(Node node, List<Experts.Layer> layers, List<Weights> weights) {
       this.node = node;
@@ -169,10 +172,10 @@ final class ExpertRules {
     /** How a value is encoded, the same for all layers that read it so. */
     private EncodeStep code(ActivationCode code, Slot x) {
       return codes.computeIfAbsent(
-          System.identityHashCode(x.buffer()) + " " + code.name(),
+          new Encoding(x.buffer(), code.name()),
           key -> {
             Panels panels = x.panels();
-            return new EncodeStep(code, x, planner.place(code.bytes(panels, x.features()), panels));
+            return new EncodeStep(code, x, planner.room(code.bytes(panels, x.features()), panels));
           });
     }
 
@@ -183,7 +186,7 @@ final class ExpertRules {
           key -> {
             Panels panels =
                 isSingle() ? Panels.of(1, kernels.lanes()) : Panels.uniform(capacity, width);
-            Buffer buffer = planner.place(panels.bytes(features), panels).buffer();
+            Buffer buffer = planner.room(panels.bytes(features), panels).buffer();
             Shape shape = Shape.of(panels.tokens(), features);
             return new Slot(DType.F32, shape, Layout.PANELS, panels, buffer);
           });

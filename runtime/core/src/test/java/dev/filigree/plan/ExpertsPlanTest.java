@@ -9,6 +9,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.GraphBuilder;
 import dev.filigree.graph.Node;
@@ -170,6 +171,35 @@ final class ExpertsPlanTest {
     assertFalse(
         Passes.onChosenExperts(asked).nodes().stream()
             .anyMatch(node -> node.isFused(Experts.TYPE)));
+  }
+
+  /** A decoder's cache grows with every token, its experts stay what they are. */
+  @Test
+  void plansForOtherShapesTakeAMixtureOver() {
+    Samples samples = new Samples(4);
+    ExpertsGraph form = new ExpertsGraph(ExpertsGraph.Kind.PAIRS, 5, 2, 16, 24);
+    Graph alone = form.graph(samples, e -> false);
+    List<ValueInfo> given = new ArrayList<>(alone.inputs());
+    given.add(new ValueInfo("z", DType.F32, List.of(Dim.symbol("grows"))));
+    List<ValueInfo> made = new ArrayList<>(alone.outputs());
+    made.add(new ValueInfo("minus", DType.F32, null));
+    List<Node> nodes = new ArrayList<>(alone.nodes());
+    nodes.add(GraphBuilder.node("Neg", Map.of(), List.of("z"), List.of("minus")));
+    Graph graph =
+        new Graph(alone.name(), alone.opset(), given, made, nodes, alone.constants()).sorted();
+    for (int tokens : new int[] {1, 30}) {
+      Map<String, Tensor> inputs = form.inputs(samples, tokens, e -> false);
+      float[] expected = run(Passes.standard(alone), 1, inputs);
+      try (GraphRunner runner = runner(Passes.standard(graph), 2)) {
+        for (int length = 1; length < 2000; length = 3 * length + 1) {
+          float[] z = samples.normal(length);
+          inputs.put("z", Tensor.of(z, length));
+          Map<String, Tensor> found = runner.run(inputs);
+          Floats.assertSameBits(expected, found.get("y").toFloats());
+          assertEquals(-z[length - 1], found.get("minus").toFloats()[length - 1]);
+        }
+      }
+    }
   }
 
   @Test

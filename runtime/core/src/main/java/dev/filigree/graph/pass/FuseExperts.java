@@ -29,9 +29,12 @@ import java.util.Optional;
  */
 final class FuseExperts implements Pass {
   /**
-   * Some experts of a mixture, the first of them that of the first column.
+   * Some experts of a mixture, of neighbouring columns.
    *
+   * @param x what all read
+   * @param shares the matrix
    * @param chosen experts of a token
+   * @param form of each
    * @param column of the first expert
    * @param layers of all experts, one after the other
    */
@@ -66,6 +69,9 @@ final class FuseExperts implements Pass {
 
   @Override
   public Graph apply(Graph graph) {
+    if (graph.nodes().stream().noneMatch(node -> node.is("TopK"))) {
+      return graph;
+    }
     Map<String, Mixture> sums = new HashMap<>();
     return GraphView.rewrite(graph, (last, view) -> fuse(last, view, sums));
   }
