@@ -9,6 +9,7 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
+import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.Graph;
 import dev.filigree.graph.GraphBuilder;
@@ -26,6 +27,7 @@ import dev.filigree.testing.Seeded;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -171,6 +173,25 @@ final class ExpertsPlanTest {
     assertFalse(
         Passes.onChosenExperts(asked).nodes().stream()
             .anyMatch(node -> node.isFused(Experts.TYPE)));
+  }
+
+  /** Experts whose gate is one number for each token are no such experts. */
+  @Test
+  void aGateOfOneNumberStaysAProduct() {
+    Samples samples = new Samples(6);
+    ExpertsGraph form = new ExpertsGraph(ExpertsGraph.Kind.GATED, 3, 1, 8, 12);
+    Graph graph = form.graph(samples, e -> false);
+    Map<String, Constant> constants = new HashMap<>(graph.constants());
+    for (int e = 0; e < 3; e++) {
+      constants.put(
+          "experts." + e + ".up.weight", new Constant.Plain(Tensor.of(samples.normal(8), 8, 1)));
+    }
+    Graph narrow = graph.with(graph.nodes(), constants);
+    Map<String, Tensor> inputs = form.inputs(samples, 9, e -> false);
+    Graph passed = Passes.standard(narrow);
+    assertEquals(0, count(layers(passed, inputs), Experts.TYPE));
+    Floats.assertClose(
+        new Interpreter(narrow).run(inputs).get("y").toFloats(), run(passed, 1, inputs), 200);
   }
 
   /** A decoder's cache grows with every token, its experts stay what they are. */

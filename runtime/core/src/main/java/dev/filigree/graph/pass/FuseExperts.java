@@ -116,7 +116,7 @@ final class FuseExperts implements Pass {
     return end > 0 ? first.substring(0, end) : last.name();
   }
 
-  /** Whether the last expert's layers are as large as the first's, and its output as its input. */
+  /** Whether the last expert's layers are as large as the first's, and those fit together. */
   private static boolean areAlike(Mixture mixture, GraphView view) {
     int own = mixture.form.layers();
     int last = mixture.layers.size() - own;
@@ -127,7 +127,14 @@ final class FuseExperts implements Pass {
       }
     }
     ValueType first = weights(mixture.layers.getFirst(), view);
-    return first.dim(1).equals(weights(mixture.layers.get(own - 1), view).dim(0));
+    ValueType end = weights(mixture.layers.get(own - 1), view);
+    Dim inner = end.dim(1);
+    Dim made = mixture.form.gate().isJoined() ? inner.times(Dim.of(2)) : inner;
+    // a product may broadcast one number for each token
+    boolean fits =
+        mixture.form.gate() != Experts.Gate.LAYER
+            || weights(mixture.layers.get(1), view).dim(0).equals(inner);
+    return fits && first.dim(0).equals(made) && first.dim(1).equals(end.dim(0));
   }
 
   private static ValueType weights(Experts.Layer layer, GraphView view) {
