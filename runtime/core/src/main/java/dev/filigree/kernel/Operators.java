@@ -9,6 +9,7 @@ import dev.filigree.kernel.fused.CodeOperation;
 import dev.filigree.kernel.fused.Convolution;
 import dev.filigree.kernel.fused.DynamicCodes;
 import dev.filigree.kernel.fused.Embedding;
+import dev.filigree.kernel.fused.Experts;
 import dev.filigree.kernel.fused.Gated;
 import dev.filigree.kernel.fused.LastToken;
 import dev.filigree.kernel.fused.Linear;
@@ -38,6 +39,7 @@ public final class Operators {
           Map.entry(Convolution.TYPE, new Convolution()),
           Map.entry(DynamicCodes.TYPE, new DynamicCodes()),
           Map.entry(Embedding.TYPE, new Embedding()),
+          Map.entry(Experts.TYPE, new Experts()),
           Map.entry(Gated.TYPE, new Gated()),
           Map.entry("Gelu", Unary.floats(Unary::gelu)),
           Map.entry("GeluTanh", Unary.floats(Activation.GELU_TANH::apply)),

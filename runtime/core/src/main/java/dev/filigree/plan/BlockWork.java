@@ -45,7 +45,19 @@ final class BlockWork implements PanelWork, WorkerPool.Body {
     this.part = part;
     this.blocks = kernel.blocks();
     this.grains = Math.ceilDiv(panels.count(), PanelChain.GRAIN);
-    this.small = (long) kernel.rows() * kernel.columns() * panels.tokens() < SMALL;
+    this.small = isSmall((long) kernel.rows() * kernel.columns() * panels.tokens());
+  }
+
+  /** Whether so many multiply-adds are done sooner by one thread. */
+  static boolean isSmall(long products) {
+    return products < SMALL;
+  }
+
+  /** Runs a block of outputs for some panels. */
+  static void run(PackedLinear kernel, Part part, int block, int from, int to, int worker) {
+    int first = block * PackedLinear.BLOCK;
+    int last = Math.min(kernel.rows(), first + PackedLinear.BLOCK);
+    part.run(block, first, last, from, to, worker);
   }
 
   @Override
@@ -67,19 +79,13 @@ final class BlockWork implements PanelWork, WorkerPool.Body {
     int group = item % groups;
     int from = grains * group / groups * PanelChain.GRAIN;
     int to = Math.min(panels.count(), grains * (group + 1) / groups * PanelChain.GRAIN);
-    run(block, from, to, worker);
+    run(kernel, part, block, from, to, worker);
   }
 
   @Override
   public void run(int from, int to, int worker) {
     for (int block = 0; block < blocks; block++) {
-      run(block, from, to, worker);
+      run(kernel, part, block, from, to, worker);
     }
-  }
-
-  private void run(int block, int from, int to, int worker) {
-    int first = block * PackedLinear.BLOCK;
-    int last = Math.min(kernel.rows(), first + PackedLinear.BLOCK);
-    part.run(block, first, last, from, to, worker);
   }
 }

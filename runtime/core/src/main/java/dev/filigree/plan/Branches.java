@@ -11,6 +11,7 @@ import dev.filigree.kernel.Interpreter;
 import dev.filigree.kernel.Value;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Convolution;
+import dev.filigree.kernel.fused.Experts;
 import dev.filigree.kernel.fused.Linear;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -66,6 +67,7 @@ final class Branches implements AutoCloseable {
     return node.isFused(Linear.TYPE)
         || node.isFused(Convolution.TYPE)
         || node.isFused(Attention.TYPE)
+        || node.isFused(Experts.TYPE)
         || node.domain().equals(Node.ONNX) && WORK.contains(node.type());
   }
 

@@ -4,6 +4,8 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.format.checkpoint.CachedDecoder;
+import dev.filigree.graph.Graph;
+import dev.filigree.graph.pass.Passes;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.SequenceRunner;
 import java.util.ArrayList;
@@ -21,6 +23,7 @@ public final class DecoderRunner implements SequenceRunner {
   private static final int[] PIECES = {1, 16, 64};
 
   private final CachedDecoder decoder;
+  private final Graph graph;
   private final LinearLayers linearLayers;
   private final WorkerPool pool;
   private final KvCache cache;
@@ -49,6 +52,7 @@ public final class DecoderRunner implements SequenceRunner {
       long cacheBytes,
       String name) {
     this.decoder = decoder;
+    this.graph = Passes.onChosenExperts(decoder.graph());
     this.linearLayers = new LinearLayers(kernels, options.precision());
     this.longest = longest;
     this.cache =
@@ -122,7 +126,7 @@ public final class DecoderRunner implements SequenceRunner {
       plan.run(
           workspaces[piece],
           pool,
-          decoder.graph().inputs(),
+          graph.inputs(),
           inputs(piece),
           at < tokens.length ? Map.of() : Map.of(CachedDecoder.LOGITS, scores));
       sequence.advance(count);
@@ -142,8 +146,7 @@ public final class DecoderRunner implements SequenceRunner {
 
   private Plan plan(int piece) {
     if (plans[piece] == null) {
-      Plan plan =
-          Planner.plan(decoder.graph(), shapes(PIECES[piece]), linearLayers, cache, longest);
+      Plan plan = Planner.plan(graph, shapes(PIECES[piece]), linearLayers, cache, longest);
       workspaces[piece] = plan.workspace(pool.size());
       ids[piece] = Tensor.of(new long[PIECES[piece]], 1, PIECES[piece]);
       if (looksUp()) {
@@ -156,7 +159,7 @@ public final class DecoderRunner implements SequenceRunner {
 
   /** Whether the decoder looks positions up. */
   private boolean looksUp() {
-    return decoder.graph().inputs().size() > 1;
+    return graph.inputs().size() > 1;
   }
 
   private Map<String, Shape> shapes(int tokens) {

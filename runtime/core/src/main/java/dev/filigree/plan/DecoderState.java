@@ -37,6 +37,11 @@ final class DecoderState {
     return count;
   }
 
+  /** Tokens of the run that are no filling: all, if it is no decoder's. */
+  int tokens(int all) {
+    return sequence == null ? all : count;
+  }
+
   Turns turns(int rotation) {
     return turns.get(rotation);
   }

@@ -19,10 +19,12 @@ record EncodeStep(ActivationCode code, Slot x, Slot y) implements Step {
   @Override
   public PanelWork bind(Workspace workspace) {
     MemorySegment memory = workspace.memory();
-    Panels panels = x.panels();
-    int features = x.features();
-    WorkerPool.Body body =
-        (p, worker) -> code.encode(memory, panels, p, features, x.offset(), y.offset());
-    return PanelWork.each(panels.count(), body);
+    WorkerPool.Body body = (p, worker) -> encode(memory, p);
+    return PanelWork.each(x.panels().count(), body);
+  }
+
+  /** Encodes one panel. */
+  void encode(MemorySegment memory, int panel) {
+    code.encode(memory, x.panels(), panel, x.features(), x.offset(), y.offset());
   }
 }

@@ -71,12 +71,12 @@ public final class GraphRunner implements Runner {
 
   private GraphRunner(
       Graph graph, SessionOptions options, Kernels kernels, WorkerPool pool, boolean ownsPool) {
-    this.graph = graph;
+    this.graph = Passes.onChosenExperts(graph);
     this.options = options;
     this.pool = pool;
     this.ownsPool = ownsPool;
     this.linearLayers = new LinearLayers(kernels, options.precision());
-    this.interpreter = new Interpreter(graph);
+    this.interpreter = new Interpreter(this.graph);
     this.workspaces = plan -> plan.workspace(pool.size());
     this.plans = new ShapePlans<>(graph.inputs(), options, this::planned, Plan::bytes);
   }

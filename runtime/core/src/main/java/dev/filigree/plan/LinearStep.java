@@ -30,7 +30,7 @@ record LinearStep(
     float[] bias,
     Scales scales,
     Activation activation)
-    implements Step {
+    implements LinearWork {
   /**
    * Scales of a product of integers.
    *
@@ -51,7 +51,12 @@ record LinearStep(
 
   @Override
   public PanelWork bind(Workspace workspace) {
-    return new BlockWork(kernel, x.panels(), new Bound(workspace));
+    return new BlockWork(kernel, x.panels(), part(workspace));
+  }
+
+  @Override
+  public BlockWork.Part part(Workspace workspace) {
+    return new Bound(workspace);
   }
 
   private final class Bound implements BlockWork.Part {

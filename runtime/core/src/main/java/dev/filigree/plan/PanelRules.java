@@ -8,6 +8,7 @@ import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
+import dev.filigree.kernel.fused.Experts;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.fused.Rotary;
@@ -44,12 +45,14 @@ final class PanelRules {
   private final Planner planner;
   private final Kernels kernels;
   private final AttentionRules attention;
+  private final ExpertRules experts;
   private final Map<String, Encoded> encoded = new HashMap<>();
 
   PanelRules(Planner planner) {
     this.planner = planner;
     this.kernels = planner.linearLayers().kernels();
     this.attention = new AttentionRules(planner);
+    this.experts = new ExpertRules(planner, this);
   }
 
   /** Plans a node; false if it has no such kernel. */
@@ -59,6 +62,7 @@ final class PanelRules {
       case Attention.TYPE -> node.isFused(Attention.TYPE) && attention.attend(node);
       case Rotary.TYPE -> attention.rotate(node);
       case Embedding.TYPE -> embedding(node);
+      case Experts.TYPE -> node.isFused(Experts.TYPE) && experts.plan(node);
       case "LayerNormalization" -> layerNormalization(node);
       case "Softmax" -> softmax(node);
       case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
@@ -77,30 +81,40 @@ final class PanelRules {
     }
     ValueType type = planner.type(x);
     int tokens = Math.toIntExact(type.shape().elements() / type.shape().extent(-1));
-    LinearLayers layers = planner.linearLayers();
     LinearLayers.Use use =
         Linear.isDynamic(node)
             ? LinearLayers.Use.INTEGERS
             : Linear.isExact(node) ? LinearLayers.Use.EXACT_VALUES : LinearLayers.Use.VALUES;
-    LinearLayers.Layer layer = new LinearLayers.Layer(weights.get(), use);
-    LinearLayers.Choice choice = layers.choose(layer, tokens);
-    PackedLinear packed = layers.kernel(layer, choice.option());
-    planner.use(packed, layer, tokens);
+    Picked picked = pick(node.name(), weights.get(), use, tokens);
     planner.add(
-        switch (packed) {
+        switch (picked.kernel) {
           case LinearKernel kernel -> exact(node, kernel, weights.get());
           case RoundedKernel kernel -> rounded(node, kernel);
         });
-    planner.explain(
+    planner.explain(picked.layer);
+    return true;
+  }
+
+  /** The kernel of a layer, and the layer as it is explained. */
+  record Picked(PackedLinear kernel, LayerPlan layer) {}
+
+  /** Packs a layer for the kernel that multiplies so many tokens best. */
+  Picked pick(String name, Weights weights, LinearLayers.Use use, int tokens) {
+    LinearLayers layers = planner.linearLayers();
+    LinearLayers.Layer layer = new LinearLayers.Layer(weights, use);
+    LinearLayers.Choice choice = layers.choose(layer, tokens);
+    PackedLinear packed = layers.kernel(layer, choice.option());
+    planner.use(packed, layer, tokens);
+    return new Picked(
+        packed,
         new LayerPlan(
-            node.name(),
-            node.type(),
-            weights.get().format(),
+            name,
+            Linear.TYPE,
+            weights.format(),
             choice.kernel(),
             choice.reason(),
-            weights.get().bytes(),
+            weights.bytes(),
             choice.candidates()));
-    return true;
   }
 
   private Step exact(Node node, LinearKernel kernel, Weights weights) {
@@ -352,7 +366,7 @@ final class PanelRules {
   }
 
   /** A constant matrix as weights. */
-  private Optional<Weights> weights(String value) {
+  Optional<Weights> weights(String value) {
     return switch (planner.graph().constants().get(value)) {
       case Constant.Compressed(Weights weights, boolean transposed) ->
           transposed ? Optional.empty() : Optional.of(weights);

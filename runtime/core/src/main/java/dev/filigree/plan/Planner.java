@@ -247,6 +247,11 @@ final class Planner {
     return values.place(bytes, panels);
   }
 
+  /** Memory that nothing but the next step needs. */
+  Slot room(long bytes, Panels panels) {
+    return values.room(bytes, panels);
+  }
+
   /** See {@link Values#use(String, Layout)}. */
   Slot use(String value, Layout layout) {
     return values.use(value, layout);

@@ -17,7 +17,7 @@ import dev.filigree.spi.RoundedKernel;
  */
 record RoundedStep(
     RoundedKernel kernel, Slot codes, Slot y, Slot residual, float[] bias, Activation activation)
-    implements Step {
+    implements LinearWork {
   @Override
   public Panels panels() {
     return y.panels();
@@ -25,24 +25,25 @@ record RoundedStep(
 
   @Override
   public PanelWork bind(Workspace workspace) {
-    Panels panels = y.panels();
+    return new BlockWork(kernel, y.panels(), part(workspace));
+  }
+
+  @Override
+  public BlockWork.Part part(Workspace workspace) {
     LinearCall call =
         new LinearCall(
             workspace.memory(),
-            panels,
+            y.panels(),
             codes.offset(),
             y.offset(),
             residual == null ? -1 : residual.offset(),
             bias,
             activation);
     RoundedKernel.Bound bound = kernel.bind(call);
-    return new BlockWork(
-        kernel,
-        panels,
-        (block, first, last, from, to, worker) -> {
-          for (int p = from; p < to; p++) {
-            bound.run(p, first, last);
-          }
-        });
+    return (block, first, last, from, to, worker) -> {
+      for (int p = from; p < to; p++) {
+        bound.run(p, first, last);
+      }
+    };
   }
 }

@@ -233,6 +233,11 @@ final class Values {
   /** Memory for a value in a form of its own that the next step makes. */
   Slot place(long bytes, Panels panels) {
     spoil();
+    return room(bytes, panels);
+  }
+
+  /** Memory that nothing but the next step needs. */
+  Slot room(long bytes, Panels panels) {
     Buffer buffer = new Buffer(bytes, steps.size());
     started(buffer);
     return new Slot(DType.U8, Shape.of(bytes), Layout.PANELS, panels, buffer);

@@ -62,6 +62,20 @@ public final class Panels {
     return new Panels(tokens, Arrays.copyOf(starts, count), Arrays.copyOf(widths, count), at);
   }
 
+  /**
+   * Panels of one width, for tokens that are gathered from other panels. All are full.
+   *
+   * @param count of panels
+   * @param width a power of two from the lanes of a vector to {@link #FULL}, more than 1
+   */
+  public static Panels uniform(int count, int width) {
+    int[] starts = new int[count];
+    int[] widths = new int[count];
+    Arrays.setAll(starts, panel -> panel * width);
+    Arrays.fill(widths, width);
+    return new Panels(count * width, starts, widths, count * width);
+  }
+
   /** Tokens without padding. */
   public int tokens() {
     return tokens;

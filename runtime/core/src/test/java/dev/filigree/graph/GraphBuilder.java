@@ -64,6 +64,12 @@ public final class GraphBuilder {
     return this;
   }
 
+  /** A node that was made on its own. */
+  public GraphBuilder add(Node node) {
+    nodes.add(node);
+    return this;
+  }
+
   /** A node on its own. */
   public static Node node(
       String type, Map<String, Object> attributes, List<String> reads, List<String> makes) {

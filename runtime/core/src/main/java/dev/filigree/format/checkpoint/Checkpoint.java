@@ -71,8 +71,6 @@ public record Checkpoint(
               + CheckpointTensors.INDEX);
     }
     JsonFile config = JsonFile.read(folder.resolve(CONFIG));
-    CheckpointTensors tensors = CheckpointTensors.map(folder, arena);
-    LayerReader layers = new LayerReader(tensors, QuantizationConfig.read(config), arena);
     String family =
         config
             .text("model_type")
@@ -85,6 +83,12 @@ public record Checkpoint(
           folder + " holds the weights of a model without a config.json of its own, and no graph",
           "open the model that was converted, as .filigree or .onnx");
     }
+    CheckpointTensors mapped = CheckpointTensors.map(folder, arena);
+    CheckpointTensors tensors =
+        Family.DECODERS.isKnown(family)
+            ? StackedExperts.apart(mapped, Family.DECODERS.of(family, config))
+            : mapped;
+    LayerReader layers = new LayerReader(tensors, QuantizationConfig.read(config), arena);
     Graph graph =
         Encoders.build(family, config, layers)
             .or(() -> Decoders.build(family, config, layers))

@@ -37,6 +37,11 @@ final class CheckpointTensors {
     this.entries = Collections.unmodifiableMap(entries);
   }
 
+  /** Tensors that are seen otherwise than the files have them. */
+  static CheckpointTensors of(Map<String, SafetensorsFile.Entry> entries) {
+    return new CheckpointTensors(entries);
+  }
+
   /** Whether a folder holds the weights of a checkpoint. */
   static boolean in(Path folder) {
     return Files.isRegularFile(folder.resolve(SINGLE))

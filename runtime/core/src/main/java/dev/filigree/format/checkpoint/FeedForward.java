@@ -1,7 +1,6 @@
 package dev.filigree.format.checkpoint;
 
 import dev.filigree.FormatException;
-import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Attribute;
 import java.util.List;
 import java.util.Map;
@@ -12,8 +11,9 @@ import java.util.Optional;
  * few (N. Shazeer et al., Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts
  * Layer, 2017), with a shared one beside them where the family has it.
  *
- * <p>All experts are computed for all tokens, and those that a token did not choose count nothing:
- * a layer costs as much as all its experts do, not as the chosen ones.
+ * <p>All experts are written down for all tokens, and those that a token did not choose count
+ * nothing. Which of them are computed is left to who runs the graph: the CPU's plans take the
+ * chosen ones alone, see {@link dev.filigree.graph.pass.Passes#onChosenExperts}.
  */
 final class FeedForward {
   private static final int MOST_EXPERTS = 1 << 12;
@@ -92,7 +92,6 @@ final class FeedForward {
   private String experts(String layer, String x) {
     int count = config.required("num_experts", 1, MOST_EXPERTS);
     int width = width("moe_intermediate_size");
-    requireApart(layer);
     String shares = shares(x, layer + module("router"), count);
     String sum = "";
     for (int expert = 0; expert < count; expert++) {
@@ -109,17 +108,6 @@ final class FeedForward {
     }
     Optional<String> shared = family.module("shared");
     return shared.isPresent() ? net.op("Add", sum, shared(layer, shared.get(), x)) : sum;
-  }
-
-  /** The transformers library holds the experts of a layer in one tensor, but saves each alone. */
-  private void requireApart(String layer) {
-    String stacked = layer + "mlp.experts.down_proj";
-    if (net.layers().has(stacked)) {
-      throw new UnsupportedException(
-          "the tensor '" + stacked + "' holds all experts of a layer",
-          "save the model with save_pretrained(save_original_format=True), which writes each"
-              + " alone");
-    }
   }
 
   /**

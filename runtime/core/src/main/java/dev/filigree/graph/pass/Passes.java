@@ -77,6 +77,15 @@ public final class Passes {
   }
 
   /**
+   * A graph after the standard passes in which each mixture of experts is one node that computes
+   * the experts a token has chosen, instead of layers that compute all. Inputs and outputs are the
+   * same.
+   */
+  public static Graph onChosenExperts(Graph graph) {
+    return new FuseExperts().apply(graph);
+  }
+
+  /**
    * Refuses a graph with a node whose operator is not known.
    *
    * @throws dev.filigree.UnsupportedException if a node's operator is not known

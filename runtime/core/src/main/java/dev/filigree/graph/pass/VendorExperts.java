@@ -15,12 +15,13 @@ import java.util.Map;
 
 /**
  * Mixtures of experts of ONNX Runtime, MoE with weights in floats and QMoE with integers of a few
- * bits. Every expert computes every token, and the sum takes as much of each as the router gives
- * it, nothing of most:
+ * bits. Every expert is written down for every token, and the sum takes as much of each as the
+ * router gives it, nothing of most; {@link FuseExperts} leaves those out:
  *
  * <pre>
  *   fc1  [experts, inner or 2 * inner, hidden], or codes [.., hidden * bits / 8]
  *   fc2  [experts, hidden, inner]
+ *   fc3  like fc1, where what fc1 makes is a gate
  *   scales  [experts, out], or [experts, out, in / block_size]
  * </pre>
  */
@@ -47,18 +48,26 @@ final class VendorExperts {
 
   private void write() {
     boolean gated = node.textAttribute("activation_type", "relu").equals("swiglu");
-    boolean third = to.has(packed ? 8 : 6);
     boolean routed = packed && to.has(14);
     boolean zeros = packed && (to.has(11) || to.has(12) || to.has(13));
     boolean integers = node.textAttribute("quant_type", "int").equals("int");
-    if (third || routed || zeros || !integers || node.intAttribute("use_sparse_mixer", 0) != 0) {
+    if (routed || zeros || !integers || node.intAttribute("use_sparse_mixer", 0) != 0) {
       throw node.unsupported(
-          "has a third matrix, weights of a router, zero points, codes of floats or a sparse mixer",
-          "export it with fc1 and fc2 of symmetric integers or floats");
+          "has weights of a router, zero points, codes of floats or a sparse mixer",
+          "export it with matrices of symmetric integers or floats");
     }
     int out = packed ? 5 : 4;
+    int beside = packed ? 8 : 6;
     Tensor first = VendorBlocks.constant(node, 2, constants);
     Tensor second = VendorBlocks.constant(node, out, constants);
+    Tensor third = to.has(beside) ? VendorBlocks.constant(node, beside, constants) : null;
+    if (gated && third != null) {
+      throw node.unsupported(
+          "has swiglu's gate in a matrix of its own", "export it fused with fc1");
+    }
+    if (third != null && !third.shape().equals(first.shape())) {
+      throw node.problem("multiplies " + first + " by " + third, "give fc1 and fc3 one shape");
+    }
     if (first.shape().rank() != 3 || second.shape().rank() != 3) {
       throw node.problem("has the weights " + first + " and " + second, "give [experts, out, in]");
     }
@@ -69,6 +78,9 @@ final class VendorExperts {
     for (int e = 0; e < first.shape().extent(0); e++) {
       String inner = layer(x, 2, first, e);
       String active = gated ? gate(inner, first.shape().extent(1) / 2) : activated(inner);
+      if (third != null) {
+        active = to.add("Mul", active, layer(x, beside, third, e));
+      }
       String share = to.add("Gather", LAST, shares, to.longs(e));
       String part = to.add("Mul", layer(active, out, second, e), share);
       sum = sum.isEmpty() ? part : to.add("Add", sum, part);
