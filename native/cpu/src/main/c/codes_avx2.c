@@ -6,40 +6,36 @@
 //   looked up          first bytes, second bytes, third bytes and fourth bytes of 32 centroids
 //   put together       centroids 0..3, 16..19 | 4..7, 20..23 | 8..11, 24..27 | 12..15, 28..31 of the even codes
 //
-// which are floats, bit for bit. The inputs are put in the same order once for all rows, a stretch of them at a time,
-// which then stays in the first cache. The scalar twin is dev.filigree.weights.Codebook.
+// which are floats, bit for bit. The inputs are put in the same order once for all rows. The scalar twin is
+// dev.filigree.weights.Codebook.
 #include <immintrin.h>
-#include <string.h>
+#include <stdint.h>
 
-#include "codes.h"
-#include "linear.h"
+#define FG_CODES_TOKEN fg_codes_token_avx2
 
-// Inputs that are put in order together, and codes that a step takes.
-enum { FG_STRETCH = 4096, FG_STEP_CODES = 64 };
+// Codes that a step takes, rows side by side, and bytes by which a row is fetched ahead of its use.
+enum { FG_STEP_CODES = 64, FG_TOGETHER = 1, FG_AHEAD = 1024 };
 
-// How far ahead of its use a row is fetched.
-enum { FG_AHEAD = 1024 };
-
-struct tables {
+struct fg_book {
   __m256i byte[4];
 };
 
 // Four tables of bytes of a codebook, in both halves.
-static struct tables tables_of(const float *book) {
+static struct fg_book fg_book_of(const float *book) {
   const __m128i apart = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   __m128i four[4];
   for (int i = 0; i < 4; i++) four[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(book + 4 * i)), apart);
   // a square of 32-bit words is turned over its diagonal
   __m128i a = _mm_unpacklo_epi32(four[0], four[1]), b = _mm_unpacklo_epi32(four[2], four[3]);
   __m128i c = _mm_unpackhi_epi32(four[0], four[1]), d = _mm_unpackhi_epi32(four[2], four[3]);
-  return (struct tables){{_mm256_broadcastsi128_si256(_mm_unpacklo_epi64(a, b)),
+  return (struct fg_book){{_mm256_broadcastsi128_si256(_mm_unpacklo_epi64(a, b)),
                           _mm256_broadcastsi128_si256(_mm_unpackhi_epi64(a, b)),
                           _mm256_broadcastsi128_si256(_mm_unpacklo_epi64(c, d)),
                           _mm256_broadcastsi128_si256(_mm_unpackhi_epi64(c, d))}};
 }
 
 // Puts the inputs of whole steps in the order in which centroids come.
-static void arrange(const float *x, int64_t count, float *to) {
+static void fg_arrange(const float *x, int64_t count, float *to) {
   for (int64_t i = 0; i < count; i += FG_STEP_CODES) {
     for (int odd = 0; odd < 2; odd++) {
       for (int j = 0; j < 4; j++) {
@@ -54,8 +50,9 @@ static void arrange(const float *x, int64_t count, float *to) {
 
 static inline __attribute__((always_inline)) __m256 floats(__m256i bits) { return _mm256_castsi256_ps(bits); }
 
-// The product of whole steps of a row; x is arranged.
-static float dot(const uint8_t *codes, int64_t count, const float *x, const struct tables *book) {
+static inline void fg_dots(const uint8_t *codes, int64_t row_bytes, int64_t count, const float *x,
+                           const struct fg_book *book, int rows, float *sums) {
+  (void)row_bytes, (void)rows;  // one row at a time: its tables fill the registers
   const __m256i low = _mm256_set1_epi8(15);
   __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
   for (int64_t i = 0; i < count; i += FG_STEP_CODES) {
@@ -74,32 +71,10 @@ static float dot(const uint8_t *codes, int64_t count, const float *x, const stru
       d = _mm256_fmadd_ps(floats(_mm256_unpackhi_epi16(lower, upper)), _mm256_loadu_ps(at + 24), d);
     }
   }
-  float lanes[8], sum = 0;
+  float lanes[8];
   _mm256_storeu_ps(lanes, _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)));
-  for (int i = 0; i < 8; i++) sum += lanes[i];
-  return sum;
+  *sums = 0;
+  for (int i = 0; i < 8; i++) *sums += lanes[i];
 }
 
-// Adds the products of rows from one up to another to their outputs.
-FG_EXPORT void fg_codes_token_avx2(const struct fg_codes *w, const float *x, float *y, int64_t from, int64_t to) {
-  float arranged[FG_STRETCH] __attribute__((aligned(32)));
-  for (int64_t k = 0; k < w->columns; k += FG_STRETCH) {
-    int64_t count = w->columns - k < FG_STRETCH ? w->columns - k : FG_STRETCH;
-    int64_t whole = count / FG_STEP_CODES * FG_STEP_CODES;
-    struct tables tables;
-    int64_t known = -1;
-    arrange(x + k, whole, arranged);
-    for (int64_t row = from; row < to; row++) {
-      const uint8_t *codes = w->codes + row * w->row_bytes + k / 2;
-      int64_t number = w->rows_per_book == 0 ? 0 : row / w->rows_per_book;
-      const float *book = w->books + 16 * number;
-      if (number != known) {
-        tables = tables_of(book);
-        known = number;
-      }
-      float sum = dot(codes, whole, arranged, &tables);
-      for (int64_t i = whole; i < count; i++) sum += book[codes[i / 2] >> (i % 2 * 4) & 15] * x[k + i];
-      y[row] += sum;
-    }
-  }
-}
+#include "codes_rows.h"

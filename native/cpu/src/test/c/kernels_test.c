@@ -17,7 +17,8 @@ encoder fg_int8_encode_avx2, fg_int8_encode_avxvnni, fg_int8_encode_avx512, fg_b
 linear_kernel fg_int8_linear_avx2, fg_int8_linear_avxvnni, fg_int8_linear_avx512, fg_int8_linear_amx;
 linear_kernel fg_bf16_linear_avx512, fg_bf16_linear_amx;
 
-void fg_codes_token_avx2(const struct fg_codes *, const float *, float *, int64_t, int64_t);
+typedef void codes_kernel(const struct fg_codes *, const float *, float *, int64_t, int64_t);
+codes_kernel fg_codes_token_avx2, fg_codes_token_avx512;
 
 struct kind {
   const char *name;
@@ -181,7 +182,7 @@ static void check(const struct kind *kind, int64_t width, int64_t columns, int64
 }
 
 // Weights of 4-bit codes: centroids are looked up bit for bit, so that products with a single input are exact.
-static void check_codes(int64_t columns, int64_t rows, int64_t rows_per_book) {
+static void check_codes(codes_kernel *kernel, int64_t columns, int64_t rows, int64_t rows_per_book) {
   int64_t row_bytes = columns / 2, books = rows_per_book == 0 ? 1 : (rows + rows_per_book - 1) / rows_per_book;
   uint8_t *codes = memory((size_t)(rows * row_bytes));
   float *book = memory((size_t)books * 64), *x = memory((size_t)columns * 4), *y = memory((size_t)rows * 4);
@@ -192,8 +193,8 @@ static void check_codes(int64_t columns, int64_t rows, int64_t rows_per_book) {
     for (int64_t i = 0; i < columns; i++) x[i] = only < 0 ? uniform() : i == only;
     for (int64_t o = 0; o < rows; o++) y[o] = only < 0 ? 0.5f : 0;
     int64_t half = rows / 2;
-    fg_codes_token_avx2(&w, x, y, 0, half);
-    fg_codes_token_avx2(&w, x, y, half, rows);
+    kernel(&w, x, y, 0, half);
+    kernel(&w, x, y, half, rows);
     for (int64_t o = 0; o < rows; o++) {
       double sum = only < 0 ? 0.5 : 0, size = 0;
       for (int64_t i = 0; i < columns; i++) {
@@ -231,12 +232,23 @@ int main(void) {
     }
     printf("%s: tested\n", kind->name);
   }
-  if (processor & 1) {
+  const struct {
+    const char *name;
+    int64_t needs;
+    codes_kernel *kernel;
+  } codes[] = {{"codes avx2", 1, fg_codes_token_avx2}, {"codes avx512", 4, fg_codes_token_avx512}};
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
     const int64_t widths[] = {2, 62, 64, 66, 130, 384, 4096, 4098, 8320}, books[] = {0, 1, 3};
-    for (size_t c = 0; c < sizeof widths / sizeof *widths; c++) {
-      for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) check_codes(widths[c], rows[r], books[(c + r) % 3]);
+    if ((processor & codes[i].needs) == 0) {
+      printf("%s: this processor cannot run it\n", codes[i].name);
+      continue;
     }
-    printf("codes avx2: tested\n");
+    for (size_t c = 0; c < sizeof widths / sizeof *widths; c++) {
+      for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        check_codes(codes[i].kernel, widths[c], rows[r], books[(c + r) % 3]);
+      }
+    }
+    printf("%s: tested\n", codes[i].name);
   }
   return failures == 0 ? 0 : 1;
 }

@@ -13,9 +13,6 @@ import dev.filigree.weights.Codebook;
  */
 record CodeOption(CodeCalls calls, Kernels base, Codebook weights, LinearOption several)
     implements LinearOption {
-  /** Weights a nanosecond that one token streams through. */
-  private static final double ONE_TOKEN = 12;
-
   @Override
   public String name() {
     return several.name() + ", native for one token";
@@ -29,7 +26,7 @@ record CodeOption(CodeCalls calls, Kernels base, Codebook weights, LinearOption 
   @Override
   public double predictedNanos(int tokens) {
     return tokens == 1
-        ? (double) weights.rows() * weights.columns() / ONE_TOKEN
+        ? weights.rows() * weights.columns() / calls.perNano()
         : several.predictedNanos(tokens);
   }
 

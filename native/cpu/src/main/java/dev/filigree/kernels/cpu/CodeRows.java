@@ -14,7 +14,8 @@ import java.lang.ref.Reference;
 
 /**
  * Codes of 4 bits, read where the file has them: one token is multiplied natively, in f32 with
- * every centroid as it is ({@code codes_avx2.c} draws how), more of them by another kernel.
+ * every centroid as it is ({@code codes_avx2.c} and {@code codes_avx512.c} draw how), more of them
+ * by another kernel.
  */
 final class CodeRows implements LinearKernel {
   /** Of memory that vectors read. */

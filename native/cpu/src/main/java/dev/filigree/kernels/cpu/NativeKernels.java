@@ -18,9 +18,6 @@ import java.util.Optional;
 
 /** Another set of kernels with native ways to run linear layers beside its own. */
 final class NativeKernels implements Kernels {
-  /** Lanes of vectors of which sixteen centroids fill two. */
-  private static final int TWO_TABLES = 8;
-
   private final Kernels base;
   private final NativeCalls integers;
   private final NativeCalls halves;
@@ -71,8 +68,7 @@ final class NativeKernels implements Kernels {
 
   @Override
   public List<LinearOption> linear(Weights weights) {
-    // vectors of sixteen lanes look a code up in one step, and need nothing native
-    if (base.lanes() > TWO_TABLES || !CodeRows.fits(weights)) {
+    if (!codes.isFasterThan(base.lanes()) || !CodeRows.fits(weights)) {
       return base.linear(weights);
     }
     List<LinearOption> options = new ArrayList<>(base.linear(weights));

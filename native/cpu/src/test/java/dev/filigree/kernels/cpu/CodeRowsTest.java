@@ -38,6 +38,10 @@ class CodeRowsTest {
   }
 
   private LinearKernel pack(Codebook weights) {
+    return pack(calls, weights);
+  }
+
+  private static LinearKernel pack(CodeCalls calls, Codebook weights) {
     ScalarKernels base = new ScalarKernels();
     return new CodeOption(calls, base, weights, base.linear(weights).getFirst()).pack();
   }
@@ -69,8 +73,16 @@ class CodeRowsTest {
         weights(samples, rows, columns, samples.oneOf(List.of(CodeValues.ALL, 1, 3)));
     float[] x = samples.normal(columns);
     float[] y = run(pack(weights), 1, x, 0.5f);
+    assertIsProduct(weights, x, y);
+    // what processors without wider vectors run
+    assertIsProduct(
+        weights, x, run(pack(new CodeCalls(Natives.library(), false), weights), 1, x, 0.5f));
+  }
+
+  private static void assertIsProduct(Codebook weights, float[] x, float[] y) {
+    int columns = weights.columns();
     float[] row = new float[columns];
-    for (int o = 0; o < rows; o++) {
+    for (int o = 0; o < weights.rows(); o++) {
       weights.unpackRow(o, row, 0);
       double sum = 0.5;
       double size = 0.5;
@@ -78,7 +90,8 @@ class CodeRowsTest {
         sum += (double) row[k] * x[k];
         size += Math.abs((double) row[k] * x[k]);
       }
-      assertEquals(sum, y[o], 1e-6 * size, "output " + o + " of " + rows + " x " + columns);
+      assertEquals(
+          sum, y[o], 1e-6 * size, "output " + o + " of " + weights.rows() + " x " + columns);
     }
   }
 
@@ -111,7 +124,7 @@ class CodeRowsTest {
   }
 
   @Test
-  void isOfferedWhereVectorsHaveEightLanesAtMost() {
+  void isOfferedWhereItIsFasterThanVectorsOfTheSet() {
     Samples samples = new Samples(3);
     ScalarKernels base = new ScalarKernels();
     NativeKernels kernels =
@@ -119,7 +132,7 @@ class CodeRowsTest {
     Weights even = weights(samples, 4, 8, CodeValues.ALL);
     List<LinearOption> options = kernels.linear(even);
     assertEquals(base.linear(even).size(), options.size());
-    assertEquals(base.lanes() <= 8, options.getFirst() instanceof CodeOption);
+    assertEquals(calls.isFasterThan(base.lanes()), options.getFirst() instanceof CodeOption);
     Weights odd = weights(samples, 4, 7, CodeValues.ALL);
     assertFalse(kernels.linear(odd).getFirst() instanceof CodeOption);
   }
