@@ -10,6 +10,7 @@ import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.RoundedOption;
 import dev.filigree.weights.Codebook;
+import dev.filigree.weights.Quantized;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -21,7 +22,7 @@ final class NativeKernels implements Kernels {
   private final Kernels base;
   private final NativeCalls integers;
   private final NativeCalls halves;
-  private final CodeCalls codes;
+  private final TokenCalls tokens;
 
   /**
    * A set.
@@ -29,13 +30,13 @@ final class NativeKernels implements Kernels {
    * @param base does everything else
    * @param integers kernels of 8-bit integers
    * @param halves kernels of bf16, or null
-   * @param codes kernels of 4-bit codes
+   * @param tokens kernels of single tokens
    */
-  NativeKernels(Kernels base, NativeCalls integers, NativeCalls halves, CodeCalls codes) {
+  NativeKernels(Kernels base, NativeCalls integers, NativeCalls halves, TokenCalls tokens) {
     this.base = base;
     this.integers = integers;
     this.halves = halves;
-    this.codes = codes;
+    this.tokens = tokens;
   }
 
   @Override
@@ -68,11 +69,14 @@ final class NativeKernels implements Kernels {
 
   @Override
   public List<LinearOption> linear(Weights weights) {
-    if (!codes.isFasterThan(base.lanes()) || !CodeRows.fits(weights)) {
-      return base.linear(weights);
-    }
     List<LinearOption> options = new ArrayList<>(base.linear(weights));
-    options.set(0, new CodeOption(codes, base, (Codebook) weights, options.getFirst()));
+    switch (weights) {
+      case Codebook codebook when tokens.isFasterThan(base.lanes()) && CodeRows.fits(weights) ->
+          options.set(0, TokenOption.of(tokens, base, codebook));
+      case Quantized quantized when tokens.hasBytes() && ByteRows.fits(weights) ->
+          options.set(0, TokenOption.of(tokens, base, quantized));
+      default -> {}
+    }
     return List.copyOf(options);
   }
 

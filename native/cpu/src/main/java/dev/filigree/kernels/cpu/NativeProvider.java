@@ -54,6 +54,6 @@ public final class NativeProvider implements KernelProvider {
         KernelSets.below(this),
         Instructions.integers(library),
         Instructions.halves(library).orElse(null),
-        new CodeCalls(library));
+        new TokenCalls(library));
   }
 }

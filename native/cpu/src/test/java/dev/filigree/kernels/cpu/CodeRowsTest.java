@@ -4,19 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
-import dev.filigree.DType;
 import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
-import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import dev.filigree.weights.CodeValues;
 import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Weights;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -25,7 +21,7 @@ class CodeRowsTest {
   private static final List<Integer> COLUMNS = List.of(2, 62, 64, 130, 384, 4096, 4100, 8320);
   private static final List<Integer> ROWS = List.of(1, 63, 64, 65, 130);
 
-  private final CodeCalls calls = new CodeCalls(Natives.library());
+  private final TokenCalls calls = new TokenCalls(Natives.library());
 
   private static Codebook weights(Samples samples, int rows, int columns, int rowsPerBook) {
     byte[] codes = new byte[rows * columns];
@@ -41,28 +37,9 @@ class CodeRowsTest {
     return pack(calls, weights);
   }
 
-  private static LinearKernel pack(CodeCalls calls, Codebook weights) {
+  private static LinearKernel pack(TokenCalls calls, Codebook weights) {
     ScalarKernels base = new ScalarKernels();
-    return new CodeOption(calls, base, weights, base.linear(weights).getFirst()).pack();
-  }
-
-  /** The outputs where they were {@code before} everywhere. */
-  private static float[] run(LinearKernel kernel, int tokens, float[] x, float before) {
-    Panels panels = Panels.of(tokens, 8);
-    long inputs = (panels.bytes(kernel.columns()) + 63) / 64 * 64;
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment memory = arena.allocate(inputs + panels.bytes(kernel.rows()), 64);
-      MemorySegment.copy(x, 0, memory, DType.FLOAT, 0, x.length);
-      float[] y = new float[(int) (panels.bytes(kernel.rows()) / Float.BYTES)];
-      Arrays.fill(y, before);
-      MemorySegment.copy(y, 0, memory, DType.FLOAT, inputs, y.length);
-      float[] scratch = new float[kernel.scratch()];
-      for (int block = 0; block * PackedLinear.BLOCK < kernel.rows(); block++) {
-        kernel.accumulate(block, panels, 0, panels.count(), memory, 0, inputs, scratch);
-      }
-      MemorySegment.copy(memory, DType.FLOAT, inputs, y, 0, y.length);
-      return y;
-    }
+    return TokenOption.of(calls, base, weights).pack();
   }
 
   @Seeded(24)
@@ -72,27 +49,13 @@ class CodeRowsTest {
     Codebook weights =
         weights(samples, rows, columns, samples.oneOf(List.of(CodeValues.ALL, 1, 3)));
     float[] x = samples.normal(columns);
-    float[] y = run(pack(weights), 1, x, 0.5f);
-    assertIsProduct(weights, x, y);
+    float[] y = OneToken.run(pack(weights), 1, x, 0.5f);
+    OneToken.assertIsProduct(weights, x, y);
     // what processors without wider vectors run
-    assertIsProduct(
-        weights, x, run(pack(new CodeCalls(Natives.library(), false), weights), 1, x, 0.5f));
-  }
-
-  private static void assertIsProduct(Codebook weights, float[] x, float[] y) {
-    int columns = weights.columns();
-    float[] row = new float[columns];
-    for (int o = 0; o < weights.rows(); o++) {
-      weights.unpackRow(o, row, 0);
-      double sum = 0.5;
-      double size = 0.5;
-      for (int k = 0; k < columns; k++) {
-        sum += (double) row[k] * x[k];
-        size += Math.abs((double) row[k] * x[k]);
-      }
-      assertEquals(
-          sum, y[o], 1e-6 * size, "output " + o + " of " + weights.rows() + " x " + columns);
-    }
+    OneToken.assertIsProduct(
+        weights,
+        x,
+        OneToken.run(pack(new TokenCalls(Natives.library(), false), weights), 1, x, 0.5f));
   }
 
   @Seeded(4)
@@ -108,10 +71,10 @@ class CodeRowsTest {
     float[] x = new float[64];
     Arrays.fill(x, 1f);
     Codebook weights = new Codebook(1, 64, CodeValues.of(4, codes, centroids));
-    assertEquals(Float.POSITIVE_INFINITY, run(pack(weights), 1, x, 0)[0]);
+    assertEquals(Float.POSITIVE_INFINITY, OneToken.run(pack(weights), 1, x, 0)[0]);
     centroids[5] = Float.NaN;
     weights = new Codebook(1, 64, CodeValues.of(4, codes, centroids));
-    assertEquals(Float.NaN, run(pack(weights), 1, x, 0)[0]);
+    assertEquals(Float.NaN, OneToken.run(pack(weights), 1, x, 0)[0]);
   }
 
   @Seeded(6)
@@ -120,7 +83,7 @@ class CodeRowsTest {
     int tokens = samples.between(2, 20);
     float[] x = samples.normal((int) (Panels.of(tokens, 8).bytes(96) / Float.BYTES));
     LinearKernel other = new ScalarKernels().linear(weights).getFirst().pack();
-    assertArrayEquals(run(other, tokens, x, 0), run(pack(weights), tokens, x, 0));
+    assertArrayEquals(OneToken.run(other, tokens, x, 0), OneToken.run(pack(weights), tokens, x, 0));
   }
 
   @Test
@@ -132,8 +95,8 @@ class CodeRowsTest {
     Weights even = weights(samples, 4, 8, CodeValues.ALL);
     List<LinearOption> options = kernels.linear(even);
     assertEquals(base.linear(even).size(), options.size());
-    assertEquals(calls.isFasterThan(base.lanes()), options.getFirst() instanceof CodeOption);
+    assertEquals(calls.isFasterThan(base.lanes()), options.getFirst() instanceof TokenOption);
     Weights odd = weights(samples, 4, 7, CodeValues.ALL);
-    assertFalse(kernels.linear(odd).getFirst() instanceof CodeOption);
+    assertFalse(kernels.linear(odd).getFirst() instanceof TokenOption);
   }
 }

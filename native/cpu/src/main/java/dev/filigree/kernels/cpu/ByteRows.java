@@ -1,0 +1,55 @@
+package dev.filigree.kernels.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.filigree.DType;
+import dev.filigree.spi.LinearKernel;
+import dev.filigree.weights.IntegerValues;
+import dev.filigree.weights.Quantized;
+import dev.filigree.weights.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Integers of 8 bits for one token; {@code bytes_avx512.c} says how. */
+final class ByteRows {
+  private ByteRows() {}
+
+  /** Whether weights are such integers, row by row and where a file has them. */
+  static boolean fits(Weights weights) {
+    return weights instanceof Quantized quantized
+        && quantized.columnStride() == 1
+        && quantized.values().codes().isNative();
+  }
+
+  /**
+   * Lays weights out that {@linkplain #fits fit}.
+   *
+   * @param several what multiplies more than one token, of the same weights
+   */
+  static TokenRows pack(TokenCalls calls, LinearKernel several, Quantized weights) {
+    IntegerValues values = weights.values();
+    int rows = weights.rows();
+    MemorySegment scales = Arena.ofAuto().allocate(DType.FLOAT, rows);
+    MemorySegment zeros =
+        values.zeroPoints().byteSize() == 0
+            ? MemorySegment.NULL
+            : Arena.ofAuto().allocate(DType.FLOAT, rows);
+    for (int row = 0; row < rows; row++) {
+      scales.setAtIndex(DType.FLOAT, row, values.scale(row));
+      if (zeros.byteSize() > 0) {
+        zeros.setAtIndex(DType.FLOAT, row, values.zeroPoint(row));
+      }
+    }
+    MemorySegment descriptor =
+        Arena.ofAuto()
+            .allocateFrom(
+                JAVA_LONG,
+                values.codes().address(),
+                scales.address(),
+                zeros.address(),
+                weights.columns(),
+                values.dtype() == DType.I8 ? 1 : 0);
+    long own = scales.byteSize() + zeros.byteSize();
+    return new TokenRows(calls.bytes(), several, descriptor, own, values.codes(), scales, zeros);
+  }
+}
