@@ -24,7 +24,7 @@ import java.util.SplittableRandom;
 /**
  * Compares linear layers of a single token, as a decoder has them, on one thread: each form of the
  * weights with dense f32, with what memory gives, and with ONNX Runtime's f32 and 4-bit products;
- * and the native product of codes where there is one.
+ * and the native products where there are such.
  *
  * <pre>
  *   OneTokenComparison                 4096 x 4096 and 4096 x 11008
@@ -52,6 +52,10 @@ public final class OneTokenComparison {
           LinearLayer.Form.INT8_24,
           LinearLayer.Form.CODEBOOK_24);
 
+  /** Of which there are native kernels. */
+  private static final List<LinearLayer.Form> NATIVE_FORMS =
+      List.of(LinearLayer.Form.INT8, LinearLayer.Form.CODEBOOK);
+
   /** Keeps the compiler from leaving the reading of memory out. */
   private static volatile float sink;
 
@@ -75,8 +79,8 @@ public final class OneTokenComparison {
     Path folder = Files.createTempDirectory("one-token");
     try (Peer floats = new Peer(floats(folder.resolve("f32.onnx"), rows, columns), columns);
         Peer nibbles = new Peer(nibbles(folder.resolve("4bit.onnx"), rows, columns), columns)) {
-      LinearLayer ofNative = ofNative(rows, columns);
-      Turns.Work[] works = new Turns.Work[FORMS.size() + (ofNative == null ? 3 : 4)];
+      List<LinearLayer> natives = natives(rows, columns);
+      Turns.Work[] works = new Turns.Work[FORMS.size() + 3 + natives.size()];
       LinearLayer[] layers = new LinearLayer[FORMS.size()];
       for (int i = 0; i < layers.length; i++) {
         layers[i] = new LinearLayer(FORMS.get(i), rows, columns, 1);
@@ -85,8 +89,8 @@ public final class OneTokenComparison {
       works[layers.length] = () -> sink = Peak.sum(memory);
       works[layers.length + 1] = floats::run;
       works[layers.length + 2] = nibbles::run;
-      if (ofNative != null) {
-        works[layers.length + 3] = ofNative::run;
+      for (int i = 0; i < natives.size(); i++) {
+        works[layers.length + 3 + i] = natives.get(i)::run;
       }
       double[][] times = Turns.nanos(ROUNDS, WARM_NANOS, SLICE_NANOS, works);
       double[] reading = times[layers.length];
@@ -94,9 +98,9 @@ public final class OneTokenComparison {
       for (int i = 0; i < layers.length; i++) {
         print(shape, FORMS.get(i).name(), layers[i].bytes(), times, times[i], reading);
       }
-      if (ofNative != null) {
-        double[] own = times[layers.length + 3];
-        print(shape, "CODEBOOK, C", ofNative.bytes(), times, own, reading);
+      for (int i = 0; i < natives.size(); i++) {
+        String name = NATIVE_FORMS.get(i).name() + ", C";
+        print(shape, name, natives.get(i).bytes(), times, times[layers.length + 3 + i], reading);
       }
     } finally {
       for (String file : List.of("f32.onnx", "4bit.onnx")) {
@@ -106,16 +110,18 @@ public final class OneTokenComparison {
     }
   }
 
-  /** Null where the native kernels are not installed or cannot run. */
-  private static LinearLayer ofNative(int rows, int columns) {
+  /** None where the native kernels are not installed or cannot run. */
+  private static List<LinearLayer> natives(int rows, int columns) {
     boolean ready =
         KernelSets.installed().stream()
             .anyMatch(
                 set ->
                     set.name().equals(NATIVE) && set.probe() instanceof KernelProvider.Probe.Ready);
     return ready
-        ? new LinearLayer(LinearLayer.Form.CODEBOOK, rows, columns, 1, KernelSets.open(NATIVE))
-        : null;
+        ? NATIVE_FORMS.stream()
+            .map(form -> new LinearLayer(form, rows, columns, 1, KernelSets.open(NATIVE)))
+            .toList()
+        : List.of();
   }
 
   private static void print(
