@@ -99,11 +99,27 @@ TEST("a lane that spins on a lock held by another lane of its warp makes progres
 }
 
 TEST("blocks that wait for later blocks are set aside until those have run") {
-  // block i waits until block i+1 has raised its flag; the last raises it at once
+  // block i waits until block i+1 has raised its flag; the last raises it at once. Every turn of a waiting block polls
+  // for as long as it may, and a chain takes a number of turns that grows with the square of its length.
   SmallKernel k(
       1, prologue +
              "mov.u32 %r3, %nctaid.x; sub.u32 %r3, %r3, 1; mul.wide.u32 %rd4, %r2, 4; add.s64 %rd5, %rd1, %rd4;\n"
              "setp.eq.u32 %p1, %r2, %r3; @%p1 bra D;\nL: ld.acquire.gpu.global.u32 %r4, [%rd5+4];\n"
+             "setp.eq.u32 %p2, %r4, 0; @%p2 bra L;\nD: st.release.gpu.global.u32 [%rd5], 1;");
+  const std::uint32_t blocks = 20;
+  const DeviceAddress flags = k.buffer(4 * blocks);
+  const LaunchResult result = k.launch({blocks}, {1}, {flags});
+  CHECK_EQUAL(result.report(), std::string());
+  CHECK(result.counters.preemptions > 0);
+  CHECK(k.read<std::uint32_t>(flags, blocks) == std::vector<std::uint32_t>(blocks, 1));
+}
+
+TEST("a hundred blocks that wait for the last are resident beside it") {
+  SmallKernel k(
+      1, prologue +
+             "mov.u32 %r3, %nctaid.x; sub.u32 %r3, %r3, 1; mul.wide.u32 %rd4, %r3, 4; add.s64 %rd4, %rd1, %rd4;\n"
+             "mul.wide.u32 %rd5, %r2, 4; add.s64 %rd5, %rd1, %rd5;\n"
+             "setp.eq.u32 %p1, %r2, %r3; @%p1 bra D;\nL: ld.acquire.gpu.global.u32 %r4, [%rd4];\n"
              "setp.eq.u32 %p2, %r4, 0; @%p2 bra L;\nD: st.release.gpu.global.u32 [%rd5], 1;");
   const DeviceAddress flags = k.buffer(400);
   const LaunchResult result = k.launch({100}, {1}, {flags});
