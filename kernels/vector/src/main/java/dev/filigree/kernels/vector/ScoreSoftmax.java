@@ -4,8 +4,15 @@ import static dev.filigree.kernels.vector.Lanes.ALL;
 import static dev.filigree.kernels.vector.Lanes.BYTES;
 import static dev.filigree.kernels.vector.Lanes.F;
 import static dev.filigree.kernels.vector.Lanes.ORDER;
+import static dev.filigree.kernels.vector.VectorMath.EXP_LEAST;
+import static dev.filigree.kernels.vector.VectorMath.LN2_HIGH;
+import static dev.filigree.kernels.vector.VectorMath.LN2_LOW;
+import static dev.filigree.kernels.vector.VectorMath.LOG2_E;
+import static dev.filigree.kernels.vector.VectorMath.ROUND;
+import static jdk.incubator.vector.FloatVector.broadcast;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
@@ -35,10 +42,10 @@ final class ScoreSoftmax {
    * @param added one number for each key, from {@code at} on
    */
   static void scale(long x, long row, int keys, float scale, float divisor, float[] added, int at) {
-    FloatVector factor = FloatVector.broadcast(F, scale);
-    FloatVector quotient = FloatVector.broadcast(F, divisor);
+    FloatVector factor = broadcast(F, scale);
+    FloatVector quotient = broadcast(F, divisor);
     for (int j = 0; j < keys; j++) {
-      FloatVector shift = FloatVector.broadcast(F, added[at + j]);
+      FloatVector shift = broadcast(F, added[at + j]);
       for (long t = x; t < x + row; t += BYTES) {
         // each step is rounded, as written: a mask of the size of the largest float must not absorb
         // the product
@@ -54,9 +61,9 @@ final class ScoreSoftmax {
 
   /** Multiplies scores by a number, which nothing divides, and adds one to all of a key. */
   static void multiply(long x, long row, int keys, float scale, float[] added, int at) {
-    FloatVector factor = FloatVector.broadcast(F, scale);
+    FloatVector factor = broadcast(F, scale);
     for (int j = 0; j < keys; j++) {
-      FloatVector shift = FloatVector.broadcast(F, added[at + j]);
+      FloatVector shift = broadcast(F, added[at + j]);
       for (long t = x; t < x + row; t += BYTES) {
         FloatVector.fromMemorySegment(F, ALL, t, ORDER)
             .mul(factor)
@@ -113,7 +120,7 @@ final class ScoreSoftmax {
    * its scores has a sum of NaN and no other weights.
    */
   private static void greatest(long x, long row, int keys, long to) {
-    FloatVector a = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+    FloatVector a = broadcast(F, Float.NEGATIVE_INFINITY);
     FloatVector b = a;
     FloatVector c = a;
     FloatVector d = a;
@@ -133,7 +140,7 @@ final class ScoreSoftmax {
       FloatVector s = FloatVector.fromMemorySegment(F, ALL, x, ORDER);
       a = s.blend(a, s.compare(VectorOperators.LT, a));
     }
-    FloatVector.broadcast(F, Float.NEGATIVE_INFINITY)
+    broadcast(F, Float.NEGATIVE_INFINITY)
         .max(a)
         .max(b)
         .max(c)
@@ -141,14 +148,37 @@ final class ScoreSoftmax {
         .intoMemorySegment(ALL, to, ORDER);
   }
 
+  /**
+   * The exponential function of scores less the greatest, and their sums. It has the bits of {@link
+   * VectorMath#exp} for a fraction of its operations: of numbers up to 0 nothing overflows, and
+   * what would leave the range of normal floats is replaced. It is written out here, since a call
+   * that the compiler does not inline would make objects of its operands.
+   */
   private static void exponentials(long x, long row, int keys, long greatest, long sums) {
     FloatVector most = FloatVector.fromMemorySegment(F, ALL, greatest, ORDER);
     for (int i = 0; i < SUMS; i++) {
       FloatVector.zero(F).intoMemorySegment(ALL, sums + i * row, ORDER);
     }
     for (int j = 0; j < keys; j++, x += row) {
+      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x, ORDER).sub(most);
+      FloatVector shifted = d.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
+      FloatVector n = shifted.sub(ROUND);
+      FloatVector r = n.fma(broadcast(F, -LN2_HIGH), d);
+      r = n.fma(broadcast(F, -LN2_LOW), r);
+      FloatVector p = r.fma(broadcast(F, 0x1.694p-10f), broadcast(F, 0x1.125edcp-7f));
+      p = p.fma(r, broadcast(F, 0x1.555b5ap-5f));
+      p = p.fma(r, broadcast(F, 0x1.55545p-3f));
+      p = p.fma(r, broadcast(F, 0x1.fffff6p-2f));
+      p = p.fma(r, broadcast(F, 1f));
+      p = p.fma(r, broadcast(F, 1f));
+      // 2^n is normal as far down as the result is
+      IntVector power =
+          shifted
+              .reinterpretAsInts()
+              .add(127 - Float.floatToRawIntBits(ROUND))
+              .lanewise(VectorOperators.LSHL, 23);
       FloatVector e =
-          VectorMath.expOfNegative(FloatVector.fromMemorySegment(F, ALL, x, ORDER).sub(most));
+          p.mul(power.reinterpretAsFloats()).blend(0, d.compare(VectorOperators.LT, EXP_LEAST));
       e.intoMemorySegment(ALL, x, ORDER);
       long sum = sums + j % SUMS * row;
       FloatVector.fromMemorySegment(F, ALL, sum, ORDER).add(e).intoMemorySegment(ALL, sum, ORDER);
@@ -174,8 +204,7 @@ final class ScoreSoftmax {
   }
 
   private static void divide(long x, long row, int keys, long sum) {
-    FloatVector inverse =
-        FloatVector.broadcast(F, 1f).div(FloatVector.fromMemorySegment(F, ALL, sum, ORDER));
+    FloatVector inverse = broadcast(F, 1f).div(FloatVector.fromMemorySegment(F, ALL, sum, ORDER));
     for (int j = 0; j < keys; j++, x += row) {
       FloatVector.fromMemorySegment(F, ALL, x, ORDER).mul(inverse).intoMemorySegment(ALL, x, ORDER);
     }

@@ -25,24 +25,24 @@ import jdk.incubator.vector.VectorOperators;
 final class VectorMath {
   private static final FloatVector ZERO = FloatVector.zero(F);
 
-  private static final float LOG2_E = 1.44269504088896341f;
+  static final float LOG2_E = 1.44269504088896341f;
 
   /**
    * ln 2 in two parts, the first with so few bits that its products with exponents are exact (Cody
    * and Waite).
    */
-  private static final float LN2_HIGH = 0.693145752f;
+  static final float LN2_HIGH = 0.693145752f;
 
-  private static final float LN2_LOW = 1.42860677e-6f;
+  static final float LN2_LOW = 1.42860677e-6f;
 
   /** Adding it to a float of small size leaves the nearest integer in the low bits of the sum. */
-  private static final float ROUND = 12582912f;
+  static final float ROUND = 12582912f;
 
   /**
    * Below, e^x is no normal float; it becomes 0, since subnormal numbers are slow on many
    * processors.
    */
-  private static final float EXP_LEAST = -87.33654f;
+  static final float EXP_LEAST = -87.33654f;
 
   /** Above, e^x is infinite in float, and the two powers of two still have exponents. */
   private static final float EXP_GREATEST = 89f;
@@ -91,30 +91,6 @@ final class VectorMath {
     FloatVector second = rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     FloatVector result = p.mul(first).mul(second);
     return result.blend(ZERO, isBelow);
-  }
-
-  /**
-   * The exponential function of numbers up to 0, with the bits of {@link #exp} for a fraction of
-   * its operations: nothing overflows, and what would leave the range of normal floats is replaced.
-   */
-  static FloatVector expOfNegative(FloatVector x) {
-    FloatVector shifted = x.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
-    FloatVector n = shifted.sub(ROUND);
-    FloatVector r = n.fma(broadcast(F, -LN2_HIGH), x);
-    r = n.fma(broadcast(F, -LN2_LOW), r);
-    FloatVector p = r.fma(broadcast(F, 0x1.694p-10f), broadcast(F, 0x1.125edcp-7f));
-    p = p.fma(r, broadcast(F, 0x1.555b5ap-5f));
-    p = p.fma(r, broadcast(F, 0x1.55545p-3f));
-    p = p.fma(r, broadcast(F, 0x1.fffff6p-2f));
-    p = p.fma(r, broadcast(F, 1f));
-    p = p.fma(r, broadcast(F, 1f));
-    // 2^n is normal as far down as the result is
-    IntVector power =
-        shifted
-            .reinterpretAsInts()
-            .add(127 - Float.floatToRawIntBits(ROUND))
-            .lanewise(VectorOperators.LSHL, 23);
-    return p.mul(power.reinterpretAsFloats()).blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
   }
 
   /**
