@@ -5,7 +5,6 @@ import static jdk.incubator.vector.FloatVector.broadcast;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -65,11 +64,7 @@ final class VectorMath {
    * that; infinite from 88.73 on; NaN stays NaN.
    */
   static FloatVector exp(FloatVector x) {
-    // comparisons let NaN pass and are a fraction of the work of a minimum that heeds it
-    VectorMask<Float> isBelow = x.compare(VectorOperators.LT, EXP_LEAST);
-    FloatVector clamped =
-        x.blend(EXP_LEAST, isBelow)
-            .blend(EXP_GREATEST, x.compare(VectorOperators.GT, EXP_GREATEST));
+    FloatVector clamped = x.max(EXP_LEAST).min(EXP_GREATEST);
     FloatVector shifted = clamped.fma(broadcast(F, LOG2_E), broadcast(F, ROUND));
     FloatVector n = shifted.sub(ROUND);
     FloatVector r = n.fma(broadcast(F, -LN2_HIGH), clamped);
@@ -90,7 +85,7 @@ final class VectorMath {
     FloatVector first = half.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     FloatVector second = rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     FloatVector result = p.mul(first).mul(second);
-    return result.blend(ZERO, isBelow);
+    return result.blend(ZERO, x.compare(VectorOperators.LT, EXP_LEAST));
   }
 
   /**
@@ -98,8 +93,7 @@ final class VectorMath {
    * another, whose exponential is fitted for this use. Absolute error below 1.2e-7.
    */
   static FloatVector erf(FloatVector x) {
-    FloatVector size = x.abs();
-    FloatVector a = size.blend(ERF_LIMIT, size.compare(VectorOperators.GT, ERF_LIMIT));
+    FloatVector a = x.abs().min(ERF_LIMIT);
     FloatVector t = a.mul(a);
     FloatVector small = t.fma(broadcast(F, -5.99104969e-4f), broadcast(F, 4.99339588e-3f));
     small = small.fma(t, broadcast(F, -2.67667342e-2f));
