@@ -2,6 +2,7 @@
 // are multiplied. Each weight is read once, so that memory bounds this; four rows go side by side and are fetched ahead,
 // at their end those of the next four. The scalar twin is dev.filigree.weights.Quantized.
 #include <immintrin.h>
+#include <string.h>
 
 #include "bytes.h"
 #include "linear.h"
@@ -43,8 +44,11 @@ static inline __attribute__((always_inline)) void fg_some(const struct fg_bytes 
   for (int r = 0; r < rows; r++, codes += columns) {
     float product = _mm512_reduce_add_ps(sums[r]);
     for (int64_t k = whole; k < columns; k++) product += (has_sign ? (float)(int8_t)codes[k] : (float)codes[k]) * x[k];
-    if (w->zeros != 0 && w->zeros[row + r] != 0) product -= w->zeros[row + r] * sum;
-    y[row + r] += product * w->scales[row + r];
+    int64_t at = w->one_scale ? 0 : row + r;
+    float scale, zero = w->zeros == 0 ? 0 : has_sign ? (float)(int8_t)w->zeros[at] : (float)w->zeros[at];
+    memcpy(&scale, w->scales + 4 * at, sizeof scale);  // a file may have it anywhere
+    if (zero != 0) product -= zero * sum;
+    y[row + r] += product * scale;
   }
 }
 

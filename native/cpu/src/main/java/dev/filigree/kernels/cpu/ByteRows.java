@@ -28,28 +28,28 @@ final class ByteRows {
    */
   static TokenRows pack(TokenCalls calls, LinearKernel several, Quantized weights) {
     IntegerValues values = weights.values();
-    int rows = weights.rows();
-    MemorySegment scales = Arena.ofAuto().allocate(DType.FLOAT, rows);
-    MemorySegment zeros =
-        values.zeroPoints().byteSize() == 0
-            ? MemorySegment.NULL
-            : Arena.ofAuto().allocate(DType.FLOAT, rows);
-    for (int row = 0; row < rows; row++) {
-      scales.setAtIndex(DType.FLOAT, row, values.scale(row));
-      if (zeros.byteSize() > 0) {
-        zeros.setAtIndex(DType.FLOAT, row, values.zeroPoint(row));
-      }
-    }
+    MemorySegment scales = offHeap(values.scales());
+    MemorySegment zeros = offHeap(values.zeroPoints());
     MemorySegment descriptor =
         Arena.ofAuto()
             .allocateFrom(
                 JAVA_LONG,
                 values.codes().address(),
                 scales.address(),
-                zeros.address(),
+                zeros.byteSize() == 0 ? 0 : zeros.address(),
                 weights.columns(),
+                scales.byteSize() == Float.BYTES ? 1 : 0,
                 values.dtype() == DType.I8 ? 1 : 0);
-    long own = scales.byteSize() + zeros.byteSize();
+    long own = copied(values.scales()) + copied(values.zeroPoints());
     return new TokenRows(calls.bytes(), several, descriptor, own, values.codes(), scales, zeros);
+  }
+
+  private static long copied(MemorySegment values) {
+    return values.isNative() ? 0 : values.byteSize();
+  }
+
+  /** Values themselves where a file has them, or a copy. */
+  private static MemorySegment offHeap(MemorySegment values) {
+    return values.isNative() ? values : Arena.ofAuto().allocate(values.byteSize()).copyFrom(values);
   }
 }
