@@ -61,7 +61,7 @@ final class PanelChain implements BoundStep, WorkerPool.Body {
     for (int first = 0; first < steps.size(); ) {
       Panels panels = steps.get(first).panels();
       int end = first + 1;
-      while (panels != null && end < steps.size() && isAlike(panels, steps.get(end).panels())) {
+      while (panels != null && end < steps.size() && areIn(panels, steps.get(end))) {
         end++;
       }
       Range chain = new Range(first, end - 1);
@@ -73,15 +73,15 @@ final class PanelChain implements BoundStep, WorkerPool.Body {
     return chains;
   }
 
+  private static boolean areIn(Panels panels, Step step) {
+    return step.panels() != null && step.panels().areAlike(panels);
+  }
+
   private static long bytes(List<Buffer> buffers, Range chain) {
     return buffers.stream()
         .filter(buffer -> buffer.isNeededDuring(chain))
         .mapToLong(Buffer::bytes)
         .sum();
-  }
-
-  private static boolean isAlike(Panels panels, Panels others) {
-    return others != null && others.tokens() == panels.tokens() && others.count() == panels.count();
   }
 
   /**

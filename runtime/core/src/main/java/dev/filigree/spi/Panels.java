@@ -76,6 +76,13 @@ public final class Panels {
     return new Panels(count * width, starts, widths, count * width);
   }
 
+  /** Whether tokens lie in the same panels. */
+  public boolean areAlike(Panels other) {
+    return tokens == other.tokens
+        && Arrays.equals(starts, other.starts)
+        && Arrays.equals(widths, other.widths);
+  }
+
   /** Tokens without padding. */
   public int tokens() {
     return tokens;
