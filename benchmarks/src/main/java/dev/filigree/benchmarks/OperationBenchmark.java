@@ -198,6 +198,7 @@ public class OperationBenchmark {
             new long[4],
             new Attention.Form(HEADS, HEADS, 1, (float) Math.sqrt(FEATURES / HEADS), false),
             FEATURES / HEADS,
+            0,
             tokens,
             tokens);
     float[] heap = new float[kernels.attentionScratch(all)];

@@ -7,9 +7,12 @@ import dev.filigree.plan.LayerPlan;
 import dev.filigree.plan.LayerTime;
 import dev.filigree.spi.Devices;
 import dev.filigree.spi.Runner;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Semaphore;
+import java.util.function.Function;
 
 /**
  * A model ready to run on a device. Thread-safe: any number of threads may call {@link #run}; as
@@ -105,6 +108,75 @@ public final class Session implements AutoCloseable {
       end();
       commit(event);
     }
+  }
+
+  /**
+   * Whether {@link #run(Map, int[])} leaves padding out: on the CPU, where nothing in the model
+   * computes a token from others but attention.
+   *
+   * @param shapes of all inputs by name, {@code attention_mask [rows, tokens]} among them
+   * @throws InputException if a shape is missing, unknown or does not fit, or there is no such mask
+   * @throws IllegalStateException if the session was closed
+   */
+  public boolean leavesOutPadding(Map<String, Shape> shapes) {
+    check.shapes(shapes);
+    tokens(shapes, Function.identity());
+    begin();
+    try {
+      return runner.leavesOutPadding(shapes);
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Runs the model on rows that were padded to one length. Where it can ({@link
+   * #leavesOutPadding}), it computes the tokens that are no padding and no others, so that rows of
+   * different length cost what their tokens cost; otherwise all. Rows may be empty.
+   *
+   * @param inputs by name; {@code attention_mask [rows, tokens]} among them hides the padding
+   * @param lengths tokens of each row that are no padding, at its beginning
+   * @return the outputs by name, in tensors of their own on the heap; of any value where they
+   *     belong to padding
+   * @throws InputException if an input is missing, unknown, or of the wrong type or shape, or
+   *     lengths are not those of the rows
+   * @throws IllegalStateException if the session was closed
+   */
+  public Map<String, Tensor> run(Map<String, Tensor> inputs, int[] lengths) {
+    check.inputs(inputs);
+    checkLengths(inputs, lengths);
+    begin();
+    RunEvent event = Flight.begin(RunEvent::new);
+    try {
+      return runner.run(inputs, lengths);
+    } finally {
+      end();
+      commit(event);
+    }
+  }
+
+  private void checkLengths(Map<String, Tensor> inputs, int[] lengths) {
+    Shape tokens = tokens(inputs, Tensor::shape);
+    boolean fits =
+        lengths.length == tokens.extent(0)
+            && Arrays.stream(lengths).allMatch(length -> length >= 0 && length <= tokens.extent(1));
+    if (!fits) {
+      throw new InputException(
+          "lengths " + Arrays.toString(lengths) + " are not those of rows of " + tokens,
+          "pass one length for each row, none longer than the row");
+    }
+  }
+
+  /** The shape of the input that says which tokens are no padding. */
+  private <T> Shape tokens(Map<String, T> inputs, Function<T, Shape> shape) {
+    return Optional.ofNullable(inputs.get(Runner.MASK))
+        .map(shape)
+        .filter(mask -> mask.rank() == 2)
+        .orElseThrow(
+            () ->
+                new InputException(
+                    model.path() + " has no input " + Runner.MASK + " of the shape [rows, tokens]",
+                    "run it without lengths"));
   }
 
   /**

@@ -43,6 +43,9 @@ final class AttentionRules {
     int batch = (int) q.shape().extent(0);
     int queries = (int) q.shape().extent(1);
     int keys = (int) k.shape().extent(1);
+    if (q.isRagged() && !planner.isOfRows(batch, queries, keys)) {
+      planner.refuseRagged();
+    }
     Optional<Mask> mask =
         node.input(Attention.MASK)
             .map(name -> mask(name, Shape.of(batch, form.heads(), queries, keys)));
@@ -65,6 +68,7 @@ final class AttentionRules {
                 mask.map(Mask::steps).orElse(new long[4]),
                 form,
                 q.features() / form.heads(),
+                0,
                 queries,
                 keys);
     AttentionCall sizes = operands.apply(MemorySegment.NULL);
@@ -74,6 +78,7 @@ final class AttentionRules {
             operands,
             batch,
             form.heads(),
+            q.isRagged(),
             kernels.attentionScratch(sizes),
             kernels.attentionBytes(sizes)));
     planner.explain(node, Layout.PANELS, "each head in cache, " + form.heads() + " heads");

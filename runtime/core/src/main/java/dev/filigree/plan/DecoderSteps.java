@@ -13,6 +13,11 @@ final class DecoderSteps {
   /** Normalises every token by the root of its mean square. */
   record RootMeanSquare(Slot x, Slot y, float[] scale, float epsilon) implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public Panels panels() {
       return x.panels();
     }
@@ -56,6 +61,11 @@ final class DecoderSteps {
 
   /** Applies a function to a gate and multiplies another value by it; all lie alike. */
   record Gated(Kernels kernels, Activation activation, Slot gate, Slot x, Slot y) implements Step {
+    @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
     @Override
     public Panels panels() {
       return y.panels();

@@ -31,6 +31,11 @@ record EmbeddingStep(
     Slot y)
     implements Step {
   @Override
+  public boolean takesRagged() {
+    return true;
+  }
+
+  @Override
   public int scratchFloats() {
     return 2 * y.features();
   }
@@ -51,6 +56,7 @@ record EmbeddingStep(
     Panels panels = y.panels();
     int features = y.features();
     Shape tokens = Shape.of(Arrays.copyOf(y.shape().extents(), y.shape().rank() - 1));
+    Sequences sequences = workspace.sequences();
     LookUp[] lookUps = new LookUp[tables.size()];
     for (int t = 0; t < lookUps.length; t++) {
       lookUps[t] = new LookUp(node, tables.get(t), indices.get(t).apply(memory), tokens);
@@ -60,13 +66,8 @@ record EmbeddingStep(
           float[] sum = workspace.floats(worker);
           long rows = workspace.scratch(worker);
           for (int t = 0; t < panels.used(p); t++) {
-            lookUps[0].read(panels.start(p) + t, sum, 0);
-            for (int i = 1; i < lookUps.length; i++) {
-              lookUps[i].read(panels.start(p) + t, sum, features);
-              for (int f = 0; f < features; f++) {
-                sum[f] += sum[features + f];
-              }
-            }
+            int token = panels.start(p) + t;
+            sum(lookUps, y.isRagged() ? sequences.place(token) : token, sum, features);
             long row = rows + (long) t * features * Float.BYTES;
             MemorySegment.copy(sum, 0, memory, DType.FLOAT, row, features);
           }
@@ -79,6 +80,21 @@ record EmbeddingStep(
               features);
         };
     return PanelWork.each(panels.count(), body);
+  }
+
+  /** Sums the rows of a token; 0 where there is none. */
+  private static void sum(LookUp[] lookUps, int token, float[] sum, int features) {
+    if (token < 0) {
+      Arrays.fill(sum, 0, features, 0);
+      return;
+    }
+    lookUps[0].read(token, sum, 0);
+    for (int i = 1; i < lookUps.length; i++) {
+      lookUps[i].read(token, sum, features);
+      for (int f = 0; f < features; f++) {
+        sum[f] += sum[features + f];
+      }
+    }
   }
 
   /** One table and the index of each token, broadcast to all tokens. */

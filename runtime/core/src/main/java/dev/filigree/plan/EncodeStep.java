@@ -12,6 +12,11 @@ import java.lang.foreign.MemorySegment;
  */
 record EncodeStep(ActivationCode code, Slot x, Slot y) implements Step {
   @Override
+  public boolean takesRagged() {
+    return true;
+  }
+
+  @Override
   public Panels panels() {
     return x.panels();
   }

@@ -11,6 +11,7 @@ import dev.filigree.kernel.Interpreter;
 import dev.filigree.spi.KernelGuard;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.PackedLinear;
+import dev.filigree.spi.Panels;
 import dev.filigree.spi.Runner;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -21,6 +22,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * Runs a graph on the CPU: keeps a plan for each set of input shapes, workspaces for the runs that
@@ -130,7 +132,15 @@ public final class GraphRunner implements Runner {
    */
   @Override
   public void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
-    ShapePlan<Plan, Workspace> shapes = plans.plan(inputs);
+    run(plans.plan(inputs), inputs, outputs, null);
+  }
+
+  /** Runs a plan; {@code lengths} are those of the rows of a plan that leaves padding out. */
+  private void run(
+      ShapePlan<Plan, Workspace> shapes,
+      Map<String, Tensor> inputs,
+      Map<String, Tensor> outputs,
+      int[] lengths) {
     if (shapes.plan().isEmpty()) {
       Map<String, Tensor> results = runUnplanned(inputs);
       outputs.forEach((name, target) -> results.get(name).copyTo(target));
@@ -146,6 +156,9 @@ public final class GraphRunner implements Runner {
       }
     }
     Workspace workspace = shapes.take(workspaces);
+    if (lengths != null) {
+      workspace.sequences().begin(lengths);
+    }
     pool.begin();
     try {
       plan.run(workspace, pool, graph.inputs(), inputs, outputs);
@@ -199,12 +212,41 @@ public final class GraphRunner implements Runner {
     if (shapes.plan().isEmpty()) {
       return runUnplanned(inputs);
     }
+    return run(shapes, inputs, null);
+  }
+
+  private Map<String, Tensor> run(
+      ShapePlan<Plan, Workspace> shapes, Map<String, Tensor> inputs, int[] lengths) {
     Map<String, Tensor> outputs = new LinkedHashMap<>();
-    for (Plan.Output output : shapes.plan().get().outputs()) {
+    for (Plan.Output output : shapes.plan().orElseThrow().outputs()) {
       outputs.put(output.info().name(), Tensor.zeros(output.info().dtype(), output.shape()));
     }
-    run(inputs, outputs);
+    run(shapes, inputs, outputs, lengths);
     return outputs;
+  }
+
+  @Override
+  public boolean leavesOutPadding(Map<String, Shape> shapes) {
+    Shape tokens = shapes.get(MASK);
+    return tokens.extent(1) > 1
+        && plans.planFor(shapes, Math.toIntExact(tokens.elements()) - 1).plan().isPresent();
+  }
+
+  @Override
+  public Map<String, Tensor> run(Map<String, Tensor> inputs, int[] lengths) {
+    int all = Math.toIntExact(inputs.get(MASK).elements());
+    int room = room(IntStream.of(lengths).sum());
+    if (room >= all) {
+      return run(inputs);
+    }
+    ShapePlan<Plan, Workspace> shapes = plans.plan(inputs, room);
+    return shapes.plan().isEmpty() ? run(inputs) : run(shapes, inputs, lengths);
+  }
+
+  /** Tokens that a plan has room for: few numbers make few plans, many little that is left over. */
+  private static int room(int tokens) {
+    int step = tokens <= 4 * Panels.FULL ? Panels.FULL / 4 : Panels.FULL / 2;
+    return Math.ceilDiv(tokens, step) * step;
   }
 
   @Override
@@ -250,9 +292,15 @@ public final class GraphRunner implements Runner {
   }
 
   /** Called by the plans, which make one at a time. */
-  private Optional<Plan> planned(Map<String, Shape> shapes) {
+  private Optional<Plan> planned(Map<String, Shape> shapes, int tokens) {
     if (graph.nodes().stream().anyMatch(Branches::isHeavy)) {
       return Optional.empty();
+    }
+    if (tokens != ShapePlans.ALL) {
+      Shape padded = shapes.get(MASK);
+      Ragged ragged =
+          new Ragged(Math.toIntExact(padded.extent(0)), Math.toIntExact(padded.extent(1)), tokens);
+      return Planner.plan(graph, options.activationBytes(), shapes, linearLayers, ragged);
     }
     if (former == null) {
       former = new Former(graph, options.activationBytes());

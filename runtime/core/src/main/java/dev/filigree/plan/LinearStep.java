@@ -31,6 +31,11 @@ record LinearStep(
     Scales scales,
     Activation activation)
     implements LinearWork {
+  @Override
+  public boolean takesRagged() {
+    return true;
+  }
+
   /**
    * Scales of a product of integers.
    *

@@ -79,13 +79,11 @@ final class PanelRules {
     if (!planner.isMatrix(x) || weights.isEmpty()) {
       return false;
     }
-    ValueType type = planner.type(x);
-    int tokens = Math.toIntExact(type.shape().elements() / type.shape().extent(-1));
     LinearLayers.Use use =
         Linear.isDynamic(node)
             ? LinearLayers.Use.INTEGERS
             : Linear.isExact(node) ? LinearLayers.Use.EXACT_VALUES : LinearLayers.Use.VALUES;
-    Picked picked = pick(node.name(), weights.get(), use, tokens);
+    Picked picked = pick(node.name(), weights.get(), use, planner.tokens(x));
     planner.add(
         switch (picked.kernel) {
           case LinearKernel kernel -> exact(node, kernel, weights.get());

@@ -19,6 +19,11 @@ final class PanelSteps {
   record LayerNormalization(
       Kernels kernels, Slot x, Slot y, float[] scale, float[] bias, float epsilon) implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public Panels panels() {
       return x.panels();
     }
@@ -49,6 +54,7 @@ final class PanelSteps {
    * Attention, divided by sequences and heads.
    *
    * @param operands makes the call once the memory is known
+   * @param ragged whether each row has tokens of its own number
    * @param scratchFloats of one worker
    * @param scratchBytes of one worker
    */
@@ -57,12 +63,21 @@ final class PanelSteps {
       Function<MemorySegment, AttentionCall> operands,
       int batch,
       int heads,
+      boolean ragged,
       int scratchFloats,
       long scratchBytes)
       implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public BoundStep bind(Workspace workspace) {
       AttentionCall call = operands.apply(workspace.memory());
+      if (ragged) {
+        return pool -> pool.forEach(batch * heads, ofRows(workspace, call));
+      }
       WorkerPool.Body body =
           (item, worker) ->
               kernels.attend(
@@ -73,10 +88,34 @@ final class PanelSteps {
                   workspace.scratch(worker));
       return pool -> pool.forEach(batch * heads, body);
     }
+
+    /** Each row as a batch of its own, with the tokens that it has in this run. */
+    private WorkerPool.Body ofRows(Workspace workspace, AttentionCall call) {
+      Sequences sequences = workspace.sequences();
+      AttentionCall[] rows = new AttentionCall[batch];
+      for (int row = 0; row < batch; row++) {
+        rows[row] = call.only(row, sequences.start(row), sequences.length(row));
+      }
+      return (item, worker) -> {
+        if (rows[item / heads].queries() > 0) {
+          kernels.attend(
+              rows[item / heads],
+              0,
+              item % heads,
+              workspace.floats(worker),
+              workspace.scratch(worker));
+        }
+      };
+    }
   }
 
   /** Combines two values of the same shape and layout. */
   record Combine(Kernels kernels, Arithmetic operation, Slot a, Slot b, Slot y) implements Step {
+    @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
     @Override
     public Panels panels() {
       return y.panels();
@@ -104,6 +143,11 @@ final class PanelSteps {
   record Clamp(Kernels kernels, Slot x, Slot y, float factor, float shift, float low, float high)
       implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public Panels panels() {
       return y.panels();
     }
@@ -121,6 +165,11 @@ final class PanelSteps {
 
   /** Applies a function to every element. */
   record Activate(Kernels kernels, Activation activation, Slot x, Slot y) implements Step {
+    @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
     @Override
     public Panels panels() {
       return y.panels();
@@ -167,6 +216,11 @@ final class PanelSteps {
    */
   record Part(Slot x, Slot y, int start) implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public Panels panels() {
       return x.panels();
     }
@@ -192,6 +246,11 @@ final class PanelSteps {
   /** Puts a row-major value in panels. */
   record ToPanels(Kernels kernels, Slot x, Slot y) implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public String work() {
       return "to panels";
     }
@@ -202,10 +261,21 @@ final class PanelSteps {
     }
 
     @Override
+    public long scratchBytes() {
+      return y.isRagged() ? (long) Panels.FULL * y.features() * Float.BYTES : 0;
+    }
+
+    @Override
     public PanelWork bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
       Panels panels = y.panels();
       int features = y.features();
+      if (y.isRagged()) {
+        WorkerPool.Body chosen =
+            (p, worker) ->
+                workspace.sequences().toPanel(kernels, memory, x, y, p, workspace.scratch(worker));
+        return PanelWork.each(panels.count(), chosen);
+      }
       WorkerPool.Body body =
           (p, worker) ->
               kernels.toPanel(
@@ -222,20 +292,45 @@ final class PanelSteps {
   /** Puts a value in panels in row-major order. */
   record ToRows(Kernels kernels, Slot x, Slot y) implements Step {
     @Override
+    public boolean takesRagged() {
+      return true;
+    }
+
+    @Override
     public String work() {
       return "to rows";
     }
 
     @Override
     public Panels panels() {
-      return x.panels();
+      return x.isRagged() ? null : x.panels();
     }
 
     @Override
-    public PanelWork bind(Workspace workspace) {
+    public long scratchBytes() {
+      return x.isRagged() ? (long) Panels.FULL * x.features() * Float.BYTES : 0;
+    }
+
+    @Override
+    public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
+      if (x.isRagged()) {
+        return ragged(workspace);
+      }
       WorkerPool.Body body = (p, worker) -> toRows(kernels, x, p, memory, memory, y.offset());
       return PanelWork.each(x.panels().count(), body);
+    }
+
+    private BoundStep ragged(Workspace workspace) {
+      MemorySegment memory = workspace.memory();
+      Sequences sequences = workspace.sequences();
+      WorkerPool.Body padding = (row, worker) -> sequences.clear(memory, y, row);
+      WorkerPool.Body tokens =
+          (p, worker) -> sequences.toRows(kernels, memory, x, y, p, workspace.scratch(worker));
+      return pool -> {
+        pool.forEach(sequences.rows(), padding);
+        pool.forEach(x.panels().count(), tokens);
+      };
     }
   }
 

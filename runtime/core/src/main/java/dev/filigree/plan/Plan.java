@@ -33,6 +33,7 @@ final class Plan {
   private final List<Step> steps;
   private final List<PanelChain.Range> chains;
   private final long bytes;
+  private final Ragged ragged;
   private final List<LayerPlan> layers;
   private final List<Integer> stepsUpTo;
   private final Set<PackedLinear> linearKernels;
@@ -44,6 +45,7 @@ final class Plan {
    * @param inputs where each input goes, in the graph's order
    * @param chains steps that run panel by panel together
    * @param bytes of all buffers
+   * @param ragged what of the tokens it computes, or null for all
    * @param stepsUpTo for each layer, the number of steps up to its last
    * @param linearKernels packed weights it uses
    * @param linearSteps its linear layers
@@ -56,6 +58,7 @@ final class Plan {
       List<Step> steps,
       List<PanelChain.Range> chains,
       long bytes,
+      Ragged ragged,
       List<LayerPlan> layers,
       List<Integer> stepsUpTo,
       Set<PackedLinear> linearKernels,
@@ -67,6 +70,7 @@ final class Plan {
     this.steps = List.copyOf(steps);
     this.chains = List.copyOf(chains);
     this.bytes = bytes;
+    this.ragged = ragged;
     this.layers = List.copyOf(layers);
     this.stepsUpTo = List.copyOf(stepsUpTo);
     this.linearKernels = linearKernels;
@@ -97,7 +101,7 @@ final class Plan {
 
   /** Memory for one run at a time. */
   Workspace workspace(int workers) {
-    Workspace workspace = new Workspace(bytes, workers, steps, chains);
+    Workspace workspace = new Workspace(bytes, workers, steps, chains, ragged);
     for (Resident resident : residents) {
       resident.tensor.copyTo(resident.slot.tensor(workspace.memory()));
     }

@@ -38,6 +38,10 @@ final class Planner {
   private final Map<String, ValueType> types;
   private final Folding folding;
   private final Values values;
+
+  /** What of the tokens is computed, or null for all. */
+  private final Ragged ragged;
+
   private final List<Step> steps = new ArrayList<>();
   private final List<LayerPlan> layers = new ArrayList<>();
 
@@ -50,13 +54,14 @@ final class Planner {
 
   private final Former former;
 
-  private Planner(Former former, LinearLayers linearLayers, Folding folding) {
+  private Planner(Former former, LinearLayers linearLayers, Folding folding, Ragged ragged) {
     this.former = former;
     this.graph = former.graph();
     this.linearLayers = linearLayers;
     this.folding = folding;
     this.types = folding.types();
-    this.values = new Values(former, folding, linearLayers.kernels(), steps);
+    this.ragged = ragged;
+    this.values = new Values(former, folding, linearLayers.kernels(), steps, ragged);
   }
 
   /**
@@ -75,14 +80,38 @@ final class Planner {
     if (folding.isEmpty()) {
       return Optional.empty();
     }
-    Plan plan = new Planner(former, linearLayers, folding.get()).plan(node -> false);
+    Plan plan = new Planner(former, linearLayers, folding.get(), null).plan(node -> false);
     if (plan == null) {
       // buffers move: only plans whose buffers lie alike can share steps
       former.forget(choices);
       Folding again = former.folding(shapes).orElseThrow();
-      plan = new Planner(former, linearLayers, again).plan(node -> false);
+      plan = new Planner(former, linearLayers, again, null).plan(node -> false);
     }
     return Optional.of(plan);
+  }
+
+  /**
+   * Plans a graph for tokens that are no padding.
+   *
+   * @param bytes that the session may take for activations
+   * @return nothing if something in the graph computes a token from others in a way that cannot
+   *     leave any out, or some shape follows from data
+   */
+  static Optional<Plan> plan(
+      Graph graph,
+      long bytes,
+      Map<String, Shape> shapes,
+      LinearLayers linearLayers,
+      Ragged ragged) {
+    // what other plans hold is for panels of other tokens
+    Former former = new Former(graph, bytes);
+    former.forget(linearLayers.version());
+    return former
+        .folding(shapes)
+        .flatMap(
+            folding ->
+                Optional.ofNullable(
+                    new Planner(former, linearLayers, folding, ragged).plan(node -> false)));
   }
 
   /**
@@ -99,7 +128,8 @@ final class Planner {
       int longest) {
     Map<String, ValueType> types = ShapeInference.infer(graph, shapes, Operators::find);
     Planner planner =
-        new Planner(new Former(graph, Long.MAX_VALUE), linearLayers, new Folding(graph, types));
+        new Planner(
+            new Former(graph, Long.MAX_VALUE), linearLayers, new Folding(graph, types), null);
     return planner.plan(new DecoderRules(planner, cache, longest)::plan);
   }
 
@@ -107,7 +137,8 @@ final class Planner {
    * Plans.
    *
    * @param further rules for nodes, asked first
-   * @return null if something of a plan was carried over whose buffers lie elsewhere
+   * @return null if something of a plan was carried over whose buffers lie elsewhere, or tokens
+   *     cannot be left out
    */
   private Plan plan(Predicate<Node> further) {
     List<Slot> inputs = new ArrayList<>();
@@ -142,7 +173,7 @@ final class Planner {
       outputs.add(output(info));
     }
     OptionalLong bytes = values.arrange();
-    if (bytes.isEmpty()) {
+    if (bytes.isEmpty() || !values.isRagged()) {
       return null;
     }
     return new Plan(
@@ -153,6 +184,7 @@ final class Planner {
         steps,
         values.chains(),
         bytes.getAsLong(),
+        ragged,
         layers,
         stepsUpTo,
         linearKernels,
@@ -194,6 +226,9 @@ final class Planner {
     if (constant.isPresent()) {
       return new Plan.Output(info, null, constant.get());
     }
+    if (ragged != null && values.isInPanels(info.name())) {
+      use(info.name(), Layout.ROWS);
+    }
     return values
         .last(info.name())
         .map(slot -> new Plan.Output(info, slot, null))
@@ -210,6 +245,24 @@ final class Planner {
 
   ValueType type(String value) {
     return types.get(value);
+  }
+
+  /** Tokens of a matrix that are computed. */
+  int tokens(String value) {
+    Shape shape = types.get(value).shape();
+    return ragged != null && ragged.isOver(shape)
+        ? ragged.tokens()
+        : Math.toIntExact(shape.elements() / shape.extent(-1));
+  }
+
+  /** Whether attention goes from each token of a row that is computed in part to those of it. */
+  boolean isOfRows(int batch, int queries, int keys) {
+    return batch == ragged.rows() && queries == ragged.longest() && keys == ragged.longest();
+  }
+
+  /** See {@link Values#refuseRagged}. */
+  void refuseRagged() {
+    values.refuseRagged();
   }
 
   /** A constant of the graph or of this plan, in plain form. */
@@ -261,6 +314,7 @@ final class Planner {
   void add(Step step) {
     values.flush();
     steps.add(step);
+    values.check(step);
   }
 
   /** Notes that a linear layer of the plan runs by a kernel. */
@@ -311,6 +365,9 @@ final class Planner {
             && shape.extent(-1) == types.get(input).shape().extent(-1);
     Layout layout = rowsOfTokens ? Layout.PANELS : Layout.ROWS;
     Slot slot = use(input, layout).as(shape);
+    if (ragged != null && slot.isRagged() && !ragged.isOver(shape)) {
+      refuseRagged();
+    }
     values.put(node.output(), layout, slot);
     return true;
   }

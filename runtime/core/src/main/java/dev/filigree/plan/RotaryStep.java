@@ -20,6 +20,11 @@ import java.lang.foreign.MemorySegment;
  */
 record RotaryStep(Slot x, Slot cos, Slot sin, Slot y, int heads) implements Step {
   @Override
+  public boolean takesRagged() {
+    return true;
+  }
+
+  @Override
   public Panels panels() {
     return x.panels();
   }

@@ -19,6 +19,11 @@ record RoundedStep(
     RoundedKernel kernel, Slot codes, Slot y, Slot residual, float[] bias, Activation activation)
     implements LinearWork {
   @Override
+  public boolean takesRagged() {
+    return true;
+  }
+
+  @Override
   public Panels panels() {
     return y.panels();
   }

@@ -33,6 +33,7 @@ public final class ShapePlan<P, W extends ShapePlan.Memory> {
 
   private final Map<String, Shape> shapes;
   private final Shape[] inOrder;
+  private final int tokens;
   private final Optional<P> plan;
   private final ArrayDeque<W> idle = new ArrayDeque<>();
   private volatile long lastUse = System.nanoTime();
@@ -42,11 +43,13 @@ public final class ShapePlan<P, W extends ShapePlan.Memory> {
   /**
    * A plan with its shapes.
    *
+   * @param tokens it computes of those the shapes have, or {@link ShapePlans#ALL}
    * @param plan nothing if only the interpreter can run the graph
    */
-  ShapePlan(List<ValueInfo> inputs, Map<String, Shape> shapes, Optional<P> plan) {
+  ShapePlan(List<ValueInfo> inputs, Map<String, Shape> shapes, int tokens, Optional<P> plan) {
     this.shapes = Map.copyOf(shapes);
     this.inOrder = inputs.stream().map(input -> shapes.get(input.name())).toArray(Shape[]::new);
+    this.tokens = tokens;
     this.plan = plan;
   }
 
@@ -55,12 +58,20 @@ public final class ShapePlan<P, W extends ShapePlan.Memory> {
     return plan;
   }
 
-  boolean isFor(Map<String, Shape> others) {
-    return shapes.equals(others);
+  boolean isFor(Map<String, Shape> others, int ofThem) {
+    return tokens == ofThem && shapes.equals(others);
+  }
+
+  /** Whether it computes some of the tokens only. */
+  boolean leavesOut() {
+    return tokens != ShapePlans.ALL;
   }
 
   /** Whether inputs have the shapes of this plan; allocates nothing. */
-  boolean fits(List<ValueInfo> inputs, Map<String, Tensor> tensors) {
+  boolean fits(List<ValueInfo> inputs, Map<String, Tensor> tensors, int ofThem) {
+    if (tokens != ofThem) {
+      return false;
+    }
     for (int i = 0; i < inOrder.length; i++) {
       if (!inOrder[i].equals(tensors.get(inputs.get(i).name()).shape())) {
         return false;

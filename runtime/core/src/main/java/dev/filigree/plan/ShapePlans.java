@@ -22,9 +22,23 @@ import java.util.function.ToLongFunction;
  * @param <W> memory for one run of it at a time
  */
 public final class ShapePlans<P, W extends ShapePlan.Memory> {
+  /** In place of a number of tokens: all that the shapes have. */
+  static final int ALL = -1;
+
+  /** Makes plans. */
+  interface Planning<P> {
+    /**
+     * Makes a plan.
+     *
+     * @param tokens to be computed of those the shapes have, or {@link #ALL}
+     * @return nothing if there is none
+     */
+    Optional<P> plan(Map<String, Shape> shapes, int tokens);
+  }
+
   private final List<ValueInfo> inputs;
   private final SessionOptions options;
-  private final Function<Map<String, Shape>, Optional<P>> planner;
+  private final Planning<P> planner;
   private final ToLongFunction<P> bytes;
 
   /** Replaced as a whole. */
@@ -41,6 +55,20 @@ public final class ShapePlans<P, W extends ShapePlan.Memory> {
       List<ValueInfo> inputs,
       SessionOptions options,
       Function<Map<String, Shape>, Optional<P>> planner,
+      ToLongFunction<P> bytes) {
+    this(inputs, options, (shapes, tokens) -> planner.apply(shapes), bytes);
+  }
+
+  /**
+   * No plans yet.
+   *
+   * @param planner makes a plan for some or all tokens of shapes
+   * @param bytes of activations that a run of a plan takes
+   */
+  ShapePlans(
+      List<ValueInfo> inputs,
+      SessionOptions options,
+      Planning<P> planner,
       ToLongFunction<P> bytes) {
     this.inputs = inputs;
     this.options = options;
@@ -88,15 +116,20 @@ public final class ShapePlans<P, W extends ShapePlan.Memory> {
 
   /** The plan for inputs, made if there is none; allocates nothing if there is. */
   public ShapePlan<P, W> plan(Map<String, Tensor> tensors) {
+    return plan(tensors, ALL);
+  }
+
+  /** The same for some of the tokens that the shapes have. */
+  ShapePlan<P, W> plan(Map<String, Tensor> tensors, int tokens) {
     List<ShapePlan<P, W>> known = plans;
     // by index: an iterator would be garbage of every run
     for (int i = 0; i < known.size(); i++) {
-      if (known.get(i).fits(inputs, tensors)) {
+      if (known.get(i).fits(inputs, tensors, tokens)) {
         known.get(i).touch();
         return known.get(i);
       }
     }
-    return planFor(shapes(tensors));
+    return planFor(shapes(tensors), tokens);
   }
 
   /**
@@ -104,14 +137,19 @@ public final class ShapePlans<P, W extends ShapePlan.Memory> {
    *
    * @throws InputException if a run would take more memory than the session may
    */
-  public synchronized ShapePlan<P, W> planFor(Map<String, Shape> shapes) {
+  public ShapePlan<P, W> planFor(Map<String, Shape> shapes) {
+    return planFor(shapes, ALL);
+  }
+
+  /** The same for some of the tokens that the shapes have. */
+  synchronized ShapePlan<P, W> planFor(Map<String, Shape> shapes, int tokens) {
     for (ShapePlan<P, W> plan : plans) {
-      if (plan.isFor(shapes)) {
+      if (plan.isFor(shapes, tokens)) {
         plan.touch();
         return plan;
       }
     }
-    Optional<P> made = planner.apply(shapes);
+    Optional<P> made = planner.plan(shapes, tokens);
     made.filter(plan -> bytes.applyAsLong(plan) > options.activationBytes())
         .ifPresent(
             plan -> {
@@ -132,18 +170,18 @@ public final class ShapePlans<P, W extends ShapePlan.Memory> {
       kept.remove(oldest);
       oldest.retire();
     }
-    ShapePlan<P, W> plan = new ShapePlan<>(inputs, shapes, made);
+    ShapePlan<P, W> plan = new ShapePlan<>(inputs, shapes, tokens, made);
     kept.add(plan);
     plans = List.copyOf(kept);
     return plan;
   }
 
-  /** Drops the plan for shapes, to be made anew. */
+  /** Drops the plan for all tokens of shapes and those for some tokens, to be made anew. */
   public synchronized void forget(Map<String, Shape> shapes) {
     List<ShapePlan<P, W>> kept = new ArrayList<>(plans);
     kept.removeIf(
         plan -> {
-          if (plan.isFor(shapes)) {
+          if (plan.isFor(shapes, ALL) || plan.leavesOut()) {
             plan.retire();
             return true;
           }

@@ -30,6 +30,11 @@ record Slot(DType dtype, Shape shape, Layout layout, Panels panels, Buffer buffe
     return panels == null ? shape.elements() : panels.bytes(features()) / Float.BYTES;
   }
 
+  /** Whether its panels leave out tokens of the shape: see {@link Ragged}. */
+  boolean isRagged() {
+    return panels != null && (long) panels.tokens() * features() != shape.elements();
+  }
+
   /** The value in a workspace's memory; only in row-major order. */
   Tensor tensor(MemorySegment memory) {
     return Tensor.of(dtype, shape, memory.asSlice(offset(), Tensor.byteSize(dtype, shape)));

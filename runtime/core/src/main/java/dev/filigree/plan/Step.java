@@ -15,6 +15,11 @@ interface Step {
     return null;
   }
 
+  /** Whether it can do with the tokens of a {@link Ragged} plan alone what it does with all. */
+  default boolean takesRagged() {
+    return false;
+  }
+
   /** What it does beside its layer's kernel; empty if it is that kernel. */
   default String work() {
     return "";

@@ -26,11 +26,20 @@ final class Values {
   private final Map<String, ValueType> types;
   private final Kernels kernels;
   private final List<Step> steps;
+
+  /** What of the tokens is computed, or null for all. */
+  private final Ragged ragged;
+
   private final Map<String, Map<Layout, Slot>> slots = new HashMap<>();
   private final List<Buffer> buffers = new ArrayList<>();
 
   /** Buffers that the step added next reads. */
   private final List<Buffer> pending = new ArrayList<>();
+
+  /** Slots in panels that the step added next reads or makes. */
+  private final List<Slot> touched = new ArrayList<>();
+
+  private boolean isUneven;
 
   private List<PanelChain.Range> chains = List.of();
 
@@ -46,13 +55,15 @@ final class Values {
    * No values yet.
    *
    * @param steps of the plan, which grow
+   * @param ragged what of the tokens is computed, or null for all
    */
-  Values(Former former, Folding folding, Kernels kernels, List<Step> steps) {
+  Values(Former former, Folding folding, Kernels kernels, List<Step> steps, Ragged ragged) {
     this.former = former;
     this.folding = folding;
     this.types = folding.types();
     this.kernels = kernels;
     this.steps = steps;
+    this.ragged = ragged;
   }
 
   /**
@@ -104,7 +115,8 @@ final class Values {
       return Optional.empty();
     }
     // panels are moved into the caller's memory at the end of a run, without a step of their own
-    Slot slot = slots.get(output).values().iterator().next();
+    Map<Layout, Slot> places = slots.get(output);
+    Slot slot = places.getOrDefault(Layout.ROWS, places.get(Layout.PANELS));
     slot.buffer().needUntil(Carried.FOREVER);
     return Optional.of(slot);
   }
@@ -163,6 +175,7 @@ final class Values {
     }
     started(slot.buffer());
     put(value, layout, slot);
+    touch(slot);
     return slot;
   }
 
@@ -187,6 +200,33 @@ final class Values {
     }
   }
 
+  /**
+   * Notes that the plan cannot leave tokens out: something in it computes a token from others, or
+   * from where it lies.
+   */
+  void refuseRagged() {
+    isUneven = true;
+  }
+
+  /** Whether all steps can leave tokens out. */
+  boolean isRagged() {
+    return !isUneven;
+  }
+
+  private void touch(Slot slot) {
+    if (ragged != null && slot.panels() != null && slot.dtype() == DType.F32) {
+      touched.add(slot);
+    }
+  }
+
+  /** Looks at what the step just added has to do with tokens that are left out. */
+  void check(Step step) {
+    if (touched.stream().anyMatch(Slot::isRagged)) {
+      isUneven |= !step.takesRagged() || !touched.stream().allMatch(Slot::isRagged);
+    }
+    touched.clear();
+  }
+
   /** Keeps what was used since the last step until the next one. */
   void flush() {
     for (Buffer buffer : pending) {
@@ -198,6 +238,7 @@ final class Values {
   /** Keeps a slot without a name in the graph until the step that is added next. */
   void use(Slot slot) {
     spoil();
+    touch(slot);
     pending.add(slot.buffer());
   }
 
@@ -213,6 +254,7 @@ final class Values {
     spoil();
     Slot slot = newSlot(type, layout);
     started(slot.buffer());
+    touch(slot);
     return slot;
   }
 
@@ -222,9 +264,9 @@ final class Values {
     long bytes = Tensor.byteSize(type.dtype(), shape);
     if (layout == Layout.PANELS) {
       int features = (int) shape.extent(-1);
-      panels =
-          Panels.of(
-              Math.toIntExact(features == 0 ? 0 : shape.elements() / features), kernels.lanes());
+      int tokens = Math.toIntExact(features == 0 ? 0 : shape.elements() / features);
+      boolean leavesOut = ragged != null && ragged.isOver(shape);
+      panels = Panels.of(leavesOut ? ragged.tokens() : tokens, kernels.lanes());
       bytes = panels.bytes(features);
     }
     return new Slot(type.dtype(), shape, layout, panels, new Buffer(bytes, steps.size()));
@@ -265,6 +307,7 @@ final class Values {
               ? new PanelSteps.ToPanels(kernels, other, slot)
               : new PanelSteps.ToRows(kernels, other, slot));
     }
+    touch(slot);
     pending.add(slot.buffer());
     return slot;
   }

@@ -207,7 +207,7 @@ final class WarmUp {
                   new RoundedStep(kernel, codes, y, null, null, Activation.NONE));
         };
     Workspace workspace =
-        new Workspace(end(codes == null ? y : codes), pool.size(), steps, List.of());
+        new Workspace(end(codes == null ? y : codes), pool.size(), steps, List.of(), null);
     fill(workspace.memory(), x);
     return workspace;
   }

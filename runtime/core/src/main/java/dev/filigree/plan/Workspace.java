@@ -21,6 +21,7 @@ final class Workspace implements ShapePlan.Memory {
   private final long scratchBytes;
   private final float[][] scratchFloats;
   private final DecoderState decoder = new DecoderState();
+  private final Sequences sequences;
 
   /** Steps and chains of steps, in order. */
   private final BoundStep[] runs;
@@ -33,8 +34,11 @@ final class Workspace implements ShapePlan.Memory {
    * @param bytes of the plan's buffers
    * @param workers threads that may work on a run
    * @param chains of the plan's steps, those that run panel by panel together
+   * @param ragged what of the tokens the plan computes, or null for all
    */
-  Workspace(long bytes, int workers, List<Step> plan, List<PanelChain.Range> chains) {
+  Workspace(
+      long bytes, int workers, List<Step> plan, List<PanelChain.Range> chains, Ragged ragged) {
+    sequences = ragged == null ? null : new Sequences(ragged);
     scratchStart = Arenas.aligned(bytes);
     scratchBytes = Arenas.aligned(plan.stream().mapToLong(Step::scratchBytes).max().orElse(0));
     int floats = plan.stream().mapToInt(Step::scratchFloats).max().orElse(0);
@@ -87,6 +91,11 @@ final class Workspace implements ShapePlan.Memory {
   /** What a run of a decoder knows beside its inputs. */
   DecoderState decoder() {
     return decoder;
+  }
+
+  /** Which tokens a run of a ragged plan has; null for other plans. */
+  Sequences sequences() {
+    return sequences;
   }
 
   @Override

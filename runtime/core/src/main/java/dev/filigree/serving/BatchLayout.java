@@ -1,15 +1,19 @@
 package dev.filigree.serving;
 
+import dev.filigree.FiligreeException;
 import dev.filigree.GraphException;
 import dev.filigree.InputException;
 import dev.filigree.Model;
+import dev.filigree.Session;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.spi.Runner;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,15 +24,20 @@ import java.util.stream.Stream;
 /**
  * How the tensors of several requests become those of one run, and its outputs those of each:
  * requests lie one after the other along the first axis, which every input and output must have
- * without a fixed extent. Where a model masks what is padding ({@code attention_mask}), requests of
+ * without a fixed extent. Where a model masks what is padding ({@link Runner#MASK}), requests of
  * different length along the second axis are padded with zeros to one length, and outputs are cut
- * back. Immutable.
+ * back. Where a session leaves the padding out ({@link Session#leavesOutPadding}), lengths may
+ * differ much and rows are added without tokens, so that few plans serve all batches. Immutable.
  */
 final class BatchLayout {
-  private static final String MASK = "attention_mask";
-
   /** Length where the search for a model's limit ends. */
   private static final int LONGEST = 1 << 16;
+
+  /**
+   * Lengths up to which requests run together where padding is left out. Odd, so that no other axis
+   * of a model is taken for the tokens.
+   */
+  private static final int[] UNEVEN = {31, 61, 127, 251, 509};
 
   private final String model;
   private final List<ValueInfo> inputs;
@@ -37,8 +46,10 @@ final class BatchLayout {
   private final boolean together;
   private final Optional<Dim> length;
   private final int longest;
+  private final boolean uneven;
 
-  private BatchLayout(Model model, BatchOptions options, boolean together) {
+  private BatchLayout(Session session, BatchOptions options, boolean together) {
+    Model model = session.model();
     this.model = model.path().toString();
     this.inputs = model.inputs();
     this.outputs = model.outputs();
@@ -46,12 +57,29 @@ final class BatchLayout {
     this.together = together;
     this.length = together ? length() : Optional.empty();
     this.longest = length.map(symbol -> model.longest(symbol.toString(), LONGEST)).orElse(0);
+    this.uneven = length.isPresent() && leavesOutPadding(session);
+  }
+
+  private boolean leavesOutPadding(Session session) {
+    Map<String, Shape> shapes = new HashMap<>();
+    for (ValueInfo input : inputs) {
+      if (input.dims().size() != 2 || !isLength(input, 1)) {
+        return false;
+      }
+      shapes.put(input.name(), Shape.of(2, Math.min(longest, UNEVEN[0])));
+    }
+    try {
+      return session.leavesOutPadding(shapes);
+    } catch (FiligreeException cannot) {
+      // what a model does not take is told to the request that asks for it
+      return false;
+    }
   }
 
   /** The axis that may be padded: masked in the inputs, and cut back in every output it reaches. */
   private Optional<Dim> length() {
     return inputs.stream()
-        .filter(input -> input.name().equals(MASK) && input.dims().size() > 1)
+        .filter(input -> input.name().equals(Runner.MASK) && input.dims().size() > 1)
         .map(input -> input.dims().get(1))
         .filter(dim -> !dim.isKnown() && outputs.stream().allMatch(o -> canCutBack(o, dim)))
         .findFirst();
@@ -73,7 +101,8 @@ final class BatchLayout {
    *
    * @throws UnsupportedException if some input or output has no variable first axis
    */
-  static BatchLayout of(Model model, BatchOptions options) {
+  static BatchLayout of(Session session, BatchOptions options) {
+    Model model = session.model();
     Stream.concat(
             model.inputs().stream().filter(value -> !isBatched(value)),
             model.outputs().stream().filter(value -> value.dims() != null && !isBatched(value)))
@@ -88,12 +117,12 @@ final class BatchLayout {
                   "export it with a symbolic batch axis, or run its requests one at a time"
                       + " (Batcher.oneByOne)");
             });
-    return new BatchLayout(model, options, true);
+    return new BatchLayout(session, options, true);
   }
 
   /** The layout that leaves every request as it is. */
-  static BatchLayout oneByOne(Model model, BatchOptions options) {
-    return new BatchLayout(model, options, false);
+  static BatchLayout oneByOne(Session session, BatchOptions options) {
+    return new BatchLayout(session, options, false);
   }
 
   private static boolean isBatched(ValueInfo value) {
@@ -140,7 +169,12 @@ final class BatchLayout {
 
   /** The length a request is padded to, never more than the model takes. */
   private long bucket(long own) {
-    return Math.max(own, Math.min(longest, options.bucket(own)));
+    long next = uneven ? unevenBucket(own) : options.bucket(own);
+    return Math.max(own, Math.min(longest, next));
+  }
+
+  private static long unevenBucket(long own) {
+    return Arrays.stream(UNEVEN).filter(length -> length >= own).findFirst().orElse((int) own);
   }
 
   private boolean isLength(ValueInfo value, int axis) {
@@ -156,7 +190,31 @@ final class BatchLayout {
   }
 
   private long lengthOf(Map<String, Tensor> request) {
-    return length.isEmpty() ? -1 : request.get(MASK).shape().extent(1);
+    return length.isEmpty() ? -1 : request.get(Runner.MASK).shape().extent(1);
+  }
+
+  /**
+   * Runs some requests of the same signature together.
+   *
+   * @return the outputs of each
+   */
+  List<Map<String, Tensor>> run(Session session, List<BatchRequest> requests) {
+    Map<String, Tensor> joined = join(requests);
+    boolean asItIs = requests.size() == 1 && !isPadded(requests.getFirst().inputs());
+    return split(
+        requests, uneven && !asItIs ? session.run(joined, lengths(requests)) : session.run(joined));
+  }
+
+  /** Tokens of each row of a run; 0 for rows that are none. */
+  private int[] lengths(List<BatchRequest> requests) {
+    int[] lengths = new int[Math.toIntExact(rows(requests))];
+    int row = 0;
+    for (BatchRequest request : requests) {
+      int own = Math.toIntExact(lengthOf(request.inputs()));
+      Arrays.fill(lengths, row, row + Math.toIntExact(request.rows()), own);
+      row += Math.toIntExact(request.rows());
+    }
+    return lengths;
   }
 
   /** The inputs of one run for some requests of the same signature. */
@@ -183,12 +241,13 @@ final class BatchLayout {
     return joined;
   }
 
-  private static long rows(List<BatchRequest> requests) {
+  /** Rows of a run: where padding costs nothing a power of two, so that there are few plans. */
+  private long rows(List<BatchRequest> requests) {
     long rows = 0;
     for (BatchRequest request : requests) {
       rows += request.rows();
     }
-    return rows;
+    return uneven && rows > 1 ? Long.highestOneBit(rows - 1) << 1 : rows;
   }
 
   /**

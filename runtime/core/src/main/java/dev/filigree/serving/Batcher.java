@@ -83,7 +83,7 @@ public final class Batcher implements AutoCloseable {
    *     requests do
    */
   static Batcher over(Session session, BatchOptions options, Consumer<DeviceException> whenLost) {
-    return new Batcher(session, options, BatchLayout.of(session.model(), options), whenLost);
+    return new Batcher(session, options, BatchLayout.of(session, options), whenLost);
   }
 
   /**
@@ -97,7 +97,7 @@ public final class Batcher implements AutoCloseable {
   static Batcher oneByOne(
       Session session, BatchOptions options, Consumer<DeviceException> whenLost) {
     BatchOptions single = options.withMaxBatch(1);
-    return new Batcher(session, single, BatchLayout.oneByOne(session.model(), single), whenLost);
+    return new Batcher(session, single, BatchLayout.oneByOne(session, single), whenLost);
   }
 
   /**
@@ -349,7 +349,7 @@ public final class Batcher implements AutoCloseable {
 
   private void run(List<BatchRequest> batch) {
     try {
-      List<Map<String, Tensor>> outputs = layout.split(batch, session.run(layout.join(batch)));
+      List<Map<String, Tensor>> outputs = layout.run(session, batch);
       for (int i = 0; i < batch.size(); i++) {
         record(batch.get(i));
         batch.get(i).result().complete(outputs.get(i));

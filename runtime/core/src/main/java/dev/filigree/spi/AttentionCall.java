@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Operands of an attention over panels; see {@link Attention} for what it computes. Tokens of all
- * sequences follow each other in the panels: token i of sequence b is token {@code b * queries +
- * i}.
+ * sequences follow each other in the panels: token i of sequence b is token {@code first + b *
+ * queries + i}.
  *
  * @param memory holds all operands
  * @param queryPanels panels of q and y, {@code [batch * queries, heads * width]}
@@ -22,6 +22,7 @@ import java.lang.foreign.MemorySegment;
  *     up to a multiple of {@link #MASK_LANES} the mask has elements, of any value
  * @param form heads, scale, and whether queries whose weights are NaN get 0
  * @param width features of a head
+ * @param first token of sequence 0
  * @param queries tokens of a sequence that ask
  * @param keys tokens of a sequence that answer
  */
@@ -37,6 +38,7 @@ public record AttentionCall(
     long[] maskSteps,
     Attention.Form form,
     int width,
+    int first,
     int queries,
     int keys) {
   /** What the queries of a mask that differs between them are padded to: a vector's most lanes. */
@@ -50,6 +52,42 @@ public record AttentionCall(
   /** Features of a token that answers. */
   public int keyFeatures() {
     return form.keyHeads() * width;
+  }
+
+  /** The first token of a sequence that asks. */
+  public int firstQuery(int batch) {
+    return first + batch * queries;
+  }
+
+  /** The first token of a sequence that answers. */
+  public int firstKey(int batch) {
+    return first + batch * keys;
+  }
+
+  /**
+   * The call for one sequence, which has a place and a length of its own.
+   *
+   * @param sequence as the mask counts it
+   * @param token its first
+   * @param length tokens that ask and answer, no more than there were
+   */
+  public AttentionCall only(int sequence, int token, int length) {
+    long ownMask = mask < 0 ? mask : mask + sequence * maskSteps[0] * Float.BYTES;
+    return new AttentionCall(
+        memory,
+        queryPanels,
+        keyPanels,
+        q,
+        k,
+        v,
+        y,
+        ownMask,
+        maskSteps,
+        form,
+        width,
+        token,
+        length,
+        length);
   }
 
   /** The mask's element for a score. */

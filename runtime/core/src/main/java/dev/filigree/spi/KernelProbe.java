@@ -195,6 +195,7 @@ final class KernelProbe {
             new long[4],
             new Attention.Form(HEADS, HEADS, 1, 1, false),
             features / HEADS,
+            0,
             width,
             width);
     float[] heap = new float[kernels.attentionScratch(call)];

@@ -16,6 +16,9 @@ import java.util.Map;
  * declarations, bounds the number of concurrent runs, and closes it only when none is going on.
  */
 public interface Runner extends AutoCloseable {
+  /** The input that says which tokens are no padding, where it is {@code [rows, tokens]}. */
+  String MASK = "attention_mask";
+
   /** Name of the kernel set. */
   String kernels();
 
@@ -42,6 +45,27 @@ public interface Runner extends AutoCloseable {
    * @throws DeviceException if the device fails
    */
   void run(Map<String, Tensor> inputs, Map<String, Tensor> outputs);
+
+  /**
+   * Whether it can leave out tokens that are padding, as {@link #run(Map, int[])} may.
+   *
+   * @param shapes of all inputs, {@link #MASK} among them, of more than one token
+   */
+  default boolean leavesOutPadding(Map<String, Shape> shapes) {
+    return false;
+  }
+
+  /**
+   * Runs the graph on rows that were padded to one length, and need not compute the padding.
+   *
+   * @param inputs by name, of the declared types, {@link #MASK} among them
+   * @param lengths tokens of each row that are no padding
+   * @return outputs, of any value where they belong to padding
+   * @throws DeviceException if the device fails
+   */
+  default Map<String, Tensor> run(Map<String, Tensor> inputs, int[] lengths) {
+    return run(inputs);
+  }
 
   /**
    * Prepares for inputs of these shapes: plans, and measures which kernels are the fastest.

@@ -67,7 +67,7 @@ final class AttentionKernel {
     long row = (long) width * Float.BYTES;
     long scores = scratch + padded(features) * row;
     long rest = scores + padded(keys) * row;
-    int query = batch * call.queries() + first;
+    int query = call.firstQuery(batch) + first;
     Panels panels = call.queryPanels();
     int panel = panels.of(query);
     // a block that is a whole panel is read and written where it lies

@@ -45,7 +45,7 @@ final class HeadPacking {
   /** Packs the keys of a head into {@code heap}, with zeros in place of keys that fill a tile. */
   static void keys(AttentionCall call, int batch, int keyHead, float[] heap) {
     int width = call.width();
-    int first = batch * call.keys();
+    int first = call.firstKey(batch);
     Panels panels = call.keyPanels();
     for (int token = first; token < first + call.keys(); ) {
       int panel = panels.of(token);
@@ -94,7 +94,7 @@ final class HeadPacking {
   static void values(AttentionCall call, int batch, int keyHead, float[] heap, int start) {
     int keys = call.keys();
     int width = call.width();
-    int first = batch * keys;
+    int first = call.firstKey(batch);
     Panels panels = call.keyPanels();
     for (int token = first; token < first + keys; ) {
       int panel = panels.of(token);

@@ -44,6 +44,10 @@ final class AttentionTest {
     final long y;
     long mask = -1;
     boolean guarded;
+
+    /** Tokens of each sequence, which follow each other without padding; null for as many. */
+    int[] lengths;
+
     final long[] steps = new long[4];
 
     Attention(int batch, int heads, int width, int queries, int keys, SplittableRandom random) {
@@ -127,6 +131,7 @@ final class AttentionTest {
           steps,
           new Form(heads, keyHeads, 0.75f, (float) Math.sqrt(width), guarded),
           width,
+          0,
           queries,
           keys);
     }
@@ -148,13 +153,18 @@ final class AttentionTest {
             float[] heap = new float[kernels.attentionScratch(call) + 1];
             Arrays.fill(heap, Float.NaN);
             for (int b = batch - 1; b >= 0; b--) {
+              AttentionCall own = lengths == null ? call : call.only(b, start(b), lengths[b]);
               for (int head = heads - 1; head >= 0; head--) {
-                kernels.attend(call, b, head, heap, scratch);
+                kernels.attend(own, lengths == null ? b : 0, head, heap, scratch);
               }
             }
             assertEquals(77, larger.get(DType.INT, scratch + bytes), "end of the scratch");
             memory.copyFrom(larger.asSlice(0, memory.byteSize()));
           });
+    }
+
+    private int start(int sequence) {
+      return Arrays.stream(lengths).limit(sequence).sum();
     }
 
     void check(String what) {
@@ -188,6 +198,20 @@ final class AttentionTest {
         for (int batch : new int[] {1, 3}) {
           new Attention(batch, 2, width, length, length, random).check("no mask");
         }
+      }
+    }
+  }
+
+  @Test
+  void sequencesMayEachHaveALengthAndAMaskOfTheirOwn() {
+    SplittableRandom random = Legs.random("ragged attention");
+    for (int[] lengths : new int[][] {{5, 1, 17}, {64, 3, 66}, {31, 67, 2}, {16, 16, 48}}) {
+      for (boolean query : new boolean[] {false, true}) {
+        // room for three of the longest, as a padded batch has
+        Attention attention = new Attention(3, 2, 4, 67, 67, random);
+        attention.mask(new MaskForm(true, true, query, true), -10000, random);
+        attention.lengths = lengths;
+        attention.check("sequences of " + Arrays.toString(lengths));
       }
     }
   }

@@ -229,6 +229,7 @@ final class SteadyState {
             steps,
             new Attention.Form(4, 4, 1, 5, false),
             FEATURES / 4,
+            0,
             TOKENS,
             TOKENS);
     float[] heap = new float[kernels.attentionScratch(call)];

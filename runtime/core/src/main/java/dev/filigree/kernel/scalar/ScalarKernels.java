@@ -154,10 +154,10 @@ public final class ScalarKernels implements Kernels {
   public void attend(AttentionCall call, int batch, int head, float[] heap, long scratch) {
     int keyHead = call.form().keyHead(head);
     for (int i = 0; i < call.queries(); i++) {
-      int query = batch * call.queries() + i;
+      int query = call.firstQuery(batch) + i;
       double max = Double.NEGATIVE_INFINITY;
       for (int j = 0; j < call.keys(); j++) {
-        int key = batch * call.keys() + j;
+        int key = call.firstKey(batch) + j;
         double score = 0;
         for (int d = 0; d < call.width(); d++) {
           score +=
@@ -184,7 +184,7 @@ public final class ScalarKernels implements Kernels {
         int value = keyHead * call.width() + d;
         double context = 0;
         for (int j = 0; j < call.keys(); j++) {
-          context += (double) heap[j] * answering(call, call.v(), batch * call.keys() + j, value);
+          context += (double) heap[j] * answering(call, call.v(), call.firstKey(batch) + j, value);
         }
         long to =
             place(call.queryPanels(), call.features(), call.y(), query, head * call.width() + d);
