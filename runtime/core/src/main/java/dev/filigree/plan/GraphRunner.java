@@ -243,9 +243,9 @@ public final class GraphRunner implements Runner {
     return shapes.plan().isEmpty() ? run(inputs) : run(shapes, inputs, lengths);
   }
 
-  /** Tokens that a plan has room for: few numbers make few plans, many little that is left over. */
+  /** Tokens that a plan has room for: few numbers make few plans, many leave little room empty. */
   private static int room(int tokens) {
-    int step = tokens <= 4 * Panels.FULL ? Panels.FULL / 4 : Panels.FULL / 2;
+    int step = Math.max(Panels.FULL / 4, Integer.highestOneBit(tokens) / 8);
     return Math.ceilDiv(tokens, step) * step;
   }
 
@@ -300,7 +300,11 @@ public final class GraphRunner implements Runner {
       Shape padded = shapes.get(MASK);
       Ragged ragged =
           new Ragged(Math.toIntExact(padded.extent(0)), Math.toIntExact(padded.extent(1)), tokens);
-      return Planner.plan(graph, options.activationBytes(), shapes, linearLayers, ragged);
+      return Recorded.plan(
+          shapes,
+          () -> Planner.plan(graph, options.activationBytes(), shapes, linearLayers, ragged),
+          Plan::layers,
+          Plan::bytes);
     }
     if (former == null) {
       former = new Former(graph, options.activationBytes());
