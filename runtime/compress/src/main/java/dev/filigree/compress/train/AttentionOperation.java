@@ -2,6 +2,7 @@ package dev.filigree.compress.train;
 
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.plan.WorkerPool;
+import java.util.Arrays;
 
 /**
  * Scaled dot-product attention over the tokens of each text, without a mask: a batch holds texts of
@@ -10,6 +11,12 @@ import dev.filigree.plan.WorkerPool;
  * @param scale factor of the scores
  */
 record AttentionOperation(int heads, float scale, WorkerPool pool) implements Operation {
+  /**
+   * Heads of texts that are computed side by side: loops over them are long enough for vector
+   * instructions, which those over the tokens of a short text are not, and their values stay near.
+   */
+  private static final int TOGETHER = 128;
+
   /** Whether attention has keys and values of its own for each head. */
   static boolean knows(Attention.Form form) {
     return form.keyHeads() == form.heads();
@@ -18,19 +25,17 @@ record AttentionOperation(int heads, float scale, WorkerPool pool) implements Op
   @Override
   public Step forward(Signal[] inputs, boolean needsGradient) {
     Signal q = inputs[0];
-    Signal k = inputs[1];
-    Signal v = inputs[2];
-    int tokens = q.inner()[0];
-    int width = q.features() / heads;
+    Group[] groups = groups(q);
     float[] y = new float[q.data().length];
-    float[][] kept = new float[q.samples() * heads][];
     pool.forEach(
-        kept.length,
-        (item, worker) -> {
-          Head head = new Head(q, item / heads, item % heads * width, width, tokens);
-          float[] shares = head.shares(q.data(), k.data(), scale);
-          head.mix(shares, v.data(), y);
-          kept[item] = needsGradient ? shares : null;
+        groups.length,
+        (g, worker) -> {
+          Group group = groups[g];
+          group.gather(q.data(), inputs[1].data(), inputs[2].data());
+          group.spread(group.mixed(), y);
+          if (!needsGradient) {
+            groups[g] = null;
+          }
         });
     if (!needsGradient) {
       return new Step(q.with(y), null);
@@ -41,115 +46,212 @@ record AttentionOperation(int heads, float scale, WorkerPool pool) implements Op
           float[] dq = new float[y.length];
           float[] dk = new float[y.length];
           float[] dv = new float[y.length];
-          pool.forEach(
-              kept.length,
-              (item, worker) -> {
-                Head head = new Head(q, item / heads, item % heads * width, width, tokens);
-                float[] ofScores = head.backward(kept[item], v.data(), dy, dv);
-                head.toInputs(ofScores, q.data(), k.data(), scale, dq, dk);
-              });
+          pool.forEach(groups.length, (g, worker) -> groups[g].backward(dy, dq, dk, dv));
           return new float[][] {dq, dk, dv};
         });
   }
 
+  private Group[] groups(Signal form) {
+    int items = heads * form.samples();
+    Group[] groups = new Group[Math.ceilDiv(items, TOGETHER)];
+    for (int g = 0; g < groups.length; g++) {
+      int first = (int) ((long) items * g / groups.length);
+      int end = (int) ((long) items * (g + 1) / groups.length);
+      groups[g] = new Group(form, first, end - first);
+    }
+    return groups;
+  }
+
   /**
-   * One head of one text. Its shares are {@code [key][query]}, so that inner loops run over
-   * consecutive queries.
+   * Some items, an item being one head of one text. An array has a value for each item. Arrays of
+   * queries, keys and values are {@code [feature of the head * tokens + token]}, those of shares
+   * {@code [key * tokens + query]}.
    */
-  private record Head(int positions, int at, int first, int width, int tokens) {
-    Head(Signal q, int sample, int first, int width, int tokens) {
-      this(q.positions(), sample * tokens, first, width, tokens);
-    }
+  private final class Group {
+    private final Signal form;
+    private final int count;
+    private final int tokens;
+    private final int width;
+    private final int[] starts;
+    private float[][] q;
+    private float[][] k;
+    private float[][] v;
+    private float[][] shares;
 
-    private int row(int d) {
-      return (first + d) * positions + at;
-    }
-
-    float[] shares(float[] q, float[] k, float scale) {
-      float[] s = new float[tokens * tokens];
-      for (int d = 0; d < width; d++) {
-        int row = row(d);
-        for (int j = 0; j < tokens; j++) {
-          float key = k[row + j] * scale;
-          int to = j * tokens;
-          for (int i = 0; i < tokens; i++) {
-            s[to + i] += key * q[row + i];
-          }
-        }
+    Group(Signal form, int first, int count) {
+      this.form = form;
+      this.count = count;
+      this.tokens = form.inner()[0];
+      this.width = form.features() / heads;
+      this.starts = new int[count];
+      for (int item = 0; item < count; item++) {
+        int head = (first + item) / form.samples();
+        int sample = (first + item) % form.samples();
+        starts[item] = head * width * form.positions() + sample * tokens;
       }
+    }
+
+    /** Takes the values of these items, and computes the shares. */
+    void gather(float[] queries, float[] keys, float[] values) {
+      q = gathered(queries);
+      k = gathered(keys);
+      scale(k);
+      v = gathered(values);
+      shares = pairs(k, q);
       for (int i = 0; i < tokens; i++) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int j = 0; j < tokens; j++) {
-          max = Math.max(max, s[j * tokens + i]);
-        }
-        float sum = 0;
-        for (int j = 0; j < tokens; j++) {
-          float e = Curve.exp(s[j * tokens + i] - max);
-          s[j * tokens + i] = e;
-          sum += e;
-        }
-        for (int j = 0; j < tokens; j++) {
-          s[j * tokens + i] /= sum;
-        }
-      }
-      return s;
-    }
-
-    void mix(float[] shares, float[] v, float[] y) {
-      for (int d = 0; d < width; d++) {
-        int row = row(d);
-        for (int j = 0; j < tokens; j++) {
-          float value = v[row + j];
-          int from = j * tokens;
-          for (int i = 0; i < tokens; i++) {
-            y[row + i] += value * shares[from + i];
-          }
-        }
+        softmax(i);
       }
     }
 
-    /** Writes the gradient of v; that of the scores, {@code [key][query]}. */
-    float[] backward(float[] shares, float[] v, float[] dy, float[] dv) {
-      float[] ds = new float[shares.length];
-      for (int d = 0; d < width; d++) {
-        int row = row(d);
-        for (int j = 0; j < tokens; j++) {
-          float value = v[row + j];
-          float sum = 0;
-          int to = j * tokens;
-          for (int i = 0; i < tokens; i++) {
-            ds[to + i] += value * dy[row + i];
-            sum += shares[to + i] * dy[row + i];
-          }
-          dv[row + j] = sum;
+    private void softmax(int query) {
+      float[] max = new float[count];
+      Arrays.fill(max, Float.NEGATIVE_INFINITY);
+      for (int j = 0; j < tokens; j++) {
+        float[] s = shares[j * tokens + query];
+        for (int item = 0; item < count; item++) {
+          max[item] = Math.max(max[item], s[item]);
         }
       }
+      float[] sum = new float[count];
+      for (int j = 0; j < tokens; j++) {
+        float[] s = shares[j * tokens + query];
+        for (int item = 0; item < count; item++) {
+          float e = Curve.exp(s[item] - max[item]);
+          s[item] = e;
+          sum[item] += e;
+        }
+      }
+      for (int j = 0; j < tokens; j++) {
+        float[] s = shares[j * tokens + query];
+        for (int item = 0; item < count; item++) {
+          s[item] /= sum[item];
+        }
+      }
+    }
+
+    float[][] mixed() {
+      return byQuery(v, shares);
+    }
+
+    void backward(float[] dy, float[] dq, float[] dk, float[] dv) {
+      float[][] own = gathered(dy);
+      spread(byKey(own, shares), dv);
+      float[][] ds = pairs(v, own);
       for (int i = 0; i < tokens; i++) {
-        float along = 0;
+        float[] along = new float[count];
         for (int j = 0; j < tokens; j++) {
-          along += ds[j * tokens + i] * shares[j * tokens + i];
+          add(along, ds[j * tokens + i], shares[j * tokens + i]);
         }
         for (int j = 0; j < tokens; j++) {
-          ds[j * tokens + i] = shares[j * tokens + i] * (ds[j * tokens + i] - along);
+          float[] d = ds[j * tokens + i];
+          float[] s = shares[j * tokens + i];
+          for (int item = 0; item < count; item++) {
+            d[item] = s[item] * (d[item] - along[item]);
+          }
         }
       }
-      return ds;
+      spread(byQuery(k, ds), dq);
+      float[][] ofKeys = byKey(q, ds);
+      scale(ofKeys);
+      spread(ofKeys, dk);
     }
 
-    void toInputs(float[] ds, float[] q, float[] k, float scale, float[] dq, float[] dk) {
-      for (int d = 0; d < width; d++) {
-        int row = row(d);
-        for (int j = 0; j < tokens; j++) {
-          float key = k[row + j] * scale;
-          float sum = 0;
-          int from = j * tokens;
-          for (int i = 0; i < tokens; i++) {
-            dq[row + i] += key * ds[from + i];
-            sum += q[row + i] * ds[from + i];
-          }
-          dk[row + j] = sum * scale;
+    private void scale(float[][] values) {
+      for (float[] row : values) {
+        for (int item = 0; item < count; item++) {
+          row[item] *= scale;
         }
       }
+    }
+
+    /** For each key and query the product of their features. */
+    private float[][] pairs(float[][] ofKeys, float[][] ofQueries) {
+      float[][] sums = new float[tokens * tokens][count];
+      for (int j = 0; j < tokens; j++) {
+        for (int i = 0; i < tokens; i++) {
+          add(sums[j * tokens + i], ofKeys, j, tokens, ofQueries, i, tokens, width);
+        }
+      }
+      return sums;
+    }
+
+    /** For each feature and query the sum over keys. */
+    private float[][] byQuery(float[][] ofKeys, float[][] pairs) {
+      float[][] sums = new float[width * tokens][count];
+      for (int d = 0; d < width; d++) {
+        for (int i = 0; i < tokens; i++) {
+          add(sums[d * tokens + i], ofKeys, d * tokens, 1, pairs, i, tokens, tokens);
+        }
+      }
+      return sums;
+    }
+
+    /** For each feature and key the sum over queries. */
+    private float[][] byKey(float[][] ofQueries, float[][] pairs) {
+      float[][] sums = new float[width * tokens][count];
+      for (int d = 0; d < width; d++) {
+        for (int j = 0; j < tokens; j++) {
+          add(sums[d * tokens + j], ofQueries, d * tokens, 1, pairs, j * tokens, 1, tokens);
+        }
+      }
+      return sums;
+    }
+
+    /** Adds the products of some rows, each a step further. */
+    private static void add(
+        float[] sum, float[][] a, int i, int stepA, float[][] b, int j, int stepB, int times) {
+      int t = 0;
+      for (; t + 4 <= times; t += 4) {
+        int u = i + t * stepA;
+        int w = j + t * stepB;
+        add(sum, a[u], b[w], a[u + stepA], b[w + stepB]);
+        u += 2 * stepA;
+        w += 2 * stepB;
+        add(sum, a[u], b[w], a[u + stepA], b[w + stepB]);
+      }
+      for (; t < times; t++) {
+        add(sum, a[i + t * stepA], b[j + t * stepB]);
+      }
+    }
+
+    private static void add(float[] sum, float[] a, float[] b) {
+      for (int item = 0; item < sum.length; item++) {
+        sum[item] += a[item] * b[item];
+      }
+    }
+
+    private static void add(float[] sum, float[] a, float[] b, float[] c, float[] d) {
+      for (int item = 0; item < sum.length; item++) {
+        sum[item] = sum[item] + a[item] * b[item] + c[item] * d[item];
+      }
+    }
+
+    private float[][] gathered(float[] data) {
+      float[][] values = new float[width * tokens][count];
+      for (int i = 0; i < values.length; i++) {
+        float[] row = values[i];
+        int shift = shift(i);
+        for (int item = 0; item < count; item++) {
+          row[item] = data[starts[item] + shift];
+        }
+      }
+      return values;
+    }
+
+    /** The way back of {@link #gathered}. */
+    void spread(float[][] values, float[] data) {
+      for (int i = 0; i < values.length; i++) {
+        float[] row = values[i];
+        int shift = shift(i);
+        for (int item = 0; item < count; item++) {
+          data[starts[item] + shift] = row[item];
+        }
+      }
+    }
+
+    /** How far a feature and token lie behind an item's first value. */
+    private int shift(int row) {
+      return row / tokens * form.positions() + row % tokens;
     }
   }
 }

@@ -47,7 +47,7 @@ public final class Distillation {
       int positions,
       long seed) {
     /** What did well on a sentence encoder of six blocks. */
-    public static final Options DEFAULTS = new Options(3, 7e-4, 1, 1.5e-4, 1, 384, 0);
+    public static final Options DEFAULTS = new Options(3, 7e-4, 2, 4e-4, 1, 384, 0);
 
     public Options {
       if (blockEpochs < 0 || modelEpochs < 0 || blockEpochs + modelEpochs == 0) {
