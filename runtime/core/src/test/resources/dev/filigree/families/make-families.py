@@ -73,6 +73,11 @@ decoder("gemma2", "gemma2", head_dim=6, query_pre_attn_scalar=10, attn_logit_sof
 decoder("gemma3", "gemma3_text", head_dim=6, query_pre_attn_scalar=10, **KINDS,
         rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=100.0),
                              full_attention=dict(rope_type="linear", factor=8.0, rope_theta=10000.0)))
+# scores have no bound, whatever the config says of one
+decoder("gemma3-bounds", "gemma3_text", dict(GROUPS, hidden_size=16), head_dim=6, final_logit_softcapping=5.0,
+        attn_logit_softcapping=3.0, **KINDS,
+        rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=512.0),
+                             full_attention=dict(rope_type="default", rope_theta=262144.0)))
 encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidirectional_attention=True)
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
@@ -164,15 +169,26 @@ ORIGINAL = dict(SIZE, relative_attention=True, pos_att_type="c2p|p2c", max_relat
 encoder("deberta", "deberta", ORIGINAL)
 encoder("deberta-texts", "deberta", dict(ORIGINAL, position_biased_input=True, type_vocab_size=2),
         AutoModelForSequenceClassification)
+encoder("deberta-narrow", "deberta", dict(ORIGINAL, embedding_size=4))
+encoder("deberta-v2-narrow", "deberta-v2", dict(DEBERTA, embedding_size=4, position_biased_input=True))
 encoder("electra", "electra", embedding_size=4)
 encoder("bert-words", "bert", model=AutoModelForMaskedLM)
 encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)
 encoder("xlm-roberta-words", "xlm-roberta", model=AutoModelForMaskedLM, pad_token_id=1)
 encoder("electra-words", "electra", model=AutoModelForMaskedLM, embedding_size=4)
+encoder("rembert-words", "rembert", model=AutoModelForMaskedLM, input_embedding_size=4, output_embedding_size=6)
+encoder("modernbert-answers", "modernbert", MODERN, AutoModelForQuestionAnswering)
 encoder("modernbert-words", "modernbert", MODERN, AutoModelForMaskedLM, classifier_activation="silu")
 encoder("nomic-bert", "nomic_bert")
 encoder("jina-v3", "jina_embeddings_v3")
 encoder("eurobert", "eurobert", GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+# frequencies that f16 holds exactly
+EURO = dict(GROUPS, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            rope_parameters=dict(rope_type="default", rope_theta=256.0))
+encoder("eurobert-words", "eurobert", EURO, AutoModelForMaskedLM)
+for pooling in ("late", "mean", "bos"):
+    encoder("eurobert-texts-" + pooling, "eurobert", EURO, AutoModelForSequenceClassification,
+            classifier_pooling=pooling)
 encoder("roformer", "roformer", embedding_size=4)
 encoder("roformer-values", "roformer", embedding_size=4, rotary_value=True)
 encoder("roformer-texts", "roformer", model=AutoModelForSequenceClassification, embedding_size=4,

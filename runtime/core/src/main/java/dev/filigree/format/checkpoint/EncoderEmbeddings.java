@@ -79,6 +79,11 @@ final class EncoderEmbeddings {
       String table = net.table(prefix + family.module("positions").orElseThrow(), positions, width);
       x = net.op("Add", x, net.gather(table, places));
     }
+    if (isNarrow && family.has("projects_first")) {
+      x = net.linear(x, project, shape.hidden(), width);
+      isNarrow = false;
+      width = shape.hidden();
+    }
     Optional<String> first = family.module("first").map(own -> prefix + own);
     if (first.isPresent()) {
       x = shape.normalized(net, first.get(), x, width);

@@ -59,7 +59,10 @@ record Scheme(
       throw new UnsupportedException(
           weights.file() + " has groups of 0 weights", "use -1 for one scale a row");
     }
-    return new Scheme(bits, type, strategy, group, weights.flag("symmetric", true), block(weights));
+    // a group is a block of one row
+    boolean isGrouped = strategy == Strategy.GROUP && group > 0;
+    int[] block = isGrouped ? new int[] {1, group} : block(weights);
+    return new Scheme(bits, type, strategy, group, weights.flag("symmetric", true), block);
   }
 
   /** Integers of a width, one scale a row or a group of inputs. */

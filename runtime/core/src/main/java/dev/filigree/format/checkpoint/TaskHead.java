@@ -15,7 +15,6 @@ import java.util.Optional;
 final class TaskHead {
   private static final System.Logger LOG = System.getLogger("dev.filigree");
   private static final int MAX_LABELS = 1 << 16;
-  private static final String ANSWERS = "qa_outputs";
 
   /** What the architecture of a config says a network is for. */
   private enum Task {
@@ -97,9 +96,10 @@ final class TaskHead {
     return switch (task) {
       case SEQUENCE_CLASSIFICATION -> about("last");
       case TOKEN_CLASSIFICATION -> about("tokens");
-      case QUESTION_ANSWERING -> ANSWERS;
+      case QUESTION_ANSWERING -> about("answers");
       // what comes behind it may be the table of words
-      case MASKED_WORDS -> about("masked", "dense");
+      case MASKED_WORDS ->
+          about("masked", "dense").isEmpty() ? about("masked", "last") : about("masked", "dense");
     };
   }
 
@@ -126,7 +126,7 @@ final class TaskHead {
               sequence,
               Dim.of(labels()));
       case QUESTION_ANSWERING -> {
-        String both = net.linear(x, ANSWERS, 2, hidden);
+        String both = net.linear(ofToken(x), about("answers"), 2, hidden);
         net.output("start_logits", pick(both, 2, 0), batch, sequence);
         net.output("end_logits", pick(both, 2, 1), batch, sequence);
       }
@@ -140,6 +140,9 @@ final class TaskHead {
   /** Scores of all words for each token, by the table of words or a layer of their own. */
   private String ofWords(String x, int vocabulary) {
     String dense = about("masked", "dense");
+    if (dense.isEmpty()) {
+      return net.linear(x, about("masked", "last"), vocabulary, hidden);
+    }
     int width = net.layers().rows(dense);
     String made =
         Activations.apply(net, net.linear(x, dense, width, hidden), function("masked"), config);
@@ -175,15 +178,19 @@ final class TaskHead {
   private String ofText(String ids, String x, String mask) {
     net.in(about("last"));
     String pooling = config.text("classifier_pooling").orElse(about("pooling"));
+    if (pooling.equals("late")) {
+      String ofTokens = net.linear(dense(x), about("last"), labels(), hidden);
+      return mean(ofTokens, mask);
+    }
     String text =
         switch (pooling) {
-          case "cls" -> pick(x, 1, 0);
+          case "cls", "bos" -> pick(x, 1, 0);
           case "mean" -> mean(x, mask);
           case "last" -> last(ids, x, mask);
           default ->
               throw new UnsupportedException(
                   config.file() + " sets 'classifier_pooling' to '" + pooling + "'",
-                  "the nearest supported are cls and mean");
+                  "the nearest supported are cls, bos, mean and late");
         };
     return net.linear(dense(text), about("last"), labels(), hidden);
   }

@@ -182,6 +182,24 @@ class LayerReaderTest {
   }
 
   @Test
+  void floatsOfEightBitsScaledByGroupsHaveAScaleForEachGroupOfARow() {
+    byte[] codes = new byte[10];
+    Arrays.fill(codes, (byte) 0x38);
+    float[] found =
+        checkpoint()
+            .config(
+                CheckpointFolder.compressedTensors(
+                    "float-quantized",
+                    """
+                    {"num_bits": 8, "type": "float", "strategy": "group", "group_size": 3}\
+                    """))
+            .bytes("m.weight", SafetensorsType.F8_E4M3, codes, 2, 5)
+            .floats("m.weight_scale", new float[] {1, 2, 3, 4}, 2, 2)
+            .weights(arena, "m", 2, 5);
+    Floats.assertSameBits(new float[] {1, 1, 1, 2, 2, 3, 3, 3, 4, 4}, found);
+  }
+
+  @Test
   void contradictionsNameTheLayerAndTheTensor() {
     byte[] bits = {0x5a, 0x5a};
     FormatException missing =
