@@ -67,15 +67,19 @@ final class BatchQueue {
     return before - waiting.size();
   }
 
-  /** Takes the oldest request and, in their order, those that can run with it. */
-  List<BatchRequest> take() {
+  /**
+   * Takes the oldest request and, in their order, those that can run with it.
+   *
+   * @param most rows to take, but for the oldest request
+   */
+  List<BatchRequest> take(long most) {
+    long limit = Math.min(options.maxBatch(), most);
     List<BatchRequest> batch = new ArrayList<>();
     BatchRequest oldest = waiting.peek();
     long taken = 0;
-    for (Iterator<BatchRequest> all = waiting.iterator();
-        all.hasNext() && taken < options.maxBatch(); ) {
+    for (Iterator<BatchRequest> all = waiting.iterator(); all.hasNext() && taken < limit; ) {
       BatchRequest request = all.next();
-      boolean fits = batch.isEmpty() || taken + request.rows() <= options.maxBatch();
+      boolean fits = batch.isEmpty() || taken + request.rows() <= limit;
       if (fits && request.signature().equals(oldest.signature())) {
         batch.add(request);
         taken += request.rows();

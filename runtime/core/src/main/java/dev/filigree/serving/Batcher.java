@@ -1,5 +1,6 @@
 package dev.filigree.serving;
 
+import dev.filigree.Device;
 import dev.filigree.DeviceException;
 import dev.filigree.FormatException;
 import dev.filigree.InputException;
@@ -20,11 +21,12 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
 /**
- * Runs the requests of many callers together. One run goes on at a time; what arrives meanwhile
- * waits in a bounded queue, and the next run takes the oldest request with all others that fit it,
- * so none is overtaken for ever. Batches grow with the load, and a lone caller computes in its own
- * thread as if there were no batcher. Thread-safe, from virtual threads too. The session stays the
- * caller's to close.
+ * Runs the requests of many callers together. On a CPU as many runs go on at a time as the session
+ * has threads, each on its own, so that none waits for another at the end of every layer; on other
+ * devices it is one. What arrives meanwhile waits in a bounded queue, and the next run takes the
+ * oldest request with others that fit it, its share of all, so none is overtaken for ever. Batches
+ * grow with the load, and a lone caller computes in its own thread as if there were no batcher.
+ * Thread-safe, from virtual threads too. The session stays the caller's to close.
  *
  * <p>Requests of a run share its fate: if it fails with an error that names an input, each is tried
  * alone, so that one bad request does not fail its neighbours.
@@ -40,13 +42,22 @@ public final class Batcher implements AutoCloseable {
   private final Recorder latencies = new Recorder();
   private final Recorder waits = new Recorder();
   private final Recorder batchRows = new Recorder();
-  private boolean leading;
+
+  /** Runs that may go on at a time. */
+  private final int mostLeaders;
+
+  /** Threads that run batches. */
+  private int leaders;
+
   private boolean closed;
 
   /** Rows the leader waits for; 0 while it does not wait. */
   private long awaitedRows;
 
-  /** Rows of the last batch and of what waited when it was taken: as many are likely to come. */
+  /** Rows that run. */
+  private long rowsRunning;
+
+  /** Rows that ran and waited when the last batch was taken: as many are likely to come. */
   private long rowsInPlay;
 
   private long requests;
@@ -65,6 +76,9 @@ public final class Batcher implements AutoCloseable {
     this.layout = layout;
     this.whenLost = whenLost;
     this.queue = new BatchQueue(options);
+    boolean alone = options.maxBatch() == 1 || session.device().kind() != Device.Kind.CPU;
+    this.mostLeaders =
+        alone ? 1 : Math.min(session.options().threads(), session.options().concurrentRuns());
   }
 
   /**
@@ -231,9 +245,12 @@ public final class Batcher implements AutoCloseable {
       if (awaitedRows > 0 && queue.rows() >= awaitedRows) {
         changed.signalAll();
       }
-      boolean first = !leading;
-      leading = true;
-      return first;
+      // who waits for more takes this one too
+      boolean leads = leaders == 0 || leaders < mostLeaders && awaitedRows == 0;
+      if (leads) {
+        leaders++;
+      }
+      return leads;
     } finally {
       lock.unlock();
     }
@@ -274,14 +291,18 @@ public final class Batcher implements AutoCloseable {
     lock.lock();
     try {
       if (queue.size() == 0) {
-        leading = false;
-        changed.signalAll();
+        retire();
       } else {
         Thread.ofVirtual().start(() -> lead(null));
       }
     } finally {
       lock.unlock();
     }
+  }
+
+  private void retire() {
+    leaders--;
+    changed.signalAll();
   }
 
   /** The oldest request and those that fit it, or none, which ends the leadership. */
@@ -292,14 +313,18 @@ public final class Batcher implements AutoCloseable {
         abandoned += queue.removeAbandoned();
         BatchRequest oldest = queue.oldest();
         if (oldest == null) {
-          leading = false;
-          changed.signalAll();
+          retire();
           return List.of();
         }
-        long wanted = Math.min(options.maxBatch(), rowsInPlay);
+        long wanted = Math.min(options.maxBatch(), Math.ceilDiv(rowsInPlay, mostLeaders));
         long left = options.maxDelay().toNanos() - (System.nanoTime() - oldest.arrived());
         if (left <= 0 || closed || queue.rows() >= wanted) {
           return take();
+        }
+        if (awaitedRows > 0) {
+          // another one waits for what comes and will take what is there
+          retire();
+          return List.of();
         }
         await(wanted, left);
       }
@@ -322,12 +347,37 @@ public final class Batcher implements AutoCloseable {
   }
 
   private List<BatchRequest> take() {
-    rowsInPlay = queue.rows();
-    List<BatchRequest> batch = queue.take();
+    long waiting = queue.rows();
+    rowsInPlay = rowsRunning + waiting;
+    List<BatchRequest> batch = queue.take(Math.ceilDiv(rowsInPlay, mostLeaders));
     requests += batch.size();
     batches++;
-    batchRows.record(rowsInPlay - queue.rows());
+    long rows = waiting - queue.rows();
+    rowsRunning += rows;
+    batchRows.record(rows);
+    if (queue.size() > 0 && leaders < mostLeaders) {
+      leaders++;
+      Thread.ofVirtual().start(() -> lead(null));
+    }
     return batch;
+  }
+
+  /** Before callers hear of it: they may be back at once, and their rows do not run any more. */
+  private void end(List<BatchRequest> batch) {
+    lock.lock();
+    try {
+      rowsRunning -= rows(batch);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static long rows(List<BatchRequest> batch) {
+    long rows = 0;
+    for (BatchRequest request : batch) {
+      rows += request.rows();
+    }
+    return rows;
   }
 
   private void execute(List<BatchRequest> batch) {
@@ -341,7 +391,7 @@ public final class Batcher implements AutoCloseable {
       event.end();
       event.model = session.model().name();
       event.requests = batch.size();
-      event.rows = batch.stream().mapToLong(BatchRequest::rows).sum();
+      event.rows = rows(batch);
       event.waitNanos = start - batch.getFirst().arrived();
       event.commit();
     }
@@ -350,6 +400,7 @@ public final class Batcher implements AutoCloseable {
   private void run(List<BatchRequest> batch) {
     try {
       List<Map<String, Tensor>> outputs = layout.run(session, batch);
+      end(batch);
       for (int i = 0; i < batch.size(); i++) {
         record(batch.get(i));
         batch.get(i).result().complete(outputs.get(i));
@@ -389,6 +440,7 @@ public final class Batcher implements AutoCloseable {
   private void fail(List<BatchRequest> batch, Throwable cause) {
     lock.lock();
     try {
+      rowsRunning -= rows(batch);
       failed += batch.size();
     } finally {
       lock.unlock();
@@ -437,7 +489,7 @@ public final class Batcher implements AutoCloseable {
     try {
       closed = true;
       changed.signalAll();
-      while (leading) {
+      while (leaders > 0) {
         try {
           changed.await();
         } catch (InterruptedException interrupt) {
