@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) void fg_some(const struct fg_codes 
   struct fg_book books[FG_TOGETHER];
   float sums[FG_TOGETHER];
   for (int r = 0; r < rows; r++) {
-    centroids[r] = w->books + 16 * (w->rows_per_book == 0 ? 0 : (row + r) / w->rows_per_book);
+    centroids[r] = fg_centroids(w, row + r);
     books[r] = r > 0 && centroids[r] == centroids[r - 1] ? books[r - 1] : fg_book_of(centroids[r]);
   }
   fg_dots(codes, w->row_bytes, whole, arranged, books, rows, sums);

@@ -18,7 +18,7 @@ linear_kernel fg_int8_linear_avx2, fg_int8_linear_avxvnni, fg_int8_linear_avx512
 linear_kernel fg_bf16_linear_avx512, fg_bf16_linear_amx;
 
 typedef void codes_kernel(const struct fg_codes *, const float *, float *, int64_t, int64_t);
-codes_kernel fg_codes_token_avx2, fg_codes_token_avx512;
+codes_kernel fg_codes_token_avx2, fg_codes_token_avx512, fg_codes24_token_avx512;
 
 struct kind {
   const char *name;
@@ -214,6 +214,82 @@ static void check_codes(codes_kernel *kernel, int64_t columns, int64_t rows, int
   free(codes), free(book), free(x), free(y);
 }
 
+// 2:4 weights that are codes: position and code of kept weights [rows][2 * groups].
+struct kept {
+  int64_t rows, columns, groups;
+  uint8_t *positions, *codes;
+};
+
+// Lays kept weights out as codes24_avx512.c draws it; what lies behind the last group and beside the last row stays as it is.
+static void lay_out(const struct kept *w, int64_t pair_bytes, uint8_t *to) {
+  for (int64_t o = 0; o < w->rows; o++) {
+    for (int64_t i = 0; i < 2 * w->groups; i++) {
+      uint8_t *block = to + o / 2 * pair_bytes + i / 64 * 96;
+      int64_t lane = i / 2 % 4 * 4 + o % 2 * 2 + i % 2, step = i / 8 % 8;
+      uint8_t *code = block + 4 * lane + step / 2, *position = block + 64 + 2 * lane + step / 4;
+      int up = (int)(step % 2 * 4), along = (int)(step % 4 * 2);
+      *code = (uint8_t)((*code & ~(15 << up)) | w->codes[o * 2 * w->groups + i] << up);
+      *position = (uint8_t)((*position & ~(3 << along)) | w->positions[o * 2 * w->groups + i] << along);
+    }
+  }
+}
+
+// The scalar twin: the same products and sums in the same order.
+static float twin(const struct kept *w, int64_t o, const float *book, const float *x) {
+  float lanes[4][2] = {{0}};
+  for (int64_t i = 0; i < 2 * w->groups; i++) {
+    int64_t k = i / 2 * 4 + w->positions[o * 2 * w->groups + i];
+    float *lane = &lanes[i / 2 % 4][i % 2];
+    *lane = fmaf(book[w->codes[o * 2 * w->groups + i]], k < w->columns ? x[k] : 0, *lane);
+  }
+  float kept[2];
+  for (int i = 0; i < 2; i++) kept[i] = (lanes[0][i] + lanes[2][i]) + (lanes[1][i] + lanes[3][i]);
+  return kept[0] + kept[1];
+}
+
+// Bit for bit as the twin, with inputs and centroids of every kind.
+static void check_codes24(codes_kernel *kernel, int64_t columns, int64_t rows, int64_t rows_per_book) {
+  static const float ODD[] = {NAN, INFINITY, -INFINITY, 0, -0.0f, 1e-42f, 3e38f};
+  int64_t groups = (columns + 3) / 4, pairs = (rows + 1) / 2, pair_bytes = (columns + 127) / 128 * 96;
+  int64_t books = rows_per_book == 0 ? 1 : (rows + rows_per_book - 1) / rows_per_book;
+  struct kept kept = {rows, columns, groups, memory((size_t)(rows * 2 * groups)), memory((size_t)(rows * 2 * groups))};
+  // no byte more than there is, so that a sanitizer sees what is read beyond
+  uint8_t *laid = malloc((size_t)(pairs * pair_bytes));
+  float *book = malloc((size_t)books * 64), *x = malloc((size_t)columns * 4), *y = malloc((size_t)rows * 4);
+  for (int64_t i = 0; i < pairs * pair_bytes; i++) laid[i] = (uint8_t)next();
+  for (int64_t i = 0; i < rows * groups; i++) {
+    uint8_t first = (uint8_t)(next() % 3), second = (uint8_t)(first + 1 + next() % (3 - first));
+    kept.positions[2 * i] = first, kept.positions[2 * i + 1] = second;
+    kept.codes[2 * i] = next() & 15, kept.codes[2 * i + 1] = next() & 15;
+  }
+  lay_out(&kept, pair_bytes, laid);
+  struct fg_codes w = {laid, book, pair_bytes, columns, rows_per_book};
+  for (int trial = 0; trial < 4; trial++) {
+    for (int64_t i = 0; i < 16 * books; i++) book[i] = uniform();
+    for (int64_t i = 0; i < columns; i++) x[i] = uniform();
+    for (int64_t o = 0; o < rows; o++) y[o] = uniform();
+    if (trial == 1) x[next() % columns] = ODD[next() % 3];
+    for (int64_t i = 0; trial == 2 && i < columns; i++) x[i] = ODD[3 + next() % 4];
+    if (trial == 3) book[next() % (16 * books)] = ODD[next() % 7];
+    float *expected = malloc((size_t)rows * 4);
+    for (int64_t o = 0; o < rows; o++) {
+      expected[o] = y[o] + twin(&kept, o, book + 16 * (rows_per_book == 0 ? 0 : o / rows_per_book), x);
+    }
+    int64_t half = rows / 4 * 2;
+    kernel(&w, x, y, 0, half);
+    kernel(&w, x, y, half, rows);
+    for (int64_t o = 0; o < rows; o++) {
+      if (memcmp(&y[o], &expected[o], 4) == 0 || (isnan(y[o]) && isnan(expected[o]))) continue;
+      printf("codes24, %ld x %ld, %ld rows a book, trial %d: output %ld is %.9g, expected %.9g\n", (long)rows,
+             (long)columns, (long)rows_per_book, trial, (long)o, y[o], expected[o]);
+      failures++;
+      break;
+    }
+    free(expected);
+  }
+  free(kept.positions), free(kept.codes), free(laid), free(book), free(x), free(y);
+}
+
 int main(void) {
   int64_t processor = fg_processor();
   const int64_t columns[] = {1, 3, 4, 31, 64, 67, 130, 384}, rows[] = {1, 2, 7, 33, 64, 65, 130};
@@ -249,6 +325,20 @@ int main(void) {
       }
     }
     printf("%s: tested\n", codes[i].name);
+  }
+  if ((processor & 4) == 0) {
+    printf("codes24 avx512: this processor cannot run it\n");
+  } else {
+    const int64_t widths[] = {1, 2, 4, 5, 15, 16, 17, 63, 126, 127, 128, 129, 140, 384, 4099}, books[] = {0, 1, 2, 3};
+    const int64_t outputs[] = {1, 2, 3, 7, 8, 9, 17, 33, 64, 65};
+    for (size_t c = 0; c < sizeof widths / sizeof *widths; c++) {
+      for (size_t r = 0; r < sizeof outputs / sizeof *outputs; r++) {
+        for (size_t b = 0; b < sizeof books / sizeof *books; b++) {
+          check_codes24(fg_codes24_token_avx512, widths[c], outputs[r], books[b]);
+        }
+      }
+    }
+    printf("codes24 avx512: tested\n");
   }
   return failures == 0 ? 0 : 1;
 }

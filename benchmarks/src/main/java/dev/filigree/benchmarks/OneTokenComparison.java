@@ -54,7 +54,7 @@ public final class OneTokenComparison {
 
   /** Of which there are native kernels. */
   private static final List<LinearLayer.Form> NATIVE_FORMS =
-      List.of(LinearLayer.Form.INT8, LinearLayer.Form.CODEBOOK);
+      List.of(LinearLayer.Form.INT8, LinearLayer.Form.CODEBOOK, LinearLayer.Form.CODEBOOK_24);
 
   /** Keeps the compiler from leaving the reading of memory out. */
   private static volatile float sink;
@@ -65,7 +65,7 @@ public final class OneTokenComparison {
   public static void main(String[] arguments) throws IOException, OrtException {
     String[] shapes = arguments.length == 0 ? new String[] {"4096x4096", "4096x11008"} : arguments;
     System.out.printf(
-        "%-14s %-14s %10s %8s %10s %9s %12s %12s%n",
+        "%-14s %-16s %10s %8s %10s %9s %12s %12s%n",
         "out x in", "", "MB", "GB/s", "of memory", "x dense", "x ORT f32", "x ORT 4-bit");
     for (String shape : shapes) {
       int[] extents = Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
@@ -129,7 +129,7 @@ public final class OneTokenComparison {
     double ofMemory = Turns.ratio(reading, own) * bytes / (4.0 * MEMORY);
     System.out.printf(
         Locale.ROOT,
-        "%-14s %-14s %10.1f %8.1f %9.0f%% %9.2f %12.2f %12.2f%n",
+        "%-14s %-16s %10.1f %8.1f %9.0f%% %9.2f %12.2f %12.2f%n",
         shape,
         name,
         bytes / 1e6,

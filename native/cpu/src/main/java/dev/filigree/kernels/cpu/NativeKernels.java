@@ -11,9 +11,12 @@ import dev.filigree.spi.LinearOption;
 import dev.filigree.spi.RoundedOption;
 import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Quantized;
+import dev.filigree.weights.Sparse24;
 import dev.filigree.weights.Weights;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -73,6 +76,12 @@ final class NativeKernels implements Kernels {
     switch (weights) {
       case Codebook codebook when tokens.isFasterThan(base.lanes()) && CodeRows.fits(weights) ->
           options.set(0, TokenOption.of(tokens, base, codebook));
+      case Sparse24 sparse when tokens.hasCodes24() && PairRows.fits(weights) -> {
+        LinearOption best =
+            Collections.min(
+                options, Comparator.comparingDouble(option -> option.predictedNanos(1)));
+        options.set(options.indexOf(best), TokenOption.of(tokens, best, sparse));
+      }
       case Quantized quantized when tokens.hasBytes() && ByteRows.fits(weights) ->
           options.set(0, TokenOption.of(tokens, base, quantized));
       default -> {}

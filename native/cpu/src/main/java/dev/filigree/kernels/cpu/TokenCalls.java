@@ -16,6 +16,8 @@ final class TokenCalls {
   /** Null until a model has such weights: a handle takes ten milliseconds. */
   private volatile MethodHandle codes;
 
+  private volatile MethodHandle codes24;
+
   private volatile MethodHandle bytes;
 
   /** The best kernels that the processor can run. */
@@ -38,6 +40,11 @@ final class TokenCalls {
     return isWide ? 48 : 12;
   }
 
+  /** Kept weights of 2:4 ones that are codes of 4 bits, likewise. */
+  static double keptCodesPerNano() {
+    return 36;
+  }
+
   /** Integers of 8 bits that one token streams through in a nanosecond, as measured. */
   static double bytesPerNano() {
     return 28;
@@ -45,6 +52,11 @@ final class TokenCalls {
 
   /** Whether there are kernels of integers: with narrower vectors the Vector API's are as fast. */
   boolean hasBytes() {
+    return isWide;
+  }
+
+  /** Whether there are kernels of 2:4 codes: a codebook must fit a vector. */
+  boolean hasCodes24() {
     return isWide;
   }
 
@@ -62,6 +74,16 @@ final class TokenCalls {
     if (made == null) {
       made = handle(isWide ? "fg_codes_token_avx512" : "fg_codes_token_avx2");
       codes = made;
+    }
+    return made;
+  }
+
+  /** Of 2:4 weights that are codes of 4 bits, likewise. */
+  MethodHandle codes24() {
+    MethodHandle made = codes24;
+    if (made == null) {
+      made = handle("fg_codes24_token_avx512");
+      codes24 = made;
     }
     return made;
   }

@@ -5,6 +5,7 @@ import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.LinearOption;
 import dev.filigree.weights.Codebook;
 import dev.filigree.weights.Quantized;
+import dev.filigree.weights.Sparse24;
 import java.util.function.Supplier;
 
 /**
@@ -44,6 +45,18 @@ record TokenOption(LinearOption several, double oneToken, Supplier<LinearKernel>
         several,
         (double) weights.rows() * weights.columns() / TokenCalls.bytesPerNano(),
         () -> ByteRows.pack(calls, several.pack(), weights));
+  }
+
+  /**
+   * Of 2:4 codes that {@linkplain PairRows#fits fit}.
+   *
+   * @param several what is best for one token without it
+   */
+  static TokenOption of(TokenCalls calls, LinearOption several, Sparse24 weights) {
+    return new TokenOption(
+        several,
+        weights.stored() / TokenCalls.keptCodesPerNano(),
+        () -> PairRows.pack(calls, several.pack(), weights));
   }
 
   @Override
