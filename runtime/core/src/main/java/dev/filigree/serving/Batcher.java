@@ -16,8 +16,6 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
 /**
@@ -36,35 +34,9 @@ public final class Batcher implements AutoCloseable {
   private final BatchOptions options;
   private final BatchLayout layout;
   private final Consumer<DeviceException> whenLost;
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private final BatchQueue queue;
   private final Recorder latencies = new Recorder();
   private final Recorder waits = new Recorder();
-  private final Recorder batchRows = new Recorder();
-
-  /** Runs that may go on at a time. */
-  private final int mostLeaders;
-
-  /** Threads that run batches. */
-  private int leaders;
-
-  private boolean closed;
-
-  /** Rows the leader waits for; 0 while it does not wait. */
-  private long awaitedRows;
-
-  /** Rows that run. */
-  private long rowsRunning;
-
-  /** Rows that ran and waited when the last batch was taken: as many are likely to come. */
-  private long rowsInPlay;
-
-  private long requests;
-  private long batches;
-  private long rejected;
-  private long abandoned;
-  private long failed;
+  private final BatchSchedule schedule;
 
   private Batcher(
       Session session,
@@ -75,10 +47,14 @@ public final class Batcher implements AutoCloseable {
     this.options = options;
     this.layout = layout;
     this.whenLost = whenLost;
-    this.queue = new BatchQueue(options);
     boolean alone = options.maxBatch() == 1 || session.device().kind() != Device.Kind.CPU;
-    this.mostLeaders =
-        alone ? 1 : Math.min(session.options().threads(), session.options().concurrentRuns());
+    int together = Math.min(session.options().threads(), session.options().concurrentRuns());
+    this.schedule =
+        new BatchSchedule(
+            session.model().name(),
+            options,
+            alone ? 1 : together,
+            () -> Thread.ofVirtual().start(() -> lead(null)));
   }
 
   /**
@@ -124,7 +100,7 @@ public final class Batcher implements AutoCloseable {
    */
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     BatchRequest request = request(inputs);
-    if (enqueue(request)) {
+    if (schedule.add(request)) {
       lead(request);
     }
     return outcome(request.result());
@@ -138,7 +114,7 @@ public final class Batcher implements AutoCloseable {
    */
   public CompletableFuture<Map<String, Tensor>> submit(Map<String, Tensor> inputs) {
     BatchRequest request = request(inputs);
-    if (enqueue(request)) {
+    if (schedule.add(request)) {
       Thread.ofVirtual().start(() -> lead(null));
     }
     return request.result();
@@ -158,7 +134,7 @@ public final class Batcher implements AutoCloseable {
       Map<String, Tensor> inputs, Duration deadline) {
     if (!deadline.isPositive()) {
       session.check(inputs);
-      countRejected();
+      schedule.countRejected();
       return CompletableFuture.failedFuture(late(deadline));
     }
     CompletableFuture<Map<String, Tensor>> result = submit(inputs);
@@ -173,15 +149,6 @@ public final class Batcher implements AutoCloseable {
             });
     result.whenComplete((outputs, failure) -> timer.complete(null));
     return result;
-  }
-
-  private void countRejected() {
-    lock.lock();
-    try {
-      rejected++;
-    } finally {
-      lock.unlock();
-    }
   }
 
   private RejectedException late(Duration deadline) {
@@ -223,161 +190,22 @@ public final class Batcher implements AutoCloseable {
         new CompletableFuture<>());
   }
 
-  /** Puts a request into the queue; true if the caller is to see to it that the queue is run. */
-  private boolean enqueue(BatchRequest request) {
-    lock.lock();
-    try {
-      if (closed) {
-        rejected++;
-        throw new RejectedException(
-            Kind.CLOSED,
-            "the batcher of " + session.model().name() + " was closed",
-            "open a new one");
-      }
-      if (queue.isFullFor(request)) {
-        abandoned += queue.removeAbandoned();
-      }
-      if (queue.isFullFor(request)) {
-        rejected++;
-        throw full();
-      }
-      queue.add(request);
-      if (awaitedRows > 0 && queue.rows() >= awaitedRows) {
-        changed.signalAll();
-      }
-      // who waits for more takes this one too
-      boolean leads = leaders == 0 || leaders < mostLeaders && awaitedRows == 0;
-      if (leads) {
-        leaders++;
-      }
-      return leads;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private RejectedException full() {
-    return new RejectedException(
-        Kind.FULL,
-        queue.size()
-            + " requests to "
-            + session.model().name()
-            + " with "
-            + queue.bytes()
-            + " bytes wait already",
-        "try again later, or allow a longer queue (maxQueue, maxQueueBytes)");
-  }
-
   /**
    * Runs batches until the queue is empty, or until a request of the leader's own is done: its
    * caller shall not work for others for ever.
    */
   private void lead(BatchRequest own) {
     while (true) {
-      List<BatchRequest> batch = next();
+      List<BatchRequest> batch = schedule.next();
       if (batch.isEmpty()) {
         return;
       }
       execute(batch);
       if (own != null && own.result().isDone()) {
-        handOver();
+        schedule.handOver();
         return;
       }
     }
-  }
-
-  /** Ends this leadership; another thread takes over if requests wait. */
-  private void handOver() {
-    lock.lock();
-    try {
-      if (queue.size() == 0) {
-        retire();
-      } else {
-        Thread.ofVirtual().start(() -> lead(null));
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private void retire() {
-    leaders--;
-    changed.signalAll();
-  }
-
-  /** The oldest request and those that fit it, or none, which ends the leadership. */
-  private List<BatchRequest> next() {
-    lock.lock();
-    try {
-      while (true) {
-        abandoned += queue.removeAbandoned();
-        BatchRequest oldest = queue.oldest();
-        if (oldest == null) {
-          retire();
-          return List.of();
-        }
-        long wanted = Math.min(options.maxBatch(), Math.ceilDiv(rowsInPlay, mostLeaders));
-        long left = options.maxDelay().toNanos() - (System.nanoTime() - oldest.arrived());
-        if (left <= 0 || closed || queue.rows() >= wanted) {
-          return take();
-        }
-        if (awaitedRows > 0) {
-          // another one waits for what comes and will take what is there
-          retire();
-          return List.of();
-        }
-        await(wanted, left);
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private void await(long rows, long nanos) {
-    awaitedRows = rows;
-    try {
-      changed.awaitNanos(nanos);
-    } catch (InterruptedException interrupt) {
-      // the interrupt is the caller's to see once its request is done; the batch is taken as it is
-      Thread.currentThread().interrupt();
-      rowsInPlay = 0;
-    } finally {
-      awaitedRows = 0;
-    }
-  }
-
-  private List<BatchRequest> take() {
-    long waiting = queue.rows();
-    rowsInPlay = rowsRunning + waiting;
-    List<BatchRequest> batch = queue.take(Math.ceilDiv(rowsInPlay, mostLeaders));
-    requests += batch.size();
-    batches++;
-    long rows = waiting - queue.rows();
-    rowsRunning += rows;
-    batchRows.record(rows);
-    if (queue.size() > 0 && leaders < mostLeaders) {
-      leaders++;
-      Thread.ofVirtual().start(() -> lead(null));
-    }
-    return batch;
-  }
-
-  /** Before callers hear of it: they may be back at once, and their rows do not run any more. */
-  private void end(List<BatchRequest> batch) {
-    lock.lock();
-    try {
-      rowsRunning -= rows(batch);
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private static long rows(List<BatchRequest> batch) {
-    long rows = 0;
-    for (BatchRequest request : batch) {
-      rows += request.rows();
-    }
-    return rows;
   }
 
   private void execute(List<BatchRequest> batch) {
@@ -391,7 +219,7 @@ public final class Batcher implements AutoCloseable {
       event.end();
       event.model = session.model().name();
       event.requests = batch.size();
-      event.rows = rows(batch);
+      event.rows = BatchSchedule.rows(batch);
       event.waitNanos = start - batch.getFirst().arrived();
       event.commit();
     }
@@ -400,7 +228,7 @@ public final class Batcher implements AutoCloseable {
   private void run(List<BatchRequest> batch) {
     try {
       List<Map<String, Tensor>> outputs = layout.run(session, batch);
-      end(batch);
+      schedule.end(batch);
       for (int i = 0; i < batch.size(); i++) {
         record(batch.get(i));
         batch.get(i).result().complete(outputs.get(i));
@@ -438,13 +266,7 @@ public final class Batcher implements AutoCloseable {
   }
 
   private void fail(List<BatchRequest> batch, Throwable cause) {
-    lock.lock();
-    try {
-      rowsRunning -= rows(batch);
-      failed += batch.size();
-    } finally {
-      lock.unlock();
-    }
+    schedule.fail(batch);
     for (BatchRequest request : batch) {
       record(request);
       request.result().completeExceptionally(cause);
@@ -462,21 +284,7 @@ public final class Batcher implements AutoCloseable {
 
   /** What it has done so far. */
   public BatchStatistics statistics() {
-    lock.lock();
-    try {
-      return new BatchStatistics(
-          requests,
-          batches,
-          rejected,
-          abandoned,
-          failed,
-          queue.size(),
-          latencies.distribution(),
-          waits.distribution(),
-          batchRows.distribution());
-    } finally {
-      lock.unlock();
-    }
+    return schedule.statistics(latencies.distribution(), waits.distribution());
   }
 
   /**
@@ -484,23 +292,6 @@ public final class Batcher implements AutoCloseable {
    */
   @Override
   public void close() {
-    boolean interrupted = false;
-    lock.lock();
-    try {
-      closed = true;
-      changed.signalAll();
-      while (leaders > 0) {
-        try {
-          changed.await();
-        } catch (InterruptedException interrupt) {
-          interrupted = true;
-        }
-      }
-    } finally {
-      lock.unlock();
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    schedule.close();
   }
 }

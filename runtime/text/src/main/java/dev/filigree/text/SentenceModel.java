@@ -8,6 +8,7 @@ import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.graph.Dim;
 import dev.filigree.graph.ValueInfo;
+import dev.filigree.spi.Runner;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -25,7 +26,7 @@ import java.util.function.UnaryOperator;
  */
 public final class SentenceModel implements AutoCloseable {
   static final String IDS = "input_ids";
-  static final String MASK = "attention_mask";
+  static final String MASK = Runner.MASK;
   private static final String TYPES = "token_type_ids";
 
   /** Length where the search for a model's limit ends. */
