@@ -42,6 +42,9 @@ public final class GraphRunner implements Runner {
   private final WorkerPool pool;
   private final boolean ownsPool;
 
+  /** Whether no tokens could be left out when it was tried last: then it is not tried again. */
+  private volatile boolean needsAllTokens;
+
   /** Made by the first plan, used by one at a time. */
   private Former former;
 
@@ -229,6 +232,7 @@ public final class GraphRunner implements Runner {
   public boolean leavesOutPadding(Map<String, Shape> shapes) {
     Shape tokens = shapes.get(MASK);
     return tokens.extent(1) > 1
+        && !needsAllTokens
         && plans.planFor(shapes, Math.toIntExact(tokens.elements()) - 1).plan().isPresent();
   }
 
@@ -236,7 +240,7 @@ public final class GraphRunner implements Runner {
   public Map<String, Tensor> run(Map<String, Tensor> inputs, int[] lengths) {
     int all = Math.toIntExact(inputs.get(MASK).elements());
     int room = room(IntStream.of(lengths).sum());
-    if (room >= all) {
+    if (room >= all || needsAllTokens) {
       return run(inputs);
     }
     ShapePlan<Plan, Workspace> shapes = plans.plan(inputs, room);
@@ -300,11 +304,14 @@ public final class GraphRunner implements Runner {
       Shape padded = shapes.get(MASK);
       Ragged ragged =
           new Ragged(Math.toIntExact(padded.extent(0)), Math.toIntExact(padded.extent(1)), tokens);
-      return Recorded.plan(
-          shapes,
-          () -> Planner.plan(graph, options.activationBytes(), shapes, linearLayers, ragged),
-          Plan::layers,
-          Plan::bytes);
+      Optional<Plan> plan =
+          Recorded.plan(
+              shapes,
+              () -> Planner.plan(graph, options.activationBytes(), shapes, linearLayers, ragged),
+              Plan::layers,
+              Plan::bytes);
+      needsAllTokens = plan.isEmpty();
+      return plan;
     }
     if (former == null) {
       former = new Former(graph, options.activationBytes());

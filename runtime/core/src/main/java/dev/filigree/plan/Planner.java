@@ -108,6 +108,7 @@ final class Planner {
     former.forget(linearLayers.version());
     return former
         .folding(shapes)
+        .filter(folding -> !ragged.isAmbiguous(graph, shapes, folding.types()))
         .flatMap(
             folding ->
                 Optional.ofNullable(

@@ -35,7 +35,7 @@ final class BatchLayout {
 
   /**
    * Lengths up to which requests run together where padding is left out. Odd, so that no other axis
-   * of a model is taken for the tokens.
+   * of a model is as long, or all tokens would run.
    */
   private static final int[] UNEVEN = {31, 61, 127, 251, 509};
 

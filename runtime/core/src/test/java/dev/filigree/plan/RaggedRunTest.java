@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.filigree.DType;
 import dev.filigree.InputException;
 import dev.filigree.Model;
 import dev.filigree.Session;
@@ -13,6 +14,9 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.testing.MiniLm;
+import dev.filigree.testing.OnnxModel;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -20,6 +24,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Rows of different length, padded and run without their padding, on the real MiniLM. */
 final class RaggedRunTest {
@@ -98,7 +103,7 @@ final class RaggedRunTest {
           int from = row * expected.length;
           assertArrayEquals(
               expected,
-              java.util.Arrays.copyOfRange(values, from, from + expected.length),
+              Arrays.copyOfRange(values, from, from + expected.length),
               2e-5f,
               "row " + row);
         }
@@ -132,6 +137,32 @@ final class RaggedRunTest {
       assertArrayEquals(
           dynamic.run(inputs).get(OUTPUT).toFloats(),
           dynamic.run(inputs, lengths).get(OUTPUT).toFloats());
+    }
+  }
+
+  @Test
+  void anAxisThatIsAsLongByChanceIsNotTakenForTokens(@TempDir Path folder) {
+    float[] weights = {1, 2, 3, 4, 5, 6};
+    Path file =
+        new OnnxModel(13)
+            .input("attention_mask", DType.F32, "batch", "sequence")
+            .input("heads", DType.F32, "batch", "4", "3")
+            .initializer("w", Tensor.of(weights, 3, 2))
+            .node("MatMul", "y", "heads", "w")
+            .output("y", DType.F32, "batch", "4", "2")
+            .output("attention_mask", DType.F32, "batch", "sequence")
+            .write(folder.resolve("heads.onnx"));
+    float[] ones = new float[5 * 4 * 3];
+    Arrays.fill(ones, 1);
+    Map<String, Tensor> inputs =
+        Map.of(
+            "attention_mask", Tensor.of(new float[5 * 4], 5, 4),
+            "heads", Tensor.of(ones, 5, 4, 3));
+    try (Model heads = Model.open(file);
+        Session session = heads.session(SessionOptions.defaults().withKernels("scalar"))) {
+      float[] found = session.run(inputs, new int[] {1, 0, 0, 1, 0}).get("y").toFloats();
+      assertArrayEquals(session.run(inputs).get("y").toFloats(), found);
+      assertEquals(9, found[found.length - 2]);
     }
   }
 
