@@ -6,7 +6,6 @@ import dev.filigree.SessionOptions;
 import dev.filigree.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -47,8 +46,8 @@ public final class MixedLengthsComparison {
     int mean = Math.round((float) tokens / ROWS);
     int[] same = new int[ROWS];
     Arrays.fill(same, mean);
-    Map<String, Tensor> padded = inputs(session.model(), lengths, longest);
-    Map<String, Tensor> even = inputs(session.model(), same, mean);
+    Map<String, Tensor> padded = MadeUpTexts.padded(session.model(), lengths, longest, 2);
+    Map<String, Tensor> even = MadeUpTexts.padded(session.model(), same, mean, 2);
     double[][] times =
         Turns.nanos(
             ROUNDS,
@@ -73,32 +72,5 @@ public final class MixedLengthsComparison {
         mean,
         Percentiles.median(times[2]) / 1e6,
         Turns.ratio(times[1], times[2]) * mean * ROWS / tokens);
-  }
-
-  /** Texts of made-up tokens, padded. */
-  private static Map<String, Tensor> inputs(Model model, int[] lengths, int longest) {
-    SplittableRandom random = new SplittableRandom(2);
-    long[] ids = new long[lengths.length * longest];
-    long[] mask = new long[ids.length];
-    for (int row = 0; row < lengths.length; row++) {
-      for (int i = row * longest; i < row * longest + lengths[row]; i++) {
-        ids[i] = random.nextInt(1000, 20_000);
-        mask[i] = 1;
-      }
-    }
-    Map<String, Tensor> inputs = new HashMap<>();
-    model
-        .inputs()
-        .forEach(
-            input -> {
-              long[] values =
-                  switch (input.name()) {
-                    case "input_ids" -> ids;
-                    case "attention_mask" -> mask;
-                    default -> new long[ids.length];
-                  };
-              inputs.put(input.name(), Tensor.of(values, lengths.length, longest));
-            });
-    return inputs;
   }
 }

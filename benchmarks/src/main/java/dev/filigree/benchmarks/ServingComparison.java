@@ -13,7 +13,6 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -55,32 +54,14 @@ public final class ServingComparison {
     this.batcher = batcher;
     this.requests = new ArrayList<>();
     for (int i = 0; i < CALLERS; i++) {
-      requests.add(text(session.model(), lengths[i % lengths.length], i));
+      int length = lengths[i % lengths.length];
+      requests.add(MadeUpTexts.padded(session.model(), new int[] {length}, length, i));
     }
   }
 
   /** Options of the session: plans for every size of batch, or each new one would be planned. */
   static SessionOptions options() {
     return SessionOptions.defaults().withShapes(SHAPES);
-  }
-
-  /** The inputs of a text encoder for one text of made-up tokens. */
-  static Map<String, Tensor> text(Model model, int length, int seed) {
-    SplittableRandom random = new SplittableRandom(seed);
-    Map<String, Tensor> inputs = new LinkedHashMap<>();
-    model
-        .inputs()
-        .forEach(
-            input -> {
-              long[] values = new long[length];
-              switch (input.name()) {
-                case "attention_mask" -> Arrays.fill(values, 1);
-                case "input_ids" -> Arrays.setAll(values, i -> random.nextInt(1000, 20_000));
-                default -> {}
-              }
-              inputs.put(input.name(), Tensor.of(values, 1, length));
-            });
-    return inputs;
   }
 
   /** Arguments: the model's file, then lengths of texts (8 to 24 if there are none). */
@@ -218,7 +199,7 @@ public final class ServingComparison {
    * @param calls of each sample
    */
   static Lone lone(Model model, int length, int calls) {
-    Map<String, Tensor> request = text(model, length, 0);
+    Map<String, Tensor> request = MadeUpTexts.padded(model, new int[] {length}, length, 0);
     double[] added = new double[LONE_SAMPLES];
     double[] alone = new double[LONE_SAMPLES];
     try (Session session = model.session(options().withThreads(1));

@@ -38,7 +38,7 @@ final class ServingComparisonTest {
     try (Model model = Model.open(encoder());
         Session session = model.session(ServingComparison.options());
         Batcher batcher = Batcher.over(session, BatchOptions.defaults())) {
-      Map<String, Tensor> text = ServingComparison.text(model, 5, 3);
+      Map<String, Tensor> text = MadeUpTexts.padded(model, new int[] {5}, 5, 3);
       assertEquals(5, text.get("attention_mask").shape().extent(1));
       long[] ids = text.get("input_ids").toLongs();
       assertTrue(Arrays.stream(ids).allMatch(id -> id >= 1000), Arrays.toString(ids));
