@@ -66,6 +66,7 @@ void Decoder::layOutLocals() {
     localOffsets_.push_back(inLocal ? reserveLocal(size, variable.alignment) : 0);
   }
   if (!source.entry) {
+    result_.variadic = !source.parameters.empty() && source.parameters.back().unsized;
     for (std::uint32_t i = 0; i < source.returns.size() + source.parameters.size(); i++) {
       (i < source.returns.size() ? result_.returns : result_.parameters).push_back(localRange(i));
     }

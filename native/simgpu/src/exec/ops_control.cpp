@@ -54,11 +54,12 @@ std::vector<LocalRange> rangesOf(Decoder& d, const Operand& list) {
 
 void checkSizes(Decoder& d, const std::vector<LocalRange>& actual, const std::vector<ptx::Variable>& formal,
                 const std::string& what) {
-  if (actual.size() != formal.size()) {
+  const bool variadic = !formal.empty() && formal.back().unsized; // whose last argument may be missing, or any array
+  if (actual.size() != formal.size() && !(variadic && actual.size() + 1 == formal.size())) {
     d.fail("the call has " + std::to_string(actual.size()) + " " + what + ", the callee " + std::to_string(formal.size()));
   }
   for (std::size_t i = 0; i < actual.size(); i++) {
-    if (actual[i].size != formal[i].size) {
+    if (actual[i].size != formal[i].size && !formal[i].unsized) {
       d.fail("the sizes of " + what + " " + std::to_string(i) + " differ");
     }
   }

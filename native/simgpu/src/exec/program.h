@@ -115,6 +115,7 @@ struct FunctionCode {
   std::uint32_t registers = 0;  // estimate
   std::vector<FrameConstant> constants;
   std::vector<LocalRange> parameters;
+  bool variadic = false; // the last parameter has room for the largest array that any call hands over
   std::vector<LocalRange> returns;
 };
 

@@ -4,6 +4,7 @@
 #include "ptx/syntax.h"
 #include "ptx/token_reader.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace simgpu::ptx {
@@ -23,6 +24,7 @@ public:
       reader_.fail("the text has no .target directive");
     }
     resolveNames();
+    sizeVariadicParameters();
     return std::move(module_);
   }
 
@@ -252,6 +254,49 @@ private:
         }
       }
     }
+  }
+
+  /**
+   * The last parameter of a variadic function is an array without a size. Its frame has room for the largest array
+   * that any call hands to a variadic function, or through a pointer to what may be one.
+   */
+  void sizeVariadicParameters() {
+    std::uint64_t room = 0;
+    for (const Function& function : module_.functions) {
+      for (const Instruction& instruction : function.instructions) {
+        if (instruction.opcode() == "call") {
+          room = std::max(room, variadicBytes(function, instruction));
+        }
+      }
+    }
+    for (Function& function : module_.functions) {
+      if (isVariadic(function)) {
+        function.parameters.back().size = room;
+        function.variables[function.returns.size() + function.parameters.size() - 1].size = room;
+      }
+    }
+  }
+
+  static bool isVariadic(const Function& function) {
+    return !function.entry && !function.parameters.empty() && function.parameters.back().unsized;
+  }
+
+  /** The size of a call's last argument, if the callee may be variadic. */
+  std::uint64_t variadicBytes(const Function& caller, const Instruction& call) const {
+    std::uint64_t bytes = 0;
+    const bool hasResults = !call.operands.empty() && call.operands.front().kind == Operand::Kind::list;
+    for (std::size_t i = hasResults ? 1 : 0; i < call.operands.size(); i++) {
+      const Operand& operand = call.operands[i];
+      if (operand.kind == Operand::Kind::function && !isVariadic(module_.functions[operand.index])) {
+        return 0;
+      }
+      if (operand.kind == Operand::Kind::list && !operand.elements.empty()) {
+        const Operand& last = operand.elements.back();
+        const bool local = last.kind == Operand::Kind::variable && !last.moduleScope;
+        bytes = local ? caller.variables[last.index].size : 0;
+      }
+    }
+    return bytes;
   }
 
   void resolve(Operand& operand, std::int64_t line) {

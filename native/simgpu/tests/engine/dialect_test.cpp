@@ -339,6 +339,33 @@ TEST("instructions of later architectures are refused with their line") {
   }
 }
 
+TEST("a variadic function takes an array of any size, or none, directly and through a pointer") {
+  const std::string sum = R"(
+.func (.param .b32 out) sum(.param .b32 n, .param .align 8 .b8 %VAParam[]) {
+	.reg .b32 %r<6>; .reg .b64 %rd<4>; .reg .pred %p<3>;
+	mov.u64 %rd1, %VAParam; ld.param.u32 %r1, [n]; mov.u32 %r2, 100;
+L:	setp.eq.u32 %p1, %r1, 0; @%p1 bra E;
+	ld.local.u32 %r3, [%rd1]; add.u32 %r2, %r2, %r3; add.s64 %rd1, %rd1, 8; sub.u32 %r1, %r1, 1; bra L;
+E:	st.param.b32 [out], %r2; ret;
+})";
+  SmallKernel k(1, threadIndex + R"(
+	{ .param .b32 n; .param .align 8 .b8 v[24]; .param .b32 o; st.param.b32 [n], 3; st.param.b32 [v+0], %r1;
+	st.param.b32 [v+8], 20; st.param.b32 [v+16], 4; call.uni (o), sum, (n, v); ld.param.b32 %r4, [o]; }
+	{ .param .b32 n; .param .b32 o; st.param.b32 [n], 0; call.uni (o), sum, (n); ld.param.b32 %r5, [o]; }
+	{ .param .b32 n; .param .align 8 .b8 v[32]; .param .b32 o; st.param.b32 [n], 4; st.param.b32 [v+0], 1;
+	st.param.b32 [v+8], 2; st.param.b32 [v+16], 3; st.param.b32 [v+24], %r1; mov.u64 %rd4, sum;
+	P: .callprototype (.param .b32 _) _ (.param .b32 _, .param .align 8 .b8 _[]);
+	call (o), %rd4, (n, v), P; ld.param.b32 %r6, [o]; }
+	shl.b32 %r6, %r6, 10; add.u32 %r4, %r4, %r5; add.u32 %r4, %r4, %r6; st.global.u32 [%rd3], %r4;)",
+                sum);
+  const DeviceAddress buffer = k.buffer(128);
+  CHECK_EQUAL(k.launch({}, {32}, {buffer}).report(), std::string());
+  const auto values = k.read<std::uint32_t>(buffer, 32);
+  for (std::uint32_t lane = 0; lane < 32; lane++) {
+    CHECK_EQUAL(values[lane], (124 + lane) + 100 + ((106 + lane) << 10));
+  }
+}
+
 TEST("an instruction that the text's target lacks is refused by name and line, as a device's compiler does") {
   const auto refusal = [](const std::string& target, const std::string& instruction) {
     DeviceMemory memory(1 << 20);
