@@ -1,7 +1,10 @@
 #include "exec/suspect.h"
 
+#include "exec/access.h"
+#include "exec/address_space.h"
 #include "exec/block.h"
 #include "exec/decoder.h"
+#include "exec/lanes.h"
 #include "exec/suspect_bits.h"
 #include "exec/suspect_tensor.h"
 #include "exec/warp.h"
@@ -213,6 +216,47 @@ void Suspects::report(Warp& warp, const Op& op, const Taint& taint, std::uint32_
   warp.launch.report(std::move(finding));
 }
 
+/**
+ * A loop of compare-and-swap may begin with a plain read of its word, as CUDA's own atomicAdd of bf16 and everybody's
+ * atomicMax of floats do. What another warp wrote meanwhile is no defect there: the word is replaced only if it still is
+ * what was read, and of the swap only the word's present value comes back. Afterwards the two tell what happened.
+ */
+std::uint32_t Suspects::verifiedLanes(Warp& warp, const Op& op) const {
+  if (warp.launch.code->textOf(op).find(".cas") == std::string_view::npos) {
+    return 0;
+  }
+  const Taint comparand = taintOf(warp.registers + op.b);
+  if (comparand.any() == 0 || origins_[comparand.origin].finding.kind != FindingKind::sharedRace) {
+    return 0;
+  }
+  LaneAddresses addresses;
+  laneAddresses(warp, op, addresses);
+  const bool shared = static_cast<ptx::Space>(op.target) == ptx::Space::shared;
+  std::uint32_t lanes = 0;
+  forEachLane(comparand.any(), [&](int lane) {
+    lanes |= shared || inWindow(addresses[static_cast<std::size_t>(lane)], sharedWindow) ? 1u << lane : 0;
+  });
+  return lanes;
+}
+
+/** What these lanes hold of an origin, in registers and local memory, is suspect no more. */
+void Suspects::forgetOrigin(Warp& warp, std::uint32_t origin, std::uint32_t lanes) {
+  for (Entry& entry : entries_) {
+    if (entry.origin == origin) {
+      for (std::uint32_t& byte : entry.bytes) {
+        byte &= ~lanes;
+      }
+    }
+  }
+  std::erase_if(entries_, [](const Entry& entry) { return Taint{entry.bytes, 0, {}}.any() == 0; });
+  const std::uint32_t mark = origin + firstLocalOrigin;
+  forEachLane(lanes, [&](int lane) {
+    for (std::uint8_t& known : warp.localKnown(lane)) {
+      known = known == mark ? localByteWritten : known;
+    }
+  });
+}
+
 void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint32_t active) {
   settle();
   settleChoices(op, running);
@@ -306,7 +350,11 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
   report(warp, op, address, active);
   const bool isAtomic = opcode == "atom" || opcode == "red"; // what a store writes is looked at where it goes
   if (op.kind == OpKind::callIndirect || op.kind == OpKind::branchIndexed || isAtomic) {
-    report(warp, op, taint, active);
+    const std::uint32_t verified = isAtomic ? verifiedLanes(warp, op) & active : 0;
+    report(warp, op, taint, active & ~verified);
+    if (verified != 0) {
+      forgetOrigin(warp, taintOf(warp.registers + op.b).origin, verified);
+    }
   }
   if (memory) {
     taint = {};

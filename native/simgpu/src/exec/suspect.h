@@ -111,6 +111,8 @@ private:
   void set(std::byte* slot, const Taint& taint, std::uint32_t lanes);
   void add(std::vector<Entry>& entries, std::byte* slot, const Taint& taint);
   void report(Warp& warp, const Op& op, const Taint& taint, std::uint32_t lanes);
+  std::uint32_t verifiedLanes(Warp& warp, const Op& op) const;
+  void forgetOrigin(Warp& warp, std::uint32_t origin, std::uint32_t lanes);
   std::uint8_t codeOf(Warp& warp, const Op& store, std::uint32_t origin);
   void followMma(Warp& warp, const Op& op, std::uint32_t active);
   void followShuffle(Warp& warp, const Op& op, std::uint32_t active);

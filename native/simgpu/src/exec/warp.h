@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace simgpu {
@@ -131,6 +132,9 @@ public:
   std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
   std::byte* local(int lane) { return local_.data() + static_cast<std::size_t>(lane) * localStride_; }
   /** One byte per byte of local(lane), 0 until it is written, then a mark of Suspects; null when checks are off. */
+  std::span<std::uint8_t> localKnown(int lane) {
+    return localWritten_.empty() ? std::span<std::uint8_t>() : std::span(localWritten(lane), localStride_);
+  }
   std::uint8_t* localWritten(int lane) {
     return localWritten_.empty() ? nullptr : localWritten_.data() + static_cast<std::size_t>(lane) * localStride_;
   }
@@ -186,6 +190,9 @@ private:
   bool warpBarrier(const Op& op, std::uint32_t active);
   /** Sets lanes of the running group aside. */
   void park(LaneGroup::State state, std::uint32_t lanes, std::uint32_t needed, std::uint8_t barrierId = 0);
+  std::uint32_t inOtherCalls(std::uint32_t needed) const;
+  bool isInOtherCall(const LaneGroup& group, std::uint32_t needed) const;
+  void runAcrossCalls(const Op& op, std::uint32_t lanes, std::uint32_t needed);
   /** Splits `active` by the value each lane has in `slot`: calls action(lanes, value). */
   template <class Action> void byMemberMask(const Op& op, std::uint32_t active, Action action);
   bool atMerge();

@@ -166,4 +166,32 @@ TEST("a lane that overwrites what another reads in divergent code must meet it f
   expectClean(start + "@%p2 ld.shared.u32 %r8, [%r4]; st.shared.u32 [%r4], 9; @%p2 st.global.u32 [%rd3], %r8;");
 }
 
+TEST("a compare-and-swap loop may begin with a plain read of its word; what it read may not be used otherwise") {
+  const std::string begin = ".shared .align 4 .b32 s[4];" + threadIndex +
+                            "setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.v4.b32 [s], {%r2, %r2, %r2, %r2}; bar.sync 0;\n"
+                            "ld.shared.u32 %r4, [s];\n";
+  const std::string loop = "L: mov.u32 %r5, %r4; add.u32 %r6, %r5, 3; atom.shared.cas.b32 %r4, [s], %r5, %r6;\n"
+                           "setp.ne.u32 %p2, %r4, %r5; @%p2 bra L; bar.sync 0;\n";
+  const std::string end = "ld.shared.u32 %r7, [s]; @%p1 st.global.u32 [%rd1], %r7;";
+  // the same with the value of the read in local memory, as unoptimised code has it
+  const std::string spilled = "L: st.local.u32 [l], %r4; ld.local.u32 %r5, [l]; add.u32 %r6, %r5, 3;\n"
+                              "atom.shared.cas.b32 %r4, [s], %r5, %r6; ld.local.u32 %r8, [l];\n"
+                              "setp.ne.u32 %p2, %r4, %r8; @%p2 bra L; bar.sync 0;\n";
+  const auto run = [&](const std::string& body) {
+    SmallKernel k(1, ".local .align 4 .b32 l;" + body);
+    const DeviceAddress buffer = k.buffer(4);
+    LaunchResult result = k.launch({}, {128}, {buffer});
+    return std::pair(std::move(result), k.read<std::uint32_t>(buffer, 1)[0]);
+  };
+  for (const std::string& body : {loop, spilled}) {
+    const auto [result, sum] = run(begin + body + end);
+    CHECK_EQUAL(result.report(), std::string());
+    CHECK_EQUAL(sum, 384u);
+  }
+  expectFinding(run(begin + "setp.gt.u32 %p3, %r4, 30; @%p3 bra M;\n" + loop + end + "\nM: ret;").first,
+                FindingKind::sharedRace, Status::launchFailed);
+  expectFinding(run(begin + "atom.global.cas.b32 %r9, [%rd1], %r4, 7;\n" + loop + end).first, FindingKind::sharedRace,
+                Status::launchFailed);
+}
+
 } // namespace simgpu::testing
