@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cstring>
+#include <span>
 
 namespace simgpu {
 
@@ -204,11 +205,16 @@ bool Warp::callIndirect(const Op& op, std::uint32_t active) {
     fault("the address is not a function");
   }
   const FunctionCode& callee = launch.code->functions[index];
-  const auto fits = [](const std::vector<LocalRange>& a, const std::vector<LocalRange>& b) {
+  const auto fits = [](std::span<const LocalRange> a, std::span<const LocalRange> b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](LocalRange left, LocalRange right) { return left.size == right.size; });
   };
-  if (!fits(site.arguments, callee.parameters) || !fits(site.returns, callee.returns)) {
+  // what a variadic function takes beside its named parameters is one array, of any size, or missing
+  const std::size_t named = callee.parameters.size() - (callee.variadic ? 1 : 0);
+  const std::span<const LocalRange> arguments = site.arguments;
+  const bool extra = callee.variadic && arguments.size() == named + 1;
+  if (!fits(extra ? arguments.first(named) : arguments, std::span(callee.parameters).first(named)) ||
+      !fits(site.returns, callee.returns)) {
     fault("the prototype does not fit function " + callee.name);
   }
   std::uint32_t same = 0;
@@ -344,6 +350,8 @@ bool Warp::collective(const Op& op, std::uint32_t active) {
     const std::uint32_t needed = members & live_;
     if ((needed & ~lanes) == 0) {
       together |= lanes;
+    } else if ((needed & ~(lanes | inOtherCalls(needed))) == 0) {
+      runAcrossCalls(op, lanes, needed);
     } else {
       park(LaneGroup::State::converging, lanes, needed);
     }

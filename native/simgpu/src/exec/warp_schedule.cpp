@@ -9,6 +9,8 @@
 
 #include <bit>
 #include <cstdio>
+#include <cstring>
+#include <span>
 
 namespace simgpu {
 
@@ -27,6 +29,71 @@ bool joins(const LaneGroup& group) {
 void Warp::park(LaneGroup::State state, std::uint32_t lanes, std::uint32_t needed, std::uint8_t barrierId) {
   groups_.push_back({pc_, lanes, frame_, state, needed, barrierId});
   mask_ &= ~lanes;
+}
+
+/**
+ * Lanes that wait at the running group's operation for the same lanes as it, but in other calls of the function: they
+ * came to the call at another time. A device looks at the operation alone.
+ */
+std::uint32_t Warp::inOtherCalls(std::uint32_t needed) const {
+  std::uint32_t lanes = 0;
+  for (const LaneGroup& group : groups_) {
+    lanes |= isInOtherCall(group, needed) ? group.mask : 0;
+  }
+  return lanes;
+}
+
+bool Warp::isInOtherCall(const LaneGroup& group, std::uint32_t needed) const {
+  // of the same depth: a lane then has nothing in the running group's frame
+  return group.state == LaneGroup::State::converging && group.pc == pc_ && group.needed == needed &&
+         group.frame != frame_ && group.frame->depth == frame_->depth;
+}
+
+namespace {
+
+/** The operands of `lanes`, or only what is a result, from one frame to another. */
+void copyOperands(std::span<const OperandSlot> operands, const std::byte* from, std::byte* to, std::uint32_t lanes,
+                  bool results) {
+  for (const OperandSlot& operand : operands) {
+    if (results && !operand.result) {
+      continue;
+    }
+    if (operand.size == 0) { // a predicate: a bit a lane
+      std::uint32_t bits = 0;
+      std::uint32_t others = 0;
+      std::memcpy(&bits, from + operand.slot, sizeof bits);
+      std::memcpy(&others, to + operand.slot, sizeof others);
+      bits = (bits & lanes) | (others & ~lanes);
+      std::memcpy(to + operand.slot, &bits, sizeof bits);
+      continue;
+    }
+    forEachLane(lanes, [&](int lane) {
+      const std::size_t place = operand.slot + static_cast<std::size_t>(lane) * operand.size;
+      std::memcpy(to + place, from + place, operand.size);
+    });
+  }
+}
+
+} // namespace
+
+/** Executes an operation for lanes of the running group and those that wait for it in other calls. */
+void Warp::runAcrossCalls(const Op& op, std::uint32_t lanes, std::uint32_t needed) {
+  const std::span<const OperandSlot> operands = launch.code->operandsOf(op);
+  for (const LaneGroup& group : groups_) {
+    if (isInOtherCall(group, needed)) {
+      copyOperands(operands, group.frame->registers, registers, group.mask, false);
+      lanes |= group.mask;
+    }
+  }
+  meet(lanes);
+  op.run(*this, op, lanes);
+  for (LaneGroup& group : groups_) {
+    if (isInOtherCall(group, needed)) {
+      copyOperands(operands, registers, group.frame->registers, group.mask, true);
+      group.state = LaneGroup::State::ready;
+      group.pc++;
+    }
+  }
 }
 
 /** The running group reached (or jumped over) the pc of another one. */

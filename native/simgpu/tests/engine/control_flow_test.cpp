@@ -175,4 +175,21 @@ TEST("registers are packed: a long chain of names needs few slots") {
   CHECK(k.module().kernel("k")->info.registers < 16);
 }
 
+TEST("lanes that called a function at different places meet at its shuffle, as devices look at the operation alone") {
+  const std::string add = ".func (.param .b32 out) f(.param .b32 in) { .reg .b32 %r<9>; .reg .pred %p<3>;\n"
+                          "ld.param.u32 %r1, [in]; shfl.sync.bfly.b32 %r2|%p1, %r1, 31, 31, -1;\n"
+                          "vote.sync.ballot.b32 %r3, %p1, -1; add.u32 %r2, %r2, %r3; st.param.b32 [out], %r2; ret; }\n";
+  const auto call = [](const std::string& in) {
+    return "{ .param .b32 a; .param .b32 o; st.param.b32 [a], " + in + "; call (o), f, (a); ld.param.b32 %r9, [o]; }\n";
+  };
+  const auto lanes = runWarp("mul.lo.u32 %r3, %r1, 3; setp.lt.u32 %p1, %r1, 5; @%p1 bra B;\n" + call("%r3") +
+                                 "bra.uni E;\nB: " + call("%r1") + "mul.lo.u32 %r9, %r9, 2;\nE: ",
+                             add);
+  expectLanes(lanes, [](std::uint32_t lane) {
+    const std::uint32_t other = 31 - lane;
+    const std::uint32_t sum = (other < 5 ? other : 3 * other) - 1;
+    return lane < 5 ? 2 * sum : sum;
+  });
+}
+
 } // namespace simgpu::testing
