@@ -263,6 +263,9 @@ void decodeConvert(Decoder& d) {
     decodeConvertPack(d);
     return;
   }
+  if (d.takeAny({"e4m3x2", "e5m2x2", "e2m1x2", "e2m3x2", "e3m2x2", "ue8m0x2"})) {
+    d.unsupported("floats of eight bits and fewer are of later devices and not simulated; compile for .target sm_80");
+  }
   const Type to = d.takeType();
   if (to == Type::f16x2 || to == Type::bf16x2) {
     decodePair(d, to, conversion);
