@@ -140,6 +140,9 @@ decoder("mixtral", "mixtral", num_local_experts=4, num_experts_per_tok=2, slidin
 decoder("qwen2-moe", "qwen2_moe", num_experts=5, shared_expert_intermediate_size=10, **EXPERTS)
 decoder("qwen2-moe-some-layers", "qwen2_moe", num_experts=3, shared_expert_intermediate_size=10, mlp_only_layers=[0],
         norm_topk_prob=True, **EXPERTS)
+# windows of the first and the third layer; the others see everything
+decoder("qwen2-moe-windows", "qwen2_moe", dict(GROUPS, num_hidden_layers=5), num_experts=3,
+        shared_expert_intermediate_size=10, use_sliding_window=True, sliding_window=4, max_window_layers=4, **EXPERTS)
 decoder("qwen3-moe", "qwen3_moe", num_experts=4, head_dim=6, norm_topk_prob=True, **EXPERTS)
 decoder("qwen3-moe-every-second", "qwen3_moe", num_experts=4, head_dim=6, decoder_sparse_step=2, **EXPERTS)
 decoder("olmoe", "olmoe", num_experts=4, num_experts_per_tok=3, clip_qkv=0.5, pad_token_id=0)
@@ -163,6 +166,8 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
 encoder("deberta-v2-apart", "deberta-v2", dict(DEBERTA, share_att_key=False))
+encoder("deberta-v2-convolution", "deberta-v2", DEBERTA, conv_kernel_size=3, conv_act="gelu")
+encoder("deberta-v2-convolution-groups", "deberta-v2", DEBERTA, conv_kernel_size=5, conv_groups=2)
 encoder("deberta-v2-named-alone", "deberta-v2", dict(DEBERTA, relative_attention=False))
 ORIGINAL = dict(SIZE, relative_attention=True, pos_att_type="c2p|p2c", max_relative_positions=8,
                 position_biased_input=False)
@@ -196,6 +201,11 @@ encoder("roformer-texts", "roformer", model=AutoModelForSequenceClassification, 
 MOBILE = dict(SIZE, hidden_size=12, embedding_size=6, intra_bottleneck_size=8, num_feedforward_networks=3)
 encoder("mobilebert", "mobilebert", MOBILE)
 encoder("mobilebert-narrow", "mobilebert", MOBILE, use_bottleneck_attention=True)
+encoder("mobilebert-layer-norms", "mobilebert", MOBILE, normalization_type="layer_norm")
+encoder("mobilebert-wide", "mobilebert", MOBILE, use_bottleneck=False)
+encoder("mobilebert-wide-layer-norms", "mobilebert", MOBILE, use_bottleneck=False, normalization_type="layer_norm")
+encoder("mobilebert-words-alone", "mobilebert", MOBILE, trigram_input=False)
+encoder("mobilebert-words-as-wide", "mobilebert", dict(MOBILE, embedding_size=12), trigram_input=False)
 encoder("mobilebert-texts", "mobilebert", MOBILE, AutoModelForSequenceClassification, classifier_activation=False)
 encoder("mobilebert-words", "mobilebert", MOBILE, AutoModelForMaskedLM)
 encoder("rembert", "rembert", input_embedding_size=4)

@@ -101,6 +101,11 @@ record Family(JsonFile about, JsonFile config) {
     EVERYWHERE,
     /** In the layers that the config names, where {@code use_sliding_window} says so. */
     FLAG,
+    /**
+     * In the layers that the config names, or else in every second one from the first on, below
+     * {@code max_window_layers}, where {@code use_sliding_window} says so.
+     */
+    SECOND,
     /** In the layers that turn nothing, where {@code use_sliding_window} says so. */
     UNTURNED
   }

@@ -63,7 +63,7 @@ record LayerKind(int window, int rope) {
         switch (family.windows()) {
           case NEVER -> false;
           case ALWAYS, EVERYWHERE -> config.has("sliding_window");
-          case FLAG, UNTURNED ->
+          case FLAG, UNTURNED, SECOND ->
               config.flag("use_sliding_window", false) && config.has("sliding_window");
         };
     List<Integer> windows = new ArrayList<>();
@@ -88,9 +88,11 @@ record LayerKind(int window, int rope) {
     int pattern = pattern(config);
     for (int layer = 0; layer < layers; layer++) {
       boolean isWhole =
-          family.windows() == Family.Windows.UNTURNED
-              ? isListed(config, layer, layers)
-              : pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
+          switch (family.windows()) {
+            case UNTURNED -> isListed(config, layer, layers);
+            case SECOND -> layer % 2 != 0 || layer >= whole;
+            default -> pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
+          };
       windows.add(isWhole ? WHOLE : window);
     }
     return windows;
