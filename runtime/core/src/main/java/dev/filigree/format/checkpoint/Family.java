@@ -156,7 +156,8 @@ record Family(JsonFile about, JsonFile config) {
    * state is that of the token that ends it), {@code bottleneck} (layers work on fewer features
    * than states have), {@code turns_values} (values are turned as keys are), {@code counts_names}
    * (scores are divided by the number of kinds of them that the config names, known or not), {@code
-   * scales_both} (an older name of scalings is for both kinds of layers).
+   * up_first} (in the layer that joins gate and up, up is first), {@code scales_both} (an older
+   * name of scalings is for both kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
