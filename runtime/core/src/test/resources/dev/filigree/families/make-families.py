@@ -79,6 +79,17 @@ decoder("gemma3-bounds", "gemma3_text", dict(GROUPS, hidden_size=16), head_dim=6
         rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=512.0),
                              full_attention=dict(rope_type="default", rope_theta=262144.0)))
 encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidirectional_attention=True)
+# a width whose root f16 holds exactly, and such frequencies
+decoder("vaultgemma", "vaultgemma", dict(GROUPS, hidden_size=16), head_dim=6, query_pre_attn_scalar=1000,
+        attn_logit_softcapping=2.0, final_logit_softcapping=3.0, sliding_window=4,
+        rope_parameters=dict(rope_type="default", rope_theta=512.0))
+MODERN_DECODER = dict(SIZE, num_hidden_layers=3, local_attention=6, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+                      cls_token_id=1, sep_token_id=2)
+decoder("modernbert-decoder", "modernbert-decoder", MODERN_DECODER)
+decoder("modernbert-decoder-biases", "modernbert-decoder", MODERN_DECODER, norm_bias=True, attention_bias=True,
+        mlp_bias=True, classifier_bias=True, classifier_activation="silu", tie_word_embeddings=False,
+        decoder_bias=False)
+decoder("modernbert-decoder-texts", "modernbert-decoder", MODERN_DECODER, AutoModelForSequenceClassification)
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
         **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))

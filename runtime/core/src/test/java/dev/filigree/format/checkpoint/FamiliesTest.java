@@ -187,6 +187,7 @@ class FamiliesTest {
             "gpt2",
             "mixtral",
             "mobilebert-wide",
+            "modernbert-decoder",
             "mobilebert-words",
             "phi3",
             "qwen2-moe-some-layers",

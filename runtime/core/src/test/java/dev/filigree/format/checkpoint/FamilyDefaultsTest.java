@@ -154,6 +154,13 @@ class FamilyDefaultsTest {
   }
 
   @Test
+  void aWindowOfModernBertsDecoderIsHalfOfItsLocalAttention() {
+    String about = ", \"local_attention\": 10, \"global_attn_every_n_layers\": ";
+    assertEquals(List.of(0, 5, 5, 0), windows("modernbert-decoder", about + 3));
+    assertEquals(List.of(0, 5, 0, 5), windows("modernbert-decoder", about + 2));
+  }
+
+  @Test
   void aWindowOfQwen2MoeIsThatOfEverySecondLayerBelowANumber() {
     String slides = ", \"use_sliding_window\": true, \"max_window_layers\": ";
     assertEquals(List.of(7, 0, 7, 0), windows("qwen2_moe", slides + 28));
