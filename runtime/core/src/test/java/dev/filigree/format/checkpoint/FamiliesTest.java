@@ -179,6 +179,7 @@ class FamiliesTest {
             "cohere-scales",
             "deberta",
             "deberta-v2",
+            "deberta-v2-convolution",
             "deberta-v2-convolution-groups",
             "esm-words",
             "falcon-alibi",
