@@ -10,6 +10,8 @@ import sys
 
 from transformers import AutoConfig
 
+# families whose networks do not read what their config says of it
+OWN_EPSILON = ("biogpt",)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -38,7 +40,7 @@ def defaults(family):
         width=value(config, "head_dim", "d_kv") or (value(config, "true_hidden_size") or hidden) // heads,
         wide=value(config, "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim") or 4 * hidden,
         vocabulary=config.vocab_size,
-        epsilon=value(config, "rms_norm_eps", "layer_norm_eps", "norm_eps", "layer_norm_epsilon", "norm_epsilon"),
+        epsilon=None if family in OWN_EPSILON else value(config, "rms_norm_eps", "layer_norm_eps", "norm_eps", "layer_norm_epsilon", "norm_epsilon"),
         activation=value(config, "hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn"),
         tied=getattr(config, "tie_word_embeddings", None), theta=theta(config), padding=value(config, "pad_token_id"),
         positions=value(config, "max_position_embeddings", "n_positions", "max_seq_len"))

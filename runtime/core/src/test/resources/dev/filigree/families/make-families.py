@@ -79,6 +79,17 @@ decoder("gemma3-bounds", "gemma3_text", dict(GROUPS, hidden_size=16), head_dim=6
         rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=512.0),
                              full_attention=dict(rope_type="default", rope_theta=262144.0)))
 encoder("gemma3-both-ways", "gemma3_text", GROUPS, head_dim=6, **KINDS, use_bidirectional_attention=True)
+# a width whose root f16 holds exactly, and such frequencies
+decoder("vaultgemma", "vaultgemma", dict(GROUPS, hidden_size=16), head_dim=6, query_pre_attn_scalar=1000,
+        attn_logit_softcapping=2.0, final_logit_softcapping=3.0, sliding_window=4,
+        rope_parameters=dict(rope_type="default", rope_theta=512.0))
+MODERN_DECODER = dict(SIZE, num_hidden_layers=3, local_attention=6, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+                      cls_token_id=1, sep_token_id=2)
+decoder("modernbert-decoder", "modernbert-decoder", MODERN_DECODER)
+decoder("modernbert-decoder-biases", "modernbert-decoder", MODERN_DECODER, norm_bias=True, attention_bias=True,
+        mlp_bias=True, classifier_bias=True, classifier_activation="silu", tie_word_embeddings=False,
+        decoder_bias=False)
+decoder("modernbert-decoder-texts", "modernbert-decoder", MODERN_DECODER, AutoModelForSequenceClassification)
 decoder("phi3", "phi3", sliding_window=4, pad_token_id=0)
 decoder("phi3-long", "phi3", original_max_position_embeddings=8, pad_token_id=0,
         **rope("longrope", short_factor=[1.0, 1.5], long_factor=[2.0, 3.0]))
@@ -115,6 +126,12 @@ decoder("bloom-norms-summed", "bloom", dict(vocab_size=WORDS, hidden_size=8, n_l
 MPT = dict(vocab_size=WORDS, d_model=12, n_layers=2, n_heads=3, max_seq_len=32)
 decoder("mpt", "mpt", MPT)
 decoder("mpt-clipped", "mpt", MPT, attn_config=dict(clip_qkv=0.5, softmax_scale=0.7))
+decoder("jais2", "jais2")
+decoder("persimmon", "persimmon", SIZE)
+decoder("persimmon-plain", "persimmon", SIZE, qk_layernorm=False)
+decoder("openai-gpt", "openai-gpt", GPT)
+decoder("biogpt", "biogpt", SIZE)
+decoder("biogpt-unscaled", "biogpt", SIZE, scale_embedding=False, hidden_act="relu", tie_word_embeddings=False)
 decoder("olmo", "olmo", clip_qkv=0.5)
 decoder("olmo2", "olmo2")
 decoder("olmo3", "olmo3", **KINDS)
@@ -140,6 +157,9 @@ decoder("mixtral", "mixtral", num_local_experts=4, num_experts_per_tok=2, slidin
 decoder("qwen2-moe", "qwen2_moe", num_experts=5, shared_expert_intermediate_size=10, **EXPERTS)
 decoder("qwen2-moe-some-layers", "qwen2_moe", num_experts=3, shared_expert_intermediate_size=10, mlp_only_layers=[0],
         norm_topk_prob=True, **EXPERTS)
+# windows of the first and the third layer; the others see everything
+decoder("qwen2-moe-windows", "qwen2_moe", dict(GROUPS, num_hidden_layers=5), num_experts=3,
+        shared_expert_intermediate_size=10, use_sliding_window=True, sliding_window=4, max_window_layers=4, **EXPERTS)
 decoder("qwen3-moe", "qwen3_moe", num_experts=4, head_dim=6, norm_topk_prob=True, **EXPERTS)
 decoder("qwen3-moe-every-second", "qwen3_moe", num_experts=4, head_dim=6, decoder_sparse_step=2, **EXPERTS)
 decoder("olmoe", "olmoe", num_experts=4, num_experts_per_tok=3, clip_qkv=0.5, pad_token_id=0)
@@ -163,6 +183,8 @@ DEBERTA = dict(SIZE, relative_attention=True, pos_att_type=["p2c", "c2p"], posit
 encoder("deberta-v2", "deberta-v2", DEBERTA)
 encoder("deberta-v2-texts", "deberta-v2", DEBERTA, AutoModelForSequenceClassification)
 encoder("deberta-v2-apart", "deberta-v2", dict(DEBERTA, share_att_key=False))
+encoder("deberta-v2-convolution", "deberta-v2", DEBERTA, conv_kernel_size=3, conv_act="gelu")
+encoder("deberta-v2-convolution-groups", "deberta-v2", DEBERTA, conv_kernel_size=5, conv_groups=2)
 encoder("deberta-v2-named-alone", "deberta-v2", dict(DEBERTA, relative_attention=False))
 ORIGINAL = dict(SIZE, relative_attention=True, pos_att_type="c2p|p2c", max_relative_positions=8,
                 position_biased_input=False)
@@ -171,6 +193,11 @@ encoder("deberta-texts", "deberta", dict(ORIGINAL, position_biased_input=True, t
         AutoModelForSequenceClassification)
 encoder("deberta-narrow", "deberta", dict(ORIGINAL, embedding_size=4))
 encoder("deberta-v2-narrow", "deberta-v2", dict(DEBERTA, embedding_size=4, position_biased_input=True))
+encoder("gte", "gte", pad_token_id=1)
+encoder("gte-words", "gte", pad_token_id=1, model=AutoModelForMaskedLM)
+encoder("gte-texts", "gte", pad_token_id=1, model=AutoModelForSequenceClassification)
+encoder("roberta-prelayernorm", "roberta-prelayernorm", pad_token_id=1)
+encoder("roberta-prelayernorm-words", "roberta-prelayernorm", pad_token_id=1, model=AutoModelForMaskedLM)
 encoder("electra", "electra", embedding_size=4)
 encoder("bert-words", "bert", model=AutoModelForMaskedLM)
 encoder("bert-words-untied", "bert", model=AutoModelForMaskedLM, tie_word_embeddings=False)
@@ -196,6 +223,11 @@ encoder("roformer-texts", "roformer", model=AutoModelForSequenceClassification, 
 MOBILE = dict(SIZE, hidden_size=12, embedding_size=6, intra_bottleneck_size=8, num_feedforward_networks=3)
 encoder("mobilebert", "mobilebert", MOBILE)
 encoder("mobilebert-narrow", "mobilebert", MOBILE, use_bottleneck_attention=True)
+encoder("mobilebert-layer-norms", "mobilebert", MOBILE, normalization_type="layer_norm")
+encoder("mobilebert-wide", "mobilebert", MOBILE, use_bottleneck=False)
+encoder("mobilebert-wide-layer-norms", "mobilebert", MOBILE, use_bottleneck=False, normalization_type="layer_norm")
+encoder("mobilebert-words-alone", "mobilebert", MOBILE, trigram_input=False)
+encoder("mobilebert-words-as-wide", "mobilebert", dict(MOBILE, embedding_size=12), trigram_input=False)
 encoder("mobilebert-texts", "mobilebert", MOBILE, AutoModelForSequenceClassification, classifier_activation=False)
 encoder("mobilebert-words", "mobilebert", MOBILE, AutoModelForMaskedLM)
 encoder("rembert", "rembert", input_embedding_size=4)

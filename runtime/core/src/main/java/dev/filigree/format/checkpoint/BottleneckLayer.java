@@ -4,12 +4,16 @@ import java.util.List;
 
 /**
  * A layer of MobileBERT (Z. Sun et al., MobileBERT: a Compact Task-Agnostic BERT, 2020): attention
- * and several feed-forward layers work on fewer features than states have.
+ * and several feed-forward layers work on fewer features than states have, unless the config turns
+ * that off.
  *
  * @param shape of the network
  * @param net where it is written down
  */
 record BottleneckLayer(EncoderConfig shape, NetworkBuilder net) {
+  /** Added to the variances of those normalisations that do not follow the config. */
+  static final double OWN_EPSILON = 1e-5;
+
   private static final String ATTENTION = "attention.";
   private static final String DENSE = ".dense";
   private static final String NORM = ".LayerNorm";
@@ -25,8 +29,9 @@ record BottleneckLayer(EncoderConfig shape, NetworkBuilder net) {
     JsonFile config = shape.family().config();
     int hidden = shape.hidden();
     int inner = inner();
-    String narrow = narrowed(layer + "bottleneck.input", x);
-    boolean readsNarrow = config.flag("use_bottleneck_attention", false);
+    boolean isNarrow = config.flag("use_bottleneck", true);
+    String narrow = isNarrow ? narrowed(layer + "bottleneck.input", x) : x;
+    boolean readsNarrow = !isNarrow || config.flag("use_bottleneck_attention", false);
     String asked = readsNarrow ? narrow : narrowed(layer + "bottleneck.attention", x);
     String self = layer + ATTENTION + "self.";
     String attended =
@@ -39,14 +44,18 @@ record BottleneckLayer(EncoderConfig shape, NetworkBuilder net) {
                 readsNarrow ? narrow : x, self + "value", inner, readsNarrow ? inner : hidden),
             List.of());
     String output = layer + ATTENTION + "output";
-    String y = added(output, net.linear(attended, output + DENSE, inner, inner), narrow, inner);
+    String made = net.linear(attended, output + DENSE, inner, inner);
+    String y = added(output, made, narrow, inner, shape.epsilon());
     int feeds = config.number("num_feedforward_networks", 1, AttentionShape.MAX_LAYERS).orElse(4);
     for (int feed = 0; feed < feeds - 1; feed++) {
-      y = fed(layer + "ffn." + feed + ".", y);
+      y = fed(layer + "ffn." + feed + ".", y, shape.epsilon());
     }
-    String last = fed(layer, y);
+    String last = fed(layer, y, OWN_EPSILON);
+    if (!isNarrow) {
+      return last;
+    }
     String wide = layer + "output.bottleneck";
-    return added(wide, net.linear(last, wide + DENSE, hidden, inner), x, hidden);
+    return added(wide, net.linear(last, wide + DENSE, hidden, inner), x, hidden, shape.epsilon());
   }
 
   private int inner() {
@@ -58,14 +67,15 @@ record BottleneckLayer(EncoderConfig shape, NetworkBuilder net) {
     return shape.normalized(net, module + NORM, made, inner());
   }
 
-  private String fed(String owner, String y) {
+  private String fed(String owner, String y, double epsilon) {
     String up = net.linear(y, owner + "intermediate.dense", shape.wide(), inner());
     String product = net.activation(up, shape.activation(), shape.family().config());
     String module = owner + "output";
-    return added(module, net.linear(product, module + DENSE, inner(), shape.wide()), y, inner());
+    String down = net.linear(product, module + DENSE, inner(), shape.wide());
+    return added(module, down, y, inner(), epsilon);
   }
 
-  private String added(String module, String made, String x, int features) {
-    return shape.normalized(net, module + NORM, net.op("Add", made, x), features);
+  private String added(String module, String made, String x, int features, double epsilon) {
+    return shape.normalized(net, module + NORM, net.op("Add", made, x), features, epsilon);
   }
 }

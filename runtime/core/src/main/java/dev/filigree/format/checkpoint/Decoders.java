@@ -203,13 +203,22 @@ final class Decoders {
   String logits(String states) {
     boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
     String head = tied ? prefix + module("words") : module("head");
-    String scores = net.linear(states, head, shape.vocabulary(), shape.narrow());
+    String read = family.module("head_dense").map(name -> transformed(states, name)).orElse(states);
+    String scores = net.linear(read, head, shape.vocabulary(), shape.narrow());
     String bias = module("head") + ".bias";
     if (tied && net.layers().has(bias)) {
       scores = net.op("Add", scores, net.vector(bias, shape.vocabulary()));
     }
     double cap = shape.cap("final_logit_softcapping");
     return net.capped(net.times(scores, family.factor("logits", shape.width())), cap);
+  }
+
+  /** States as a head reads them that has a layer of its own in front of the words' scores. */
+  private String transformed(String states, String dense) {
+    String made = net.linear(states, dense, shape.narrow(), shape.narrow());
+    String function = config.text("classifier_activation").orElse("gelu");
+    return normalizedBy(
+        module("head_norm"), net.activation(made, function, config), shape.narrow());
   }
 
   /**
@@ -221,7 +230,8 @@ final class Decoders {
 
   private String layer(String layer, int number, String x, Attention attention) {
     boolean last = family.has("norms_last");
-    String normal = last ? x : normalized("before_attention", layer, x);
+    boolean bare = last || number == 0 && family.has("bare_first");
+    String normal = bare ? x : normalized("before_attention", layer, x);
     String attended = attention(layer, number, normal, attention);
     boolean summed = family.has("norms_summed");
     String first = add(summed ? normal : x, normalized("after_attention", layer, attended));

@@ -107,6 +107,11 @@ record EncoderConfig(
 
   /** A value normalised as the family does. */
   String normalized(NetworkBuilder net, String name, String x, int features) {
+    return normalized(net, name, x, features, epsilon);
+  }
+
+  /** The same with an epsilon that the config does not say. */
+  String normalized(NetworkBuilder net, String name, String x, int features, double epsilon) {
     return switch (family.norm()) {
       case RMS -> net.rootMeanSquare(x, name, features, epsilon, false);
       case LAYER -> net.layerNormalization(x, name, features, epsilon);

@@ -50,9 +50,8 @@ final class EncoderEmbeddings {
     if (config.flag("token_dropout", false)) {
       x = scaled(x, ids, mask);
     }
-    boolean isEarly = family.has("bottleneck");
-    if (isEarly) {
-      x = net.linear(withNeighbours(x), project, shape.hidden(), NEIGHBOURS * width);
+    if (family.has("bottleneck")) {
+      x = widened(x, project, width);
       isNarrow = false;
       width = shape.hidden();
     }
@@ -86,9 +85,20 @@ final class EncoderEmbeddings {
     }
     Optional<String> first = family.module("first").map(own -> prefix + own);
     if (first.isPresent()) {
-      x = shape.normalized(net, first.get(), x, width);
+      x =
+          family.has("bottleneck")
+              ? shape.normalized(net, first.get(), x, width, BottleneckLayer.OWN_EPSILON)
+              : shape.normalized(net, first.get(), x, width);
     }
     return isNarrow ? net.linear(x, project, shape.hidden(), width) : x;
+  }
+
+  /** MobileBERT's words as wide as states, with those beside them unless the config leaves them. */
+  private String widened(String x, String project, int width) {
+    if (config.flag("trigram_input", true)) {
+      return net.linear(withNeighbours(x), project, shape.hidden(), NEIGHBOURS * width);
+    }
+    return width == shape.hidden() ? x : net.linear(x, project, shape.hidden(), width);
   }
 
   /**

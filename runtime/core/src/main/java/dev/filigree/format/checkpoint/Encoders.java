@@ -70,8 +70,17 @@ final class Encoders {
     String numbers = net.positions(ids);
     String x = new EncoderEmbeddings(shape, net, prefix).of(ids, mask, numbers);
     WholeAttention attention = new WholeAttention(shape, net, prefix, numbers, bias(mask, numbers));
+    Optional<Convolution> convolution = convolution();
+    if (convolution.isPresent()) {
+      x = net.op("Mul", x, net.toFloat(net.unsqueeze(mask, 2)));
+    }
     for (int layer = 0; layer < shape.layers(); layer++) {
-      x = layer(layer, x, attention);
+      String made = layer(layer, x, attention);
+      x =
+          layer == 0 && convolution.isPresent()
+              ? normalized(
+                  convolution.get().norm(), net.op("Add", made, convolution.get().of(x)), hidden)
+              : made;
     }
     x = family.module("final").isPresent() ? normalized(prefix + module("final"), x, hidden) : x;
     net.output("last_hidden_state", x, hidden);
@@ -80,6 +89,14 @@ final class Encoders {
     }
     new TaskHead(family, net, prefix, hidden, shape.epsilon()).add(ids, x, mask);
     return net.build(name);
+  }
+
+  /** What the larger ones of DeBERTa v2 add to their first layer, if the config has one. */
+  private Optional<Convolution> convolution() {
+    return family
+        .module("convolution")
+        .filter(name -> config.number("conv_kernel_size", 0, Convolution.MOST).orElse(0) > 0)
+        .map(name -> new Convolution(shape, net, prefix + name));
   }
 
   private WholeAttention.Bias bias(String mask, String numbers) {

@@ -101,6 +101,16 @@ record Family(JsonFile about, JsonFile config) {
     EVERYWHERE,
     /** In the layers that the config names, where {@code use_sliding_window} says so. */
     FLAG,
+    /**
+     * In the layers that the config names, or else in every second one from the first on, below
+     * {@code max_window_layers}, where {@code use_sliding_window} says so.
+     */
+    SECOND,
+    /**
+     * In the layers that the config names, or else in all but every {@code
+     * global_attn_every_n_layers}th from the first on; it is half of {@code local_attention}.
+     */
+    HALVED,
     /** In the layers that turn nothing, where {@code use_sliding_window} says so. */
     UNTURNED
   }
@@ -151,7 +161,9 @@ record Family(JsonFile about, JsonFile config) {
    * state is that of the token that ends it), {@code bottleneck} (layers work on fewer features
    * than states have), {@code turns_values} (values are turned as keys are), {@code counts_names}
    * (scores are divided by the number of kinds of them that the config names, known or not), {@code
-   * scales_both} (an older name of scalings is for both kinds of layers).
+   * bare_first} (the first layer attends to states as they are), {@code up_first} (in the layer
+   * that joins gate and up, up is first), {@code scales_both} (an older name of scalings is for
+   * both kinds of layers).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

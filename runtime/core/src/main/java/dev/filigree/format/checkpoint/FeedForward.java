@@ -56,9 +56,15 @@ final class FeedForward {
       case GATED -> gated(x, layer + module("gate"), layer + module("up"), down, wide);
       case JOINED -> {
         String both = linear(x, layer + module("gate"), 2 * wide, hidden);
-        String product =
-            net.gated(net.slice(both, 0, wide), net.slice(both, wide, 2L * wide), function, config);
-        yield linear(product, down, hidden, wide);
+        String first = net.slice(both, 0, wide);
+        String second = net.slice(both, wide, 2L * wide);
+        yield linear(
+            family.has("up_first")
+                ? net.gated(second, first, function, config)
+                : net.gated(first, second, function, config),
+            down,
+            hidden,
+            wide);
       }
       case PLAIN -> {
         String up = linear(x, layer + module("up"), wide, hidden);

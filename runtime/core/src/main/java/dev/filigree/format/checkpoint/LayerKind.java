@@ -62,13 +62,13 @@ record LayerKind(int window, int rope) {
     boolean slides =
         switch (family.windows()) {
           case NEVER -> false;
+          case HALVED -> true;
           case ALWAYS, EVERYWHERE -> config.has("sliding_window");
-          case FLAG, UNTURNED ->
+          case FLAG, UNTURNED, SECOND ->
               config.flag("use_sliding_window", false) && config.has("sliding_window");
         };
     List<Integer> windows = new ArrayList<>();
-    int window =
-        slides ? config.number("sliding_window", 1, Integer.MAX_VALUE).orElse(WHOLE) : WHOLE;
+    int window = slides ? width(family) : WHOLE;
     if (window != WHOLE && family.has("both_ways")) {
       // the window lies around a token, which it counts to both sides
       window = window / 2 + 1;
@@ -88,12 +88,22 @@ record LayerKind(int window, int rope) {
     int pattern = pattern(config);
     for (int layer = 0; layer < layers; layer++) {
       boolean isWhole =
-          family.windows() == Family.Windows.UNTURNED
-              ? isListed(config, layer, layers)
-              : pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
+          switch (family.windows()) {
+            case UNTURNED -> isListed(config, layer, layers);
+            case HALVED ->
+                layer % config.number("global_attn_every_n_layers", 1, 1000).orElse(1) == 0;
+            case SECOND -> layer % 2 != 0 || layer >= whole;
+            default -> pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
+          };
       windows.add(isWhole ? WHOLE : window);
     }
     return windows;
+  }
+
+  private static int width(Family family) {
+    return family.windows() == Family.Windows.HALVED
+        ? family.config().number("local_attention", 2, Integer.MAX_VALUE).orElse(WHOLE) / 2
+        : family.config().number("sliding_window", 1, Integer.MAX_VALUE).orElse(WHOLE);
   }
 
   /**

@@ -69,7 +69,7 @@ final class LayerReader implements WeightSource {
   }
 
   @Override
-  public Tensor vector(String name, int extent) {
+  public Tensor tensor(String name, long... extents) {
     SafetensorsFile.Entry entry =
         tensors
             .entry(name)
@@ -79,8 +79,8 @@ final class LayerReader implements WeightSource {
                         "the checkpoint lacks the tensor '" + name + "'",
                         "check that config.json and the weights belong together"));
     LayerParts parts = parts(name);
-    parts.requireShape(entry, extent);
-    return Tensor.of(DType.F32, Shape.of(extent), parts.floats(entry));
+    parts.requireShape(entry, extents);
+    return Tensor.of(DType.F32, Shape.of(extents), parts.floats(entry));
   }
 
   /**

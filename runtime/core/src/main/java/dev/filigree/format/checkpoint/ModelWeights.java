@@ -7,8 +7,9 @@ import dev.filigree.graph.Constant;
 import dev.filigree.graph.Dim;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.Weights;
+import java.util.Arrays;
 import java.util.Comparator;
-import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * The tensors of a checkpoint's network once it is a model, whichever file the model came from.
@@ -44,12 +45,12 @@ record ModelWeights(Model model) implements WeightSource {
   }
 
   @Override
-  public Tensor vector(String name, int extent) {
+  public Tensor tensor(String name, long... extents) {
     Constant constant = model.constants().get(name);
     if (constant == null
-        || !constant.type().dims().equals(List.of(Dim.of(extent)))
+        || !constant.type().dims().equals(LongStream.of(extents).mapToObj(Dim::of).toList())
         || !constant.type().dtype().isFloating()) {
-      throw contradicts(name, "[" + extent + "]");
+      throw contradicts(name, Arrays.toString(extents));
     }
     return constant.toTensor();
   }

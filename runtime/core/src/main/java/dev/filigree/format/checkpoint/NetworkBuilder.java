@@ -134,6 +134,12 @@ class NetworkBuilder {
     return name;
   }
 
+  /** A tensor of the checkpoint as f32, of any rank. */
+  String tensor(String name, long... extents) {
+    constants.computeIfAbsent(name, key -> new Constant.Plain(layers.tensor(key, extents)));
+    return name;
+  }
+
   /** A table of the checkpoint, {@code [rows, features]}. */
   String table(String name, int rows, int features) {
     constants.computeIfAbsent(

@@ -26,7 +26,16 @@ interface WeightSource {
    *
    * @throws dev.filigree.FormatException if it is missing or of another extent
    */
-  Tensor vector(String name, int extent);
+  default Tensor vector(String name, int extent) {
+    return tensor(name, extent);
+  }
+
+  /**
+   * A tensor of any rank as f32.
+   *
+   * @throws dev.filigree.FormatException if it is missing or of another shape
+   */
+  Tensor tensor(String name, long... extents);
 
   /**
    * A table {@code [rows, columns]}.

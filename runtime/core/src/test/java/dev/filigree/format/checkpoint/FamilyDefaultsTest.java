@@ -154,6 +154,27 @@ class FamilyDefaultsTest {
   }
 
   @Test
+  void aWindowOfModernBertsDecoderIsHalfOfItsLocalAttention() {
+    String about = ", \"local_attention\": 10, \"global_attn_every_n_layers\": ";
+    assertEquals(List.of(0, 5, 5, 0), windows("modernbert-decoder", about + 3));
+    assertEquals(List.of(0, 5, 0, 5), windows("modernbert-decoder", about + 2));
+  }
+
+  @Test
+  void aWindowOfQwen2MoeIsThatOfEverySecondLayerBelowANumber() {
+    String slides = ", \"use_sliding_window\": true, \"max_window_layers\": ";
+    assertEquals(List.of(7, 0, 7, 0), windows("qwen2_moe", slides + 28));
+    assertEquals(List.of(7, 0, 0, 0), windows("qwen2_moe", slides + 2));
+    String types =
+        """
+        , "layer_types": ["full_attention", "sliding_attention", "sliding_attention",
+          "full_attention"]\
+        """;
+    assertEquals(List.of(0, 7, 7, 0), windows("qwen2_moe", slides + 2 + types));
+    assertEquals(List.of(0, 0, 0, 0), windows("qwen2_moe", types));
+  }
+
+  @Test
   void aWindowOfSmolLm3IsThatOfLayersThatTurnNothing() {
     String slides = ", \"max_window_layers\": 28, \"use_sliding_window\": true";
     assertEquals(List.of(0, 0, 0, 7), windows("smollm3", slides));
