@@ -153,6 +153,7 @@ final class Planner {
     CodeRules codes = new CodeRules(this);
     ElementRules elements = new ElementRules(this);
     ReductionRules reductions = new ReductionRules(this);
+    MoveRules moves = new MoveRules(this);
     for (Node node : graph.nodes()) {
       values.flush();
       if (further.test(node) || folding.fold(node) || carry(node)) {
@@ -166,6 +167,7 @@ final class Planner {
           && !codes.plan(node)
           && !elements.plan(node)
           && !reductions.plan(node)
+          && !moves.plan(node)
           && !arithmetic.combine(node)) {
         reference(node);
       }
