@@ -2,8 +2,8 @@ package dev.filigree.plan;
 
 import dev.filigree.DType;
 import dev.filigree.Shape;
+import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
-import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.BroadcastRows;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.Kernels;
@@ -60,7 +60,11 @@ final class ArithmeticRules {
     }
     String a = node.inputs().get(0);
     String b = node.inputs().get(1);
-    if (!planner.isMatrix(node.output()) || !isOperand(a) || !isOperand(b) || isPlaced(node)) {
+    if (!planner.isMatrix(node.output())
+        || !isOperand(a)
+        || !isOperand(b)
+        || isPlaced(node)
+        || isLarge(a) && isLarge(b)) {
       return false;
     }
     Shape left = planner.type(a).shape();
@@ -69,10 +73,14 @@ final class ArithmeticRules {
     if (BroadcastRows.of(shape, left, right).outer().elements() > ArithmeticStep.MAX_ROWS) {
       return false;
     }
-    Slot x = planner.use(a, Layout.ROWS);
-    Slot y = planner.use(b, Layout.ROWS);
+    Slot x = isLarge(a) ? null : planner.use(a, Layout.ROWS);
+    Slot y = isLarge(b) ? null : planner.use(b, Layout.ROWS);
+    Tensor kept =
+        x != null && y != null
+            ? null
+            : planner.constant(x == null ? a : b).orElseThrow().contiguous();
     Slot out = planner.define(node.output(), Layout.ROWS);
-    planner.add(new ArithmeticStep(kernels, operation, x, y, out));
+    planner.add(new ArithmeticStep(kernels, operation, x, y, kept, out));
     planner.explain(node, Layout.ROWS, "row by row");
     return true;
   }
@@ -82,10 +90,14 @@ final class ArithmeticRules {
     return node.attributes().containsKey("axis");
   }
 
-  /** Whether a value is one that steps read from the memory of a run. */
+  /** Whether a value is one that steps can read. */
   private boolean isOperand(String value) {
-    ValueType type = planner.type(value);
-    return type.dtype() == DType.F32
-        && (planner.constant(value).isEmpty() || type.shape().elements() <= MAX_RESIDENT);
+    return planner.type(value).dtype() == DType.F32;
+  }
+
+  /** Whether a value is a constant that stays where it is. */
+  private boolean isLarge(String value) {
+    return planner.constant(value).isPresent()
+        && planner.type(value).shape().elements() > MAX_RESIDENT;
   }
 }

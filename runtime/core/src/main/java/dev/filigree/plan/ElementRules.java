@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.Kernels;
 import java.util.Optional;
 
@@ -29,7 +30,27 @@ final class ElementRules {
       float alpha = node.floatAttribute("alpha", 0.2f);
       return clamp(node, alpha, node.floatAttribute("beta", 0.5f), 0, 1);
     }
-    return false;
+    return node.is("Pow") && square(node);
+  }
+
+  /** The power of 2, which is a product: the double one, rounded, is that of floats. */
+  private boolean square(Node node) {
+    String x = node.inputs().get(0);
+    String exponent = node.inputs().get(1);
+    boolean two =
+        planner
+            .constant(exponent)
+            .filter(tensor -> tensor.elements() == 1 && tensor.getDouble(0) == 2)
+            .isPresent();
+    if (!two || !isMade(x) || planner.type(exponent).rank() > planner.type(x).rank()) {
+      return false;
+    }
+    Layout layout = planner.isInPanels(x) ? Layout.PANELS : Layout.ROWS;
+    Slot in = planner.use(x, layout);
+    Slot out = planner.define(node.output(), layout);
+    planner.add(new PanelSteps.Combine(kernels, Arithmetic.MULTIPLY, in, in, out));
+    planner.explain(node, layout, "times itself");
+    return true;
   }
 
   /** Whether a value has f32 elements that only a run knows. */

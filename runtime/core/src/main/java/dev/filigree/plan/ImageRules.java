@@ -98,7 +98,8 @@ final class ImageRules {
         weights.unpackRow(row, taps, row * weights.columns());
       }
       Activation activation = Convolution.activation(node);
-      slide(node, window, taps, false, bias, activation, "one filter a channel cannot be packed");
+      String reason = "one filter a channel cannot be packed";
+      slide(node, window, taps, false, bias, null, activation, reason);
     }
     if (!depthwise) {
       List<Weights> parts = planner.linearLayers().groups(weights, (int) group);
@@ -180,15 +181,25 @@ final class ImageRules {
     }
     Window geometry = Window.of(node, Window.kernel(node, x), x);
     Sliding window = Sliding.of(geometry, x.shape());
-    if (!WindowStep.fits(window) || !largest && !isEven(node, geometry, x)) {
+    boolean even = largest || isEven(node, geometry, x);
+    if (!WindowStep.fits(window) || !even && node.intAttribute("count_include_pad", 0) != 0) {
       return false;
     }
     float[] weights = null;
     if (!largest) {
       weights = new float[(int) geometry.size()];
-      Arrays.fill(weights, 1f / weights.length);
+      Arrays.fill(weights, even ? 1f / weights.length : 1);
     }
-    slide(node, window, weights, true, null, Activation.NONE, "rows of pixels under each tap");
+    float[] divisors = even ? null : window.pixelsUnderTaps();
+    slide(
+        node,
+        window,
+        weights,
+        true,
+        null,
+        divisors,
+        Activation.NONE,
+        "rows of pixels under each tap");
     return true;
   }
 
@@ -214,11 +225,12 @@ final class ImageRules {
       float[] weights,
       boolean shared,
       float[] bias,
+      float[] divisors,
       Activation activation,
       String reason) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(new WindowStep(kernels, window, x, y, weights, shared, bias, activation));
+    planner.add(new WindowStep(kernels, window, x, y, weights, shared, bias, divisors, activation));
     planner.explain(
         new LayerPlan(
             node.name(),

@@ -152,6 +152,8 @@ final class Planner {
     PlaneRules planes = new PlaneRules(this);
     CodeRules codes = new CodeRules(this);
     ElementRules elements = new ElementRules(this);
+    ReductionRules reductions = new ReductionRules(this);
+    MoveRules moves = new MoveRules(this);
     for (Node node : graph.nodes()) {
       values.flush();
       if (further.test(node) || folding.fold(node) || carry(node)) {
@@ -164,6 +166,8 @@ final class Planner {
           && !planes.plan(node)
           && !codes.plan(node)
           && !elements.plan(node)
+          && !reductions.plan(node)
+          && !moves.plan(node)
           && !arithmetic.combine(node)) {
         reference(node);
       }

@@ -96,6 +96,29 @@ record Sliding(
     return outHeight * outWidth;
   }
 
+  /** For each pixel of the output how many under the taps lie in the image, 1 where none does. */
+  float[] pixelsUnderTaps() {
+    int[] down = tapsInside(0, outHeight, inHeight);
+    int[] across = tapsInside(1, outWidth, inWidth);
+    float[] pixels = new float[outPixels()];
+    for (int i = 0; i < pixels.length; i++) {
+      pixels[i] = Math.max(1, down[i / outWidth] * across[i % outWidth]);
+    }
+    return pixels;
+  }
+
+  private int[] tapsInside(int axis, int outputs, int extent) {
+    int[] inside = new int[outputs];
+    for (int i = 0; i < outputs; i++) {
+      for (int tap = 0; tap < kernel[axis]; tap++) {
+        // strides and pads may be as large as an int
+        long at = (long) i * strides[axis] + (long) tap * dilations[axis] - before[axis];
+        inside[i] += at >= 0 && at < extent ? 1 : 0;
+      }
+    }
+    return inside;
+  }
+
   /**
    * Writes the stretches of a row of a panel.
    *

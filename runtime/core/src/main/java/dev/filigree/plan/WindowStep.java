@@ -1,5 +1,6 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
 import java.lang.foreign.MemorySegment;
@@ -15,6 +16,7 @@ import java.lang.foreign.MemorySegment;
  * @param weights of the taps, channel by channel; one set if {@code shared}; null for the largest
  * @param shared whether all channels have the same weights
  * @param bias of each channel, or null
+ * @param divisors of the results of a plane, the elements each mean is over; or null
  * @param activation applied at the end
  */
 record WindowStep(
@@ -25,6 +27,7 @@ record WindowStep(
     float[] weights,
     boolean shared,
     float[] bias,
+    float[] divisors,
     Activation activation)
     implements Step {
   /** Elements of a padded band: half of a first cache of 48 KiB. */
@@ -122,8 +125,18 @@ record WindowStep(
             count,
             width);
       }
+      if (divisors != null) {
+        divide(results, first * width, count * width);
+      }
       if (activation != Activation.NONE) {
         kernels.activate(activation, memory, results, (long) count * width);
+      }
+    }
+
+    private void divide(long results, int first, int count) {
+      for (int i = 0; i < count; i++) {
+        long at = results + (long) i * Float.BYTES;
+        memory.set(DType.FLOAT, at, memory.get(DType.FLOAT, at) / divisors[first + i]);
       }
     }
   }

@@ -89,6 +89,16 @@ public final class Einsum implements Operator {
     return new Equation(expanded, result);
   }
 
+  /** Letters of the axes of each operand. */
+  public static List<String> terms(Node node, List<ValueType> operands) {
+    return parse(node, operands.stream().map(ValueType::rank).toList()).terms;
+  }
+
+  /** Letters of the axes of the result. */
+  public static String result(Node node, List<ValueType> operands) {
+    return parse(node, operands.stream().map(ValueType::rank).toList()).result;
+  }
+
   private static boolean isPlain(String term) {
     return term.replaceFirst("\\.\\.\\.", "")
         .chars()

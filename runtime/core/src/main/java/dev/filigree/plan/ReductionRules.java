@@ -1,0 +1,139 @@
+package dev.filigree.plan;
+
+import dev.filigree.DType;
+import dev.filigree.Shape;
+import dev.filigree.Tensor;
+import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Elements;
+import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.math.Reduce;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * Sums along axes and normalisations of planes that follow no convolution, and how a plan runs
+ * them.
+ */
+final class ReductionRules {
+  private final Planner planner;
+
+  ReductionRules(Planner planner) {
+    this.planner = planner;
+  }
+
+  /** Plans a node; false if it has no such form. */
+  boolean plan(Node node) {
+    if (!node.domain().equals(Node.ONNX)) {
+      return false;
+    }
+    return switch (node.type()) {
+      case "ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2" -> reduce(node);
+      case "BatchNormalization" -> byGivenStatistics(node);
+      case "InstanceNormalization" -> byOwnStatistics(node);
+      default -> false;
+    };
+  }
+
+  /** Whether a value has f32 elements that only a run knows. */
+  private boolean isMade(String value) {
+    ValueType type = planner.type(value);
+    return type.dtype() == DType.F32
+        && type.shape().elements() > 0
+        && type.shape().elements() <= Integer.MAX_VALUE
+        && planner.constant(value).isEmpty();
+  }
+
+  private boolean reduce(Node node) {
+    String input = node.inputs().getFirst();
+    if (!isMade(input) || !(Operators.find(node) instanceof Reduce reduction)) {
+      return false;
+    }
+    boolean[] reduced = reduction.reduced(node, planner.known(node));
+    Shape shape = planner.type(input).shape();
+    int[] folded =
+        IntStream.range(0, reduced.length)
+            .filter(axis -> reduced[axis] && shape.extent(axis) != 1)
+            .toArray();
+    int first = folded.length == 0 ? reduced.length : folded[0];
+    int end = folded.length == 0 ? reduced.length : folded[folded.length - 1] + 1;
+    boolean together =
+        IntStream.range(first, end).allMatch(axis -> reduced[axis] || shape.extent(axis) == 1);
+    if (!together) {
+      return false;
+    }
+    FoldStep.End finish =
+        switch (reduction) {
+          case MEAN -> FoldStep.End.MEAN;
+          case L2 -> FoldStep.End.ROOT;
+          default -> FoldStep.End.SUM;
+        };
+    Slot x = planner.use(input, Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(
+        new FoldStep(
+            x,
+            y,
+            Elements.product(shape, 0, first),
+            Elements.product(shape, first, end),
+            Elements.product(shape, end, shape.rank()),
+            reduction == Reduce.L2 || reduction == Reduce.SUM_SQUARE,
+            finish));
+    planner.explain(node, Layout.ROWS, "several sums at a time");
+    return true;
+  }
+
+  private boolean byGivenStatistics(Node node) {
+    String input = node.inputs().getFirst();
+    boolean training =
+        node.intAttribute("training_mode", 0) != 0
+            || node.outputs().stream().skip(1).anyMatch(output -> !output.isEmpty());
+    if (training || !isMade(input) || planner.type(input).rank() < 2) {
+      return false;
+    }
+    Optional<double[]> scales = numbers(node, 1);
+    Optional<double[]> biases = numbers(node, 2);
+    Optional<double[]> means = numbers(node, 3);
+    Optional<double[]> variances = numbers(node, 4);
+    if (scales.isEmpty() || biases.isEmpty() || means.isEmpty() || variances.isEmpty()) {
+      return false;
+    }
+    double epsilon = node.floatAttribute("epsilon", 1e-5f);
+    double[] factors = scales.get();
+    for (int c = 0; c < factors.length; c++) {
+      factors[c] /= Math.sqrt(variances.get()[c] + epsilon);
+    }
+    Slot x = planner.use(input, Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(new NormSteps.Given(x, y, means.get(), factors, biases.get()));
+    planner.explain(node, Layout.ROWS, "plane by plane");
+    return true;
+  }
+
+  private boolean byOwnStatistics(Node node) {
+    String input = node.inputs().getFirst();
+    Optional<double[]> scales = numbers(node, 1);
+    Optional<double[]> biases = numbers(node, 2);
+    if (!isMade(input) || scales.isEmpty() || biases.isEmpty()) {
+      return false;
+    }
+    Slot x = planner.use(input, Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    double epsilon = node.floatAttribute("epsilon", 1e-5f);
+    planner.add(new NormSteps.Own(x, y, scales.get(), biases.get(), epsilon));
+    planner.explain(node, Layout.ROWS, "plane by plane");
+    return true;
+  }
+
+  /** Constant numbers, one for each channel; nothing if only a run knows them. */
+  private Optional<double[]> numbers(Node node, int input) {
+    return planner
+        .constant(node.inputs().get(input))
+        .map(Tensor::contiguous)
+        .map(
+            tensor ->
+                IntStream.range(0, (int) tensor.elements())
+                    .mapToDouble(tensor::getDouble)
+                    .toArray());
+  }
+}
