@@ -56,7 +56,7 @@ final class RowPacking {
     for (int block = 0; block < blocks; block++) {
       firstSlots[block + 1] = firstSlots[block] + (outputs(block) + 1) / 2 * featureBlocks;
     }
-    int stored = stored();
+    int stored = stored(source);
     weights = new float[stored];
     indices = new byte[stored];
     counts = new short[3 * firstSlots[blocks]];
@@ -80,7 +80,12 @@ final class RowPacking {
     return Math.min(LinearKernel.BLOCK, source.rows() - block * LinearKernel.BLOCK);
   }
 
-  private int stored() {
+  /**
+   * Weights that a matrix keeps.
+   *
+   * @throws WeightsException if they are more than an array holds
+   */
+  static int stored(Weights source) {
     long stored = 0;
     for (int row = 0; row < source.rows(); row++) {
       for (int k = 0; k < source.columns(); k++) {

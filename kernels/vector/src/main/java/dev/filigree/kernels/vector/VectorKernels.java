@@ -40,6 +40,7 @@ final class VectorKernels implements Kernels {
       options.add(new VectorOption(weights, VectorOption.Form.SHARED));
     }
     options.add(new VectorOption(weights, VectorOption.Form.KEPT));
+    options.add(new VectorOption(weights, VectorOption.Form.FEW_TOKENS));
     if (SelectRows.fits(weights)) {
       options.add(new VectorOption(weights, VectorOption.Form.SELECT));
     }

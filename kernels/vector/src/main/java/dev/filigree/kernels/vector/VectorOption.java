@@ -17,6 +17,8 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
     DENSE,
     /** The kept weights of outputs in pairs. */
     KEPT,
+    /** The kept weights of outputs one by one, for few tokens. */
+    FEW_TOKENS,
     /** The kept weights of four outputs that keep the same features. */
     SHARED,
     /** The kept weights of one token, which select their inputs. */
@@ -31,6 +33,12 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
 
   /** The same for a kept weight: its activations are loaded for two outputs at most, or one. */
   private static final double KEPT_PER_LANE = Lanes.MANY_REGISTERS ? 2.8 : 3.4;
+
+  /** The same for one or two vectors of tokens, where a pair waits for its own sums. */
+  private static final double KEPT_OF_FEW_PER_LANE = 1.6;
+
+  /** The same where an output has four sums; and for more tokens. */
+  private static final double FEW_TOKENS_PER_LANE = 2.9;
 
   /** The same where four outputs keep the same features. */
   private static final double SHARED_PER_LANE = 4.2;
@@ -55,6 +63,7 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
     return switch (form) {
       case DENSE -> isDecoded() ? "dense, decoded in cache" : "dense";
       case KEPT -> "kept rows";
+      case FEW_TOKENS -> "kept rows of few tokens";
       case SHARED -> "shared rows";
       case SELECT -> "selected inputs";
     };
@@ -87,11 +96,12 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
     double perLane =
         switch (form) {
           case DENSE, SELECT -> DENSE_PER_LANE;
-          case KEPT -> KEPT_PER_LANE;
+          case KEPT -> isFew(tokens) ? KEPT_OF_FEW_PER_LANE : KEPT_PER_LANE;
+          case FEW_TOKENS -> isFew(tokens) ? FEW_TOKENS_PER_LANE : KEPT_OF_FEW_PER_LANE;
           case SHARED -> SHARED_PER_LANE;
         };
     double rate = perLane * Lanes.COUNT;
-    double bytes = dense ? TileSource.bytesPerWeight(weights) * all : 5.0 * weights.stored();
+    double bytes = dense ? TileSource.bytesPerWeight(weights) * all : bytesOfKept();
     if (form == Form.SELECT) {
       return tokens == 1
           ? weights.stored() / ONE_TOKEN_SELECT
@@ -104,11 +114,21 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
     return Math.max(multiplyAdds / rate, bytes / BANDWIDTH);
   }
 
+  private double bytesOfKept() {
+    int place = form == Form.FEW_TOKENS ? Short.BYTES : Byte.BYTES;
+    return (double) (Float.BYTES + place) * weights.stored();
+  }
+
+  private static boolean isFew(int tokens) {
+    return tokens <= FewTokensKernel.VECTORS * Lanes.COUNT;
+  }
+
   @Override
   public LinearKernel pack() {
     return switch (form) {
       case DENSE -> DenseKernel.pack(weights);
       case KEPT -> RowKernel.pack(weights);
+      case FEW_TOKENS -> FewTokensKernel.pack(weights);
       case SHARED -> SharedKernel.pack(weights);
       case SELECT -> SelectKernel.pack(weights);
     };

@@ -169,6 +169,7 @@ final class LinearKernelTest {
           expected.add("shared rows");
         }
         expected.add("kept rows");
+        expected.add("kept rows of few tokens");
         if (SelectRows.fits(weights)) {
           expected.add("selected inputs");
         }
