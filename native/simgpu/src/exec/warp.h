@@ -132,11 +132,12 @@ public:
   std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
   std::byte* local(int lane) { return local_.data() + static_cast<std::size_t>(lane) * localStride_; }
   /** One byte per byte of local(lane), 0 until it is written, then a mark of Suspects; null when checks are off. */
-  std::span<std::uint8_t> localKnown(int lane) {
-    return localWritten_.empty() ? std::span<std::uint8_t>() : std::span(localWritten(lane), localStride_);
-  }
   std::uint8_t* localWritten(int lane) {
     return localWritten_.empty() ? nullptr : localWritten_.data() + static_cast<std::size_t>(lane) * localStride_;
+  }
+  /** The same bytes, none when checks are off. */
+  std::span<std::uint8_t> localKnown(int lane) {
+    return localWritten_.empty() ? std::span<std::uint8_t>() : std::span(localWritten(lane), localStride_);
   }
   std::uint32_t localLimit() const { return frame_->localTop; }
 

@@ -32,15 +32,10 @@ final class CodeRules {
     }
     for (CodeOperation operation : CodeOperation.values()) {
       if (operation.type().equals(node.type())) {
-        return node.inputs().stream().allMatch(this::isMade) && plan(node, operation);
+        return node.inputs().stream().allMatch(planner::isMade) && plan(node, operation);
       }
     }
     return false;
-  }
-
-  /** Whether a value has elements that only a run knows. */
-  private boolean isMade(String value) {
-    return planner.type(value).shape().elements() > 0 && planner.constant(value).isEmpty();
   }
 
   private boolean plan(Node node, CodeOperation operation) {
@@ -62,7 +57,7 @@ final class CodeRules {
     Optional<Tensor> zero = node.input(2).flatMap(this::single);
     DType codes = reads ? from : to;
     boolean fits =
-        isMade(x)
+        planner.isMade(x)
             && (codes == DType.I8 || codes == DType.U8)
             && (reads ? to : from) == DType.F32
             && scale.filter(s -> s.dtype() == DType.F32).isPresent()
@@ -90,7 +85,7 @@ final class CodeRules {
   }
 
   private boolean dynamic(Node node) {
-    if (!isMade(node.inputs().getFirst())) {
+    if (!planner.isMade(node.inputs().getFirst())) {
       return false;
     }
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);

@@ -1,9 +1,7 @@
 package dev.filigree.plan;
 
-import dev.filigree.DType;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
-import dev.filigree.graph.ValueType;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.Kernels;
 import java.util.Optional;
@@ -42,7 +40,9 @@ final class ElementRules {
             .constant(exponent)
             .filter(tensor -> tensor.elements() == 1 && tensor.getDouble(0) == 2)
             .isPresent();
-    if (!two || !isMade(x) || planner.type(exponent).rank() > planner.type(x).rank()) {
+    if (!two
+        || !planner.isMadeOfFloats(x)
+        || planner.type(exponent).rank() > planner.type(x).rank()) {
       return false;
     }
     Layout layout = planner.isInPanels(x) ? Layout.PANELS : Layout.ROWS;
@@ -51,14 +51,6 @@ final class ElementRules {
     planner.add(new PanelSteps.Combine(kernels, Arithmetic.MULTIPLY, in, in, out));
     planner.explain(node, layout, "times itself");
     return true;
-  }
-
-  /** Whether a value has f32 elements that only a run knows. */
-  private boolean isMade(String value) {
-    ValueType type = planner.type(value);
-    return type.dtype() == DType.F32
-        && type.shape().elements() > 0
-        && planner.constant(value).isEmpty();
   }
 
   private boolean clip(Node node) {
@@ -83,7 +75,7 @@ final class ElementRules {
 
   private boolean clamp(Node node, float factor, float shift, float low, float high) {
     String x = node.inputs().getFirst();
-    if (!isMade(x)) {
+    if (!planner.isMadeOfFloats(x)) {
       return false;
     }
     Layout layout = planner.isInPanels(x) ? Layout.PANELS : Layout.ROWS;

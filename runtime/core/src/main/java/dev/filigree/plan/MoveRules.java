@@ -36,14 +36,9 @@ final class MoveRules {
     };
   }
 
-  /** Whether a value, of any type, is made by a run and not empty. */
-  private boolean isMade(String value) {
-    return planner.type(value).shape().elements() > 0 && planner.constant(value).isEmpty();
-  }
-
   private boolean transpose(Node node) {
     String x = node.inputs().getFirst();
-    if (!isMade(x)) {
+    if (!planner.isMade(x)) {
       return false;
     }
     long[] own = planner.type(x).shape().strides();
@@ -58,7 +53,7 @@ final class MoveRules {
 
   private boolean slice(Node node) {
     String x = node.inputs().getFirst();
-    if (!isMade(x) || planner.type(node.output()).shape().elements() == 0) {
+    if (!planner.isMade(x) || planner.type(node.output()).shape().elements() == 0) {
       return false;
     }
     long[] strides = planner.type(x).shape().strides();
@@ -74,7 +69,7 @@ final class MoveRules {
   private boolean expand(Node node) {
     String x = node.inputs().getFirst();
     Shape to = planner.type(node.output()).shape();
-    if (!isMade(x) || to.elements() == 0) {
+    if (!planner.isMade(x) || to.elements() == 0) {
       return false;
     }
     move(node, 0, Broadcast.strides(planner.type(x).shape(), to));
@@ -96,12 +91,10 @@ final class MoveRules {
       return false;
     }
     List<ValueType> types = List.of(planner.type(a), planner.type(b));
+    Einsum.Equation equation = Einsum.equation(node, types);
     Contraction axes =
         Contraction.of(
-            Einsum.terms(node, types),
-            Einsum.result(node, types),
-            types.get(0).shape(),
-            types.get(1).shape());
+            equation.terms(), equation.result(), types.get(0).shape(), types.get(1).shape());
     if (axes == null || planner.type(node.output()).shape().elements() > Integer.MAX_VALUE) {
       return false;
     }

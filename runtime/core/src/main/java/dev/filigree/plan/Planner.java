@@ -357,6 +357,16 @@ final class Planner {
     return type.dtype() == DType.F32 && type.rank() > 0 && type.shape().elements() > 0;
   }
 
+  /** Whether a value has elements that only a run knows. */
+  boolean isMade(String value) {
+    return types.get(value).shape().elements() > 0 && constant(value).isEmpty();
+  }
+
+  /** Whether a value has f32 elements that only a run knows. */
+  boolean isMadeOfFloats(String value) {
+    return types.get(value).dtype() == DType.F32 && isMade(value);
+  }
+
   /** Lets a node that only sees its input under another shape share the input's memory. */
   private boolean alias(Node node) {
     if (!(Operators.find(node) instanceof View) && !movesNothing(node)) {

@@ -1,10 +1,8 @@
 package dev.filigree.plan;
 
-import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
-import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.math.Reduce;
@@ -35,18 +33,15 @@ final class ReductionRules {
     };
   }
 
-  /** Whether a value has f32 elements that only a run knows. */
-  private boolean isMade(String value) {
-    ValueType type = planner.type(value);
-    return type.dtype() == DType.F32
-        && type.shape().elements() > 0
-        && type.shape().elements() <= Integer.MAX_VALUE
-        && planner.constant(value).isEmpty();
+  /** Whether a value has f32 elements that only a run knows, as many as can be numbered. */
+  private boolean isNumbered(String value) {
+    return planner.isMadeOfFloats(value)
+        && planner.type(value).shape().elements() <= Integer.MAX_VALUE;
   }
 
   private boolean reduce(Node node) {
     String input = node.inputs().getFirst();
-    if (!isMade(input) || !(Operators.find(node) instanceof Reduce reduction)) {
+    if (!isNumbered(input) || !(Operators.find(node) instanceof Reduce reduction)) {
       return false;
     }
     boolean[] reduced = reduction.reduced(node, planner.known(node));
@@ -88,7 +83,7 @@ final class ReductionRules {
     boolean training =
         node.intAttribute("training_mode", 0) != 0
             || node.outputs().stream().skip(1).anyMatch(output -> !output.isEmpty());
-    if (training || !isMade(input) || planner.type(input).rank() < 2) {
+    if (training || !isNumbered(input) || planner.type(input).rank() < 2) {
       return false;
     }
     Optional<double[]> scales = numbers(node, 1);
@@ -114,7 +109,7 @@ final class ReductionRules {
     String input = node.inputs().getFirst();
     Optional<double[]> scales = numbers(node, 1);
     Optional<double[]> biases = numbers(node, 2);
-    if (!isMade(input) || scales.isEmpty() || biases.isEmpty()) {
+    if (!isNumbered(input) || scales.isEmpty() || biases.isEmpty()) {
       return false;
     }
     Slot x = planner.use(input, Layout.ROWS);

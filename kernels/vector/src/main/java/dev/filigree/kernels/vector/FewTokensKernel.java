@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
 /**
  * Multiplies only the weights that are kept, for panels of one or two vectors of tokens. There a
  * pair of outputs, as {@link RowKernel} has them, fills two sums only and waits for each
- * multiply-add; here an output has four sums, and longer stretches of weights, since the
+ * multiply-add; here an output has eight sums, and longer stretches of weights, since the
  * activations of few tokens leave room for more features in the first cache.
  *
  * <pre>

@@ -37,7 +37,7 @@ record VectorOption(Weights weights, Form form) implements LinearOption {
   /** The same for one or two vectors of tokens, where a pair waits for its own sums. */
   private static final double KEPT_OF_FEW_PER_LANE = 1.6;
 
-  /** The same where an output has four sums; and for more tokens. */
+  /** The same where an output has eight sums. */
   private static final double FEW_TOKENS_PER_LANE = 2.9;
 
   /** The same where four outputs keep the same features. */

@@ -25,7 +25,7 @@ public final class Einsum implements Operator {
   private static final char FIRST_DOT = '\u0100';
 
   /** A parsed equation: the letters of each operand and of the result. */
-  private record Equation(List<String> terms, String result) {}
+  public record Equation(List<String> terms, String result) {}
 
   @Override
   public List<ValueType> infer(Node node, Inputs inputs) {
@@ -37,7 +37,7 @@ public final class Einsum implements Operator {
     if (dtype == DType.BOOL || operands.stream().anyMatch(type -> type.dtype() != dtype)) {
       throw node.problem("multiplies " + operands, "pass numbers of one type");
     }
-    Equation equation = parse(node, operands.stream().map(ValueType::rank).toList());
+    Equation equation = equation(node, operands);
     Map<Character, Dim> dims = new HashMap<>();
     for (int i = 0; i < operands.size(); i++) {
       for (int axis = 0; axis < operands.get(i).rank(); axis++) {
@@ -89,14 +89,9 @@ public final class Einsum implements Operator {
     return new Equation(expanded, result);
   }
 
-  /** Letters of the axes of each operand. */
-  public static List<String> terms(Node node, List<ValueType> operands) {
-    return parse(node, operands.stream().map(ValueType::rank).toList()).terms;
-  }
-
-  /** Letters of the axes of the result. */
-  public static String result(Node node, List<ValueType> operands) {
-    return parse(node, operands.stream().map(ValueType::rank).toList()).result;
+  /** The equation of a node with operands of some types. */
+  public static Equation equation(Node node, List<ValueType> operands) {
+    return parse(node, operands.stream().map(ValueType::rank).toList());
   }
 
   private static boolean isPlain(String term) {
