@@ -87,24 +87,17 @@ final class ImageRules {
       product(node, window, List.of(weights), weights, bias);
       return true;
     }
-    boolean depthwise =
-        group == x.shape().extent(1)
-            && weights.rows() == group
-            && WindowStep.fits(window)
-            && node.input(Convolution.RESIDUAL).isEmpty();
-    if (depthwise) {
+    if (group == x.shape().extent(1) && WindowStep.fits(window)) {
       float[] taps = new float[Math.multiplyExact(weights.rows(), weights.columns())];
       for (int row = 0; row < weights.rows(); row++) {
         weights.unpackRow(row, taps, row * weights.columns());
       }
       Activation activation = Convolution.activation(node);
-      String reason = "one filter a channel cannot be packed";
+      String reason = "filters of one channel cannot be packed";
       slide(node, window, taps, false, bias, null, activation, reason);
+      return true;
     }
-    if (!depthwise) {
-      List<Weights> parts = planner.linearLayers().groups(weights, (int) group);
-      product(node, window, parts, weights, bias);
-    }
+    product(node, window, planner.linearLayers().groups(weights, (int) group), weights, bias);
     return true;
   }
 
@@ -124,8 +117,7 @@ final class ImageRules {
       x = apart;
       window = phases;
     }
-    Slot residual =
-        node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
+    Slot residual = residual(node);
     int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
     LinearLayers layers = planner.linearLayers();
     Slot y = planner.define(node.output(), Layout.ROWS);
@@ -172,6 +164,13 @@ final class ImageRules {
             choice.reason() + "; " + packing,
             weights.bytes(),
             choice.candidates()));
+  }
+
+  /** What a convolution adds to its results, or null; pools have no such input. */
+  private Slot residual(Node node) {
+    return node.input(Convolution.RESIDUAL)
+        .map(name -> planner.use(name, Layout.ROWS))
+        .orElse(null);
   }
 
   private boolean pool(Node node, boolean largest) {
@@ -229,8 +228,11 @@ final class ImageRules {
       Activation activation,
       String reason) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
+    Slot residual = residual(node);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(new WindowStep(kernels, window, x, y, weights, shared, bias, divisors, activation));
+    planner.add(
+        new WindowStep(
+            kernels, window, x, y, weights, shared, bias, residual, divisors, activation));
     planner.explain(
         new LayerPlan(
             node.name(),

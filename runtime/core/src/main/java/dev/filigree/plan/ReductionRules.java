@@ -94,13 +94,17 @@ final class ReductionRules {
       return false;
     }
     double epsilon = node.floatAttribute("epsilon", 1e-5f);
-    double[] factors = scales.get();
+    float[] factors = new float[scales.get().length];
+    float[] shifts = new float[factors.length];
     for (int c = 0; c < factors.length; c++) {
-      factors[c] /= Math.sqrt(variances.get()[c] + epsilon);
+      double factor = scales.get()[c] / Math.sqrt(variances.get()[c] + epsilon);
+      factors[c] = (float) factor;
+      shifts[c] = (float) (biases.get()[c] - means.get()[c] * factor);
     }
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(new NormSteps.Given(x, y, means.get(), factors, biases.get()));
+    planner.add(
+        new PlaneSteps.Affine(planner.linearLayers().kernels(), x, y, factors, shifts, null, true));
     planner.explain(node, Layout.ROWS, "plane by plane");
     return true;
   }
@@ -115,7 +119,7 @@ final class ReductionRules {
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
     double epsilon = node.floatAttribute("epsilon", 1e-5f);
-    planner.add(new NormSteps.Own(x, y, scales.get(), biases.get(), epsilon));
+    planner.add(new InstanceNormalizationStep(x, y, scales.get(), biases.get(), epsilon));
     planner.explain(node, Layout.ROWS, "plane by plane");
     return true;
   }
