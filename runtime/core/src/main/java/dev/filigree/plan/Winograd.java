@@ -41,8 +41,11 @@ final class Winograd {
   /** Tiles below which vectors stay too empty. */
   private static final int FEWEST = 9;
 
-  /** What transforming an element costs for each channel and output, in multiplications. */
-  private static final double TRANSFORM = 64;
+  /**
+   * What moving and transforming an element costs for each channel and output, in multiplications:
+   * it goes through the second cache some six times. Fitted to {@code ConvolutionComparison}.
+   */
+  private static final double TRANSFORM = 30;
 
   /** What fetching a weight costs, in multiplications. */
   private static final double FETCH = 10;
@@ -83,17 +86,20 @@ final class Winograd {
     double outputs = weights.rows();
     double channels = (double) weights.columns() / (WINDOW * WINDOW);
     double transformed =
-        ELEMENTS * (outputs * channels * cost(tiles, Panels.FULL, lanes))
-            + TRANSFORM * (outputs + channels) * Panels.of(tiles, lanes).bytes(1) / Float.BYTES;
-    double direct =
-        sparsity * weights.columns() * outputs * cost(window.outPixels(), Panels.FULL, lanes);
+        ELEMENTS
+            * (outputs * channels * cost(tiles, lanes)
+                + TRANSFORM * (outputs + channels) * padded(tiles, lanes));
+    double direct = sparsity * weights.columns() * outputs * cost(window.outPixels(), lanes);
     return tiles >= FEWEST && transformed < MARGIN * direct && !isWhole(weights);
   }
 
   /** Multiplications for each weight, and what it costs to fetch it once for each piece. */
-  private static double cost(int tokens, int piece, int lanes) {
-    long padded = Panels.of(tokens, lanes).bytes(1) / Float.BYTES;
-    return padded + FETCH * Math.ceilDiv(tokens, piece);
+  private static double cost(int tokens, int lanes) {
+    return padded(tokens, lanes) + FETCH * Math.ceilDiv(tokens, Panels.FULL);
+  }
+
+  private static long padded(int tokens, int lanes) {
+    return Panels.of(tokens, lanes).bytes(1) / Float.BYTES;
   }
 
   private static boolean isBoth(int[] values, int wanted) {

@@ -45,6 +45,12 @@ record WinogradStep(
     implements Step {
   private static final int RESULTS = Winograd.RESULTS * Winograd.RESULTS;
 
+  /**
+   * Bytes between the panels of two elements: a transform reads sixteen at once, and at a multiple
+   * of 4 KiB they would all want the same few lines of the first cache.
+   */
+  private static final long APART = 5 * Arenas.ALIGNMENT;
+
   WinogradStep {
     products = List.copyOf(products);
   }
@@ -77,7 +83,7 @@ record WinogradStep(
     long added = residual == null ? 0 : RESULTS * full.bytes(outputs());
     // rows of pixels may be written beyond their end, and rows of results read
     return Arenas.aligned(Sliding.TAP_BYTES)
-        + Winograd.ELEMENTS * (full.bytes(channels()) + full.bytes(outputs()))
+        + Winograd.ELEMENTS * (full.bytes(channels()) + full.bytes(outputs()) + 2 * APART)
         + added
         + 2 * Arenas.ALIGNMENT;
   }
@@ -129,9 +135,9 @@ record WinogradStep(
       int to = Math.min(outputs(), toBlock * PackedLinear.BLOCK);
       long stretches = workspace.scratch(worker);
       long pixels = stretches + Arenas.aligned(Sliding.TAP_BYTES);
-      long pixelStep = panels.bytes(channels());
+      long pixelStep = panels.bytes(channels()) + APART;
       long results = pixels + Winograd.ELEMENTS * pixelStep;
-      long resultStep = panels.bytes(outputs());
+      long resultStep = panels.bytes(outputs()) + APART;
       long added = results + Winograd.ELEMENTS * resultStep;
       for (int p = 0; p < panels.count(); p++) {
         long panel = pixels + panels.offset(p, channels());
@@ -172,8 +178,8 @@ record WinogradStep(
       int from = fromBlock * PackedLinear.BLOCK;
       int to = Math.min(outputs(), toBlock * PackedLinear.BLOCK);
       for (int element = 0; element < Winograd.ELEMENTS; element++) {
-        long in = pixels + element * panels.bytes(channels());
-        long out = results + element * panels.bytes(outputs());
+        long in = pixels + element * (panels.bytes(channels()) + APART);
+        long out = results + element * (panels.bytes(outputs()) + APART);
         for (int p = 0; p < panels.count(); p++) {
           kernels.start(
               memory, out + panels.offset(p, outputs()), panels.width(p), from, to, null, -1);
