@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.Precision;
+import dev.filigree.graph.Node;
 import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
@@ -82,6 +83,7 @@ final class LinearLayers {
   private final Map<Layer, List<LayerOption>> options = new HashMap<>();
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Weights, List<Weights>> groups = new IdentityHashMap<>();
+  private final Map<Node, RecurrentWeights> recurrent = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
   /** By layer and tokens, until there are further measurements. */
@@ -148,6 +150,17 @@ final class LinearLayers {
           }
           return List.copyOf(parts);
         });
+  }
+
+  /** The weights of a recurrent layer, packed now if they are not yet. */
+  synchronized RecurrentWeights recurrent(
+      Node node, RecurrentWeights.Source source, RecurrentWeights.Form form) {
+    RecurrentWeights known = recurrent.get(node);
+    if (known == null || !known.source().isSame(source)) {
+      known = RecurrentWeights.pack(source, form, kernels);
+      recurrent.put(node, known);
+    }
+    return known;
   }
 
   /**
@@ -285,7 +298,7 @@ final class LinearLayers {
 
   /** Bytes of all packed weights. */
   synchronized long bytes() {
-    long bytes = 0;
+    long bytes = recurrent.values().stream().mapToLong(RecurrentWeights::bytes).sum();
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       for (PackedLinear kernel : kernelsOfLayer) {
         bytes += kernel == null ? 0 : kernel.bytes();
