@@ -9,10 +9,10 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * Runs the sequences of a recurrent layer, a few at a time, from the sums that their inputs made of
- * all gates. Where there are as many such groups as threads, each group runs by itself from its
- * first step to its last; else the slices of a step are divided, if a step is worth it. What a
- * state is computed from never depends on the division.
+ * Runs the sequences of a recurrent layer, in groups of a few, from the sums that their inputs made
+ * of all gates. Where there are as many groups as threads, each thread runs some from their first
+ * step to their last; else the slices of a step are divided, if a step is worth it. What a state is
+ * computed from never depends on the division.
  *
  * @param node for errors
  * @param cells one for each direction
@@ -77,7 +77,8 @@ record RecurrentStep(
     private final WorkerPool.Body whole = this::whole;
     private final WorkerPool.Body part = this::part;
 
-    // what the items of a step are, written before they are given to threads
+    // what items are, written before they are given to threads
+    private int teams;
     private int parts;
     private int phase;
 
@@ -106,12 +107,18 @@ record RecurrentStep(
       boolean few = groups.length < pool.size();
       if (few && products >= SMALL_STEP && cells.getFirst().slices() > 1) {
         together(pool);
-      } else if (BlockWork.isSmall(products * steps)) {
-        for (int group = 0; group < groups.length; group++) {
-          whole(group, 0);
+        return;
+      }
+      boolean small = BlockWork.isSmall(products * steps);
+      int chunks = groups.length / cells.size();
+      teams = small ? 1 : Math.min(chunks, Math.ceilDiv(pool.size(), cells.size()));
+      int items = cells.size() * teams;
+      if (small) {
+        for (int item = 0; item < items; item++) {
+          whole(item, 0);
         }
       } else {
-        pool.forEach(groups.length, whole);
+        pool.forEach(items, whole);
       }
     }
 
@@ -126,19 +133,29 @@ record RecurrentStep(
       }
     }
 
-    /** A group by itself. */
+    /** Some groups of a direction by themselves. */
     private void whole(int item, int worker) {
-      SequenceGroup group = groups[item];
-      CellKernel cell = group.cell();
-      group.begin();
-      for (int step = 0; group.prepare(step); step++) {
+      int chunks = groups.length / cells.size();
+      int base = item / teams * chunks;
+      int from = base + item % teams * chunks / teams;
+      int to = base + (item % teams + 1) * chunks / teams;
+      CellKernel cell = groups[from].cell();
+      for (int group = from; group < to; group++) {
+        groups[group].begin();
+      }
+      for (int step = 0; prepare(from, to, step); step++) {
         for (int of = 0; of < cell.cell().kind().phases(); of++) {
+          // a slice of the weights serves all groups while it is in cache
           for (int slice = 0; slice < cell.slices(); slice++) {
-            cell.step(of, slice, group.rows(), memory, workspace.scratch(worker));
+            for (int group = from; group < to; group++) {
+              cell.step(of, slice, groups[group].rows(), memory, workspace.scratch(worker));
+            }
           }
         }
       }
-      group.end();
+      for (int group = from; group < to; group++) {
+        groups[group].end();
+      }
     }
 
     /** All groups step by step, each step divided by slices. */
@@ -150,7 +167,7 @@ record RecurrentStep(
       int wanted = Math.ceilDiv(2 * pool.size(), groups.length);
       parts = Math.min(cells.getFirst().slices(), wanted);
       int phases = cells.getFirst().cell().kind().phases();
-      for (int step = 0; prepare(step); step++) {
+      for (int step = 0; prepare(0, groups.length, step); step++) {
         for (phase = 0; phase < phases; phase++) {
           pool.forEach(groups.length * parts, part);
         }
@@ -160,10 +177,10 @@ record RecurrentStep(
       }
     }
 
-    private boolean prepare(int step) {
+    private boolean prepare(int from, int to, int step) {
       boolean any = false;
-      for (SequenceGroup group : groups) {
-        any |= group.prepare(step);
+      for (int group = from; group < to; group++) {
+        any |= groups[group].prepare(step);
       }
       return any;
     }
