@@ -88,8 +88,16 @@ final class CellTiles {
     }
   }
 
+  /** A single sequence has as many sums at a time as hide each other's latency. */
   private static void one(long h0, long w, long step, int k, long y) {
     long t = 0;
+    for (; t + 8 * BYTES <= step; t += 8 * BYTES) {
+      oneByEight(h0, w + t, step, k, y + t);
+    }
+    if (t + 6 * BYTES == step) {
+      oneBySix(h0, w + t, step, k, y + t);
+      return;
+    }
     for (; t + 4 * BYTES <= step; t += 4 * BYTES) {
       oneByFour(h0, w + t, step, k, y + t);
     }
@@ -268,47 +276,103 @@ final class CellTiles {
     unit.mul(a11).intoMemorySegment(ALL, y + ldy + BYTES & ADDRESS, ORDER);
   }
 
-  private static void oneByFour(long h0, long w, long step, int k, long y) {
-    FloatVector a00 = FloatVector.zero(F);
-    FloatVector a01 = a00;
-    FloatVector a02 = a00;
-    FloatVector a03 = a00;
+  private static void oneByEight(long h0, long w, long step, int k, long y) {
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
+    FloatVector a2 = a0;
+    FloatVector a3 = a0;
+    FloatVector a4 = a0;
+    FloatVector a5 = a0;
+    FloatVector a6 = a0;
+    FloatVector a7 = a0;
     for (int i = 0; i < k; i++) {
       long from = w & ADDRESS;
-      long at = (long) i * Float.BYTES;
-      FloatVector w0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER);
-      FloatVector w1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER);
-      FloatVector w2 = FloatVector.fromMemorySegment(F, ALL, from + 2 * BYTES, ORDER);
-      FloatVector w3 = FloatVector.fromMemorySegment(F, ALL, from + 3 * BYTES, ORDER);
-      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 + at & ADDRESS));
-      a00 = w0.fma(h, a00);
-      a01 = w1.fma(h, a01);
-      a02 = w2.fma(h, a02);
-      a03 = w3.fma(h, a03);
+      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 & ADDRESS));
+      a0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER).fma(h, a0);
+      a1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER).fma(h, a1);
+      a2 = FloatVector.fromMemorySegment(F, ALL, from + 2 * BYTES, ORDER).fma(h, a2);
+      a3 = FloatVector.fromMemorySegment(F, ALL, from + 3 * BYTES, ORDER).fma(h, a3);
+      a4 = FloatVector.fromMemorySegment(F, ALL, from + 4 * BYTES, ORDER).fma(h, a4);
+      a5 = FloatVector.fromMemorySegment(F, ALL, from + 5 * BYTES, ORDER).fma(h, a5);
+      a6 = FloatVector.fromMemorySegment(F, ALL, from + 6 * BYTES, ORDER).fma(h, a6);
+      a7 = FloatVector.fromMemorySegment(F, ALL, from + 7 * BYTES, ORDER).fma(h, a7);
+      h0 += Float.BYTES;
       w += step;
     }
     FloatVector unit = FloatVector.broadcast(F, 1);
-    unit.mul(a00).intoMemorySegment(ALL, y & ADDRESS, ORDER);
-    unit.mul(a01).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
-    unit.mul(a02).intoMemorySegment(ALL, y + 2 * BYTES & ADDRESS, ORDER);
-    unit.mul(a03).intoMemorySegment(ALL, y + 3 * BYTES & ADDRESS, ORDER);
+    unit.mul(a0).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(a1).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
+    unit.mul(a2).intoMemorySegment(ALL, y + 2 * BYTES & ADDRESS, ORDER);
+    unit.mul(a3).intoMemorySegment(ALL, y + 3 * BYTES & ADDRESS, ORDER);
+    unit.mul(a4).intoMemorySegment(ALL, y + 4 * BYTES & ADDRESS, ORDER);
+    unit.mul(a5).intoMemorySegment(ALL, y + 5 * BYTES & ADDRESS, ORDER);
+    unit.mul(a6).intoMemorySegment(ALL, y + 6 * BYTES & ADDRESS, ORDER);
+    unit.mul(a7).intoMemorySegment(ALL, y + 7 * BYTES & ADDRESS, ORDER);
+  }
+
+  private static void oneBySix(long h0, long w, long step, int k, long y) {
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
+    FloatVector a2 = a0;
+    FloatVector a3 = a0;
+    FloatVector a4 = a0;
+    FloatVector a5 = a0;
+    for (int i = 0; i < k; i++) {
+      long from = w & ADDRESS;
+      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 & ADDRESS));
+      a0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER).fma(h, a0);
+      a1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER).fma(h, a1);
+      a2 = FloatVector.fromMemorySegment(F, ALL, from + 2 * BYTES, ORDER).fma(h, a2);
+      a3 = FloatVector.fromMemorySegment(F, ALL, from + 3 * BYTES, ORDER).fma(h, a3);
+      a4 = FloatVector.fromMemorySegment(F, ALL, from + 4 * BYTES, ORDER).fma(h, a4);
+      a5 = FloatVector.fromMemorySegment(F, ALL, from + 5 * BYTES, ORDER).fma(h, a5);
+      h0 += Float.BYTES;
+      w += step;
+    }
+    FloatVector unit = FloatVector.broadcast(F, 1);
+    unit.mul(a0).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(a1).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
+    unit.mul(a2).intoMemorySegment(ALL, y + 2 * BYTES & ADDRESS, ORDER);
+    unit.mul(a3).intoMemorySegment(ALL, y + 3 * BYTES & ADDRESS, ORDER);
+    unit.mul(a4).intoMemorySegment(ALL, y + 4 * BYTES & ADDRESS, ORDER);
+    unit.mul(a5).intoMemorySegment(ALL, y + 5 * BYTES & ADDRESS, ORDER);
+  }
+
+  private static void oneByFour(long h0, long w, long step, int k, long y) {
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
+    FloatVector a2 = a0;
+    FloatVector a3 = a0;
+    for (int i = 0; i < k; i++) {
+      long from = w & ADDRESS;
+      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 & ADDRESS));
+      a0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER).fma(h, a0);
+      a1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER).fma(h, a1);
+      a2 = FloatVector.fromMemorySegment(F, ALL, from + 2 * BYTES, ORDER).fma(h, a2);
+      a3 = FloatVector.fromMemorySegment(F, ALL, from + 3 * BYTES, ORDER).fma(h, a3);
+      h0 += Float.BYTES;
+      w += step;
+    }
+    FloatVector unit = FloatVector.broadcast(F, 1);
+    unit.mul(a0).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(a1).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
+    unit.mul(a2).intoMemorySegment(ALL, y + 2 * BYTES & ADDRESS, ORDER);
+    unit.mul(a3).intoMemorySegment(ALL, y + 3 * BYTES & ADDRESS, ORDER);
   }
 
   private static void oneByTwo(long h0, long w, long step, int k, long y) {
-    FloatVector a00 = FloatVector.zero(F);
-    FloatVector a01 = a00;
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
     for (int i = 0; i < k; i++) {
       long from = w & ADDRESS;
-      long at = (long) i * Float.BYTES;
-      FloatVector w0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER);
-      FloatVector w1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER);
-      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 + at & ADDRESS));
-      a00 = w0.fma(h, a00);
-      a01 = w1.fma(h, a01);
+      FloatVector h = FloatVector.broadcast(F, ALL.get(DType.FLOAT, h0 & ADDRESS));
+      a0 = FloatVector.fromMemorySegment(F, ALL, from, ORDER).fma(h, a0);
+      a1 = FloatVector.fromMemorySegment(F, ALL, from + BYTES, ORDER).fma(h, a1);
+      h0 += Float.BYTES;
       w += step;
     }
     FloatVector unit = FloatVector.broadcast(F, 1);
-    unit.mul(a00).intoMemorySegment(ALL, y & ADDRESS, ORDER);
-    unit.mul(a01).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
+    unit.mul(a0).intoMemorySegment(ALL, y & ADDRESS, ORDER);
+    unit.mul(a1).intoMemorySegment(ALL, y + BYTES & ADDRESS, ORDER);
   }
 }

@@ -30,7 +30,7 @@ final class VectorCell implements CellKernel {
   private final long bytes;
 
   /** Bytes of the units of a slice. */
-  private final long row;
+  private final long width;
 
   private final long[] weights;
   private final long lateBias;
@@ -41,10 +41,10 @@ final class VectorCell implements CellKernel {
     this.cell = cell;
     this.kind = cell.kind();
     this.units = units;
-    this.row = (long) units * Float.BYTES;
+    this.width = (long) units * Float.BYTES;
     long all = (long) padded() * Float.BYTES;
     long product = (long) kind.gates() * cell.hidden() * all;
-    this.bytes = product + (cell.lateBias() == null ? 0 : all) + (has() ? 3 * all : 0);
+    this.bytes = product + (kind == Cell.Kind.GRU_LATE ? all : 0) + (has() ? 3 * all : 0);
     this.memory = Arena.ofAuto().allocate(Math.max(bytes, 1), 64);
     this.weights = new long[kind.phases()];
     long at = 0;
@@ -52,9 +52,10 @@ final class VectorCell implements CellKernel {
       weights[phase] = memory.address() + at;
       at = putWeights(phase, at);
     }
-    this.lateBias = cell.lateBias() == null ? 0 : memory.address() + at;
-    if (lateBias != 0) {
-      at = put(cell.lateBias(), 0, at);
+    this.lateBias = memory.address() + at;
+    if (kind == Cell.Kind.GRU_LATE) {
+      // zeros where the cell has none
+      at = cell.lateBias() == null ? at + all : put(cell.lateBias(), 0, at);
     }
     this.peepholes = has() ? memory.address() + at : 0;
     for (int gate = 0; has() && gate < 3; gate++) {
@@ -82,7 +83,8 @@ final class VectorCell implements CellKernel {
     return phase == 0 ? 0 : 2;
   }
 
-  private int gates(int phase) {
+  /** Gates that a phase computes. */
+  int gates(int phase) {
     return kind.phases() == 1 ? kind.gates() : phase == 0 ? 2 : 1;
   }
 
@@ -95,7 +97,7 @@ final class VectorCell implements CellKernel {
             int from = (gate * hidden + slice * units + unit) * hidden + k;
             memory.set(DType.FLOAT, at + (long) unit * Float.BYTES, cell.weights()[from]);
           }
-          at += row;
+          at += width;
         }
       }
     }
@@ -124,83 +126,32 @@ final class VectorCell implements CellKernel {
 
   @Override
   public long scratchBytes() {
-    return CellRows.MOST * kind.gates() * row;
+    return CellRows.MOST * kind.gates() * width;
   }
 
   @Override
   public void step(int phase, int slice, CellRows rows, MemorySegment memory, long scratch) {
     long base = memory.address();
-    int sums = gates(phase) * units;
-    long w = weights[phase] + (long) slice * cell.hidden() * sums * Float.BYTES;
-    long s = base + scratch;
-    CellTiles.multiply(base, rows, phase > 0, w, cell.hidden(), sums, s);
-    long at = slice * row;
-    boolean last = phase == kind.phases() - 1;
-    for (int r = 0; r < rows.count(); r++, s += (long) sums * Float.BYTES) {
-      long x = base + rows.sums(r) + kind.gates() * at;
-      long state = base + rows.state(r) + at;
-      long next = base + rows.next(r) + at;
-      long c = base + rows.cell(r) + at;
-      switch (kind) {
-        case RNN -> CellGates.tanh(x, s, next, row, cell.limit());
-        case RNN_RELU -> CellGates.relu(x, s, next, row, cell.limit());
-        case GRU -> gru(phase, x, s, state, next, c);
-        case GRU_LATE -> gruLate(x, s, state, next, at);
-        case LSTM -> lstm(x, s, next, c, at);
-      }
-      if (last && rows.output(r) >= 0) {
-        CellGates.copy(next, base + rows.output(r) + at, used(slice));
-      }
-    }
+    CellGates.step(this, phase, slice, rows, base, base + scratch);
   }
 
-  /** In the first phase the new state's place keeps the update gate. */
-  private void gru(int phase, long x, long s, long state, long next, long c) {
-    if (phase == 0) {
-      CellGates.sigmoid(x, s, 2 * row, cell.limit());
-      CellGates.copy(s, next, units);
-      CellGates.reset(s + row, state, c, row);
-    } else {
-      CellGates.tanh(x + 2 * row, s, s, row, cell.limit());
-      CellGates.mix(next, s, state, next, row);
-    }
+  /** Bytes of the units of a slice. */
+  long width() {
+    return width;
   }
 
-  private void gruLate(long x, long s, long state, long next, long at) {
-    CellGates.sigmoid(x, s, 2 * row, cell.limit());
-    if (lateBias == 0) {
-      CellGates.reset(s + row, s + 2 * row, s + 2 * row, row);
-    } else {
-      CellGates.resetLate(s + row, lateBias + at, s + 2 * row, row);
-    }
-    CellGates.tanh(x + 2 * row, s + 2 * row, s + 2 * row, row, cell.limit());
-    CellGates.mix(s, s + 2 * row, state, next, row);
+  /** Address of the weights of a slice. */
+  long weights(int phase, int slice) {
+    return weights[phase] + slice * gates(phase) * width * cell.hidden();
   }
 
-  private void lstm(long x, long s, long next, long c, long at) {
-    float limit = cell.limit();
-    long out = s + row;
-    long forget = s + 2 * row;
-    long candidate = s + 3 * row;
-    if (peepholes == 0) {
-      CellGates.sigmoid(x, s, 3 * row, limit);
-    } else {
-      long gate = (long) padded() * Float.BYTES;
-      CellGates.peep(peepholes + at, c, s, row);
-      CellGates.sigmoid(x, s, row, limit);
-      CellGates.peep(peepholes + 2 * gate + at, c, forget, row);
-      CellGates.sigmoid(x + 2 * row, forget, row, limit);
-    }
-    CellGates.tanh(x + 3 * row, candidate, candidate, row, limit);
-    if (cell.coupled()) {
-      CellGates.exchange(s, candidate, c, row);
-    } else {
-      CellGates.keep(s, forget, candidate, c, row);
-    }
-    if (peepholes != 0) {
-      CellGates.peep(peepholes + (long) padded() * Float.BYTES + at, c, out, row);
-      CellGates.sigmoid(x + row, out, row, limit);
-    }
-    CellGates.emit(out, c, next, row, limit);
+  /** Address of the biases of the late share. */
+  long lateBias() {
+    return lateBias;
+  }
+
+  /** Address of the peepholes of a gate, or 0. */
+  long peepholes(int gate) {
+    return peepholes == 0 ? 0 : peepholes + (long) gate * padded() * Float.BYTES;
   }
 }
