@@ -83,12 +83,12 @@ final class LinearLayers {
   private final Map<Layer, List<LayerOption>> options = new HashMap<>();
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Weights, List<Weights>> groups = new IdentityHashMap<>();
-  private final Map<Node, RecurrentWeights> recurrent = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
   /** By layer and tokens, until there are further measurements. */
   private final Map<Sized, Choice> choices = new HashMap<>();
 
+  private final Map<Node, RecurrentWeights> recurrent = new IdentityHashMap<>();
   private int version;
 
   LinearLayers(Kernels kernels, Precision precision) {
@@ -298,11 +298,14 @@ final class LinearLayers {
 
   /** Bytes of all packed weights. */
   synchronized long bytes() {
-    long bytes = recurrent.values().stream().mapToLong(RecurrentWeights::bytes).sum();
+    long bytes = 0;
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       for (PackedLinear kernel : kernelsOfLayer) {
         bytes += kernel == null ? 0 : kernel.bytes();
       }
+    }
+    for (RecurrentWeights weights : recurrent.values()) {
+      bytes += weights.bytes();
     }
     return bytes;
   }
