@@ -1,6 +1,7 @@
 package dev.filigree.plan;
 
 import dev.filigree.Precision;
+import dev.filigree.graph.Node;
 import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
@@ -89,6 +90,7 @@ final class LinearLayers {
   /** By layer and tokens, until there are further measurements. */
   private final Map<Sized, Choice> choices = new HashMap<>();
 
+  private final Map<Node, RecurrentWeights> recurrent = new IdentityHashMap<>();
   private int version;
 
   LinearLayers(Kernels kernels, Precision precision) {
@@ -150,6 +152,17 @@ final class LinearLayers {
           }
           return List.copyOf(parts);
         });
+  }
+
+  /** The weights of a recurrent layer, packed now if they are not yet. */
+  synchronized RecurrentWeights recurrent(
+      Node node, RecurrentWeights.Source source, RecurrentWeights.Form form) {
+    RecurrentWeights known = recurrent.get(node);
+    if (known == null || !known.source().isSame(source)) {
+      known = RecurrentWeights.pack(source, form, kernels);
+      recurrent.put(node, known);
+    }
+    return known;
   }
 
   /**
@@ -311,6 +324,9 @@ final class LinearLayers {
       for (PackedLinear kernel : kernelsOfLayer) {
         bytes += kernel == null ? 0 : kernel.bytes();
       }
+    }
+    for (RecurrentWeights weights : recurrent.values()) {
+      bytes += weights.bytes();
     }
     return bytes;
   }

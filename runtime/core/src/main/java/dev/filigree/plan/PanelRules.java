@@ -156,6 +156,11 @@ final class PanelRules {
    */
   private record Encoded(Slot codes, Slot scale) {}
 
+  /** A value in the code of some kernels, for the step that is added next. */
+  Slot encode(String x, ActivationCode code) {
+    return encoded(x, code).codes;
+  }
+
   /** A value in the code of some kernels. */
   private Encoded encoded(String x, ActivationCode code) {
     return shared(

@@ -33,6 +33,8 @@ import java.util.function.Predicate;
  * needs the other layout.
  */
 final class Planner {
+  private static final String NO_KERNEL = "no faster kernel for this operator on these operands";
+
   private final Graph graph;
   private final LinearLayers linearLayers;
   private final Map<String, ValueType> types;
@@ -154,6 +156,7 @@ final class Planner {
     ElementRules elements = new ElementRules(this);
     ReductionRules reductions = new ReductionRules(this);
     MoveRules moves = new MoveRules(this);
+    RecurrentRules recurrent = new RecurrentRules(this, rules);
     for (Node node : graph.nodes()) {
       values.flush();
       if (further.test(node) || folding.fold(node) || carry(node)) {
@@ -168,8 +171,9 @@ final class Planner {
           && !elements.plan(node)
           && !reductions.plan(node)
           && !moves.plan(node)
+          && !recurrent.plan(node)
           && !arithmetic.combine(node)) {
-        reference(node);
+        reference(node, recurrent.refusal(node).orElse(NO_KERNEL));
       }
       keep(node);
     }
@@ -268,6 +272,13 @@ final class Planner {
   /** See {@link Values#refuseRagged}. */
   void refuseRagged() {
     values.refuseRagged();
+  }
+
+  /** Refuses to leave tokens out, if this plan would. */
+  void refuseLeftOut() {
+    if (ragged != null) {
+      refuseRagged();
+    }
   }
 
   /** A constant of the graph or of this plan, in plain form. */
@@ -405,7 +416,7 @@ final class Planner {
     return true;
   }
 
-  private void reference(Node node) {
+  private void reference(Node node, String reason) {
     List<Function<MemorySegment, Tensor>> inputs = new ArrayList<>();
     for (String input : node.inputs()) {
       inputs.add(input.isEmpty() ? null : operand(input));
@@ -425,7 +436,7 @@ final class Planner {
                 .findFirst()
                 .orElse(""),
             "reference",
-            "no faster kernel for this operator on these operands",
+            reason,
             0,
             List.of()));
   }

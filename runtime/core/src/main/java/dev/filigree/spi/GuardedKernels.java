@@ -97,6 +97,11 @@ final class GuardedKernels implements Kernels {
   }
 
   @Override
+  public CellKernel cell(Cell cell) {
+    return of(Kind.CELL).cell(cell);
+  }
+
+  @Override
   public void start(
       MemorySegment memory, long y, int width, int from, int to, float[] bias, long residual) {
     of(Kind.START).start(memory, y, width, from, to, bias, residual);

@@ -57,9 +57,13 @@ public final class KernelAhead {
     if (text) {
       operations.add(of(Kind.LAYER_NORMALIZATION));
     }
-    if (hasAny(types, "MatMul", "Gemm", "Conv")) {
+    boolean recurrent = hasAny(types, "LSTM", "GRU", "RNN");
+    if (recurrent || hasAny(types, "MatMul", "Gemm", "Conv")) {
       operations.add(of(Kind.START));
       operations.add(of(Kind.LINEAR));
+    }
+    if (recurrent) {
+      operations.add(of(Kind.CELL));
     }
     // that of a classifier is a small one at its end
     if (text && hasAny(types, "Softmax", "Attention", "MultiHeadAttention")) {

@@ -42,6 +42,8 @@ record KernelOperation(Kind kind, Activation activation) {
     LINEAR,
     /** Dense weights times one token. */
     LINEAR_ONE_TOKEN,
+    /** Cells of recurrent layers. */
+    CELL,
     /** One operation for each function. */
     ACTIVATE
   }

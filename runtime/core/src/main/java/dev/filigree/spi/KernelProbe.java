@@ -27,6 +27,12 @@ final class KernelProbe {
   /** Of a linear layer. */
   private static final int INPUTS = 16;
 
+  /** Of a recurrent layer's cell. */
+  private static final int UNITS = 16;
+
+  /** Values that functions are taken of in a step of such a cell, at most. */
+  private static final int CELL_VALUES = 128;
+
   private static final float EPSILON = 1e-5f;
 
   private static final CodeSum SUM = CodeSum.of(DType.U8, 0.5f, 1, 0.25f, 2, 0.5f, 3);
@@ -136,6 +142,7 @@ final class KernelProbe {
           moved(() -> kernels.fromPanel(memory, x, width, width, features, memory, y));
       case LINEAR -> linear(kernels, width);
       case LINEAR_ONE_TOKEN -> linear(kernels, 1);
+      case CELL -> cells(kernels);
     };
   }
 
@@ -239,5 +246,42 @@ final class KernelProbe {
     return products(
         (int) (slack * tokens * PackedLinear.BLOCK * INPUTS),
         () -> kernel.accumulate(0, panels, 0, panels.count(), memory, x, y, heap));
+  }
+
+  /** A step of a cell of each kind, for one sequence and for as many as there can be. */
+  private Trial cells(Kernels kernels) {
+    CellKernel[] cells = new CellKernel[Cell.Kind.values().length];
+    int products = 0;
+    for (Cell.Kind kind : Cell.Kind.values()) {
+      float[] weights = new float[kind.gates() * UNITS * UNITS];
+      Cell cell = new Cell(kind, UNITS, Float.POSITIVE_INFINITY, false, weights, null, null);
+      cells[kind.ordinal()] = kernels.cell(cell);
+      products += weights.length;
+    }
+    CellRows one = cellRows(1);
+    CellRows all = cellRows(CellRows.MOST);
+    Runnable call =
+        () -> {
+          for (CellKernel kernel : cells) {
+            step(kernel, one);
+            step(kernel, all);
+          }
+        };
+    int functions = (1 + CellRows.MOST) * cells.length * CELL_VALUES;
+    return new Trial(call, (1 + CellRows.MOST) * products * 0.5 + functions * 4.0);
+  }
+
+  private CellRows cellRows(int count) {
+    CellRows rows = new CellRows();
+    for (int row = 0; row < count; row++) {
+      rows.add(x, x, y + row * LEAST_BYTES / 8, y + (row + 4) * LEAST_BYTES / 8, -1);
+    }
+    return rows;
+  }
+
+  private void step(CellKernel kernel, CellRows rows) {
+    for (int phase = 0; phase < kernel.cell().kind().phases(); phase++) {
+      kernel.step(phase, 0, rows, memory, scratch);
+    }
   }
 }

@@ -42,6 +42,9 @@ public interface Kernels {
     return Optional.empty();
   }
 
+  /** Lays the weights of a recurrent layer's cell out. */
+  CellKernel cell(Cell cell);
+
   /**
    * Starts rows of a panel of a linear layer's output: {@code y[o] = bias[o] + residual[o]}.
    *

@@ -26,6 +26,11 @@ class KernelAheadTest {
     assertEquals(List.of(), labels("Reshape"));
   }
 
+  @Test
+  void aRecurrentLayerNeedsItsInputsProductAndItsCell() {
+    assertEquals(List.of("start", "linear", "cell"), labels("LSTM", "Transpose"));
+  }
+
   /** The small problems are whole ones: each operation runs, on the kernels it would run on. */
   @Test
   void everyOperationRunsOnAFewTokens() {

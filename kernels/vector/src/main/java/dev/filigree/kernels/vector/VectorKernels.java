@@ -4,6 +4,8 @@ import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Cell;
+import dev.filigree.spi.CellKernel;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
@@ -46,6 +48,11 @@ final class VectorKernels implements Kernels {
     }
     options.add(dense);
     return List.copyOf(options);
+  }
+
+  @Override
+  public CellKernel cell(Cell cell) {
+    return VectorCell.pack(cell);
   }
 
   @Override

@@ -57,6 +57,12 @@ final class VectorMath {
   /** Where {@link #tanh} changes from a polynomial to the exponential function. */
   private static final float TANH_SPLIT = 0.625f;
 
+  /** Beyond, {@link #gate} is 0 or 1 in float. */
+  static final float GATE_MOST = 18f;
+
+  /** Beyond, {@link #state} is -1 or 1 in float. */
+  static final float STATE_MOST = 7.90531110763549805f;
+
   private VectorMath() {}
 
   /**
@@ -158,6 +164,50 @@ final class VectorMath {
     // 1 - 2 / (e^2x + 1); an infinite exponential gives 1, a vanished one -1
     FloatVector large = broadcast(F, 1f).sub(broadcast(F, 2f).div(exp(x.add(x)).add(1f)));
     return large.blend(small, x.abs().compare(VectorOperators.LT, TANH_SPLIT));
+  }
+
+  /**
+   * The logistic function by a quotient of polynomials, from ONNX Runtime's kernels, which takes
+   * half the time of {@link #sigmoid} but has no digits of small results. Absolute error below
+   * 2e-7, from 0 to 1.
+   *
+   * @param most at most {@link #GATE_MOST}; what is clamped to it
+   */
+  static FloatVector gate(FloatVector x, float most) {
+    FloatVector c = x.max(-most).min(most);
+    FloatVector t = c.mul(c);
+    FloatVector p = t.fma(broadcast(F, 4.37031012579801e-11f), broadcast(F, 1.15627324459942e-7f));
+    FloatVector q = t.fma(broadcast(F, 6.10247389755681e-13f), broadcast(F, 5.76102136993427e-9f));
+    p = p.fma(t, broadcast(F, 6.08574864600143e-5f));
+    q = q.fma(t, broadcast(F, 6.29106785017040e-6f));
+    p = p.fma(t, broadcast(F, 8.51377133304701e-3f));
+    q = q.fma(t, broadcast(F, 1.70198817374094e-3f));
+    p = p.fma(t, broadcast(F, 2.48287947061529e-1f));
+    q = q.fma(t, broadcast(F, 1.16817656904453e-1f));
+    q = q.fma(t, broadcast(F, 9.93151921023180e-1f));
+    return p.mul(c).div(q).add(0.5f).max(0f).min(1f);
+  }
+
+  /**
+   * The hyperbolic tangent by a quotient of polynomials, from Eigen, which takes half the time of
+   * {@link #tanh}. Relative error below 4e-7.
+   *
+   * @param most at most {@link #STATE_MOST}; what is clamped to it
+   */
+  static FloatVector state(FloatVector x, float most) {
+    FloatVector c = x.max(-most).min(most);
+    FloatVector t = c.mul(c);
+    FloatVector p =
+        t.fma(broadcast(F, -2.76076847742355e-16f), broadcast(F, 2.00018790482477e-13f));
+    FloatVector q = t.fma(broadcast(F, 1.19825839466702e-6f), broadcast(F, 1.18534705686654e-4f));
+    p = p.fma(t, broadcast(F, -8.60467152213735e-11f));
+    q = q.fma(t, broadcast(F, 2.26843463243900e-3f));
+    p = p.fma(t, broadcast(F, 5.12229709037114e-8f));
+    q = q.fma(t, broadcast(F, 4.89352518554385e-3f));
+    p = p.fma(t, broadcast(F, 1.48572235717979e-5f));
+    p = p.fma(t, broadcast(F, 6.37261928875436e-4f));
+    p = p.fma(t, broadcast(F, 4.89352455891786e-3f));
+    return p.mul(c).div(q);
   }
 
   /**

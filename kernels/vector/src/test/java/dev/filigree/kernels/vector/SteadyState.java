@@ -6,6 +6,9 @@ import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Cell;
+import dev.filigree.spi.CellKernel;
+import dev.filigree.spi.CellRows;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
@@ -174,10 +177,42 @@ final class SteadyState {
     calls.put("codes scaled", () -> kernels.multiplyCodes(memory, 0, y, true, y, 1001, product));
     calls.put("range", () -> kernels.range(memory, 0, 1001, range));
     calls.put("levels", () -> kernels.quantize(memory, 0, y, 1001, 0.1f, 128));
+    cells(calls, random);
     calls.put("attention", attention(-1, new long[4]));
     calls.put("attention with mask", attention(0, new long[] {0, 0, 0, 1}));
     calls.put("attention with mask per query", attention(0, new long[] {0, 0, 1, TOKENS}));
     return calls;
+  }
+
+  /** Cells with all that a kind can have, for the numbers of sequences that are taken together. */
+  private void cells(Map<String, Runnable> calls, SplittableRandom random) {
+    for (Cell.Kind kind : Cell.Kind.values()) {
+      int units = 64;
+      Cell cell =
+          new Cell(
+              kind,
+              units,
+              8,
+              false,
+              Legs.normal(random, kind.gates() * units * units),
+              kind == Cell.Kind.GRU_LATE ? Legs.normal(random, units) : null,
+              kind == Cell.Kind.LSTM ? Legs.normal(random, 3 * units) : null);
+      CellKernel kernel = kernels.cell(cell);
+      for (int count : new int[] {1, 2, CellRows.MOST}) {
+        CellRows rows = new CellRows();
+        for (int row = 0; row < count; row++) {
+          long at = y + row * 1024L;
+          rows.add(0, at, at + 256, at + 512, at + 768);
+        }
+        calls.put(
+            kind + " of " + count,
+            () -> {
+              for (int phase = 0; phase < kind.phases(); phase++) {
+                kernel.step(phase, 0, rows, memory, scratch);
+              }
+            });
+      }
+    }
   }
 
   /** Weights large enough to be read where they lie, off the heap as those of a file. */

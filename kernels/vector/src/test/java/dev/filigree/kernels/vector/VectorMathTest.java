@@ -55,6 +55,20 @@ final class VectorMathTest {
     }
   }
 
+  private static void gate(float[] x, int count, MemorySegment memory) {
+    for (int i = 0; i < count; i += Lanes.COUNT) {
+      VectorMath.gate(FloatVector.fromArray(Lanes.F, x, i), VectorMath.GATE_MOST)
+          .intoMemorySegment(memory, (long) i * Float.BYTES, Lanes.ORDER);
+    }
+  }
+
+  private static void state(float[] x, int count, MemorySegment memory) {
+    for (int i = 0; i < count; i += Lanes.COUNT) {
+      VectorMath.state(FloatVector.fromArray(Lanes.F, x, i), VectorMath.STATE_MOST)
+          .intoMemorySegment(memory, (long) i * Float.BYTES, Lanes.ORDER);
+    }
+  }
+
   /** Compares with double precision at floats of all magnitudes and both signs. */
   private static void compare(Function function, DoubleUnaryOperator exact, Bound bound) {
     try (Arena arena = Arena.ofConfined()) {
@@ -141,6 +155,25 @@ final class VectorMathTest {
   @Test
   void sigmoidStaysWithinItsError() {
     compare(activation(Activation.SIGMOID), Activation.SIGMOID::apply, absolute(3e-7));
+  }
+
+  @Test
+  void gatesStayWithinTheirError() {
+    compare(VectorMathTest::gate, Activation.SIGMOID::apply, absolute(2e-7));
+    FloatVector far = FloatVector.broadcast(Lanes.F, 1e30f);
+    assertEquals(1, VectorMath.gate(far, VectorMath.GATE_MOST).lane(0));
+    assertEquals(0, VectorMath.gate(far.neg(), VectorMath.GATE_MOST).lane(0));
+    FloatVector nan = FloatVector.broadcast(Lanes.F, Float.NaN);
+    assertEquals(Float.NaN, VectorMath.gate(nan, VectorMath.GATE_MOST).lane(0));
+    assertEquals(Float.NaN, VectorMath.state(nan, VectorMath.STATE_MOST).lane(0));
+  }
+
+  @Test
+  void statesStayWithinTheirError() {
+    compare(
+        VectorMathTest::state,
+        Math::tanh,
+        (x, y) -> Math.max(Float.MIN_NORMAL, 4e-7 * Math.abs(y)));
   }
 
   @Test

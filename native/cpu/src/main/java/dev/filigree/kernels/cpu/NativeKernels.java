@@ -4,6 +4,8 @@ import dev.filigree.Precision;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Cell;
+import dev.filigree.spi.CellKernel;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
@@ -87,6 +89,11 @@ final class NativeKernels implements Kernels {
       default -> {}
     }
     return List.copyOf(options);
+  }
+
+  @Override
+  public CellKernel cell(Cell cell) {
+    return base.cell(cell);
   }
 
   @Override

@@ -15,11 +15,6 @@ import java.util.List;
  * </pre>
  */
 final class Cell {
-  /** Position of an LSTM's peepholes among the inputs. */
-  static final int PEEPHOLES = 7;
-
-  private static final int BIAS = 3;
-
   final Node node;
   final int hidden;
   final double[] x;
@@ -49,7 +44,9 @@ final class Cell {
     this.node = binding.node();
     this.binding = binding;
     this.peepholes =
-        kind == Recurrent.LSTM && binding.has(PEEPHOLES) ? binding.input(PEEPHOLES) : null;
+        kind == Recurrent.LSTM && binding.has(Recurrent.PEEPHOLES)
+            ? binding.input(Recurrent.PEEPHOLES)
+            : null;
     this.hidden = Math.toIntExact(binding.input(2).shape().extent(2));
     this.rows = Math.multiplyExact(count, hidden);
     this.direction = direction;
@@ -87,8 +84,8 @@ final class Cell {
   void open() {
     across(binding.input(1), x.length, inputs);
     across(binding.input(2), hidden, recurrent);
-    for (int i = 0; i < biases.length && binding.has(BIAS); i++) {
-      biases[i] = binding.input(BIAS).getDouble((long) direction * biases.length + i);
+    for (int i = 0; i < biases.length && binding.has(Recurrent.BIAS); i++) {
+      biases[i] = binding.input(Recurrent.BIAS).getDouble((long) direction * biases.length + i);
     }
   }
 

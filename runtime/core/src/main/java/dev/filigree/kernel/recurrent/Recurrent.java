@@ -71,9 +71,20 @@ public enum Recurrent implements Operator {
     }
   };
 
-  private static final int LENGTHS = 4;
-  private static final int INITIAL_H = 5;
-  private static final int INITIAL_C = 6;
+  /** Position of the biases among the inputs. */
+  public static final int BIAS = 3;
+
+  /** Position of the sequences' lengths. */
+  public static final int LENGTHS = 4;
+
+  /** Position of the states at the beginning. */
+  public static final int INITIAL_H = 5;
+
+  /** Position of an LSTM's cells at the beginning. */
+  public static final int INITIAL_C = 6;
+
+  /** Position of an LSTM's peepholes. */
+  public static final int PEEPHOLES = 7;
 
   private final int gates;
   private final List<String> activations;
@@ -138,13 +149,15 @@ public enum Recurrent implements Operator {
     Dim steps = x.dim(batchFirst(node) ? 1 : 0);
     List<Dim> state =
         batchFirst(node) ? List.of(batch, directions, hidden) : List.of(directions, batch, hidden);
-    inputs.type(3).ifPresent(b -> require(node, "bias", b, List.of(directions, rows.plus(rows))));
+    inputs
+        .type(BIAS)
+        .ifPresent(b -> require(node, "bias", b, List.of(directions, rows.plus(rows))));
     inputs.type(LENGTHS).ifPresent(l -> require(node, "lengths", l, List.of(batch)));
     inputs.type(INITIAL_H).ifPresent(h -> require(node, "initial state", h, state));
     if (this == LSTM) {
       inputs.type(INITIAL_C).ifPresent(c -> require(node, "initial cell", c, state));
       inputs
-          .type(Cell.PEEPHOLES)
+          .type(PEEPHOLES)
           .ifPresent(
               p -> require(node, "peepholes", p, List.of(directions, hidden.times(Dim.of(3)))));
     }

@@ -4,6 +4,8 @@ import dev.filigree.DType;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.AttentionCall;
+import dev.filigree.spi.Cell;
+import dev.filigree.spi.CellKernel;
 import dev.filigree.spi.CodeProduct;
 import dev.filigree.spi.CodeSum;
 import dev.filigree.spi.Kernels;
@@ -40,6 +42,11 @@ public final class ScalarKernels implements Kernels {
     return weights.density() < 1
         ? List.of(new ScalarLinear.Option(weights, true), new ScalarLinear.Option(weights, false))
         : List.of(new ScalarLinear.Option(weights, false));
+  }
+
+  @Override
+  public CellKernel cell(Cell cell) {
+    return new ScalarCell(cell);
   }
 
   static float get(MemorySegment memory, long offset) {
