@@ -42,6 +42,9 @@ GROUPS = dict(SIZE, num_key_value_heads=1)
 GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
 KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
 CASES = {}
+# the numbers that their networks compute for themselves are not rounded to f16
+UNROUNDED = ("apertus", "cwm", "dots1", "glm4_moe", "gpt_oss", "granitemoe", "granitemoeshared", "hunyuan_v1_dense",
+             "ministral3", "xglm")
 PADDED_IN_FRONT = ("bloom", "falcon-alibi", "mpt", "opt-padded-in-front")
 
 
@@ -137,6 +140,25 @@ decoder("olmo2", "olmo2")
 decoder("olmo3", "olmo3", **KINDS)
 decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
         attention_multiplier=0.3)
+OSS = dict(GROUPS, num_local_experts=4, num_experts_per_tok=2, head_dim=4)
+decoder("gpt-oss", "gpt_oss", OSS, **KINDS)
+decoder("gpt-oss-windows", "gpt_oss", OSS, sliding_window=3, attention_bias=False, **rope("default"))
+MULTIPLIED = dict(GROUPS, embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
+                  attention_multiplier=0.3, num_local_experts=4, num_experts_per_tok=2)
+decoder("granitemoe", "granitemoe", MULTIPLIED)
+decoder("granitemoeshared", "granitemoeshared", MULTIPLIED, shared_intermediate_size=10)
+decoder("hunyuan-dense", "hunyuan_v1_dense", head_dim=6)
+decoder("hunyuan-dense-alpha", "hunyuan_v1_dense", head_dim=6, **rope("dynamic", alpha=1000.0, factor=1.0))
+decoder("ministral3", "ministral3", head_dim=6, **rope("yarn", factor=4.0, original_max_position_embeddings=3,
+                                                       mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.5))
+decoder("cwm", "cwm", dict(GROUPS, num_hidden_layers=5, head_dim=6), sliding_window=3)
+decoder("apertus", "apertus")
+CHOSEN = dict(GROUPS, num_experts_per_tok=2, moe_intermediate_size=8, n_shared_experts=2)
+decoder("dots1", "dots1", CHOSEN, n_routed_experts=6, n_group=3, topk_group=2, sliding_window=3, max_window_layers=1)
+decoder("dots1-normalized", "dots1", CHOSEN, n_routed_experts=4, first_k_dense_replace=1, norm_topk_prob=True,
+        routed_scaling_factor=2.5)
+decoder("glm4-moe", "glm4_moe", dict(CHOSEN, head_dim=8), n_routed_experts=4, use_qk_norm=True, attention_bias=True)
+decoder("xglm", "xglm", SIZE)
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
 decoder("smollm3-windows", "smollm3", pad_token_id=0, **KINDS)
 decoder("starcoder2", "starcoder2", sliding_window=4)
@@ -270,9 +292,11 @@ def network(name):
             made = model.from_config(config)
     made = made.float().eval()
     with torch.no_grad():
-        for _, buffer in made.named_buffers():
-            if buffer.is_floating_point():
+        for buffer_name, buffer in made.named_buffers():
+            if buffer.is_floating_point() and family not in UNROUNDED:
                 buffer.copy_(buffer.half().float())
+            if buffer_name.endswith("e_score_correction_bias"):
+                buffer.copy_((torch.randn_like(buffer) * 0.3).half().float())
         for tensor_name, tensor in made.named_parameters():
             if family == "roformer" and "embed_positions" in tensor_name:
                 continue

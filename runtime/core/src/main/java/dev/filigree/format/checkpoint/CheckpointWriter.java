@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.OutputException;
+import dev.filigree.UnsupportedException;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.AtomicFile;
 import dev.filigree.format.safetensors.SafetensorsWriter;
@@ -71,6 +72,8 @@ public final class CheckpointWriter {
    *
    * @param folder made if it is not there; files of these names in it are replaced
    * @throws OutputException if it cannot be written
+   * @throws UnsupportedException if the model is of a family that keeps experts in one tensor a
+   *     layer, for which compressed-tensors has no form
    * @throws FormatException if a layer does not read back as it was written; the folder's {@code
    *     config.json} is not written then, so nothing takes it for a checkpoint
    */
@@ -79,6 +82,13 @@ public final class CheckpointWriter {
   }
 
   private void write(Path folder) {
+    if (family.filter(own -> own.has("stacked_alone")).isPresent()) {
+      throw new UnsupportedException(
+          "a folder of the family '"
+              + family.get().config().text("model_type").orElseThrow()
+              + "' keeps the experts of a layer in one tensor, and Filigree compresses each",
+          "write a .filigree file");
+    }
     try {
       Files.createDirectories(folder);
       Files.deleteIfExists(folder.resolve(Checkpoint.CONFIG));
