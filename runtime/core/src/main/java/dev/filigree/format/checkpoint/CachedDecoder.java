@@ -93,7 +93,7 @@ public record CachedDecoder(
               + String.join(", ", Family.DECODERS.names())
               + ", or a .filigree file made from one");
     }
-    JsonFile config = JsonFile.parse(model.path(), document.toArray(DType.BYTE));
+    JsonFile config = TextPart.configIn(JsonFile.parse(model.path(), document.toArray(DType.BYTE)));
     String family = config.text("model_type").orElse("");
     if (!Family.DECODERS.isKnown(family)) {
       throw new UnsupportedException(

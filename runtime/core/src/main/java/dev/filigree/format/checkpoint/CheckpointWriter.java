@@ -55,6 +55,7 @@ public final class CheckpointWriter {
     this.family =
         Optional.ofNullable(model.documents().get(Checkpoint.CONFIG))
             .map(text -> JsonFile.parse(model.path(), text.toArray(DType.BYTE)))
+            .map(TextPart::configIn)
             .flatMap(
                 config ->
                     config
@@ -185,10 +186,16 @@ public final class CheckpointWriter {
 
   private ObjectNode config() {
     MemorySegment original = model.documents().get(Checkpoint.CONFIG);
-    ObjectNode config =
+    ObjectNode whole =
         original != null && JSON.readTree(original.toArray(DType.BYTE)) instanceof ObjectNode object
             ? object
             : JSON.createObjectNode().put("model_type", NO_FAMILY);
+    Optional<TextPart> part = TextPart.of(new JsonFile(model.path(), "", whole));
+    ObjectNode config = part.map(text -> (ObjectNode) text.config().node()).orElse(whole);
+    if (part.isPresent()) {
+      // the folder holds the language model alone
+      config.put("tie_word_embeddings", !modules.containsKey(head().orElseThrow()));
+    }
     config.remove("compression_config");
     config.remove("sparsity_config");
     config.remove("quantization_config");

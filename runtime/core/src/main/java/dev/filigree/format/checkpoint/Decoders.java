@@ -206,7 +206,8 @@ final class Decoders {
 
   /** The scores of all words, behind the last normalisation. */
   String logits(String states) {
-    boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
+    // what a head holds goes before what a config says of it, as in transformers
+    boolean tied = !net.layers().hasLayer(module("head"));
     String head = tied ? prefix + module("words") : module("head");
     String read = family.module("head_dense").map(name -> transformed(states, name)).orElse(states);
     String scores = net.linear(read, head, shape.vocabulary(), shape.narrow());

@@ -174,8 +174,9 @@ record Family(JsonFile about, JsonFile config) {
    * stacked_alone} (experts are published in one tensor a layer), {@code turned_first} (queries and
    * keys are normalised once they are turned), {@code grows} (queries grow with their positions),
    * {@code alpha_rope} (dynamic scaling of positions may have an alpha of its own), {@code
-   * sigmoid_router} (experts are chosen by sigmoids, biased and in groups), {@code dense_first}
-   * (the first layers of networks with experts have none).
+   * softmax_router} (a router with a bias has the scores of a softmax), {@code dense_first} and
+   * {@code dense_last} (the first or last layers of networks with experts may have none), {@code
+   * mrope} (positions may have parts for pictures).
    */
   boolean has(String feature) {
     return about.flag(feature, false);

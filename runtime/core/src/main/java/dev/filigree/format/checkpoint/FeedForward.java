@@ -5,6 +5,7 @@ import dev.filigree.graph.Attribute;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The feed-forward layers of a network: one for all tokens, or experts of which every token has a
@@ -50,7 +51,7 @@ final class FeedForward {
    */
   String of(String layer, int number, String x) {
     if (family.has("experts") && hasExperts(number)) {
-      return experts(layer, x);
+      return experts(layer, number, x);
     }
     String down = layer + module("down");
     return switch (family.feed()) {
@@ -124,17 +125,22 @@ final class FeedForward {
         family.has("dense_first")
             && number
                 < config.number("first_k_dense_replace", 0, AttentionShape.MAX_LAYERS).orElse(0);
+    int last =
+        family.has("dense_last")
+            ? config.number("moe_layer_end_index", -1, AttentionShape.MAX_LAYERS).orElse(-1)
+            : -1;
     int every = config.number("decoder_sparse_step", 1, AttentionShape.MAX_LAYERS).orElse(1);
     return !isDense
+        && (last < 0 || number <= last)
         && (number + 1) % every == 0
         && !config.wholeNumbers("mlp_only_layers").contains((long) number)
         && config.required("num_experts", 0, MOST_EXPERTS) > 0;
   }
 
-  private String experts(String layer, String x) {
+  private String experts(String layer, int number, String x) {
     int count = config.required("num_experts", 1, MOST_EXPERTS);
     int width = width("moe_intermediate_size");
-    String shares = shares(x, layer + module("router"), count);
+    String shares = shares(x, layer, number, count);
     String sum = "";
     for (int expert = 0; expert < count; expert++) {
       String own = layer + module("experts") + "." + expert + ".";
@@ -142,15 +148,15 @@ final class FeedForward {
       String part = net.op("Mul", made, net.slice(shares, expert, expert + 1));
       sum = sum.isEmpty() ? part : net.op("Add", sum, part);
     }
-    Optional<String> shared =
-        family
-            .module("shared")
-            .filter(
-                own ->
+    boolean hasShared =
+        Stream.of("n_shared_experts", "shared_expert_intermediate_size")
+            .noneMatch(
+                key ->
                     config
-                        .number("shared_expert_intermediate_size", 0, AttentionShape.MAX_EXTENT)
+                        .number(key, 0, AttentionShape.MAX_EXTENT)
                         .filter(none -> none == 0)
-                        .isEmpty());
+                        .isPresent());
+    Optional<String> shared = family.module("shared").filter(own -> hasShared);
     return shared.isPresent() ? net.op("Add", sum, shared(layer, shared.get(), x)) : sum;
   }
 
@@ -187,16 +193,16 @@ final class FeedForward {
    * By how much each expert counts for each token, 0 for those that it did not choose, {@code
    * [batch, sequence, experts]}.
    */
-  private String shares(String x, String router, int count) {
-    int chosen = config.required("num_experts_per_tok", 1, MOST_EXPERTS);
+  private String shares(String x, String layer, int number, int count) {
+    int chosen = chosen(number);
     if (chosen > count) {
       throw new FormatException(
           config.file() + " gives every token " + chosen + " of " + count + " experts",
           "use the config that belongs to the weights");
     }
-    String scores = linear(x, router, count, hidden);
-    if (family.has("sigmoid_router")) {
-      return new SigmoidRouter(config, net).shares(router, scores, count, chosen);
+    String scores = linear(x, layer + module("router"), count, hidden);
+    if (family.module("router_bias").isPresent()) {
+      return new BiasedRouter(family, net).shares(layer, scores, count, chosen);
     }
     String all = net.op("Softmax", Map.of("axis", new Attribute.Int(-1)), scores);
     List<String> best = net.op("TopK", 2, all, net.longs(chosen));
@@ -205,6 +211,21 @@ final class FeedForward {
       values = net.op("Div", values, net.op("ReduceSum", values, net.longs(-1)));
     }
     return scattered(net, all, best.getLast(), values);
+  }
+
+  /** Experts of a token; HunYuan's configs may say how many for each layer. */
+  private int chosen(int number) {
+    String key = "num_experts_per_tok";
+    if (!config.node().path(key).isArray()) {
+      return config.required(key, 1, MOST_EXPERTS);
+    }
+    List<Long> all = config.wholeNumbers(key);
+    if (number >= all.size() || all.get(number) < 1 || all.get(number) > MOST_EXPERTS) {
+      throw new FormatException(
+          config.file() + " does not say of layer " + number + " how many experts a token has",
+          "use the config that belongs to the weights");
+    }
+    return Math.toIntExact(all.get(number));
   }
 
   /** Values at their places among zeros, as many as there are scores. */
@@ -222,7 +243,7 @@ final class FeedForward {
     String own = layer + shared + ".";
     int width =
         config
-            .number("n_shared_experts", 1, MOST_EXPERTS)
+            .number("n_shared_experts", 0, MOST_EXPERTS)
             .map(times -> Math.multiplyExact(times, width("moe_intermediate_size")))
             .orElseGet(() -> width("shared_expert_intermediate_size"));
     Optional<String> both = family.module("shared_both");

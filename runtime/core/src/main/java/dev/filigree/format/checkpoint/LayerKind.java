@@ -78,10 +78,10 @@ record LayerKind(int window, int rope) {
     }
     List<String> types = types(config);
     if (!types.isEmpty()) {
-      requireLength(config, "layer_types", types.size(), layers);
       for (String type : types) {
         windows.add(slides(config, type) ? window : WHOLE);
       }
+      requireLength(config, "layer_types", types.size(), layers);
       return windows;
     }
     int whole = config.number("max_window_layers", 0, Integer.MAX_VALUE).orElse(0);
@@ -135,7 +135,7 @@ record LayerKind(int window, int rope) {
 
   private static boolean slides(JsonFile config, String type) {
     return switch (type) {
-      case "full_attention", "global" -> false;
+      case "full_attention", "attention", "global" -> false;
       case "sliding_attention", "local" -> true;
       default ->
           throw new UnsupportedException(

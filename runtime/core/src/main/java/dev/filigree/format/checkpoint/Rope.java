@@ -115,11 +115,20 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
       case "llama3" -> of(llama3(base, rules, trained(family, rules, 8192)), 1);
       case "yarn" -> yarn(base, theta, width, rules, family);
       case "longrope" -> longrope(base, rules, family);
-      default ->
-          throw new UnsupportedException(
-              config.file() + " scales rotary positions by '" + type + "'",
-              "the nearest supported are linear, dynamic, llama3, yarn and longrope");
+      case "ntk" -> {
+        if (!family.has("ntk")) {
+          throw unknown(config, type);
+        }
+        yield of(ntk(base, theta, width, rules), 1);
+      }
+      default -> throw unknown(config, type);
     };
+  }
+
+  private static UnsupportedException unknown(JsonFile config, String type) {
+    return new UnsupportedException(
+        config.file() + " scales rotary positions by '" + type + "'",
+        "the nearest supported are linear, dynamic, llama3, yarn and longrope");
   }
 
   /**
@@ -178,7 +187,8 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
   private static String type(Family family, JsonFile rules) {
     String type = rules.text("rope_type").or(() -> rules.text("type")).orElse("default");
     if (!family.has("long_rope")) {
-      return type;
+      // of text alone all parts of a position are the same
+      return type.equals("mrope") && family.has("mrope") ? "default" : type;
     }
     return switch (type) {
       case "default", "longrope" -> type;
@@ -330,6 +340,26 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
       base[i] = Math.pow(grown, -2.0 * i / width);
     }
     return base;
+  }
+
+  /**
+   * Frequencies of GTE as it was first published, the same for texts of any length: of a base times
+   * the factor, or divided by a power of it that grows with the dimension ({@code mixed_b}).
+   */
+  private static double[] ntk(double[] base, double theta, int width, JsonFile rules) {
+    double factor = factor(rules);
+    if (factor <= 1) {
+      return base;
+    }
+    Optional<Double> mixed = rules.real("mixed_b", 0, 1e3);
+    double[] scaled = new double[base.length];
+    for (int i = 0; i < base.length; i++) {
+      double exponent =
+          mixed.isPresent() ? Math.pow((i + 1) * 2.0 / width, mixed.get()) : 2.0 / width;
+      double own = mixed.isPresent() ? base[i] : Math.pow(theta * factor, -2.0 * i / width);
+      scaled[i] = own / Math.pow(factor, exponent);
+    }
+    return scaled;
   }
 
   private static double[] divided(double[] base, double[] by) {

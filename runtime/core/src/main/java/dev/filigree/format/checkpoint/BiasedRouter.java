@@ -6,14 +6,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A router whose scores are sigmoids (DeepSeek-AI, DeepSeek-V3 Technical Report, 2024, section
- * 2.1.2): experts are chosen by scores to which a bias is added, within the groups whose two best
- * experts are best, and count by their scores without it.
+ * A router that chooses experts by scores to which a bias is added, while they count by their
+ * scores without it: sigmoids of groups whose two best experts are best (DeepSeek-AI, DeepSeek-V3
+ * Technical Report, 2024, section 2.1.2), or the softmax (ERNIE 4.5).
  *
- * @param config of the network
+ * @param family of the network
  * @param net where it is written down
  */
-record SigmoidRouter(JsonFile config, NetworkBuilder net) {
+record BiasedRouter(Family family, NetworkBuilder net) {
   private static final Map<String, Attribute> LAST = Map.of("axis", new Attribute.Int(-1));
 
   /** Experts that speak for a group. */
@@ -22,27 +22,39 @@ record SigmoidRouter(JsonFile config, NetworkBuilder net) {
   /**
    * By how much each expert counts for each token, {@code [batch, sequence, experts]}.
    *
-   * @param router name of its module
+   * @param layer what the names of its modules begin with
    * @param logits of the same shape
    * @param chosen experts of a token
    */
-  String shares(String router, String logits, int count, int chosen) {
-    String scores = net.op("Sigmoid", logits);
-    String bias = router + ".e_score_correction_bias";
-    String choice =
-        net.layers().has(bias) ? net.op("Add", scores, net.vector(bias, count)) : scores;
+  String shares(String layer, String logits, int count, int chosen) {
+    JsonFile config = family.config();
+    boolean isSoftmax = family.has("softmax_router");
+    String scores = isSoftmax ? net.op("Softmax", LAST, logits) : net.op("Sigmoid", logits);
+    String bias = family.module("router_bias").map(own -> layer + own).orElseThrow();
+    String choice = net.layers().has(bias) ? net.op("Add", scores, bias(bias, count)) : scores;
     List<String> best = net.op("TopK", 2, inGroups(choice, count, chosen), net.longs(chosen));
     String values = net.op("GatherElements", LAST, scores, best.getLast());
     if (config.flag("norm_topk_prob", false)) {
       String sum = net.op("ReduceSum", values, net.longs(-1));
-      values = net.op("Div", values, net.op("Add", sum, net.scalar(1e-20)));
+      double least = config.real("moe_norm_min", 0, 1).orElse(0.0);
+      String divisor =
+          isSoftmax ? net.op("Max", sum, net.scalar(least)) : net.op("Add", sum, net.scalar(1e-20));
+      values = net.op("Div", values, divisor);
     }
     double factor = config.real("routed_scaling_factor", 1e-9, 1e9).orElse(1.0);
     return FeedForward.scattered(net, scores, best.getLast(), net.times(values, factor));
   }
 
+  /** One number for each expert; ERNIE's lie in a row of a table. */
+  private String bias(String name, int count) {
+    return family.has("softmax_router")
+        ? net.reshape(net.tensor(name, 1, count), count)
+        : net.vector(name, count);
+  }
+
   /** Scores of the best groups; those of the others are lower than any. */
   private String inGroups(String choice, int count, int chosen) {
+    JsonFile config = family.config();
     int groups = config.number("n_group", 1, count).orElse(1);
     int kept = config.number("topk_group", 1, groups).orElse(groups);
     int each = count / groups;
