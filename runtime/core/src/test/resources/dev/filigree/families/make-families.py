@@ -46,8 +46,9 @@ GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
 KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
 CASES = {}
 # the numbers that their networks compute for themselves are not rounded to f16
-UNROUNDED = ("apertus", "cwm", "dots1", "ernie4_5_moe", "glm4_moe", "gpt_oss", "granitemoe", "granitemoehybrid",
-             "granitemoeshared", "hunyuan_v1_dense", "hunyuan_v1_moe", "ministral3", "xglm")
+UNROUNDED = ("apertus", "cwm", "dots1", "ernie4_5_moe", "flex_olmo", "glm4_moe", "gpt_oss", "granitemoe",
+             "granitemoehybrid", "granitemoeshared", "hunyuan_v1_dense", "hunyuan_v1_moe", "minimax_m2", "ministral3",
+             "solar_open", "xglm")
 PADDED_IN_FRONT = ("bloom", "falcon-alibi", "mpt", "opt-padded-in-front")
 
 
@@ -168,6 +169,9 @@ HYBRID = dict(MULTIPLIED, shared_intermediate_size=10, layer_types=["full_attent
               mamba_n_heads=4, mamba_expand=2, mamba_d_state=4)
 decoder("granitemoehybrid", "granitemoehybrid", HYBRID)
 decoder("granitemoehybrid-dense", "granitemoehybrid", dict(HYBRID, num_local_experts=0), position_embedding_type="rope")
+decoder("minimax-m2", "minimax_m2", OSS, rotary_dim=2)
+decoder("solar-open", "solar_open", dict(CHOSEN, head_dim=6), n_routed_experts=4)
+decoder("flex-olmo", "flex_olmo", dict(GROUPS, num_experts=4, num_experts_per_tok=2, pad_token_id=0))
 decoder("xglm", "xglm", SIZE)
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
 decoder("smollm3-windows", "smollm3", pad_token_id=0, **KINDS)

@@ -21,11 +21,12 @@ import java.util.TreeMap;
  * the files, where they stay mapped. Compressed forms are read as they are: {@code dense}, {@code
  * sparse-bitmask}, {@code sparse-24-bitmask}, {@code int-}, {@code float-}, {@code naive-} and
  * {@code pack-quantized} and {@code marlin-24} of compressed-tensors, GPTQ, AWQ, floats of eight
- * bits and bitsandbytes. Immutable.
+ * bits, bitsandbytes and MXFP4. Of a network that reads pictures too the language model alone is
+ * read. Immutable.
  *
  * @param graph of the network, with its weights
  * @param documents that came with it: the tokenizer and its config
- * @param metadata the family and the forms of its layers
+ * @param metadata the family and the forms of its layers, and what was left out
  */
 public record Checkpoint(
     Graph graph, Map<String, MemorySegment> documents, Map<String, String> metadata) {

@@ -176,7 +176,8 @@ record Family(JsonFile about, JsonFile config) {
    * {@code alpha_rope} (dynamic scaling of positions may have an alpha of its own), {@code
    * softmax_router} (a router with a bias has the scores of a softmax), {@code dense_first} and
    * {@code dense_last} (the first or last layers of networks with experts may have none), {@code
-   * mrope} (positions may have parts for pictures).
+   * mrope} (positions may have parts for pictures), {@code ntk} (positions may be scaled by {@code
+   * ntk}).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
