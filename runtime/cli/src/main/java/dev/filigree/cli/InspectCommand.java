@@ -150,7 +150,8 @@ final class InspectCommand implements Callable<Integer> {
     if (model.metadata().containsKey(Checkpoint.FAMILY)) {
       document
           .put("family", model.metadata().get(Checkpoint.FAMILY))
-          .put("layers", model.metadata().get(Checkpoint.FORMS));
+          .put("layers", model.metadata().get(Checkpoint.FORMS))
+          .put("leftOut", model.metadata().get(Checkpoint.LEFT_OUT));
     }
     archive(model)
         .ifPresent(
@@ -170,6 +171,10 @@ final class InspectCommand implements Callable<Integer> {
     if (model.metadata().containsKey(Checkpoint.FAMILY)) {
       out.println("family  " + model.metadata().get(Checkpoint.FAMILY));
       out.println("layers  " + model.metadata().get(Checkpoint.FORMS));
+      String leftOut = model.metadata().get(Checkpoint.LEFT_OUT);
+      if (leftOut != null) {
+        out.println("left out  " + leftOut + ": the language model alone is read, for text");
+      }
     }
     out.println("recipe  " + Models.recipe(model));
     archive(model)

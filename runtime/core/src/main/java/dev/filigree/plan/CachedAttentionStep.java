@@ -18,6 +18,7 @@ import java.util.Arrays;
  * @param y in panels, of q's shape
  * @param queryNorm scales of a normalisation of each query {@code [width]}, or null
  * @param keyNorm scales of a normalisation of each key, or null
+ * @param sinks what the sink of each head scores, or null
  * @param longest tokens of a sequence at most
  */
 record CachedAttentionStep(
@@ -30,6 +31,7 @@ record CachedAttentionStep(
     Slot y,
     float[] queryNorm,
     float[] keyNorm,
+    float[] sinks,
     int longest)
     implements Step {
   /** Scores of all pages, and a head of a token. */
@@ -40,7 +42,7 @@ record CachedAttentionStep(
 
   @Override
   public long scratchBytes() {
-    return (long) padded(longest) * Float.BYTES;
+    return (padded(longest) + 1L) * Float.BYTES;
   }
 
   private static int padded(int tokens) {
@@ -126,6 +128,27 @@ record CachedAttentionStep(
       }
     }
 
+    /** Normalises and turns a head, in the order of the form. */
+    private void prepare(float[] head, int at, float[] norm, int position) {
+      if (form.turnedFirst()) {
+        rotate(head, at, position);
+        normalize(head, at, norm);
+      } else {
+        normalize(head, at, norm);
+        rotate(head, at, position);
+      }
+    }
+
+    private void grow(float[] query, int position) {
+      if (form.growth().rate() == 0) {
+        return;
+      }
+      float factor = form.growth().at(position);
+      for (int d = scores; d < scores + width; d++) {
+        query[d] *= factor;
+      }
+    }
+
     private void remember(int head, int worker) {
       float[] scratch = workspace.floats(worker);
       KvCache.Sequence sequence = state.sequence();
@@ -134,8 +157,7 @@ record CachedAttentionStep(
         MemorySegment page = sequence.page(position / KvCache.PAGE);
         int inPage = position % KvCache.PAGE;
         read(k, t, head, scratch, 0);
-        normalize(scratch, 0, keyNorm);
-        rotate(scratch, 0, position);
+        prepare(scratch, 0, keyNorm, position);
         long keys = cache.keys(layer, head) + (long) inPage * Float.BYTES;
         for (int d = 0; d < width; d++) {
           page.set(DType.FLOAT, keys + (long) d * KvCache.PAGE * Float.BYTES, scratch[d]);
@@ -157,8 +179,8 @@ record CachedAttentionStep(
       int first = window == 0 ? 0 : Math.max(0, seen - window);
       int firstPage = first / KvCache.PAGE;
       read(q, token, head, scratch, scores);
-      normalize(scratch, scores, queryNorm);
-      rotate(scratch, scores, seen - 1);
+      prepare(scratch, scores, queryNorm, seen - 1);
+      grow(scratch, seen - 1);
       long own = cache.scratch(worker);
       for (int p = firstPage; p < pages; p++) {
         MemorySegment page = sequence.page(p);
@@ -196,8 +218,13 @@ record CachedAttentionStep(
         scratch[i] = capped(scratch[i] * form.scale());
       }
       addBias(scratch, head, first, seen);
-      MemorySegment.copy(scratch, first, memory, DType.FLOAT, at, seen - first);
-      kernels.softmax(memory, at, at, seen - first);
+      int count = seen - first;
+      MemorySegment.copy(scratch, first, memory, DType.FLOAT, at, count);
+      if (sinks != null) {
+        memory.set(DType.FLOAT, at + (long) count * Float.BYTES, sinks[head]);
+        count++;
+      }
+      kernels.softmax(memory, at, at, count);
       MemorySegment.copy(memory, DType.FLOAT, at, scratch, first, seen - first);
     }
 

@@ -74,6 +74,7 @@ final class DecoderRules {
             y,
             norms ? vector(node.inputs().get(CachedAttention.NORMS)) : null,
             norms ? vector(node.inputs().get(CachedAttention.NORMS + 1)) : null,
+            node.input(CachedAttention.SINKS).map(this::vector).orElse(null),
             longest));
     planner.explain(
         node,
@@ -84,7 +85,8 @@ final class DecoderRules {
             + " of keys, cached in pages of "
             + KvCache.PAGE
             + " tokens"
-            + (form.window() == 0 ? "" : ", over a window of " + form.window()));
+            + (form.window() == 0 ? "" : ", over a window of " + form.window())
+            + (form.sinks() ? ", with a sink each" : ""));
     return true;
   }
 }

@@ -10,6 +10,7 @@ The second text is padded, behind or in front.
 """
 
 import copy
+import json
 import os
 import struct
 import sys
@@ -19,9 +20,11 @@ import zlib
 warnings.filterwarnings("ignore")
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 from transformers import AutoModel
 from transformers import AutoModelForCausalLM
+from transformers import AutoModelForImageTextToText
 from transformers import AutoModelForMaskedLM
 from transformers import AutoModelForQuestionAnswering
 from transformers import AutoModelForSequenceClassification
@@ -42,6 +45,10 @@ GROUPS = dict(SIZE, num_key_value_heads=1)
 GPT = dict(vocab_size=WORDS, n_embd=8, n_layer=2, n_head=2, n_positions=32)
 KINDS = dict(sliding_window=4, layer_types=["sliding_attention", "full_attention"])
 CASES = {}
+# the numbers that their networks compute for themselves are not rounded to f16
+UNROUNDED = ("apertus", "cwm", "dots1", "ernie4_5_moe", "flex_olmo", "glm4_moe", "gpt_oss", "granitemoe",
+             "granitemoehybrid", "granitemoeshared", "hunyuan_v1_dense", "hunyuan_v1_moe", "minimax_m2", "ministral3",
+             "solar_open", "xglm")
 PADDED_IN_FRONT = ("bloom", "falcon-alibi", "mpt", "opt-padded-in-front")
 
 
@@ -137,6 +144,35 @@ decoder("olmo2", "olmo2")
 decoder("olmo3", "olmo3", **KINDS)
 decoder("granite", "granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
         attention_multiplier=0.3)
+OSS = dict(GROUPS, num_local_experts=4, num_experts_per_tok=2, head_dim=4)
+decoder("gpt-oss", "gpt_oss", OSS, **KINDS)
+decoder("gpt-oss-windows", "gpt_oss", OSS, sliding_window=3, attention_bias=False, **rope("default"))
+MULTIPLIED = dict(GROUPS, embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
+                  attention_multiplier=0.3, num_local_experts=4, num_experts_per_tok=2)
+decoder("granitemoe", "granitemoe", MULTIPLIED)
+decoder("granitemoeshared", "granitemoeshared", MULTIPLIED, shared_intermediate_size=10)
+decoder("hunyuan-dense", "hunyuan_v1_dense", head_dim=6)
+decoder("hunyuan-dense-alpha", "hunyuan_v1_dense", head_dim=6, **rope("dynamic", alpha=1000.0, factor=1.0))
+decoder("ministral3", "ministral3", head_dim=6, **rope("yarn", factor=4.0, original_max_position_embeddings=3,
+                                                       mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.5))
+decoder("cwm", "cwm", dict(GROUPS, num_hidden_layers=5, head_dim=6), sliding_window=3)
+decoder("apertus", "apertus")
+CHOSEN = dict(GROUPS, num_experts_per_tok=2, moe_intermediate_size=8, n_shared_experts=2)
+decoder("dots1", "dots1", CHOSEN, n_routed_experts=6, n_group=3, topk_group=2, sliding_window=3, max_window_layers=1)
+decoder("dots1-normalized", "dots1", CHOSEN, n_routed_experts=4, first_k_dense_replace=1, norm_topk_prob=True,
+        routed_scaling_factor=2.5)
+decoder("glm4-moe", "glm4_moe", dict(CHOSEN, head_dim=8), n_routed_experts=4, use_qk_norm=True, attention_bias=True)
+decoder("ernie4-5-moe", "ernie4_5_moe", dict(GROUPS, num_hidden_layers=3, moe_num_experts=4, moe_k=2,
+                                             moe_intermediate_size=8), moe_layer_interval=2)
+decoder("hunyuan-moe", "hunyuan_v1_moe", dict(GROUPS, intermediate_size=16, head_dim=6), num_experts=4, moe_topk=[2, 3])
+HYBRID = dict(MULTIPLIED, shared_intermediate_size=10, layer_types=["full_attention", "full_attention"],
+              mamba_n_heads=4, mamba_expand=2, mamba_d_state=4)
+decoder("granitemoehybrid", "granitemoehybrid", HYBRID)
+decoder("granitemoehybrid-dense", "granitemoehybrid", dict(HYBRID, num_local_experts=0), position_embedding_type="rope")
+decoder("minimax-m2", "minimax_m2", OSS, rotary_dim=2)
+decoder("solar-open", "solar_open", dict(CHOSEN, head_dim=6), n_routed_experts=4)
+decoder("flex-olmo", "flex_olmo", dict(GROUPS, num_experts=4, num_experts_per_tok=2, pad_token_id=0))
+decoder("xglm", "xglm", SIZE)
 decoder("smollm3", "smollm3", no_rope_layers=[1, 0], pad_token_id=0)
 decoder("smollm3-windows", "smollm3", pad_token_id=0, **KINDS)
 decoder("starcoder2", "starcoder2", sliding_window=4)
@@ -196,6 +232,11 @@ encoder("deberta-v2-narrow", "deberta-v2", dict(DEBERTA, embedding_size=4, posit
 encoder("gte", "gte", pad_token_id=1)
 encoder("gte-words", "gte", pad_token_id=1, model=AutoModelForMaskedLM)
 encoder("gte-texts", "gte", pad_token_id=1, model=AutoModelForSequenceClassification)
+# GTE as it was published before transformers had it, with positions that transformers has not
+encoder("new", "gte", pad_token_id=1, **rope("default"))
+encoder("new-ntk", "gte", pad_token_id=1, type_vocab_size=0, model=AutoModelForMaskedLM, **rope("default"))
+encoder("new-mixed", "gte", pad_token_id=1, model=AutoModelForSequenceClassification, **rope("default"))
+PUBLISHED = {"new": None, "new-ntk": dict(type="ntk", factor=4.0), "new-mixed": dict(type="ntk", factor=4.0, mixed_b=0.5)}
 encoder("roberta-prelayernorm", "roberta-prelayernorm", pad_token_id=1)
 encoder("roberta-prelayernorm-words", "roberta-prelayernorm", pad_token_id=1, model=AutoModelForMaskedLM)
 encoder("electra", "electra", embedding_size=4)
@@ -249,6 +290,34 @@ encoder("t5-gated", "t5", T5, T5EncoderModel, feed_forward_proj="gated-gelu")
 encoder("mt5", "mt5", T5, MT5EncoderModel)
 encoder("umt5", "umt5", T5, UMT5EncoderModel)
 
+# networks that read pictures too: of these the language model alone is asked, for text
+PICTURES = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8,
+                patch_size=4)
+
+
+def pictured(name, family, text, vision=PICTURES, **values):
+    CASES[name] = (family, AutoModelForImageTextToText, dict(text_config=text, vision_config=vision, image_token_id=18,
+                                                             **values))
+
+
+NEXT = dict(image_grid_pinpoints=[[8, 8]])
+PARTS = dict(rope_parameters=dict(rope_type="default", rope_theta=4096.0, mrope_section=[1, 1, 1]))
+DEPTH = dict(depth=1, hidden_size=12, num_heads=2, patch_size=4)
+pictured("gemma3-pictures", "gemma3", dict(GROUPS, hidden_size=16, head_dim=6, final_logit_softcapping=2.0, **KINDS))
+pictured("llava", "llava", dict(GROUPS, model_type="llama"), dict(PICTURES, projection_dim=4))
+pictured("llava-next", "llava_next", dict(GROUPS, model_type="mistral", sliding_window=4),
+         dict(PICTURES, projection_dim=4), **NEXT)
+pictured("llava-onevision", "llava_onevision", dict(GROUPS, model_type="qwen2", tie_word_embeddings=True), **NEXT)
+pictured("mistral3", "mistral3", dict(GROUPS, model_type="mistral", head_dim=6), tie_word_embeddings=False)
+pictured("qwen2-vl", "qwen2_vl", dict(GROUPS, hidden_size=12, **PARTS), dict(DEPTH, embed_dim=8, mlp_ratio=1))
+pictured("qwen2-5-vl", "qwen2_5_vl", dict(GROUPS, hidden_size=12, use_sliding_window=True, sliding_window=4,
+                                          max_window_layers=1, **PARTS),
+         dict(DEPTH, hidden_size=8, out_hidden_size=12, intermediate_size=8, fullatt_block_indexes=[0]))
+pictured("qwen3-vl", "qwen3_vl", dict(GROUPS, head_dim=6, **PARTS),
+         dict(DEPTH, hidden_size=8, out_hidden_size=8, intermediate_size=8, deepstack_visual_indexes=[0],
+              num_position_embeddings=4))
+pictured("idefics3", "idefics3", dict(GROUPS, model_type="llama"), pad_token_id=0)
+pictured("smolvlm", "smolvlm", dict(GROUPS, model_type="llama"), pad_token_id=0)
 
 def family_of(name):
     return CASES[name][0]
@@ -270,9 +339,12 @@ def network(name):
             made = model.from_config(config)
     made = made.float().eval()
     with torch.no_grad():
-        for _, buffer in made.named_buffers():
-            if buffer.is_floating_point():
+        for buffer_name, buffer in made.named_buffers():
+            stays = family in UNROUNDED or name in PUBLISHED or model is AutoModelForImageTextToText
+            if buffer.is_floating_point() and not stays:
                 buffer.copy_(buffer.half().float())
+            if buffer_name.endswith("e_score_correction_bias"):
+                buffer.copy_((torch.randn_like(buffer) * 0.3).half().float())
         for tensor_name, tensor in made.named_parameters():
             if family == "roformer" and "embed_positions" in tensor_name:
                 continue
@@ -283,8 +355,38 @@ def network(name):
     return config, made
 
 
+def scaled(model, rules):
+    """Gives a GTE the frequencies that its first release scales: https://kexue.fm/archives/9706"""
+    factor, mixed = rules["factor"], rules.get("mixed_b")
+    for module in model.modules():
+        if hasattr(module, "inv_freq"):
+            count = len(module.inv_freq)
+            numbers = torch.arange(count, dtype=torch.float64)
+            base = 1000.0 * (1 if mixed else factor)
+            exponents = ((numbers + 1) / count) ** mixed if mixed else torch.full((count,), 1 / count).double()
+            module.inv_freq.copy_(base ** (-numbers / count) / factor ** exponents)
+
+
+def as_published(folder, rules):
+    """Gives a folder of a GTE the names and the config of its first release."""
+    file = os.path.join(folder, "model.safetensors")
+    tensors = {("new." if name.startswith(("embeddings.", "encoder.", "pooler.")) and rules else "")
+               + name.removeprefix("gte.").removeprefix("new."): tensor for name, tensor in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})
+    with open(os.path.join(folder, "config.json")) as text:
+        config = json.load(text)
+    del config["rope_parameters"]
+    config.update(model_type="new", rope_theta=1000.0, rope_scaling=rules, position_embedding_type="rope",
+                  layer_norm_type="layer_norm", pack_qkv=True, logn_attention_scale=False,
+                  architectures=[name.replace("Gte", "New") for name in config["architectures"]])
+    with open(os.path.join(folder, "config.json"), "w") as text:
+        json.dump(config, text, indent=2)
+
+
 def make(name, into=HERE):
     config, model = network(name)
+    if PUBLISHED.get(name):
+        scaled(model, PUBLISHED[name])
     ids = torch.randint(3, WORDS, (2, TOKENS))
     if family_of(name) == "clip_text_model":
         ids[:, 8] = 18
@@ -295,6 +397,8 @@ def make(name, into=HERE):
         ids[1, padding] = config.pad_token_id
     folder = os.path.join(into, name)
     copy.deepcopy(model).half().save_pretrained(folder)
+    if name in PUBLISHED:
+        as_published(folder, PUBLISHED[name])
     for other in ("generation_config.json",):
         if os.path.exists(os.path.join(folder, other)):
             os.remove(os.path.join(folder, other))

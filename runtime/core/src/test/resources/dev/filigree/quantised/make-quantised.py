@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Makes the folders beside this file: one small decoder in quantised forms, with what transformers computes with the
+"""Makes the folders beside this file: small decoders in quantised forms, with what transformers computes with the
 weights that the forms stand for.
 
 Needs torch, transformers 5.18 and safetensors; the packing is written from each format's description. Usage:
-make-quantised.py. The case.bin of each folder is laid out as families/make-families.py says.
+make-quantised.py [NAME...]. The case.bin of each folder is laid out as families/make-families.py says.
 """
 
 import json
 import os
 import struct
+import sys
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -30,6 +31,8 @@ NF4 = np.array([-1.0, -0.6961928009986877, -0.5250730514526367, -0.3949174880981
                 0.7229568362236023, 1.0], np.float32)
 FP4 = np.array([0.0, 0.0052083333, 0.66666667, 1.0, 0.33333333, 0.5, 0.16666667, 0.25], np.float32)
 FP4 = np.concatenate([FP4, -FP4])
+MXFP4 = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0], np.float32)
+MXFP4 = np.concatenate([MXFP4, -MXFP4])
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
 
 
@@ -68,11 +71,17 @@ def case(name, quantise, method, beside=None):
         made.update({module_name + "." + part: value for part, value in parts.items()})
     tensors = {key: value.half() for key, value in tensors.items()}
     tensors.update(made)
+    save(name, config, model, tensors, method, beside)
+
+
+def save(name, config, model, tensors, method, beside=None):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        return
     folder = os.path.join(HERE, name)
     os.makedirs(folder, exist_ok=True)
     save_file({key: value.contiguous() for key, value in tensors.items()}, folder + "/model.safetensors")
     written = json.loads(config.to_json_string())
-    written["architectures"] = ["LlamaForCausalLM"]
+    written["architectures"] = [type(model).__name__]
     if beside:
         with open(os.path.join(folder, beside), "w") as file:
             json.dump(method, file, indent=2)
@@ -89,6 +98,32 @@ def case(name, quantise, method, beside=None):
         file.write(ids.numpy().astype("<i8").tobytes())
         file.write(mask.numpy().astype("<i8").tobytes())
         file.write(logits.numpy().astype("<f4").tobytes())
+
+
+def mxfp4():
+    """gpt-oss as it is published: experts of a layer in one tensor, in blocks of 32 along the inputs."""
+    torch.manual_seed(6)
+    config = AutoConfig.for_model("gpt_oss", vocab_size=WORDS, hidden_size=64, intermediate_size=32, head_dim=8,
+                                  num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, sliding_window=4,
+                                  num_local_experts=3, num_experts_per_tok=2, max_position_embeddings=32)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    tensors = {}
+    with torch.no_grad():
+        for name, values in model.named_parameters():
+            if name.endswith(("gate_up_proj", "down_proj")):
+                experts, inputs, outputs = values.shape
+                codes = torch.randint(0, 16, (experts, outputs, inputs // 32, 32)).numpy().astype(np.uint8)
+                exponents = torch.randint(121, 126, (experts, outputs, inputs // 32)).numpy().astype(np.uint8)
+                made = MXFP4[codes] * np.exp2(exponents.astype(np.float32) - 127)[..., None]
+                values.copy_(tensor(made.reshape(experts, outputs, inputs)).transpose(1, 2))
+                tensors[name + "_blocks"] = tensor(codes[..., 0::2] | codes[..., 1::2] << 4)
+                tensors[name + "_scales"] = tensor(exponents)
+            else:
+                drawn = torch.randn_like(values) * 0.25 + (1 if "norm" in name else 0)
+                values.copy_(drawn.bfloat16().float())
+                tensors[name] = values.bfloat16()
+    save("mxfp4", config, model, tensors, dict(quant_method="mxfp4", modules_to_not_convert=[
+        "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]))
 
 
 def words(codes, bits, axis):
@@ -212,3 +247,4 @@ case("bitsandbytes-nf4", four_bits("nf4", NF4, "float16"), dict(quant_method="bi
 case("bitsandbytes-nf4-nested", four_bits("nf4", NF4, "bfloat16", True),
      dict(quant_method="bitsandbytes", load_in_4bit=True))
 case("bitsandbytes-fp4", four_bits("fp4", FP4, "float32"), dict(quant_method="bitsandbytes", load_in_4bit=True))
+mxfp4()

@@ -1,5 +1,6 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.kernel.fused.CachedAttention;
 import java.util.List;
 
 /** What attention needs to know of a network. */
@@ -30,6 +31,14 @@ interface AttentionShape {
 
   /** Factor of the scores of a layer. */
   double scores(int layer);
+
+  /** Added to mean squares and variances. */
+  double epsilon();
+
+  /** By how much queries grow with their positions. */
+  default CachedAttention.Growth growth() {
+    return CachedAttention.Growth.NONE;
+  }
 
   /** What bounds scores, {@code cap * tanh(x / cap)}; 0 for nothing. */
   double cap();

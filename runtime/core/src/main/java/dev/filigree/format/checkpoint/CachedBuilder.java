@@ -58,7 +58,7 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
     List<ValueInfo> inputs = new ArrayList<>();
     inputs.add(new ValueInfo(CachedDecoder.IDS, DType.I64, List.of(Dim.ONE, Dim.symbol("tokens"))));
     String numbers = "";
-    if (shape.family().positions() == Family.Positions.LEARNED) {
+    if (shape.family().isTabled()) {
       numbers = CachedDecoder.POSITIONS;
       inputs.add(new ValueInfo(numbers, DType.I64, List.of(Dim.symbol("tokens"))));
     }
@@ -191,6 +191,13 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
     LayerKind kind = shape.kinds().get(layer);
     List<String> inputs = new ArrayList<>(List.of(q, k, v));
     inputs.addAll(scales);
+    Optional<String> sinks = shape.family().module("sinks").map(own -> self + own);
+    if (sinks.isPresent()) {
+      while (inputs.size() < CachedAttention.SINKS) {
+        inputs.add("");
+      }
+      inputs.add(vector(sinks.get(), shape.heads()));
+    }
     CachedAttention.Form form =
         new CachedAttention.Form(
             layer,
@@ -202,7 +209,10 @@ final class CachedBuilder extends NetworkBuilder implements Decoders.Attention {
             (float) shape.cap(),
             kind.rope(),
             shape.family().pairs() == Family.Pairs.NEIGHBOURS,
-            shape.bias());
+            shape.bias(),
+            sinks.isPresent(),
+            shape.family().has("turned_first"),
+            shape.growth());
     return add(CachedAttention.node(self + "attended", inputs, self + "attended", form));
   }
 }

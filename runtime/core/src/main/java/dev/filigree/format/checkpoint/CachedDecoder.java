@@ -93,7 +93,7 @@ public record CachedDecoder(
               + String.join(", ", Family.DECODERS.names())
               + ", or a .filigree file made from one");
     }
-    JsonFile config = JsonFile.parse(model.path(), document.toArray(DType.BYTE));
+    JsonFile config = TextPart.configIn(JsonFile.parse(model.path(), document.toArray(DType.BYTE)));
     String family = config.text("model_type").orElse("");
     if (!Family.DECODERS.isKnown(family)) {
       throw new UnsupportedException(
@@ -102,7 +102,7 @@ public record CachedDecoder(
     }
     DecoderConfig shape = DecoderConfig.read(family, config);
     JsonFile known = shape.family().config();
-    boolean isBounded = shape.family().positions() == Family.Positions.LEARNED;
+    boolean isBounded = shape.family().isTabled();
     int trained = known.number("max_position_embeddings", 1, Integer.MAX_VALUE).orElse(0);
     return new CachedDecoder(
         CachedBuilder.graph(family, shape, new ModelWeights(model)),

@@ -29,7 +29,7 @@ final class CheckpointTensors {
 
   /** Last parts of the names that only weights have. */
   private static final List<String> WEIGHT_PARTS =
-      List.of(".weight", ".compressed", ".weight_packed", ".qweight");
+      List.of(".weight", ".compressed", ".weight_packed", ".qweight", ".blocks", ".turned");
 
   private final Map<String, SafetensorsFile.Entry> entries;
 

@@ -4,6 +4,7 @@ import dev.filigree.DType;
 import dev.filigree.FormatException;
 import dev.filigree.Model;
 import dev.filigree.OutputException;
+import dev.filigree.UnsupportedException;
 import dev.filigree.WeightMatrix;
 import dev.filigree.format.AtomicFile;
 import dev.filigree.format.safetensors.SafetensorsWriter;
@@ -54,6 +55,7 @@ public final class CheckpointWriter {
     this.family =
         Optional.ofNullable(model.documents().get(Checkpoint.CONFIG))
             .map(text -> JsonFile.parse(model.path(), text.toArray(DType.BYTE)))
+            .map(TextPart::configIn)
             .flatMap(
                 config ->
                     config
@@ -71,6 +73,8 @@ public final class CheckpointWriter {
    *
    * @param folder made if it is not there; files of these names in it are replaced
    * @throws OutputException if it cannot be written
+   * @throws UnsupportedException if the model is of a family that keeps experts in one tensor a
+   *     layer, for which compressed-tensors has no form
    * @throws FormatException if a layer does not read back as it was written; the folder's {@code
    *     config.json} is not written then, so nothing takes it for a checkpoint
    */
@@ -79,6 +83,13 @@ public final class CheckpointWriter {
   }
 
   private void write(Path folder) {
+    if (family.filter(own -> own.has("stacked_alone")).isPresent()) {
+      throw new UnsupportedException(
+          "a folder of the family '"
+              + family.get().config().text("model_type").orElseThrow()
+              + "' keeps the experts of a layer in one tensor, and Filigree compresses each",
+          "write a .filigree file");
+    }
     try {
       Files.createDirectories(folder);
       Files.deleteIfExists(folder.resolve(Checkpoint.CONFIG));
@@ -175,10 +186,16 @@ public final class CheckpointWriter {
 
   private ObjectNode config() {
     MemorySegment original = model.documents().get(Checkpoint.CONFIG);
-    ObjectNode config =
+    ObjectNode whole =
         original != null && JSON.readTree(original.toArray(DType.BYTE)) instanceof ObjectNode object
             ? object
             : JSON.createObjectNode().put("model_type", NO_FAMILY);
+    Optional<TextPart> part = TextPart.of(new JsonFile(model.path(), "", whole));
+    ObjectNode config = part.map(text -> (ObjectNode) text.config().node()).orElse(whole);
+    if (part.isPresent()) {
+      // the folder holds the language model alone
+      config.put("tie_word_embeddings", !modules.containsKey(head().orElseThrow()));
+    }
     config.remove("compression_config");
     config.remove("sparsity_config");
     config.remove("quantization_config");

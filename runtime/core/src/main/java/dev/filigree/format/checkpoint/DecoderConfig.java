@@ -1,6 +1,8 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
+import dev.filigree.kernel.fused.CachedAttention;
 import dev.filigree.kernel.fused.LinearBias;
 import java.util.Collections;
 import java.util.List;
@@ -97,6 +99,22 @@ record DecoderConfig(
     return family.config().required("max_position_embeddings", 1, MAX_EXTENT) + family.offset();
   }
 
+  /** Sines, then cosines of the positions, {@code [positions, hidden]}; padding has none. */
+  Tensor sinusoids() {
+    int rows = positions();
+    int half = hidden / 2;
+    float[] table = new float[Math.multiplyExact(rows, hidden)];
+    int padding = family.config().number("pad_token_id", 0, MAX_EXTENT).orElse(rows);
+    for (int row = 0; row < rows; row++) {
+      for (int i = 0; i < half && row != padding; i++) {
+        float angle = row * (float) Math.exp(-i * Math.log(10_000) / (half - 1));
+        table[row * hidden + i] = (float) Math.sin(angle);
+        table[row * hidden + half + i] = (float) Math.cos(angle);
+      }
+    }
+    return Tensor.of(table, rows, hidden);
+  }
+
   /** Features of a word's row, which a layer may widen. */
   int narrow() {
     return family.config().number("word_embed_proj_dim", 1, MAX_EXTENT).orElse(hidden);
@@ -111,6 +129,11 @@ record DecoderConfig(
             family.has("rounded_bias"),
             family.has("from_last"))
         : LinearBias.NONE;
+  }
+
+  @Override
+  public CachedAttention.Growth growth() {
+    return family.has("grows") ? Rope.growth(family) : CachedAttention.Growth.NONE;
   }
 
   /** What bounds scores or logits, {@code cap * tanh(x / cap)}; 0 for nothing. */

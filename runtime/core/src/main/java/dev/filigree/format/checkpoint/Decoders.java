@@ -172,11 +172,16 @@ final class Decoders {
     String x = net.words(prefix + module("words"), shape.vocabulary(), shape.narrow(), ids);
     x = net.times(x, family.factor("words", shape.width()));
     x = narrowed("narrow_in", normalized("words_norm", prefix, x), hidden, shape.narrow());
-    if (family.positions() == Family.Positions.LEARNED) {
+    if (family.isTabled()) {
       String places =
           family.offset() == 0 ? numbers : net.op("Add", numbers, net.number(family.offset()));
       String table = prefix + module("positions");
-      x = net.op("Add", x, net.words(table, shape.positions(), hidden, places));
+      boolean isLearned = family.positions() == Family.Positions.LEARNED;
+      String added =
+          isLearned
+              ? net.words(table, shape.positions(), hidden, places)
+              : net.in(table).gather(net.constant(shape.sinusoids()), places);
+      x = net.op("Add", x, added);
     }
     return x;
   }
@@ -201,7 +206,8 @@ final class Decoders {
 
   /** The scores of all words, behind the last normalisation. */
   String logits(String states) {
-    boolean tied = shape.tied() || !net.layers().hasLayer(module("head"));
+    // what a head holds goes before what a config says of it, as in transformers
+    boolean tied = !net.layers().hasLayer(module("head"));
     String head = tied ? prefix + module("words") : module("head");
     String read = family.module("head_dense").map(name -> transformed(states, name)).orElse(states);
     String scores = net.linear(read, head, shape.vocabulary(), shape.narrow());

@@ -70,7 +70,7 @@ final class EncoderEmbeddings {
         switch (family.positions()) {
           case LEARNED -> numbers;
           case PADDED -> numbersAfterPadding(ids);
-          case ROTARY, ALIBI, NONE -> "";
+          case ROTARY, ALIBI, SINUSOIDAL, NONE -> "";
         };
     if (!places.isEmpty()) {
       int positions =

@@ -48,7 +48,7 @@ final class Encoders {
     }
     config
         .text("position_embedding_type")
-        .filter(type -> !type.equals("absolute") && !type.equals("rotary"))
+        .filter(type -> !List.of("absolute", "rotary", "rope").contains(type))
         .ifPresent(
             type -> {
               throw new UnsupportedException(

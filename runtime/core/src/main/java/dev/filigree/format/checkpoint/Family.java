@@ -67,6 +67,8 @@ record Family(JsonFile about, JsonFile config) {
     ROTARY,
     /** By a table whose rows are added to the words'. */
     LEARNED,
+    /** By sines and cosines that are added to the words'. */
+    SINUSOIDAL,
     /** By such a table, of which padding has a row of its own and text the rows behind it. */
     PADDED,
     /** By what is added to scores, a number a place. */
@@ -111,6 +113,11 @@ record Family(JsonFile about, JsonFile config) {
      * global_attn_every_n_layers}th from the first on; it is half of {@code local_attention}.
      */
     HALVED,
+    /**
+     * In the layers that the config names, or else in all but every {@code
+     * global_attn_every_n_layers}th from the first on.
+     */
+    FIRST_WHOLE,
     /** In the layers that turn nothing, where {@code use_sliding_window} says so. */
     UNTURNED
   }
@@ -163,7 +170,14 @@ record Family(JsonFile about, JsonFile config) {
    * (scores are divided by the number of kinds of them that the config names, known or not), {@code
    * bare_first} (the first layer attends to states as they are), {@code up_first} (in the layer
    * that joins gate and up, up is first), {@code scales_both} (an older name of scalings is for
-   * both kinds of layers).
+   * both kinds of layers), {@code turned_experts} (stacked experts lie {@code [in, out]}), {@code
+   * stacked_alone} (experts are published in one tensor a layer), {@code turned_first} (queries and
+   * keys are normalised once they are turned), {@code grows} (queries grow with their positions),
+   * {@code alpha_rope} (dynamic scaling of positions may have an alpha of its own), {@code
+   * softmax_router} (a router with a bias has the scores of a softmax), {@code dense_first} and
+   * {@code dense_last} (the first or last layers of networks with experts may have none), {@code
+   * mrope} (positions may have parts for pictures), {@code ntk} (positions may be scaled by {@code
+   * ntk}).
    */
   boolean has(String feature) {
     return about.flag(feature, false);
@@ -174,11 +188,16 @@ record Family(JsonFile about, JsonFile config) {
     return about.number("offset", 0, 1 << 10).orElse(0);
   }
 
+  /** Whether tokens are numbered from the row {@link #offset} of a table on. */
+  boolean isTabled() {
+    return positions() == Positions.LEARNED || positions() == Positions.SINUSOIDAL;
+  }
+
   /** Tokens of the longest text, where a table of positions ends. */
   Optional<Integer> longest() {
     Optional<Integer> rows = config.number("max_position_embeddings", 1, 1 << 24);
     return switch (positions()) {
-      case LEARNED -> rows;
+      case LEARNED, SINUSOIDAL -> rows;
       // padding has a row, and so have the numbers before its own
       case PADDED ->
           rows.map(all -> all - 1 - config.number("pad_token_id", 0, 1 << 24).orElse(1))

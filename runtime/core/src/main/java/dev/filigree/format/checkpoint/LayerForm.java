@@ -9,6 +9,8 @@ import java.util.Optional;
 enum LayerForm {
   /** {@code M.weight}: floats, or scaled I8 or F8_E4M3 with {@code M.weight_scale}. */
   DENSE,
+  /** {@code M.turned}, floats that lie {@code [in, out]}: experts of one tensor a layer. */
+  TURNED,
   /** {@code M.compressed, M.bitmask, M.shape}. */
   SPARSE_24_BITMASK,
   /** {@code M.compressed, M.bitmask, M.row_offsets, M.shape}. */
@@ -26,13 +28,21 @@ enum LayerForm {
   /** {@code M.weight} U8, {@code M.weight.quant_map, M.weight.absmax}, of bitsandbytes. */
   BITSANDBYTES_4BIT,
   /** {@code M.weight_packed} of bytes with {@code M.weight_global_scale}. */
-  NVFP4;
+  NVFP4,
+  /** {@code M.blocks} of bytes with two codes each, {@code M.scales} of one exponent a block. */
+  MXFP4;
 
   /** The form of a module's weights; nothing if it has none. */
   static Optional<LayerForm> of(LayerParts parts) {
     if (parts.has("qweight")) {
       // GPTQ packs along the inputs, so that words and scales agree on the outputs
       return Optional.of(PackedLayers.isPackedAlongInputs(parts) ? GPTQ : AWQ);
+    }
+    if (parts.has("blocks")) {
+      return Optional.of(MXFP4);
+    }
+    if (parts.has("turned")) {
+      return Optional.of(TURNED);
     }
     if (parts.has("scale_packed")) {
       return Optional.of(MARLIN_24);
@@ -63,6 +73,6 @@ enum LayerForm {
         ? "int-quantized"
         : this == DENSE && type == SafetensorsType.F8_E4M3
             ? "float-quantized"
-            : name().toLowerCase(Locale.ROOT).replace('_', '-');
+            : this == TURNED ? "dense" : name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

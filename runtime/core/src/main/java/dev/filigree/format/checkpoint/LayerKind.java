@@ -63,7 +63,7 @@ record LayerKind(int window, int rope) {
         switch (family.windows()) {
           case NEVER -> false;
           case HALVED -> true;
-          case ALWAYS, EVERYWHERE -> config.has("sliding_window");
+          case ALWAYS, EVERYWHERE, FIRST_WHOLE -> config.has("sliding_window");
           case FLAG, UNTURNED, SECOND ->
               config.flag("use_sliding_window", false) && config.has("sliding_window");
         };
@@ -78,10 +78,10 @@ record LayerKind(int window, int rope) {
     }
     List<String> types = types(config);
     if (!types.isEmpty()) {
-      requireLength(config, "layer_types", types.size(), layers);
       for (String type : types) {
         windows.add(slides(config, type) ? window : WHOLE);
       }
+      requireLength(config, "layer_types", types.size(), layers);
       return windows;
     }
     int whole = config.number("max_window_layers", 0, Integer.MAX_VALUE).orElse(0);
@@ -90,7 +90,7 @@ record LayerKind(int window, int rope) {
       boolean isWhole =
           switch (family.windows()) {
             case UNTURNED -> isListed(config, layer, layers);
-            case HALVED ->
+            case HALVED, FIRST_WHOLE ->
                 layer % config.number("global_attn_every_n_layers", 1, 1000).orElse(1) == 0;
             case SECOND -> layer % 2 != 0 || layer >= whole;
             default -> pattern > 0 ? (layer + 1) % pattern == 0 : layer < whole;
@@ -135,7 +135,7 @@ record LayerKind(int window, int rope) {
 
   private static boolean slides(JsonFile config, String type) {
     return switch (type) {
-      case "full_attention", "global" -> false;
+      case "full_attention", "attention", "global" -> false;
       case "sliding_attention", "local" -> true;
       default ->
           throw new UnsupportedException(

@@ -137,6 +137,7 @@ final class LayerReader implements WeightSource {
             .orElseThrow(() -> parts.wrong("the checkpoint has no weights of that name"));
     return switch (form) {
       case DENSE -> dense(parts);
+      case TURNED -> turned(parts);
       case SPARSE_24_BITMASK -> sparse24(parts);
       case SPARSE_BITMASK -> unstructured(parts);
       case PACK_QUANTIZED -> PackedLayers.packQuantized(parts, scheme(parts), config.denseStream());
@@ -145,10 +146,11 @@ final class LayerReader implements WeightSource {
       case AWQ -> PackedLayers.awq(parts, scheme(parts));
       case BITSANDBYTES_INT8 -> BitsAndBytes.int8(parts);
       case BITSANDBYTES_4BIT -> BitsAndBytes.fourBits(parts);
+      case MXFP4 -> Mxfp4.read(parts);
       case NVFP4 ->
           throw parts.unsupported(
               "its weights are 4-bit floats (nvfp4)",
-              "the nearest supported form is pack-quantized");
+              "the nearest supported forms are mxfp4 and pack-quantized");
     };
   }
 
@@ -184,6 +186,12 @@ final class LayerReader implements WeightSource {
               "its weights have the type " + entry.type(),
               "the nearest supported are F32, F16, BF16, F8_E4M3 and I8");
     };
+  }
+
+  private static Weights turned(LayerParts parts) {
+    SafetensorsFile.Entry entry = parts.require("turned");
+    parts.requireType(entry, SafetensorsType.F32, SafetensorsType.F16, SafetensorsType.BF16);
+    return new Dense(entry.tensor().permute(1, 0));
   }
 
   private Weights float8(LayerParts parts, MemorySegment codes, int rows, int columns) {

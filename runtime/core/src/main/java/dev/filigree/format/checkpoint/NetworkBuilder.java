@@ -248,10 +248,15 @@ class NetworkBuilder {
   /** Normalises the last axis by the root of its mean square. */
   String rootMeanSquare(String x, String name, int features, double epsilon, boolean oneMore) {
     in(name);
+    return rootMeanSquare(x, scales(name + ".weight", features, oneMore), epsilon);
+  }
+
+  /** The same with scales that are known already. */
+  String rootMeanSquare(String x, String scales, double epsilon) {
     String square = op("Mul", x, x);
     String mean = op("ReduceMean", Map.of("axes", ints(-1)), square);
     String root = op("Sqrt", op("Add", mean, scalar(epsilon)));
-    return op("Mul", op("Div", x, root), scales(name + ".weight", features, oneMore));
+    return op("Mul", op("Div", x, root), scales);
   }
 
   /** A function by the name transformers gives it. */

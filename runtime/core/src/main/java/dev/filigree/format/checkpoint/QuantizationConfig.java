@@ -42,7 +42,9 @@ record QuantizationConfig(
     FBGEMM_FP8,
     /** NVIDIA's tool, of whose formats the floats of eight bits are read. */
     MODELOPT,
-    BITSANDBYTES
+    BITSANDBYTES,
+    /** Floats of four bits whose blocks of 32 share an exponent, as gpt-oss has them. */
+    MXFP4
   }
 
   /** Layouts of quantised layers in compressed-tensors. */
@@ -118,10 +120,14 @@ record QuantizationConfig(
       case FBGEMM_FP8 -> floats(Method.FBGEMM_FP8, owner);
       case MODELOPT -> modelopt(owner);
       // each layer says itself how it is made
-      case BITSANDBYTES ->
-          new QuantizationConfig(
-              Method.BITSANDBYTES, NONE.format, NONE.groups, NONE.ignored, NONE.sparsity, false, 0);
+      case BITSANDBYTES -> byTensors(Method.BITSANDBYTES);
+      case MXFP4 -> byTensors(Method.MXFP4);
     };
+  }
+
+  private static QuantizationConfig byTensors(Method method) {
+    return new QuantizationConfig(
+        method, NONE.format, NONE.groups, NONE.ignored, NONE.sparsity, false, 0);
   }
 
   /** Early tools of GPTQ and AWQ wrote a file of their own beside the config. */

@@ -1,6 +1,8 @@
 package dev.filigree.format.checkpoint;
 
+import dev.filigree.FormatException;
 import dev.filigree.UnsupportedException;
+import dev.filigree.kernel.fused.CachedAttention;
 import java.util.Optional;
 import tools.jackson.databind.node.StringNode;
 
@@ -96,6 +98,10 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
         yield of(base, 1);
       }
       case "dynamic" -> {
+        Optional<Double> alpha = alpha(family, rules);
+        if (alpha.isPresent()) {
+          yield of(alpha(theta, alpha.get(), width), 1);
+        }
         if (width < 4) {
           throw new UnsupportedException(
               config.file() + " scales rotary positions of width " + width + " by 'dynamic'",
@@ -109,11 +115,20 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
       case "llama3" -> of(llama3(base, rules, trained(family, rules, 8192)), 1);
       case "yarn" -> yarn(base, theta, width, rules, family);
       case "longrope" -> longrope(base, rules, family);
-      default ->
-          throw new UnsupportedException(
-              config.file() + " scales rotary positions by '" + type + "'",
-              "the nearest supported are linear, dynamic, llama3, yarn and longrope");
+      case "ntk" -> {
+        if (!family.has("ntk")) {
+          throw unknown(config, type);
+        }
+        yield of(ntk(base, theta, width, rules), 1);
+      }
+      default -> throw unknown(config, type);
     };
+  }
+
+  private static UnsupportedException unknown(JsonFile config, String type) {
+    return new UnsupportedException(
+        config.file() + " scales rotary positions by '" + type + "'",
+        "the nearest supported are linear, dynamic, llama3, yarn and longrope");
   }
 
   /**
@@ -144,10 +159,36 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     return Optional.of(older.get().over(under.node()));
   }
 
+  /** By how much queries grow, as Llama 4's and Ministral 3's configs say beside the rotation. */
+  static CachedAttention.Growth growth(Family family) {
+    String key = "llama_4_scaling_beta";
+    Optional<JsonFile> rules = rules(family, WHOLE);
+    double rate =
+        rules
+            .flatMap(own -> own.real(key, 0, 1e3))
+            .orElseThrow(
+                () ->
+                    new FormatException(
+                        family.config().file() + " does not say 'rope_parameters." + key + "'",
+                        "download config.json again, or set it to 0"));
+    double stage =
+        family
+            .config()
+            .real(TRAINED, 1, Integer.MAX_VALUE)
+            .or(() -> rules.get().real(TRAINED, 1, Integer.MAX_VALUE))
+            .orElseThrow(
+                () ->
+                    new FormatException(
+                        family.config().file() + " does not say 'rope_parameters." + TRAINED + "'",
+                        "download config.json again"));
+    return new CachedAttention.Growth((float) rate, (int) stage);
+  }
+
   private static String type(Family family, JsonFile rules) {
     String type = rules.text("rope_type").or(() -> rules.text("type")).orElse("default");
     if (!family.has("long_rope")) {
-      return type;
+      // of text alone all parts of a position are the same
+      return type.equals("mrope") && family.has("mrope") ? "default" : type;
     }
     return switch (type) {
       case "default", "longrope" -> type;
@@ -278,6 +319,47 @@ record Rope(float[] base, double amplitude, Optional<Following> following) {
     Rope within = of(divided(base, rules.reals("short_factor", base.length)), amplitude);
     Rope beyond = of(divided(base, rules.reals("long_factor", base.length)), amplitude);
     return new Rope(within.base, amplitude, Optional.of(new Switched(beyond.base, trained)));
+  }
+
+  /** What the base grows by before any text is long, in HunYuan's configs. */
+  private static Optional<Double> alpha(Family family, JsonFile rules) {
+    return family.has("alpha_rope")
+        ? rules.real("alpha", 0, 1e12).filter(alpha -> alpha > 0)
+        : Optional.empty();
+  }
+
+  private static double[] alpha(double theta, double alpha, int width) {
+    if (width < 4) {
+      throw new FormatException(
+          "rotary positions of width " + width + " grow by an 'alpha'",
+          "heads must be at least 4 wide");
+    }
+    double grown = theta * Math.pow(alpha, width / (width - 2.0));
+    double[] base = new double[width / 2];
+    for (int i = 0; i < base.length; i++) {
+      base[i] = Math.pow(grown, -2.0 * i / width);
+    }
+    return base;
+  }
+
+  /**
+   * Frequencies of GTE as it was first published, the same for texts of any length: of a base times
+   * the factor, or divided by a power of it that grows with the dimension ({@code mixed_b}).
+   */
+  private static double[] ntk(double[] base, double theta, int width, JsonFile rules) {
+    double factor = factor(rules);
+    if (factor <= 1) {
+      return base;
+    }
+    Optional<Double> mixed = rules.real("mixed_b", 0, 1e3);
+    double[] scaled = new double[base.length];
+    for (int i = 0; i < base.length; i++) {
+      double exponent =
+          mixed.isPresent() ? Math.pow((i + 1) * 2.0 / width, mixed.get()) : 2.0 / width;
+      double own = mixed.isPresent() ? base[i] : Math.pow(theta * factor, -2.0 * i / width);
+      scaled[i] = own / Math.pow(factor, exponent);
+    }
+    return scaled;
   }
 
   private static double[] divided(double[] base, double[] by) {

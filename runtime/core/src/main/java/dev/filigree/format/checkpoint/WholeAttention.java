@@ -2,6 +2,7 @@ package dev.filigree.format.checkpoint;
 
 import dev.filigree.Tensor;
 import dev.filigree.graph.Attribute;
+import dev.filigree.kernel.fused.CachedAttention;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -17,6 +18,7 @@ final class WholeAttention implements Decoders.Attention {
   private final int heads;
   private final int keyHeads;
   private final int width;
+  private final String numbers;
   private final List<String[]> rotations = new ArrayList<>();
 
   /** What is added to scores. */
@@ -43,6 +45,7 @@ final class WholeAttention implements Decoders.Attention {
     this.shape = shape;
     this.net = net;
     this.bias = bias;
+    this.numbers = numbers;
     this.heads = shape.heads();
     this.keyHeads = shape.keyHeads();
     this.width = shape.width();
@@ -153,18 +156,58 @@ final class WholeAttention implements Decoders.Attention {
       int layer, String self, String query, String key, String value, List<String> scales) {
     LayerKind kind = shape.kinds().get(layer);
     String q = heads(query, heads, kind);
-    String k = repeated(heads(key, keyHeads, kind));
+    String byHead = heads(key, keyHeads, kind);
+    if (!scales.isEmpty()) {
+      q = net.rootMeanSquare(q, scales.get(0), shape.epsilon());
+      byHead = net.rootMeanSquare(byHead, scales.get(1), shape.epsilon());
+    }
+    q = grown(q);
+    String k = repeated(byHead);
     boolean turnsValues = shape.family().has("turns_values");
     String v = repeated(heads(value, keyHeads, turnsValues ? kind : UNTURNED));
+    String queries = q;
     String added = bias.of(layer, q, k);
     net.in(self + "scores");
     String products = net.op("MatMul", q, net.transpose(k, 0, 1, 3, 2));
     String scores =
         net.capped(net.op("Div", products, net.scalar(1 / shape.scores(layer))), shape.cap());
+    String biased = net.op("Add", scores, added);
     String shares =
-        net.op("Softmax", Map.of("axis", new Attribute.Int(-1)), net.op("Add", scores, added));
+        shape
+            .family()
+            .module("sinks")
+            .map(own -> besideSinks(self + own, biased, queries))
+            .orElseGet(() -> softmax(biased));
     return net.reshape(
         net.transpose(net.op("MatMul", shares, v), 0, 2, 1, 3), 0, 0, (long) heads * width);
+  }
+
+  @Override
+  public boolean normalizesHeads() {
+    return shape.family().has("turned_first");
+  }
+
+  private String grown(String q) {
+    CachedAttention.Growth growth = shape.growth();
+    if (growth.rate() == 0) {
+      return q;
+    }
+    String stages = net.toFloat(net.op("Div", numbers, net.number(growth.stage())));
+    String logarithm = net.op("Log", net.op("Add", stages, net.scalar(1)));
+    String factor = net.op("Add", net.times(logarithm, growth.rate()), net.scalar(1));
+    return net.op("Mul", q, net.unsqueeze(factor, 1));
+  }
+
+  private String softmax(String scores) {
+    return net.op("Softmax", Map.of("axis", new Attribute.Int(-1)), scores);
+  }
+
+  /** Shares of keys where each head has one more that takes its share and gives nothing. */
+  private String besideSinks(String name, String scores, String q) {
+    String each = net.reshape(net.vector(name, heads), 1, heads, 1, 1);
+    String extents = net.op("Slice", net.op("Shape", q), net.longs(0), net.longs(3));
+    String sinks = net.op("Expand", each, net.concat(0, extents, net.longs(1)));
+    return net.slice(softmax(net.concat(-1, scores, sinks)), 0, -1);
   }
 
   /** Queries, keys or values by head, {@code [batch, heads, sequence, width]}. */

@@ -5,6 +5,7 @@ import dev.filigree.graph.Node;
 import dev.filigree.kernel.Activation;
 import dev.filigree.kernel.fused.Experts;
 import java.util.Optional;
+import java.util.stream.LongStream;
 
 /**
  * The gate of an expert whose first layer makes both factors, as {@link VendorExperts} writes it:
@@ -14,7 +15,7 @@ import java.util.Optional;
  * @param form how they lie in it, and the numbers
  */
 record JoinedGate(String both, Experts.Form form) {
-  /** Rank of a value whose last axes are pairs, or halves. */
+  /** Rank at least of a value whose last axes are pairs, or halves. */
   private static final int PARTED = 3;
 
   /** One of two stretches of a value's features. */
@@ -79,16 +80,15 @@ record JoinedGate(String both, Experts.Form form) {
         taken.flatMap(node -> view.producer(node.inputs().getFirst(), "Reshape"));
     Optional<Tensor> index = taken.flatMap(node -> view.tensor(node.inputs().get(1)));
     Optional<Tensor> shape = parted.flatMap(node -> view.tensor(node.inputs().get(1)));
-    if (index.isEmpty()
-        || shape.isEmpty()
-        || index.get().shape().rank() != 0
-        || shape.get().elements() != PARTED) {
+    int rank = shape.map(extents -> (int) extents.elements()).orElse(0);
+    if (index.isEmpty() || rank < PARTED || index.get().shape().rank() != 0) {
       return Optional.empty();
     }
     int axis = (int) taken.get().intAttribute("axis", 0);
-    boolean pairs = axis == 2;
+    boolean pairs = axis == rank - 1;
     // tokens are as many as they were, and the features are cut in two
-    if (axis == 0 || axis > 2 || shape.get().getLong(0) != 0 || shape.get().getLong(axis) != 2) {
+    boolean keepsTokens = LongStream.range(0, rank - 2).allMatch(i -> shape.get().getLong(i) == 0);
+    if (!keepsTokens || axis < rank - 2 || axis >= rank || shape.get().getLong(axis) != 2) {
       return Optional.empty();
     }
     return Optional.of(

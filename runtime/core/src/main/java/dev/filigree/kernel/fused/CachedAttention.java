@@ -19,7 +19,9 @@ import java.util.Map;
  *
  * <p>Inputs: q {@code [1, tokens, heads * width]}, k and v {@code [1, tokens, keyHeads * width]},
  * and optionally the scales {@code [width]} of a normalisation of each head's queries and keys by
- * the root of their mean square. Output: of q's shape.
+ * the root of their mean square, and {@code [heads]} what a sink of each head scores, which takes a
+ * share of the softmax and gives nothing (G. Xiao et al., Efficient Streaming Language Models with
+ * Attention Sinks, 2023). Output: of q's shape.
  */
 public final class CachedAttention implements Operator {
   /** Operator type. */
@@ -27,6 +29,9 @@ public final class CachedAttention implements Operator {
 
   /** Position of the scales of queries among the inputs; those of keys follow. */
   public static final int NORMS = 3;
+
+  /** Position of the sinks' scores among the inputs. */
+  public static final int SINKS = NORMS + 2;
 
   private static final String LAYER = "layer";
   private static final String HEADS = "heads";
@@ -37,10 +42,30 @@ public final class CachedAttention implements Operator {
   private static final String CAP = "cap";
   private static final String ROTATION = "rotation";
   private static final String NEIGHBOURS = "neighbours";
+  private static final String TURNED_FIRST = "turned_first";
+  private static final String GROWTH = "growth";
+  private static final String STAGE = "stage";
   private static final String SLOPES = "slopes";
   private static final String SLOPE_FACTOR = "slope_factor";
   private static final String ROUNDED = "rounded";
   private static final String FROM_LAST = "from_last";
+
+  /**
+   * By how much queries grow with their positions: {@code 1 + rate * log(1 + floor(position /
+   * stage))} (Llama 4's temperature of attention).
+   *
+   * @param rate 0 if they do not
+   * @param stage positions after which they grow
+   */
+  public record Growth(float rate, int stage) {
+    /** Queries that do not grow. */
+    public static final Growth NONE = new Growth(0, 1);
+
+    /** Factor of a query. */
+    public float at(int position) {
+      return (float) (1 + rate * Math.log1p(position / stage));
+    }
+  }
 
   /**
    * How a layer attends.
@@ -56,6 +81,9 @@ public final class CachedAttention implements Operator {
    * @param neighbours whether each feature is turned with its neighbour, not with the one half a
    *     turned part away
    * @param bias added to scores by the places of keys
+   * @param sinks whether heads have sinks
+   * @param turnedFirst whether heads are turned before they are normalised
+   * @param growth of the queries
    */
   public record Form(
       int layer,
@@ -67,7 +95,10 @@ public final class CachedAttention implements Operator {
       float cap,
       int rotation,
       boolean neighbours,
-      LinearBias bias) {
+      LinearBias bias,
+      boolean sinks,
+      boolean turnedFirst,
+      Growth growth) {
     /** The form of a node. */
     public static Form of(Node node) {
       return new Form(
@@ -86,7 +117,10 @@ public final class CachedAttention implements Operator {
                   node.floatAttribute(SLOPE_FACTOR, 1),
                   node.intAttribute(ROUNDED, 0) != 0,
                   node.intAttribute(FROM_LAST, 0) != 0)
-              : LinearBias.NONE);
+              : LinearBias.NONE,
+          node.input(SINKS).isPresent(),
+          node.intAttribute(TURNED_FIRST, 0) != 0,
+          new Growth(node.floatAttribute(GROWTH, 0), Math.toIntExact(node.intAttribute(STAGE, 1))));
     }
 
     /** Whether it does no more than Llama's does: halves of heads turned, scores by their width. */
@@ -95,6 +129,9 @@ public final class CachedAttention implements Operator {
           && rotation == 0
           && !neighbours
           && !bias.isPresent()
+          && !sinks
+          && !turnedFirst
+          && growth.rate() == 0
           && Math.abs(scale * Math.sqrt(width) - 1) < 1e-6;
     }
   }
@@ -113,6 +150,9 @@ public final class CachedAttention implements Operator {
                 CAP, new Attribute.Real(form.cap),
                 ROTATION, new Attribute.Int(form.rotation),
                 NEIGHBOURS, new Attribute.Int(form.neighbours ? 1 : 0)));
+    attributes.put(TURNED_FIRST, new Attribute.Int(form.turnedFirst ? 1 : 0));
+    attributes.put(GROWTH, new Attribute.Real(form.growth.rate));
+    attributes.put(STAGE, new Attribute.Int(form.growth.stage));
     if (form.bias.isPresent()) {
       attributes.put(SLOPES, new Attribute.Reals(form.bias.slopes()));
       attributes.put(SLOPE_FACTOR, new Attribute.Real(form.bias.factor()));

@@ -79,7 +79,9 @@ class FamilyDefaultsTest {
     if (!wanted.get("activation").isNull()) {
       assertEquals(wanted.get("activation").stringValue(), activation);
     }
-    tied.ifPresent(found -> assertEquals(wanted.get("tied").booleanValue(), found));
+    if (!wanted.get("tied").isNull()) {
+      tied.ifPresent(found -> assertEquals(wanted.get("tied").booleanValue(), found));
+    }
     if (!wanted.get("epsilon").isNull()) {
       assertEquals(wanted.get("epsilon").doubleValue(), epsilon);
     }
@@ -115,6 +117,9 @@ class FamilyDefaultsTest {
     TreeSet<String> missing = new TreeSet<>(Family.DECODERS.names());
     missing.addAll(Family.ENCODERS.names());
     missing.removeAll(families().toList());
+    // a network of GLM-4-MoE's defaults would turn 21 features of a head, one of Granite's hybrid
+    // has layers of another kind, and transformers has no 'new'
+    missing.removeAll(List.of("glm4_moe", "granitemoehybrid", "new"));
     assertEquals(new TreeSet<>(), missing);
   }
 
