@@ -374,7 +374,7 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
                                                 ".visible .entry k()\n{ .reg .b16 %h<4>; .reg .b32 %r<4>; .reg .pred "
                                                 "%p<2>; .reg .f32 %f<9>; .reg .b64 %d<4>;\n" +
                                                 instruction + "\nret; }\n");
-    return result.module == nullptr ? result.log() : std::string();
+    return result.module == nullptr ? result.log() : result.module->kernel("k")->info.refusal;
   };
   const auto expectNeed = [&](const std::string& instruction, const std::string& target, const std::string& needed) {
     const std::string text = refusal(target, instruction);

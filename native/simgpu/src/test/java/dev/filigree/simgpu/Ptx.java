@@ -37,5 +37,23 @@ final class Ptx {
       }
       """;
 
+  /** {@code spin(which)}: the block of that number never ends. */
+  static final String SPIN =
+      """
+      .version 7.1
+      .target sm_80
+      .address_size 64
+      .visible .entry spin(.param .u32 which)
+      {
+        .reg .pred %p<2>;
+        .reg .b32 %r<3>;
+        ld.param.u32 %r1, [which];
+        mov.u32 %r2, %ctaid.x;
+        setp.eq.u32 %p1, %r1, %r2;
+      LOOP: @%p1 bra LOOP;
+        ret;
+      }
+      """;
+
   private Ptx() {}
 }
