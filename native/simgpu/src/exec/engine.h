@@ -47,7 +47,7 @@ struct Settings {
    * means never. Counted from block to block, so that long launches of many blocks go on; the default is minutes of
    * simulation. DeviceSettings.DEFAULT_WATCHDOG is the same number.
    */
-  std::uint64_t watchdog = 4'000'000'000;
+  std::uint64_t watchdog = 2'000'000'000;
   /** Distinct findings kept per launch; further ones are only counted. */
   std::uint32_t findingLimit = 64;
 };

@@ -35,7 +35,7 @@ public record DeviceSettings(
     String faults) {
 
   /** The usual watchdog: minutes of simulation, and the same as that of programs without Java. */
-  public static final long DEFAULT_WATCHDOG = 4_000_000_000L;
+  public static final long DEFAULT_WATCHDOG = 2_000_000_000L;
 
   /** An A100 with all checks on. */
   public static final DeviceSettings DEFAULT =
