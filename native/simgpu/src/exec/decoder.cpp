@@ -16,6 +16,7 @@ using ptx::Type;
 namespace {
 
 constexpr std::uint64_t largestLocal = 512 * 1024;
+constexpr std::uint32_t newestArchitecture = 86; // all of whose instructions are simulated
 
 } // namespace
 
@@ -148,9 +149,19 @@ void Decoder::decodeInstruction(std::uint32_t index) {
                           : "unknown instruction '" + instruction_->text + "'",
                    exists);
   }
-  opcode->decode(*this);
-  if (!modifiers_.empty()) {
-    fail("unknown modifier ." + std::string(modifiers_.front()));
+  const std::uint32_t least = leastTarget(instruction_->opcode(), modifiers_);
+  try {
+    opcode->decode(*this);
+    if (!modifiers_.empty()) {
+      fail("unknown modifier ." + std::string(modifiers_.front()));
+    }
+  } catch (const PtxError& error) {
+    if (error.unsupported || least <= newestArchitecture) {
+      throw;
+    }
+    throw PtxError(error.line,
+                   std::string(error.what()) + " (of what sm_" + std::to_string(least) + " brought not all is simulated)",
+                   true);
   }
 }
 
