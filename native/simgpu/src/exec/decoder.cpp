@@ -159,9 +159,9 @@ void Decoder::decodeInstruction(std::uint32_t index) {
     if (error.unsupported || least <= newestArchitecture) {
       throw;
     }
-    throw PtxError(error.line,
-                   std::string(error.what()) + " (of what sm_" + std::to_string(least) + " brought not all is simulated)",
-                   true);
+    throw PtxError(
+        error.line,
+        std::string(error.what()) + " (of what sm_" + std::to_string(least) + " brought not all is simulated)", true);
   }
 }
 

@@ -412,7 +412,8 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
   CHECK_EQUAL(refusal("sm_89", "cvt.rn.f16x2.e5m2x2 %r1, %h1;"), std::string());
   CHECK(refusal("sm_100", "redux.sync.min.f32 %f1, %f2, -1;").find("of what sm_100 brought not all is simulated") !=
         std::string::npos);
-  CHECK(refusal("sm_90", "mov.u32 %r1, %cluster_ctaid.x;").find("special register '%cluster_ctaid.x'") != std::string::npos);
+  CHECK(refusal("sm_90", "mov.u32 %r1, %cluster_ctaid.x;").find("special register '%cluster_ctaid.x'") !=
+        std::string::npos);
   CHECK(refusal("sm_89", "cvt.rn.e4m3x2.f32 %h1, %f1, %f2;").find("the forms are cvt.rn.satfinite") != std::string::npos);
   CHECK(refusal("sm_80", "frobnicate.u32 %r1, %r2;").find("unknown instruction 'frobnicate.u32'") != std::string::npos);
 }
