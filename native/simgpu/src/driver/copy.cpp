@@ -43,13 +43,27 @@ bool resolve(Driver& driver, Location place, std::uint64_t address) {
   return place == Location::automatic ? driver.onDevice(address) : place == Location::device;
 }
 
+/** A part of an array; its own rows and slices count, whatever the caller says of pitch and height. */
+CUresult arraySide(Driver& driver, CUarray handle, const CopyWork& copy, std::size_t x, std::size_t y, std::size_t z,
+                   CopySide& side) {
+  const std::shared_ptr<Array> array = driver.arrays.find(handle);
+  if (array == nullptr) return badHandle(driver, "array", handle);
+  if (x + copy.width > array->pitch || y + copy.height > array->rows || z + copy.depth > array->slices) {
+    return driver.refuse(CUDA_ERROR_INVALID_VALUE,
+                         "the copy goes beyond an array of " + std::to_string(array->pitch) + " bytes x " +
+                             std::to_string(array->rows) + " rows x " + std::to_string(array->slices) + " slices");
+  }
+  side = {true, 0, array->pitch, array->pitch * array->rows};
+  side.address = array->address + z * side.slice + y * side.pitch + x;
+  return CUDA_SUCCESS;
+}
+
 CUresult boxSide(Driver& driver, CUmemorytype type, const void* host, CUdeviceptr device, std::size_t pitch,
                  std::size_t height, std::size_t x, std::size_t y, std::size_t z, CopySide& side) {
   switch (type) {
   case CU_MEMORYTYPE_HOST: side.device = false; break;
   case CU_MEMORYTYPE_DEVICE: side.device = true; break;
   case CU_MEMORYTYPE_UNIFIED: side.device = driver.onDevice(device); break;
-  case CU_MEMORYTYPE_ARRAY: return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "arrays are not simulated");
   default: return driver.refuse(CUDA_ERROR_INVALID_VALUE, "no such memory type: " + std::to_string(type));
   }
   const std::uint64_t start = type == CU_MEMORYTYPE_HOST ? reinterpret_cast<std::uint64_t>(host) : device;
@@ -77,6 +91,7 @@ CUDA_MEMCPY3D asBox(const CUDA_MEMCPY2D& flat) {
   box.srcMemoryType = flat.srcMemoryType;
   box.srcHost = flat.srcHost;
   box.srcDevice = flat.srcDevice;
+  box.srcArray = flat.srcArray;
   box.srcPitch = flat.srcPitch;
   box.srcHeight = flat.srcY + flat.Height;
   box.dstXInBytes = flat.dstXInBytes;
@@ -84,6 +99,7 @@ CUDA_MEMCPY3D asBox(const CUDA_MEMCPY2D& flat) {
   box.dstMemoryType = flat.dstMemoryType;
   box.dstHost = flat.dstHost;
   box.dstDevice = flat.dstDevice;
+  box.dstArray = flat.dstArray;
   box.dstPitch = flat.dstPitch;
   box.dstHeight = flat.dstY + flat.Height;
   box.WidthInBytes = flat.WidthInBytes;
@@ -102,21 +118,25 @@ CUresult boxCopy(Driver& driver, const CUDA_MEMCPY3D& box, CopyWork& copy) {
   copy.width = box.WidthInBytes;
   copy.height = box.Height;
   copy.depth = box.Depth;
-  const std::size_t fromPitch = box.srcPitch != 0 ? box.srcPitch : box.WidthInBytes + box.srcXInBytes;
-  const std::size_t toPitch = box.dstPitch != 0 ? box.dstPitch : box.WidthInBytes + box.dstXInBytes;
+  const bool fromArray = box.srcMemoryType == CU_MEMORYTYPE_ARRAY;
+  const bool toArray = box.dstMemoryType == CU_MEMORYTYPE_ARRAY;
+  const std::size_t fromPitch = box.srcPitch != 0 && !fromArray ? box.srcPitch : box.WidthInBytes + box.srcXInBytes;
+  const std::size_t toPitch = box.dstPitch != 0 && !toArray ? box.dstPitch : box.WidthInBytes + box.dstXInBytes;
   if (box.WidthInBytes + box.srcXInBytes > fromPitch || box.WidthInBytes + box.dstXInBytes > toPitch) {
     return driver.refuse(CUDA_ERROR_INVALID_VALUE, "a row of " + std::to_string(box.WidthInBytes) +
                                                        " bytes does not fit in the pitch");
   }
-  const std::size_t fromHeight = box.srcHeight != 0 ? box.srcHeight : box.srcY + box.Height;
-  const std::size_t toHeight = box.dstHeight != 0 ? box.dstHeight : box.dstY + box.Height;
+  const std::size_t fromHeight = box.srcHeight != 0 && !fromArray ? box.srcHeight : box.srcY + box.Height;
+  const std::size_t toHeight = box.dstHeight != 0 && !toArray ? box.dstHeight : box.dstY + box.Height;
   if (box.srcY + box.Height > fromHeight || box.dstY + box.Height > toHeight) {
     return driver.refuse(CUDA_ERROR_INVALID_VALUE, "the rows do not fit in the height of a slice");
   }
-  if (const CUresult bad = boxSide(driver, box.srcMemoryType, box.srcHost, box.srcDevice, fromPitch, fromHeight,
-                                   box.srcXInBytes, box.srcY, box.srcZ, copy.from)) {
-    return bad;
-  }
+  const CUresult badSource =
+      fromArray ? arraySide(driver, box.srcArray, copy, box.srcXInBytes, box.srcY, box.srcZ, copy.from)
+                : boxSide(driver, box.srcMemoryType, box.srcHost, box.srcDevice, fromPitch, fromHeight,
+                          box.srcXInBytes, box.srcY, box.srcZ, copy.from);
+  if (badSource != CUDA_SUCCESS) return badSource;
+  if (toArray) return arraySide(driver, box.dstArray, copy, box.dstXInBytes, box.dstY, box.dstZ, copy.to);
   return boxSide(driver, box.dstMemoryType, box.dstHost, box.dstDevice, toPitch, toHeight, box.dstXInBytes, box.dstY,
                  box.dstZ, copy.to);
 }

@@ -19,6 +19,7 @@ using CUfunction = struct CUfunc_st*;
 using CUlibrary = CUmodule; // there is one device: libraries are modules, and their kernels functions
 using CUkernel = CUfunction;
 using CUarray = struct CUarray_st*;
+using CUtexObject = std::uint64_t;
 using CUevent = struct CUevent_st*;
 using CUstream = struct CUstream_st*;
 using CUgraph = struct CUgraph_st*;
@@ -105,6 +106,85 @@ struct CUDA_MEMCPY3D {
   std::size_t WidthInBytes;
   std::size_t Height;
   std::size_t Depth;
+};
+
+enum CUarray_format : unsigned {
+  CU_AD_FORMAT_UNSIGNED_INT8 = 0x01,
+  CU_AD_FORMAT_UNSIGNED_INT16 = 0x02,
+  CU_AD_FORMAT_UNSIGNED_INT32 = 0x03,
+  CU_AD_FORMAT_SIGNED_INT8 = 0x08,
+  CU_AD_FORMAT_SIGNED_INT16 = 0x09,
+  CU_AD_FORMAT_SIGNED_INT32 = 0x0a,
+  CU_AD_FORMAT_HALF = 0x10,
+  CU_AD_FORMAT_FLOAT = 0x20,
+};
+
+struct CUDA_ARRAY_DESCRIPTOR {
+  std::size_t Width;
+  std::size_t Height;
+  CUarray_format Format;
+  unsigned NumChannels;
+};
+
+inline constexpr unsigned CUDA_ARRAY3D_LAYERED = 1;
+inline constexpr unsigned CUDA_ARRAY3D_SURFACE_LDST = 2;
+
+struct CUDA_ARRAY3D_DESCRIPTOR {
+  std::size_t Width;
+  std::size_t Height;
+  std::size_t Depth;
+  CUarray_format Format;
+  unsigned NumChannels;
+  unsigned Flags;
+};
+
+enum CUresourcetype : unsigned {
+  CU_RESOURCE_TYPE_ARRAY = 0,
+  CU_RESOURCE_TYPE_MIPMAPPED_ARRAY = 1,
+  CU_RESOURCE_TYPE_LINEAR = 2,
+  CU_RESOURCE_TYPE_PITCH2D = 3,
+};
+
+struct CUDA_RESOURCE_DESC {
+  CUresourcetype resType;
+  union {
+    struct {
+      CUarray hArray;
+    } array;
+    struct {
+      CUdeviceptr devPtr;
+      CUarray_format format;
+      unsigned numChannels;
+      std::size_t sizeInBytes;
+    } linear;
+    struct {
+      CUdeviceptr devPtr;
+      CUarray_format format;
+      unsigned numChannels;
+      std::size_t width;
+      std::size_t height;
+      std::size_t pitchInBytes;
+    } pitch2D;
+    int reserved[32];
+  } res;
+  unsigned flags;
+};
+
+inline constexpr unsigned CU_TRSF_READ_AS_INTEGER = 1;
+inline constexpr unsigned CU_TRSF_NORMALIZED_COORDINATES = 2;
+inline constexpr unsigned CU_TRSF_SRGB = 0x10;
+
+struct CUDA_TEXTURE_DESC {
+  unsigned addressMode[3]; // wrap, clamp, mirror, border
+  unsigned filterMode;     // point, linear
+  unsigned flags;
+  unsigned maxAnisotropy;
+  unsigned mipmapFilterMode;
+  float mipmapLevelBias;
+  float minMipmapLevelClamp;
+  float maxMipmapLevelClamp;
+  float borderColor[4];
+  int reserved[12];
 };
 
 struct CUDA_KERNEL_NODE_PARAMS {

@@ -6,10 +6,10 @@ namespace {
 /** The last attribute CUDA 12.6 knows. */
 constexpr int lastAttribute = 139;
 
-/** Texture, surface and graphics attributes, which are all 0 because none of these is simulated. */
+/** The largest sizes of textures, which are not told, and attributes of surfaces and graphics, which there are not: 0. */
 constexpr bool isTexture(int attribute) {
   return (attribute >= 21 && attribute <= 30) || (attribute >= 42 && attribute <= 49) ||
-         (attribute >= 52 && attribute <= 74) || attribute == 77 || attribute == 14;
+         (attribute >= 52 && attribute <= 74) || attribute == 77;
 }
 
 std::optional<int> ofModel(const DeviceModel& model, int attribute) {
@@ -46,6 +46,7 @@ std::optional<int> ofArchitecture(int attribute) {
   case 9: return 65536;       // TOTAL_CONSTANT_MEMORY
   case 10: return 32;         // WARP_SIZE
   case 11: return 2147483647; // MAX_PITCH
+  case 14: return 512;        // TEXTURE_ALIGNMENT
   case 15: return 1;          // GPU_OVERLAP
   case 19: return 1;          // CAN_MAP_HOST_MEMORY
   case 31: return 1;          // CONCURRENT_KERNELS

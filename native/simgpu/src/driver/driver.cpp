@@ -84,6 +84,10 @@ void Driver::endContext(Context& context) {
   streams.take(belongs);
   functions.take(belongs);
   modules.take(belongs);
+  for (const auto& texture : textures.take(belongs)) {
+    engine().textures().remove(reinterpret_cast<std::uint64_t>(texture->handle));
+  }
+  arrays.take(belongs);
   links.take(belongs);
   pools.take(belongs);
   std::erase_if(hostRanges, [&](const auto& entry) { return entry.second.owner == context.id; });
@@ -128,6 +132,7 @@ void Driver::reportLeaks(const Context& context) {
     if (graph->owner != context.id || graph->nested) continue;
     leak("graph of " + std::to_string(graph->nodes.size()) + " nodes");
   }
+  leakObjects(textures, "texture object");
   leakObjects(pools, "memory pool");
   leakObjects(links, "linker state");
 }

@@ -43,6 +43,8 @@ public:
   HandleTable<CUgraph, Graph> graphs;
   HandleTable<CUgraphNode, GraphNode> graphNodes;
   HandleTable<CUgraphExec, GraphExec> graphExecs;
+  HandleTable<CUarray, Array> arrays;
+  HandleTable<CUarray, TextureObject> textures;
   HandleTable<CUmemoryPool, Pool> pools;
   HandleTable<CUlinkState, LinkState> links;
   CUmemoryPool devicePool = nullptr; // that of cuMemAllocAsync, once a program has asked for it

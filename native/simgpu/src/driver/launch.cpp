@@ -141,6 +141,7 @@ CUresult prepareLaunch(Driver& driver, const LaunchArguments& arguments, KernelW
   if (launch.function == nullptr) return badHandle(driver, "function", arguments.function);
   const Function& function = *launch.function;
   const KernelInfo& kernel = function.kernel->info;
+  if (!kernel.refusal.empty()) return invalidLaunch(driver, kernel, CUDA_ERROR_NOT_SUPPORTED, kernel.refusal);
   launch.config.grid = arguments.grid;
   launch.config.block = arguments.block;
   launch.config.dynamicShared = arguments.sharedBytes;

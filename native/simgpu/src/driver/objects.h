@@ -139,6 +139,24 @@ struct GraphExec {
   std::shared_ptr<EventRecord> lastLaunch; // launches of one executable graph never overlap; null before the first
 };
 
+/** Texels in memory of the device, row by row without gaps: a device has layouts of its own, which nobody sees. */
+struct Array {
+  CUarray handle = nullptr;
+  std::uint64_t owner = 0;
+  CUDA_ARRAY3D_DESCRIPTOR descriptor{};
+  CUdeviceptr address = 0;
+  std::size_t pitch = 0; // bytes of a row
+  std::size_t rows = 1;  // of a slice or layer
+  std::size_t slices = 1;
+};
+
+struct TextureObject {
+  CUarray handle = nullptr; // the number that a program holds, as a pointer
+  std::uint64_t owner = 0;
+  CUDA_RESOURCE_DESC resource{};
+  CUDA_TEXTURE_DESC sampling{};
+};
+
 struct Pool {
   CUmemoryPool handle = nullptr;
   std::uint64_t owner = 0;

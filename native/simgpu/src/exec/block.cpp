@@ -60,15 +60,12 @@ BlockStop Block::run() {
       if (launch.aborted.load(std::memory_order_relaxed)) {
         throw LaunchFault{};
       }
-      const std::uint64_t watchdog = launch.settings.watchdog;
-      if (watchdog != 0 && launch.executed.load(std::memory_order_relaxed) > watchdog) {
-        const Op& op = launch.code->ops[warp->done() ? launch.entry->first : warp->pc()];
-        Finding finding = launch.locate(FindingKind::timeout, Status::launchTimeout, *warp, op, -1);
-        finding.detail = "more than " + std::to_string(watchdog) + " warp instructions";
-        launch.fail(std::move(finding));
+      if (launch.outOfTime()) {
+        reportTimeout(*warp);
       }
     }
     if (allDone) {
+      launch.blockEnded();
       return BlockStop::done;
     }
     if (!progress) {
@@ -83,6 +80,24 @@ BlockStop Block::run() {
       return BlockStop::preempted;
     }
   }
+}
+
+/** No block has ended for too long: names where this one is, if it has not ended just now. */
+void Block::reportTimeout(const Warp& last) const {
+  const auto unfinished = std::find_if(warps.begin(), warps.end(), [](const auto& warp) { return !warp->done(); });
+  if (unfinished == warps.end()) {
+    return;
+  }
+  const Warp& warp = last.done() ? **unfinished : last;
+  const bool running = warp.mask() != 0 || warp.groups().empty();
+  const std::uint32_t pc = running ? warp.pc() : warp.groups().front().pc;
+  const std::uint32_t lanes = running ? warp.mask() : warp.groups().front().mask;
+  Finding finding = launch.locate(FindingKind::timeout, Status::launchTimeout, warp, launch.code->ops[pc],
+                                  lanes != 0 ? std::countr_zero(lanes) : -1);
+  finding.detail = "no block has ended during " + std::to_string(launch.settings.watchdog) +
+                   " warp instructions, and this one is here; is it a loop that never ends? The setting watchdog "
+                   "allows more, 0 any number";
+  launch.fail(std::move(finding));
 }
 
 void Block::reportStuck() {

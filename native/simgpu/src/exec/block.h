@@ -65,6 +65,7 @@ private:
   void complete(std::uint32_t id);
   bool finished(const BlockBarrier& barrier) const;
   [[noreturn]] void reportStuck();
+  void reportTimeout(const Warp& last) const;
 
   std::vector<std::byte> shared_;
   std::array<BlockBarrier, barrierCount> barriers_;

@@ -36,6 +36,7 @@ public:
 
   std::unique_ptr<Module> run() {
     checkTarget();
+    content_->code.files = std::move(module_.files);
     placeVariables();
     initialiseVariables();
     const SharedLayout shared(module_);
@@ -45,7 +46,7 @@ public:
     Code& code = content_->code;
     std::sort(code.places.begin(), code.places.end(),
               [](const ptx::SourcePlace& a, const ptx::SourcePlace& b) { return a.ptxLine < b.ptxLine; });
-    code.files = std::move(module_.files);
+    tellRefusals();
     return std::make_unique<Module>(std::move(content_));
   }
 
@@ -152,6 +153,28 @@ private:
     }
     content_->entries.push_back({index, (shared.bytes + alignment - 1) / alignment * alignment});
     content_->kernels.push_back({nullptr, static_cast<std::uint32_t>(content_->kernels.size()), std::move(info)});
+  }
+
+  /** A kernel cannot be launched when it, or a function that it calls, has an instruction that is not simulated. */
+  void tellRefusals() {
+    const Code& code = content_->code;
+    for (std::size_t i = 0; i < content_->kernels.size(); i++) {
+      std::vector<std::uint32_t> reached{content_->entries[i].function};
+      std::string& refusal = content_->kernels[i].info.refusal;
+      for (std::size_t at = 0; at < reached.size() && refusal.empty(); at++) {
+        const FunctionCode& function = code.functions[reached[at]];
+        refusal = function.refusal;
+        for (std::uint32_t op = function.first; op < function.end; op++) {
+          if (code.ops[op].kind != OpKind::call) {
+            continue;
+          }
+          const std::uint32_t callee = code.calls[code.ops[op].target].function;
+          if (std::find(reached.begin(), reached.end(), callee) == reached.end()) {
+            reached.push_back(callee);
+          }
+        }
+      }
+    }
   }
 
   /** What the assembler must do with, by the bounds a kernel declares: a block of the largest size must fit. */

@@ -16,6 +16,7 @@ using ptx::Type;
 namespace {
 
 constexpr std::uint64_t largestLocal = 512 * 1024;
+constexpr std::uint32_t newestArchitecture = 86; // all of whose instructions are simulated
 
 } // namespace
 
@@ -37,7 +38,14 @@ FunctionCode Decoder::run() {
   layOutLocals();
   for (std::uint32_t i = 0; i < source.instructions.size(); i++) {
     instructionStart_.push_back(static_cast<std::uint32_t>(code_.ops.size()));
-    decodeInstruction(i);
+    try {
+      decodeInstruction(i);
+    } catch (const PtxError& error) {
+      if (!error.unsupported) {
+        throw;
+      }
+      refuse(error);
+    }
   }
   instructionStart_.push_back(static_cast<std::uint32_t>(code_.ops.size()));
   // falling off the end returns
@@ -95,6 +103,21 @@ void Decoder::unsupported(const std::string& message) const {
   throw PtxError(instruction_->line, instruction_->text + ": " + message, true);
 }
 
+/** Legal, but not simulated: no kernel that has the instruction can be launched, and the others can. */
+void Decoder::refuse(const PtxError& error) {
+  if (result_.refusal.empty()) {
+    const std::string source = code_.sourceIn(context_.function->places, error.line);
+    result_.refusal = "line " + std::to_string(error.line) + (source.empty() ? "" : " (" + source + ")") + ": " +
+                      error.what();
+  }
+  const std::uint32_t start = instructionStart_.back();
+  code_.ops.resize(start);
+  code_.sources.resize(start);
+  std::erase_if(fixes_, [&](const TargetFix& fix) { return fix.table == nullptr && fix.op >= start; });
+  std::erase_if(extendedRefs_, [&](const ExtendedRef& reference) { return reference.op >= start; });
+  emit(nullptr, InstructionClass::control).kind = OpKind::refused; // reached through a pointer to a function
+}
+
 /** Fills modifiers_ from "ld.global.L1::no_allocate.v4.f32". */
 void Decoder::split() {
   modifiers_.clear();
@@ -119,16 +142,26 @@ void Decoder::decodeInstruction(std::uint32_t index) {
   checkTarget();
   // "mma.sp::ordered_metadata" and the like carry their colons in a modifier, never in the opcode
   const Opcode* opcode = findOpcode(instruction_->opcode());
-  if (opcode == nullptr) {
-    const bool exists = leastTarget(instruction_->opcode(), modifiers_) != 0;
+  if (opcode == nullptr || instruction_->refused) {
+    const bool exists = instruction_->refused || leastTarget(instruction_->opcode(), modifiers_) != 0;
     throw PtxError(instruction_->line,
                    exists ? "instruction '" + instruction_->text + "' is not simulated"
                           : "unknown instruction '" + instruction_->text + "'",
                    exists);
   }
-  opcode->decode(*this);
-  if (!modifiers_.empty()) {
-    fail("unknown modifier ." + std::string(modifiers_.front()));
+  const std::uint32_t least = leastTarget(instruction_->opcode(), modifiers_);
+  try {
+    opcode->decode(*this);
+    if (!modifiers_.empty()) {
+      fail("unknown modifier ." + std::string(modifiers_.front()));
+    }
+  } catch (const PtxError& error) {
+    if (error.unsupported || least <= newestArchitecture) {
+      throw;
+    }
+    throw PtxError(
+        error.line,
+        std::string(error.what()) + " (of what sm_" + std::to_string(least) + " brought not all is simulated)", true);
   }
 }
 

@@ -159,6 +159,7 @@ private:
   void split();
   void checkTarget() const;
   void decodeInstruction(std::uint32_t index);
+  void refuse(const ptx::PtxError& error);
   void applyTargets();
   void refusePart(const ptx::Operand& operand) const;
   ValueId addressOf(const ptx::Operand& operand, std::uint32_t size);

@@ -102,7 +102,7 @@ ValueId Decoder::source(const Operand& operand, Type type, bool wider) {
 ValueId Decoder::special(const std::string& name, std::uint32_t size) {
   const auto special = findSpecialRegister(name);
   if (!special) {
-    fail("special register '" + name + "' is not simulated");
+    unsupported("special register '" + name + "' is not simulated");
   }
   const ValueId value = temporary(size);
   Op& op = emitUnguarded(readSpecialRegister, InstructionClass::move);

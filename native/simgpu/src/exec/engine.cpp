@@ -52,6 +52,9 @@ Verdict judge(const DeviceModel& model, const KernelInfo& kernel, const LaunchCo
     return invalid("the parameters have " + std::to_string(parameterBytes) + " bytes, the kernel takes " +
                    std::to_string(kernel.parameterBytes));
   }
+  if (!kernel.refusal.empty()) {
+    return {Status::notSupported, kernel.refusal};
+  }
   const Dim3& grid = config.grid;
   const Dim3& block = config.block;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
@@ -200,6 +203,7 @@ LaunchResult Engine::launch(const Kernel& kernel, const LaunchConfig& config, st
   LaunchContext context(memory_, model_, settings());
   const ParameterBlock block(parameters);
   context.limits = limits();
+  context.textures = &textures_;
   context.code = &content.code;
   context.entry = &content.code.functions[content.entries[kernel.index].function];
   context.kernel = kernel.info.name;

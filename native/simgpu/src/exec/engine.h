@@ -5,6 +5,7 @@
 #include "check/finding.h"
 #include "count/counters.h"
 #include "exec/device_model.h"
+#include "exec/texture.h"
 #include "memory/device_memory.h"
 #include "memory/footprint.h"
 
@@ -41,8 +42,12 @@ struct Settings {
   bool countTraffic = false;
   /** Threads that run blocks; 0 means one per core. */
   std::uint32_t workers = 0;
-  /** Warp instructions after which a launch is stopped with launchTimeout; 0 means never. */
-  std::uint64_t watchdog = 0;
+  /**
+   * Warp instructions during which no block comes to its end, after which a launch is stopped with launchTimeout; 0
+   * means never. Counted from block to block, so that long launches of many blocks go on; the default is minutes of
+   * simulation. DeviceSettings.DEFAULT_WATCHDOG is the same number.
+   */
+  std::uint64_t watchdog = 2'000'000'000;
   /** Distinct findings kept per launch; further ones are only counted. */
   std::uint32_t findingLimit = 64;
 };
@@ -72,6 +77,7 @@ struct KernelInfo {
   std::uint32_t registers = 0; // estimated: the largest number of live 32-bit values, at most 255
   std::uint32_t maxThreads = 1024;
   Dim3 requiredBlock{0, 0, 0}; // .reqntid, zeros when absent
+  std::string refusal; // why no launch is possible: it contains, or calls, what is not simulated; empty if it is
   std::uint32_t ptxVersion = 0;    // 71 for .version 7.1
   std::uint32_t targetVersion = 0; // 80 for sm_80
 };
@@ -174,6 +180,8 @@ public:
   DeviceMemory& memory() { return memory_; }
   Settings settings() const;
   void setSettings(const Settings& settings);
+  /** The texture objects that kernels may fetch from. */
+  TextureTable& textures() { return textures_; }
   Limits limits() const;
   void setLimits(const Limits& limits);
 
@@ -183,6 +191,7 @@ private:
 
   DeviceModel model_;
   DeviceMemory& memory_;
+  TextureTable textures_;
   mutable std::mutex settingsMutex_;
   Settings settings_;
   Limits limits_;

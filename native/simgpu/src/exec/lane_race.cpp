@@ -61,6 +61,19 @@ void LaneRaces::met(std::uint32_t mask) {
     }
     any_ = any_ || write.op != nullptr;
   }
+  if (!any_) {
+    writes_.clear();
+    next_ = 0;
+  }
+}
+
+LaneRaces::Extent LaneRaces::extentOf(std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes) {
+  Extent extent;
+  forEachLane(mask, [&](int lane) {
+    extent.low = std::min(extent.low, offsetOf(addresses, lane));
+    extent.high = std::max(extent.high, offsetOf(addresses, lane) + bytes);
+  });
+  return extent;
 }
 
 std::optional<int> LaneRaces::writerOf(const Write& write, std::uint32_t offset) {
@@ -88,9 +101,10 @@ void LaneRaces::forget(std::uint32_t offset, std::uint32_t bytes) {
 
 void LaneRaces::overwrite(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses,
                           std::uint32_t bytes) {
+  const Extent extent = extentOf(mask, addresses, bytes);
   for (const Write& write : writes_) {
     // with lock step: else the writers are here too
-    const bool apart = write.op != nullptr && ((write.lanes & mask) == 0 || !warp.launch.settings.lockStep);
+    const bool apart = extent.meets(write) && ((write.lanes & mask) == 0 || !warp.launch.settings.lockStep);
     forEachLane(apart ? mask : 0, [&](int lane) {
       const std::uint32_t offset = offsetOf(addresses, lane);
       for (std::uint32_t i = 0; offset < write.high && offset + bytes > write.low && i < bytes; i++) {
@@ -146,7 +160,11 @@ void LaneRaces::write(Warp& warp, const Op& op, std::uint32_t mask, const LaneAd
     return;
   }
   any_ = true;
-  Write& write = writes_[next_++ % kept];
+  const std::size_t most = lockStep ? kept : keptWithoutLockStep;
+  if (writes_.size() < most) {
+    writes_.emplace_back();
+  }
+  Write& write = writes_[next_++ % most];
   write = {&op, mask, bytes, ~0u, 0, {}, {}};
   forEachLane(mask, [&](int lane) {
     const std::uint32_t offset = offsetOf(addresses, lane);
@@ -162,8 +180,9 @@ void LaneRaces::read(Warp& warp, const Op& op, std::uint32_t mask, const LaneAdd
   if (!any_) {
     return;
   }
+  const Extent extent = extentOf(mask, addresses, access.bytes);
   for (const Write& write : writes_) {
-    forEachLane(write.op != nullptr ? mask : 0, [&](int lane) {
+    forEachLane(extent.meets(write) ? mask : 0, [&](int lane) {
       const std::uint32_t offset = offsetOf(addresses, lane);
       for (std::uint32_t i = 0; offset < write.high && offset + access.bytes > write.low && i < access.bytes; i++) {
         const std::optional<int> writer = writerOf(write, offset + i);

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace simgpu {
 
@@ -50,7 +51,17 @@ private:
     /** By writer the lanes in order with it: those in lock step with it, and whoever met it since. */
     std::array<std::uint32_t, lanesPerWarp> ordered{};
   };
+  /** The bytes that the lanes of an access touch lie in [low, high). */
+  struct Extent {
+    std::uint32_t low = ~0u;
+    std::uint32_t high = 0;
+    bool meets(const Write& write) const { return write.op != nullptr && low < write.high && high > write.low; }
+  };
+  static Extent extentOf(std::uint32_t mask, const LaneAddresses& addresses, std::uint32_t bytes);
+
+  // Of unmet writes the oldest are forgotten. Without lock step every write is one until all lanes meet: a tile's worth.
   static constexpr std::size_t kept = 16;
+  static constexpr std::size_t keptWithoutLockStep = 2048;
 
   /** The lane whose byte at `offset` the write left, if any. */
   static std::optional<int> writerOf(const Write& write, std::uint32_t offset);
@@ -62,7 +73,7 @@ private:
   static void writeTogether(Warp& warp, const Op& op, std::uint32_t mask, const LaneAddresses& addresses,
                             std::uint32_t bytes);
 
-  std::array<Write, kept> writes_;
+  std::vector<Write> writes_;
   std::size_t next_ = 0;
   bool any_ = false;
 };

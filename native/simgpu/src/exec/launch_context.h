@@ -35,6 +35,14 @@ public:
   /** "allocation 7 (...)" around or near an address, for Finding::allocation. */
   std::string describeAddress(DeviceAddress address) const;
 
+  /** A block came to its end: the watchdog begins anew. */
+  void blockEnded() { executedAtEnd.store(executed.load(std::memory_order_relaxed), std::memory_order_relaxed); }
+  /** The watchdog's patience is over. */
+  bool outOfTime() const {
+    const std::uint64_t end = executedAtEnd.load(std::memory_order_relaxed); // first: `executed` only grows
+    return settings.watchdog != 0 && executed.load(std::memory_order_relaxed) - end > settings.watchdog;
+  }
+
   void print(std::string_view text);
   std::vector<Finding> takeFindings();
   std::string takePrinted();
@@ -46,6 +54,7 @@ public:
   const DeviceModel& model;
   const Settings settings;
   Limits limits;
+  const TextureTable* textures = nullptr;
   const Code* code = nullptr;
   const FunctionCode* entry = nullptr;
   std::string kernel;
@@ -65,7 +74,9 @@ public:
   std::atomic<bool> aborted{false};
   std::atomic<std::uint64_t> nextBlock{0};
   std::atomic<std::uint64_t> heapUsed{0};
-  std::atomic<std::uint64_t> executed{0}; // operations, for the watchdog
+  // for the watchdog: operations so far, and how many they were when a block last came to its end
+  std::atomic<std::uint64_t> executed{0};
+  std::atomic<std::uint64_t> executedAtEnd{0};
 
   // Order of synchronisation between blocks, for the check of races between them: see global_race.cpp.
   std::atomic<std::uint32_t> clock{1};

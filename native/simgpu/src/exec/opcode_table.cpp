@@ -98,6 +98,7 @@ constexpr std::array opcodes{
     Opcode{"szext", decodeBitField},
     Opcode{"tanh", decodeFunction},
     Opcode{"testp", decodeTestProperty},
+    Opcode{"tex", decodeTexture},
     Opcode{"trap", decodeTrap},
     Opcode{"vabsdiff", decodeScalarVideo},
     Opcode{"vabsdiff2", decodeVideo},

@@ -62,6 +62,7 @@ void decodeAtomic(Decoder&);     // ops_atomic.cpp: atom, red
 void decodeCopyAsync(Decoder&);  // ops_async.cpp: cp.async
 void decodeMbarrier(Decoder&);   // ops_mbarrier.cpp
 void decodeCopyArrive(Decoder&); // cp.async.mbarrier.arrive
+void decodeTexture(Decoder&);    // ops_texture.cpp: tex
 void decodeLoadMatrix(Decoder&); // ops_matrix.cpp: ldmatrix
 void decodeMoveMatrix(Decoder&);
 void decodeMma(Decoder&);        // ops_mma.cpp

@@ -1,6 +1,7 @@
 // cvt. Every form goes through arith::convert; the frequent ones have loops of their own.
 #include "arith/conversion.h"
 #include "arith/packed_integer.h"
+#include "exec/convert_small.h"
 #include "exec/lanes.h"
 #include "exec/opcode_table.h"
 
@@ -263,8 +264,13 @@ void decodeConvert(Decoder& d) {
     decodeConvertPack(d);
     return;
   }
-  if (d.takeAny({"e4m3x2", "e5m2x2", "e2m1x2", "e2m3x2", "e3m2x2", "ue8m0x2"})) {
-    d.unsupported("floats of eight bits and fewer are of later devices and not simulated; compile for .target sm_80");
+  if (const auto small = d.takeAny({"e4m3x2", "e5m2x2"})) {
+    const bool nearest = conversion.rounding == Rounding::nearestEven && !conversion.integral;
+    decodeConvertSmall(d, *small == 1, nearest, conversion.satfinite, conversion.relu);
+    return;
+  }
+  if (d.takeAny({"e2m1x2", "e2m3x2", "e3m2x2", "ue8m0x2"})) {
+    d.unsupported("floats of fewer than eight bits are of later devices and not simulated; compile for .target sm_80");
   }
   const Type to = d.takeType();
   if (to == Type::f16x2 || to == Type::bf16x2) {

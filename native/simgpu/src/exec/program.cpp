@@ -5,10 +5,10 @@
 
 namespace simgpu {
 
-std::string Code::sourceAt(std::int64_t line) const {
-  const auto after = std::upper_bound(places.begin(), places.end(), line,
+std::string Code::sourceIn(const std::vector<ptx::SourcePlace>& sorted, std::int64_t line) const {
+  const auto after = std::upper_bound(sorted.begin(), sorted.end(), line,
                                       [](std::int64_t at, const ptx::SourcePlace& place) { return at < place.ptxLine; });
-  if (after == places.begin()) {
+  if (after == sorted.begin()) {
     return {};
   }
   const auto show = [&](std::uint32_t file, std::uint32_t number) {
@@ -23,8 +23,8 @@ std::string Code::sourceAt(std::int64_t line) const {
     const auto isCaller = [&](const ptx::SourcePlace& each) {
       return each.file == place->callerFile && each.line == place->callerLine;
     };
-    const auto before = std::find_if(std::make_reverse_iterator(place), places.rend(), isCaller);
-    if (before == places.rend()) {
+    const auto before = std::find_if(std::make_reverse_iterator(place), sorted.rend(), isCaller);
+    if (before == sorted.rend()) {
       break;
     }
     place = std::prev(before.base());

@@ -40,6 +40,7 @@ enum class OpKind : std::uint8_t {
   warpBarrier,  // bar.warp.sync
   yield,        // nanosleep: let others run
   trap,
+  refused, // legal, but not simulated
 };
 
 /** No operand. Frame offset 0 is never a register. */
@@ -115,6 +116,7 @@ struct FunctionCode {
   std::uint32_t registers = 0;  // estimate
   std::vector<FrameConstant> constants;
   std::vector<LocalRange> parameters;
+  std::string refusal; // the first legal instruction that is not simulated, and why; empty when all are
   bool variadic = false; // the last parameter has room for the largest array that any call hands over
   std::vector<LocalRange> returns;
 };
@@ -131,8 +133,9 @@ struct Code {
   std::vector<ptx::SourcePlace> places; // by line of the text
   std::map<std::uint32_t, std::string> files;
   /** "kernel.cu:14", and where it was inlined, for a line of the text; empty if the text does not say. */
-  std::string sourceAt(std::int64_t line) const;
-
+  std::string sourceAt(std::int64_t line) const { return sourceIn(places, line); }
+  /** The same with the places of one function, sorted. */
+  std::string sourceIn(const std::vector<ptx::SourcePlace>& sorted, std::int64_t line) const;
 
   std::vector<Op> ops;
   std::vector<OpSource> sources;

@@ -33,6 +33,8 @@ void SharedShadow::reset(std::uint32_t bytes) {
   readers_.assign(bytes, 0);
   readTimes_.assign(bytes, 0);
   torn_.clear();
+  carried_.clear();
+  origins_.clear();
 }
 
 void SharedShadow::forgetTimes() {
@@ -108,9 +110,24 @@ void SharedShadow::accessBytes(Warp& warp, const Op& op, int lane, std::uint32_t
     note<Bytes>(warp, offset, bytes, kind);
   }
   if (isWrite(kind) && !warp.suspects().empty()) {
-    for (std::uint32_t i = 0; i < bytes; i++) {
-      const bool isSuspect = (warp.suspects().stored(warp, op, i) >> lane & 1) != 0;
-      writes_[offset + i] &= isSuspect ? ~std::uint32_t{written} : ~0u;
+    carry(warp, op, lane, offset, bytes);
+  }
+}
+
+/** A suspect value stays one on its way through shared memory, and what is said of it names where it began. */
+void SharedShadow::carry(const Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes) {
+  for (std::uint32_t i = 0; i < bytes; i++) {
+    if ((warp.suspects().stored(warp, op, i) >> lane & 1) == 0) {
+      continue;
+    }
+    writes_[offset + i] &= ~std::uint32_t{written};
+    const Finding& origin = warp.suspects().findingOfStored(warp, op, i);
+    const auto known = std::find_if(origins_.begin(), origins_.end(), [&](const Finding& each) {
+      return each.line == origin.line && each.kind == origin.kind && each.warp == origin.warp;
+    });
+    carried_[offset + i] = static_cast<std::uint32_t>(known - origins_.begin());
+    if (known == origins_.end()) {
+      origins_.push_back(origin);
     }
   }
 }
@@ -183,6 +200,16 @@ bool SharedShadow::slowRead(Warp& warp, const Op& op, int lane, std::uint32_t ad
   };
   if ((entry & pending) != 0) {
     return suspect(FindingKind::pendingCopy, "a cp.async to this byte has not been waited for");
+  }
+  const auto carried = (entry & written) == 0 ? carried_.find(address) : carried_.end();
+  if (carried != carried_.end()) {
+    const Finding& origin = origins_[carried->second];
+    warp.suspect(op, lane, byte, origin.kind, [&] {
+      Finding finding = origin;
+      finding.detail += "; it went through shared memory, where " + warp.launch.code->describe(op) + " read it";
+      return finding;
+    });
+    return false;
   }
   if ((entry & written) == 0) {
     return suspect(FindingKind::uninitialisedRead, "nobody wrote this shared byte");

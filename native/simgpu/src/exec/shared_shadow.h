@@ -69,6 +69,7 @@ private:
   /** Looks at byte `byte` of an access; false when a read found nothing to rely on. */
   bool slow(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte, SharedAccess kind);
   bool slowRead(Warp& warp, const Op& op, int lane, std::uint32_t address, std::uint32_t byte, SharedAccess kind);
+  void carry(const Warp& warp, const Op& op, int lane, std::uint32_t offset, std::uint32_t bytes);
   void slowWrite(Warp& warp, const Op& op, int lane, std::uint32_t address, SharedAccess kind);
   bool unordered(const Warp& warp, std::uint32_t address, SharedAccess kind) const;
 
@@ -77,6 +78,9 @@ private:
   std::vector<std::uint32_t> readers_;   // warps since then that no synchronisation ordered
   std::vector<std::uint32_t> readTimes_; // of the first of those reads
   std::unordered_map<std::uint32_t, std::string> torn_;
+  // Bytes that are not "written" because a suspect value was stored there: what was found where the value began.
+  std::unordered_map<std::uint32_t, std::uint32_t> carried_; // into origins_, by address
+  std::vector<Finding> origins_;
 };
 
 } // namespace simgpu

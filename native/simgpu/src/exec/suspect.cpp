@@ -303,6 +303,17 @@ void Suspects::follow(Warp& warp, const Op& op, std::uint32_t running, std::uint
     followSelection(warp, op, active);
     return;
   }
+  const std::vector<std::uint32_t> moving = movingSlots(warp, op);
+  const auto isGood = [&](std::uint32_t slot) { return taintOf(warp.registers + slot).any() == 0; };
+  if (taint.any() == 0 && std::all_of(moving.begin(), moving.end(), isGood)) {
+    const Taint first = op.a != noSlot ? taintOf(warp.registers + op.a) : Taint{};
+    const Taint second = op.b != noSlot ? taintOf(warp.registers + op.b) : Taint{};
+    if (std::optional<ByteLanes> moved = movedBytes(warp, op, first.bytes, second.bytes)) {
+      std::fill(moved->begin() + sizeOfSlot(operands, op.d), moved->end(), 0u);
+      set(warp.registers + op.d, {*moved, first.any() != 0 ? first.origin : second.origin, {}}, active);
+      return;
+    }
+  }
   const bool bytewise = opcode == "mov" || opcode == "and" || opcode == "or" || opcode == "xor" || opcode == "not" ||
                         opcode == "lop3";
   const bool packs = opcode == "mov" && op.ext != 0;

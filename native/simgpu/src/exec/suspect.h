@@ -52,6 +52,10 @@ public:
 
   /** Lanes in which byte `byte` of what the store `op` writes is suspect. */
   std::uint32_t stored(const Warp& warp, const Op& op, std::uint32_t byte) const;
+  /** What was found where a suspect byte that the store `op` writes began. */
+  const Finding& findingOfStored(const Warp& warp, const Op& op, std::uint32_t byte) const {
+    return origins_[storedTaint(warp, op, byte).origin].finding;
+  }
 
   /**
    * What local memory is to know of byte `byte` of what the store `op` writes for a lane: localByteWritten, or a mark

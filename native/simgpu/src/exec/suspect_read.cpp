@@ -31,7 +31,7 @@ bool Suspects::hold(const Warp& warp, const Op& op, int lane, std::uint32_t byte
   const std::string_view opcode = warp.launch.code->opcodeOf(op);
   Taint taint;
   taint.origin = origin;
-  if (opcode == "ld" || opcode == "ldu") {
+  if (opcode == "ld" || opcode == "ldu" || opcode == "tex") {
     const std::uint32_t* slots = op.n == 1 ? &op.d : warp.extended(op);
     // the element's size in memory is the vector's over n; a wider register holds its extension
     const std::uint32_t element = op.target >> loadElementShift & loadElementMask;

@@ -127,6 +127,8 @@ public:
   std::uint32_t existing() const { return existing_; }
   Frame& frame() { return *frame_; }
   std::uint32_t pc() const { return pc_; }
+  /** The lanes that run at pc(); 0 while all of them wait. */
+  std::uint32_t mask() const { return mask_; }
 
   /** Grows the frame's local memory (alloca); returns the local address of the new space. */
   std::uint32_t allocateLocal(const Op& op, std::uint32_t bytes, std::uint32_t alignment);
@@ -146,6 +148,7 @@ public:
   /** It reads a byte of local memory with a mark of Suspects::localMark. */
   void suspectReloaded(const Op& op, int lane, std::uint32_t byte, std::uint8_t mark);
   Suspects& suspects() { return suspects_; }
+  const Suspects& suspects() const { return suspects_; }
 
   /** Notes a read of shared memory, for overwrites(). */
   void noteSharedRead(const Op& op, std::uint32_t mask, const std::array<std::uint64_t, lanesPerWarp>& addresses,

@@ -54,6 +54,15 @@ bool Warp::control(const Op& op, std::uint32_t active) {
     }
     pc_++;
     return true;
+  case OpKind::refused:
+    if (active != 0) {
+      Finding finding =
+          launch.locate(FindingKind::invalidLaunch, Status::notSupported, *this, op, std::countr_zero(active));
+      finding.detail = "an instruction that is not simulated, in a function that was called through a pointer";
+      launch.fail(std::move(finding));
+    }
+    pc_++;
+    return true;
   case OpKind::plain:
     break;
   }

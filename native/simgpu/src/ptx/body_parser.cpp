@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t mostRegisters = 1 << 24; // in one ".reg %r<N>"
 
-constexpr std::array<std::string_view, 5> unsupportedOpcodes{"tex", "tld4", "txq", "suq", "istypep"};
+constexpr std::array<std::string_view, 4> unsupportedOpcodes{"tld4", "txq", "suq", "istypep"};
 constexpr std::array<std::string_view, 4> unsupportedPrefixes{"suld", "sust", "sured", "tcgen05"};
 
 class BodyParser {
@@ -253,10 +253,17 @@ private:
       instruction.line = reader_.line();
     }
     instruction.text = reader_.expectWord("an instruction");
-    refuseUnsupported(instruction);
+    instruction.refused = isUnsupported(instruction);
     instruction.usedBytesMask = std::exchange(usedBytesMask_, ~0u);
     operands_.expectLists(instruction.opcode() == "call");
-    if (!reader_.accept(";")) {
+    if (instruction.refused) { // whatever its operands look like
+      while (!reader_.accept(";")) {
+        if (reader_.atEnd()) {
+          reader_.fail("the instruction does not end");
+        }
+        reader_.take();
+      }
+    } else if (!reader_.accept(";")) {
       do {
         instruction.operands.push_back(operands_.operand());
       } while (reader_.accept(","));
@@ -265,14 +272,13 @@ private:
     lowering_.add(std::move(instruction));
   }
 
-  static void refuseUnsupported(const Instruction& instruction) {
+  /** Legal, but of a kind that this device does not simulate. */
+  static bool isUnsupported(const Instruction& instruction) {
     const std::string_view opcode = instruction.opcode();
     const auto prefixed = [&](std::string_view prefix) { return opcode.starts_with(prefix); };
-    if (std::find(unsupportedOpcodes.begin(), unsupportedOpcodes.end(), opcode) != unsupportedOpcodes.end() ||
-        std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed) ||
-        (opcode == "cp" && instruction.text.find(".tensor.") != std::string::npos)) {
-      throw PtxError(instruction.line, "instruction '" + instruction.text + "' is not simulated", true);
-    }
+    return std::find(unsupportedOpcodes.begin(), unsupportedOpcodes.end(), opcode) != unsupportedOpcodes.end() ||
+           std::any_of(unsupportedPrefixes.begin(), unsupportedPrefixes.end(), prefixed) ||
+           (opcode == "cp" && instruction.text.find(".tensor.") != std::string::npos);
   }
 
   TokenReader& reader_;

@@ -47,7 +47,7 @@ Operand OperandParser::single(std::uint32_t depth) {
     return elements(Operand::Kind::list, ")", depth);
   }
   if (reader_.accept("[")) {
-    return address();
+    return address(depth);
   }
   if (reader_.peek().is("!") && reader_.peek(1).kind == Token::Kind::word) {
     reader_.take();
@@ -70,7 +70,7 @@ Operand OperandParser::elements(Operand::Kind kind, std::string_view close, std:
   return list;
 }
 
-Operand OperandParser::address() {
+Operand OperandParser::address(std::uint32_t depth) {
   Operand address;
   address.kind = Operand::Kind::address;
   Operand base = value();
@@ -80,6 +80,12 @@ Operand OperandParser::address() {
   }
   address.value += offset();
   address.elements.push_back(std::move(base));
+  if (reader_.accept(",")) { // textures and surfaces: the object, and coordinates in it
+    address.elements.push_back(operand(depth + 1));
+    if (reader_.accept(",")) {
+      address.elements.push_back(operand(depth + 1));
+    }
+  }
   reader_.expect("]");
   return address;
 }

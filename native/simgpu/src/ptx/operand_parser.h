@@ -23,7 +23,7 @@ public:
 private:
   Operand single(std::uint32_t depth);
   Operand elements(Operand::Kind kind, std::string_view close, std::uint32_t depth);
-  Operand address();
+  Operand address(std::uint32_t depth);
   std::uint64_t offset();
   Operand value();
   Operand named();

@@ -86,6 +86,7 @@ struct Instruction {
   std::uint32_t guard = 0; // register
   std::vector<Operand> operands;
   std::uint32_t usedBytesMask = ~0u; // .pragma "used_bytes_mask": bytes of the next vector load that matter
+  bool refused = false; // legal, but not simulated: without operands
 };
 
 /** A list of labels or functions, or the signature of an indirect call. */

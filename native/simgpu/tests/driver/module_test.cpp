@@ -92,7 +92,8 @@ TEST("what is missing of the device runtime is told from what is not defined at 
     return ".version 7.1\n.target sm_80\n.address_size 64\n.extern .func (.param .b32 r) " + name +
            "();\n.visible .entry k()\n{\n.param .b32 r;\ncall.uni (r), " + name + ", ();\nret;\n}\n";
   };
-  CHECK_EQUAL(cuModuleLoadData(&module, calling("__cudaCDP2GetLastError").c_str()), CUDA_ERROR_NOT_SUPPORTED);
+  const CUfunction kernel = program.function(calling("__cudaCDP2GetLastError").c_str(), "k");
+  CHECK_EQUAL(launch(kernel, 32, nullptr, {}), CUDA_ERROR_NOT_SUPPORTED);
   CHECK(found("launches by kernels are not simulated"));
   CHECK_EQUAL(cuModuleLoadData(&module, calling("frobnicate").c_str()), CUDA_ERROR_INVALID_PTX);
   CHECK(found("'frobnicate' is not defined"));

@@ -245,10 +245,31 @@ TEST("trap, endless loops and endless recursion end the launch") {
   expectFinding(trap.launch({}, {32}, {0}), FindingKind::trapped, Status::launchFailed);
   Settings settings;
   settings.watchdog = 100000;
-  SmallKernel loop(1, threadIndex + "L: bra.uni L;", {}, settings);
-  expectFinding(loop.launch({}, {32}, {0}), FindingKind::timeout, Status::launchTimeout);
+  SmallKernel loop(1, threadIndex + "setp.eq.u32 %p1, %r2, 3;\nL:\n@%p1 bra L;", {}, settings);
+  const LaunchResult endless = loop.launch({5}, {64}, {0});
+  expectFinding(endless, FindingKind::timeout, Status::launchTimeout);
+  CHECK(endless.report().find("no block has ended during 100000 warp instructions") != std::string::npos);
+  const Finding& place = endless.findings.front();
+  CHECK_EQUAL(place.instruction, std::string("bra"));
+  CHECK(place.block == (Position{3, 0, 0}));
+  CHECK_EQUAL(place.line, loop.module().kernel("k")->info.line + 7);
   SmallKernel recursion(1, threadIndex + "call.uni f, ();", ".func f() { call.uni f, (); ret; }");
   expectFinding(recursion.launch({}, {32}, {0}), FindingKind::invalidCall, Status::hardwareStackError);
+}
+
+TEST("the watchdog waits for the next block to end, not for the launch, and is there without being asked for") {
+  CHECK(Settings{}.watchdog > 0);
+  Settings settings;
+  settings.watchdog = 2000;
+  settings.workers = 1;
+  const std::string loop = "mov.u32 %r3, 0;\nL: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 200; @%p1 bra L;";
+  SmallKernel k(1, threadIndex + loop, {}, settings);
+  CHECK_EQUAL(k.launch({100}, {32}, {0}).report(), std::string()); // 600 instructions each
+  CHECK_EQUAL(k.launch({100}, {96}, {0}).report(), std::string());
+  expectFinding(k.launch({1}, {256}, {0}), FindingKind::timeout, Status::launchTimeout);
+  settings.watchdog = 0;
+  SmallKernel patient(1, threadIndex + loop, {}, settings);
+  CHECK_EQUAL(patient.launch({1}, {256}, {0}).report(), std::string());
 }
 
 TEST("kernel parameters cannot be written and wild function pointers cannot be called") {

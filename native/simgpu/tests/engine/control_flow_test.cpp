@@ -157,8 +157,9 @@ TEST("what is not understood is refused with its line") {
   CHECK_EQUAL(refusal("bra NOWHERE;"), std::string("line 7: 'NOWHERE' is not declared"));
   CHECK_EQUAL(refusal(".reg .b32 %r<3>;\nadd.s32 %r1, %r2;"),
               std::string("line 8: add.s32: the instruction has 2 operands"));
-  CHECK(refusal(".reg .f32 %f<9>; .reg .b32 %r<3>;\ntex.1d.v4.f32.s32 {%f1,%f2,%f3,%f4}, [p0, {%r1}];")
-            .find("not simulated") != std::string::npos);
+  CHECK_EQUAL(refusal(".reg .f32 %f<9>; .reg .b32 %r<3>; .reg .b64 %rd<3>;\n"
+                      "tex.1d.v4.f32.s32 {%f1,%f2,%f3}, [%rd1, {%r1}];"),
+              std::string("line 8: tex.1d.v4.f32.s32: the result is a vector of four registers"));
   CHECK(refusal(".reg .b32 %r<3>;\nmma.sync.aligned.m16n8k9.row.col.f32.f16.f16.f32 {%r1}, {%r1}, {%r1}, {%r1};")
             .starts_with("line 8:"));
 }

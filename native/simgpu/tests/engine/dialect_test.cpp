@@ -374,7 +374,7 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
                                                 ".visible .entry k()\n{ .reg .b16 %h<4>; .reg .b32 %r<4>; .reg .pred "
                                                 "%p<2>; .reg .f32 %f<9>; .reg .b64 %d<4>;\n" +
                                                 instruction + "\nret; }\n");
-    return result.module == nullptr ? result.log() : std::string();
+    return result.module == nullptr ? result.log() : result.module->kernel("k")->info.refusal;
   };
   const auto expectNeed = [&](const std::string& instruction, const std::string& target, const std::string& needed) {
     const std::string text = refusal(target, instruction);
@@ -406,10 +406,15 @@ TEST("an instruction that the text's target lacks is refused by name and line, a
   CHECK(refusal("sm_90", "cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%d1, "
                          "{%r2}], [%r3];")
             .find("is not simulated") != std::string::npos);
-  CHECK(refusal("sm_89", "cvt.rn.satfinite.e4m3x2.f32 %h1, %f1, %f2;").find("not simulated; compile for .target sm_80") !=
+  CHECK(refusal("sm_100", "cvt.rn.satfinite.e2m1x2.f32 %h1, %f1, %f2;").find("not simulated; compile for .target") !=
         std::string::npos);
-  CHECK(refusal("sm_89", "cvt.rn.f16x2.e5m2x2 %r1, %h1;").find("not simulated; compile for .target sm_80") !=
+  CHECK_EQUAL(refusal("sm_89", "cvt.rn.satfinite.e4m3x2.f32 %h1, %f1, %f2;"), std::string());
+  CHECK_EQUAL(refusal("sm_89", "cvt.rn.f16x2.e5m2x2 %r1, %h1;"), std::string());
+  CHECK(refusal("sm_100", "redux.sync.min.f32 %f1, %f2, -1;").find("of what sm_100 brought not all is simulated") !=
         std::string::npos);
+  CHECK(refusal("sm_90", "mov.u32 %r1, %cluster_ctaid.x;").find("special register '%cluster_ctaid.x'") !=
+        std::string::npos);
+  CHECK(refusal("sm_89", "cvt.rn.e4m3x2.f32 %h1, %f1, %f2;").find("the forms are cvt.rn.satfinite") != std::string::npos);
   CHECK(refusal("sm_80", "frobnicate.u32 %r1, %r2;").find("unknown instruction 'frobnicate.u32'") != std::string::npos);
 }
 

@@ -133,6 +133,13 @@ TEST("without lock step a lane must have met the one whose word it uses, or writ
   CHECK_EQUAL(launch(pairs + read).report(), std::string());
   expectFinding(launch(pairs + "xor.b32 %r7, %r5, 8; add.s32 %r7, %r4, %r7;" + read), FindingKind::sharedRace,
                 Status::launchFailed);
+  // many other writes lie between, as where a lane fills its row of a tile
+  std::string others;
+  for (int i = 0; i < 40; i++) {
+    others += "st.shared.u32 [%r6+" + std::to_string(128 + 4 * (i % 3)) + "], %r2;";
+  }
+  expectFinding(launch(write + others + read), FindingKind::sharedRace, Status::launchFailed);
+  CHECK_EQUAL(launch(write + "bar.warp.sync -1;" + others + read).report(), std::string());
   const std::string over = "st.shared.u32 [%r7], %r2;";
   expectFinding(launch(write + over + "bar.warp.sync -1;" + read), FindingKind::sharedRace, Status::launchFailed);
   CHECK_EQUAL(launch(write + "bar.warp.sync -1;" + over + "bar.warp.sync -1;" + read).report(), std::string());

@@ -118,11 +118,68 @@ TEST("the two halves of a packed register are values of their own") {
   expectStored(packed + "st.global.u32 [%rd3], %r8;");
 }
 
+TEST("instructions that move bits move what nobody wrote with them, and the rest stays good") {
+  // of each word the first byte is written, as of a structure that begins with a bool
+  const std::string word = unwritten + ".reg .b16 %q<4>; st.shared.u8 [%r4], %r1; bar.warp.sync -1;"
+                                       "ld.shared.u32 %r6, [%r4];";
+  const auto decides = [](const std::string& value) {
+    return "setp.eq.u32 %p1, " + value + ", 0x7654321; @%p1 trap;";
+  };
+  const std::string first[] = {
+      "cvt.u16.u32 %q1, %r6; and.b16 %q1, %q1, 255; cvt.u32.u16 %r7, %q1;",
+      "cvt.u32.u8 %r7, %r6;",
+      "cvt.s32.s8 %r7, %r6;",
+      "bfe.u32 %r7, %r6, 0, 8;",
+      "bfe.s32 %r7, %r6, 2, 6;",
+      "bfi.b32 %r7, %r6, 5, 3, 8; and.b32 %r7, %r7, 0xffffff;",
+      "bfi.b32 %r7, 5, %r6, 8, 24;",
+      "prmt.b32 %r7, %r6, 0, 0x4440;",
+      "prmt.b32 %r7, 0, %r6, 0x0c00;",
+  };
+  for (const std::string& each : first) {
+    expectSilence(word + each + decides("%r7"));
+  }
+  const std::string second[] = {
+      "cvt.u32.u16 %r7, %r6;",
+      "cvt.u16.u32 %q1, %r6; cvt.u32.u16 %r7, %q1;",
+      "cvt.s32.s16 %r7, %r6;",
+      "bfe.u32 %r7, %r6, 1, 8;",
+      "bfe.s32 %r7, %r6, 30, 8;",
+      "bfi.b32 %r7, %r6, 5, 3, 9;",
+      "bfi.b32 %r7, 5, %r6, 8, 23;",
+      "prmt.b32 %r7, %r6, 0, 0x4441;",
+      "prmt.b32 %r7, 0, %r6, 0x0d00;",
+      "mov.u32 %r8, 8; add.s32 %r8, %r8, %r6; bfe.u32 %r7, 12345, %r8, 8;",
+  };
+  for (const std::string& each : second) {
+    expectKind(FindingKind::uninitialisedRead, word + each + decides("%r7"));
+  }
+}
+
 TEST("a value nobody wrote stays one on its way through shared memory") {
   const std::string through = unwritten + "ld.shared.u32 %r6, [%r4]; st.shared.u32 [%r4+1024], %r6; bar.sync 0;"
                                           "ld.shared.u32 %r7, [%r4+1024];";
   expectSilence(through);
   expectStored(through + "st.global.u32 [%rd3], %r7;");
+}
+
+TEST("what is said of a suspect value that went through shared memory is where it began, and its kind stays") {
+  const LaunchResult unread = run(unwritten + "\nld.shared.u32 %r6, [%r4];\nst.shared.u32 [%r4+1024], %r6; bar.sync 0;\n"
+                                              "ld.shared.u32 %r7, [%r4+1024]; st.global.u32 [%rd3], %r7;");
+  CHECK_EQUAL(unread.findings.size(), std::size_t{1});
+  const Finding& stored = unread.findings.front();
+  CHECK(stored.detail.find("it went through shared memory, where line " + std::to_string(stored.line + 2) +
+                           " (ld.shared.u32) read it") != std::string::npos);
+  // half of the warp has left: lanes 8 to 15 get what nobody gives, and one of them puts it into shared memory
+  const std::string shuffled = unwritten + "setp.ge.u32 %p1, %r1, 16; @%p1 bra E; shfl.sync.down.b32 %r6, %r1, 8, 31, -1;\n"
+                                           "setp.eq.u32 %p2, %r1, 12; @%p2 st.shared.u32 [s], %r6; bar.sync 0;\n"
+                                           "ld.shared.u32 %r7, [s]; st.global.u32 [%rd3], %r7;\nE: exit;";
+  const LaunchResult absent = run(shuffled);
+  CHECK(!absent.findings.empty() && absent.findings.front().kind == FindingKind::divergentWarpSync);
+  CHECK(!absent.findings.empty() && absent.findings.front().instruction == "shfl.sync.down.b32");
+  // written over with something good it is good
+  expectSilence(unwritten + "ld.shared.u32 %r6, [%r4]; st.shared.u32 [%r4+1024], %r6; bar.sync 0;\n"
+                            "st.shared.u32 [%r4+1024], %r1; ld.shared.u32 %r7, [%r4+1024]; st.global.u32 [%rd3], %r7;");
 }
 
 TEST("a value nobody wrote stays one on its way through global memory, kernel by kernel") {

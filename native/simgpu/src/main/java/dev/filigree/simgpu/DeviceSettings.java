@@ -16,7 +16,9 @@ import java.util.StringJoiner;
  *     memory counters are then on
  * @param eager asynchronous work runs at once instead of when it is waited for
  * @param workers threads that run blocks; 0 for one per core
- * @param watchdog warp instructions after which a launch is stopped; 0 for never
+ * @param watchdog warp instructions during which no block of a launch comes to its end, after which
+ *     it is stopped as an endless one: {@code CUDA_ERROR_LAUNCH_TIMEOUT}, and a finding that names
+ *     the kernel, the block and the line; 0 for never
  * @param faults calls that are to fail, such as {@code alloc=3,launch=2,copy=4,lost=100,ecc=5}; may
  *     be empty
  */
@@ -32,9 +34,12 @@ public record DeviceSettings(
     long watchdog,
     String faults) {
 
+  /** The usual watchdog: minutes of simulation, and the same as that of programs without Java. */
+  public static final long DEFAULT_WATCHDOG = 2_000_000_000L;
+
   /** An A100 with all checks on. */
   public static final DeviceSettings DEFAULT =
-      new DeviceSettings("a100", 0, true, false, false, false, false, 0, 0, "");
+      new DeviceSettings("a100", 0, true, false, false, false, false, 0, DEFAULT_WATCHDOG, "");
 
   /** Refuses what no device could be; names are checked by the device. */
   public DeviceSettings {
@@ -100,6 +105,21 @@ public record DeviceSettings(
   public DeviceSettings withProjectedTimes() {
     return new DeviceSettings(
         model, memoryBytes, checks, exactRounding, true, true, eager, workers, watchdog, faults);
+  }
+
+  /** The same with another watchdog; 0 for none. */
+  public DeviceSettings withWatchdog(long warpInstructions) {
+    return new DeviceSettings(
+        model,
+        memoryBytes,
+        checks,
+        exactRounding,
+        traffic,
+        projectedTimes,
+        eager,
+        workers,
+        warpInstructions,
+        faults);
   }
 
   /** The words {@code simgpuConfigure} takes. */

@@ -45,6 +45,12 @@ public @interface SimulatedGpu {
   String faults() default "";
 
   /**
+   * Warp instructions during which no block of a launch comes to its end, after which it is stopped
+   * as an endless one; 0 for never.
+   */
+  long watchdog() default DeviceSettings.DEFAULT_WATCHDOG;
+
+  /**
    * Whether the test fails when it leaves findings behind, leaks and notes of stored values that
    * nobody wrote included. Calls the driver refused do not count: the program was told.
    */

@@ -52,6 +52,7 @@ final class SimulatedGpuExtension
         || wanted.traffic()
         || wanted.projectedTimes()
         || wanted.exactRounding()
+        || wanted.watchdog() != DeviceSettings.DEFAULT_WATCHDOG
         || !wanted.faults().isEmpty();
   }
 
@@ -71,7 +72,7 @@ final class SimulatedGpuExtension
             wanted.projectedTimes(),
             false,
             0,
-            0,
+            wanted.watchdog(),
             wanted.faults());
     context.getStore(NAMESPACE).put(SimulatedDevice.class, SimulatedDevice.open(settings));
   }

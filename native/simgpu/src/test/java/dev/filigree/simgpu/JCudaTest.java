@@ -23,6 +23,8 @@ import static jcuda.driver.JCudaDriver.cuStreamCreate;
 import static jcuda.driver.JCudaDriver.cuStreamDestroy;
 import static jcuda.driver.JCudaDriver.cuStreamEndCapture;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
+import static jcuda.driver.JCudaDriver.cuTexObjectCreate;
+import static jcuda.driver.JCudaDriver.cuTexObjectDestroy;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -33,6 +35,9 @@ import java.util.ArrayList;
 import java.util.List;
 import jcuda.CudaException;
 import jcuda.Pointer;
+import jcuda.driver.CUDA_RESOURCE_DESC;
+import jcuda.driver.CUDA_TEXTURE_DESC;
+import jcuda.driver.CUarray_format;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
@@ -41,10 +46,12 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUmodule;
+import jcuda.driver.CUresourcetype;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstream_flags;
+import jcuda.driver.CUtexObject;
 import jcuda.driver.JCudaDriver;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -88,6 +95,32 @@ class JCudaTest {
     CUfunction function = new CUfunction();
     cuModuleGetFunction(function, module, "add");
     return function;
+  }
+
+  @Test
+  void fetchesFromATextureOverLinearMemory() {
+    CUdeviceptr texels = upload(3, 1, 4, 1, 5);
+    CUDA_RESOURCE_DESC resource = new CUDA_RESOURCE_DESC();
+    resource.resType = CUresourcetype.CU_RESOURCE_TYPE_LINEAR;
+    resource.linear_devPtr = texels;
+    resource.linear_format = CUarray_format.CU_AD_FORMAT_FLOAT;
+    resource.linear_numChannels = 1;
+    resource.linear_sizeInBytes = 5 * Float.BYTES;
+    CUtexObject texture = new CUtexObject();
+    cuTexObjectCreate(texture, resource, new CUDA_TEXTURE_DESC(), null);
+    CUmodule module = new CUmodule();
+    cuModuleLoadData(module, Ptx.FETCH);
+    CUfunction fetch = new CUfunction();
+    cuModuleGetFunction(fetch, module, "fetch");
+    CUdeviceptr out = upload(-1, -1, -1, -1, -1, -1);
+    Pointer parameters = Pointer.to(Pointer.to(out), Pointer.to(texture));
+    cuLaunchKernel(fetch, 1, 1, 1, 6, 1, 1, 0, null, parameters, null);
+    assertArrayEquals(new float[] {3, 1, 4, 1, 5, 0}, download(out, 6)); // nothing beyond the end
+    cuTexObjectDestroy(texture);
+    cuModuleUnload(module);
+    cuMemFree(texels);
+    cuMemFree(out);
+    cuCtxDestroy(context);
   }
 
   @Test

@@ -104,6 +104,23 @@ class RefusalsTest {
   }
 
   @Test
+  @SimulatedGpu(watchdog = 50_000, failOnFindings = false)
+  void anEndlessKernelIsStoppedAndItsBlockAndLineAreNamed(SimulatedDevice device) {
+    CUmodule endless = new CUmodule();
+    CUfunction spin = new CUfunction();
+    assertEquals(CUresult.CUDA_SUCCESS, cuModuleLoadData(endless, Ptx.SPIN));
+    assertEquals(CUresult.CUDA_SUCCESS, cuModuleGetFunction(spin, endless, "spin"));
+    Pointer third = Pointer.to(Pointer.to(new int[] {2}));
+    cuLaunchKernel(spin, 4, 1, 1, 32, 1, 1, 0, null, third, null);
+    assertEquals(CUresult.CUDA_ERROR_LAUNCH_TIMEOUT, cuCtxSynchronize());
+    Finding timeout = device.findings().getFirst();
+    assertEquals("timeout", timeout.kind());
+    assertTrue(timeout.text().contains("in kernel spin, ptx line 11 (bra)"), timeout::text);
+    assertTrue(timeout.text().contains("block (2,0,0)"), timeout::text);
+    assertTrue(timeout.text().contains("The setting watchdog allows more"), timeout::text);
+  }
+
+  @Test
   void brokenTextsAreToldInTheLogOfTheCompiler(SimulatedDevice device) {
     byte[] log = new byte[512];
     JITOptions options = new JITOptions();
