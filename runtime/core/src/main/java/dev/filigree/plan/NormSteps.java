@@ -45,34 +45,39 @@ final class NormSteps {
   }
 
   /**
-   * Normalises each plane by its own statistics.
+   * Normalises each plane, or the planes of a group of channels together, by its own statistics.
    *
    * @param x {@code [batch, channels, spatial...]}
    * @param y of x's shape
-   * @param scales one for each channel, like the biases
+   * @param groups of neighbouring channels, as many as channels for plane by plane
+   * @param scales one for each channel or group, like the biases
    */
-  record Own(Slot x, Slot y, double[] scales, double[] biases, double epsilon) implements Step {
+  record Own(Slot x, Slot y, int groups, double[] scales, double[] biases, double epsilon)
+      implements Step {
     @Override
     public BoundStep bind(Workspace workspace) {
       MemorySegment memory = workspace.memory();
-      int channels = scales.length;
-      int planes = Math.toIntExact(x.shape().extent(0) * channels);
+      int planes = Math.toIntExact(x.shape().extent(0) * groups);
       int pixels = Math.toIntExact(x.shape().elements() / planes);
+      int lines = scales.length / groups;
+      int each = pixels / lines;
       WorkerPool.Body body =
           (plane, worker) -> {
-            int c = plane % channels;
             long at = (long) plane * pixels * Float.BYTES;
             double mean = sum(memory, x.offset() + at, pixels) / pixels;
             double squares = squares(memory, x.offset() + at, pixels, mean);
             double factor = 1 / Math.sqrt(squares / pixels + epsilon);
-            scale(
-                memory,
-                x.offset() + at,
-                y.offset() + at,
-                pixels,
-                mean,
-                factor * scales[c],
-                biases[c]);
+            int first = plane % groups * lines;
+            for (int c = first; c < first + lines; c++, at += (long) each * Float.BYTES) {
+              scale(
+                  memory,
+                  x.offset() + at,
+                  y.offset() + at,
+                  each,
+                  mean,
+                  factor * scales[c],
+                  biases[c]);
+            }
           };
       return PlaneSteps.over(planes, x.shape().elements(), body);
     }
