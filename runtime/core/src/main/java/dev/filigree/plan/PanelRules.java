@@ -1,20 +1,17 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
-import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Constant;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Activation;
-import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.fused.Attention;
 import dev.filigree.kernel.fused.Embedding;
 import dev.filigree.kernel.fused.Experts;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.fused.Rotary;
-import dev.filigree.kernel.math.Softmax;
 import dev.filigree.kernel.shape.Slice;
 import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.Kernels;
@@ -48,6 +45,7 @@ final class PanelRules {
   private final Kernels kernels;
   private final AttentionRules attention;
   private final ExpertRules experts;
+  private final SoftmaxRules softmax;
   private final Map<String, Encoded> encoded = new HashMap<>();
 
   PanelRules(Planner planner) {
@@ -55,6 +53,7 @@ final class PanelRules {
     this.kernels = planner.linearLayers().kernels();
     this.attention = new AttentionRules(planner);
     this.experts = new ExpertRules(planner, this);
+    this.softmax = new SoftmaxRules(planner);
   }
 
   /** Plans a node; false if it has no such kernel. */
@@ -66,7 +65,7 @@ final class PanelRules {
       case Embedding.TYPE -> embedding(node);
       case Experts.TYPE -> node.isFused(Experts.TYPE) && experts.plan(node);
       case "LayerNormalization" -> layerNormalization(node);
-      case "Softmax", "LogSoftmax" -> softmax(node);
+      case "Softmax", "LogSoftmax" -> softmax.plan(node);
       case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
       case "MatMul" -> product(node);
       case "Slice", "Split" -> parts(node);
@@ -263,53 +262,6 @@ final class PanelRules {
             node.floatAttribute("epsilon", 1e-5f)));
     planner.explain(node, Layout.PANELS, "statistics along features, vectors along tokens");
     return true;
-  }
-
-  private boolean softmax(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isMatrix(x)) {
-      return false;
-    }
-    Shape shape = planner.type(x).shape();
-    int rank = shape.rank();
-    int axis = Softmax.axis(node, planner.graph().opset(), rank);
-    Slot in = planner.use(x, Layout.ROWS);
-    if (Softmax.isOfOneAxis(planner.graph().opset()) && axis != rank - 1) {
-      softmaxAcross(node, in, axis);
-      return true;
-    }
-    long count = Elements.product(shape, axis, rank);
-    Shape rows = Shape.of(shape.elements() / count, count);
-    Slot out = planner.define(node.output(), Layout.ROWS);
-    planner.add(softmax(node, in.as(rows), out.as(rows)));
-    planner.explain(node, Layout.ROWS, "row by row");
-    return true;
-  }
-
-  private Step softmax(Node node, Slot rows, Slot results) {
-    return node.is("LogSoftmax")
-        ? new LogSoftmaxStep(kernels, rows, results)
-        : new PanelSteps.Softmax(kernels, rows, results);
-  }
-
-  /** Softmax along an axis that is not the last, which becomes the last and is put back. */
-  private void softmaxAcross(Node node, Slot x, int axis) {
-    Shape shape = x.shape();
-    long count = shape.extent(axis);
-    long inner = Elements.product(shape, axis + 1, shape.rank());
-    long outer = shape.elements() / (count * inner);
-    Shape columns = Shape.of(outer, inner, count);
-    ValueType type = ValueType.of(DType.F32, columns);
-    Slot last = planner.place(type, Layout.ROWS);
-    planner.add(new MoveStep(x, 0, new long[] {count * inner, 1, inner}, last));
-    planner.use(last);
-    Slot done = planner.place(type, Layout.ROWS);
-    planner.add(softmax(node, last, done));
-    planner.use(done);
-    Slot y = planner.define(node.output(), Layout.ROWS);
-    long[] back = {count * inner, 1, count};
-    planner.add(new MoveStep(done, 0, back, y.as(Shape.of(outer, count, inner))));
-    planner.explain(node, Layout.ROWS, "row by row, the axis put last");
   }
 
   private boolean rootMeanSquare(Node node) {

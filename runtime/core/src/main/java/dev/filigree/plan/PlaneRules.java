@@ -27,7 +27,7 @@ final class PlaneRules {
     return switch (node.type()) {
       case "Mul", "Add" -> affine(node);
       case "GlobalAveragePool" -> mean(node);
-      case "Resize", "Upsample" -> repeat(node) || resample(node);
+      case "Resize", "Upsample" -> repeat(node) || repeatCodes(node) || resample(node);
       case "DepthToSpace" -> interleave(node);
       default -> false;
     };
@@ -128,6 +128,38 @@ final class PlaneRules {
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(new PlaneSteps.Repeat(x, y, (int) (out[2] / in[2]), (int) (out[3] / in[3])));
     planner.explain(node, Layout.ROWS, "each pixel repeated");
+    return true;
+  }
+
+  /** The same for values that are no floats, such as codes, along any axes. */
+  private boolean repeatCodes(Node node) {
+    String input = node.inputs().getFirst();
+    if (planner.type(input).dtype() == DType.F32
+        || !planner.isMade(input)
+        || !planner.isMade(node.output())
+        || !(Operators.find(node) instanceof Resize resize)) {
+      return false;
+    }
+    Shape from = planner.type(input).shape();
+    Shape to = planner.type(node.output()).shape();
+    Taps[] taps = resize.taps(node, planner.known(node), from, to);
+    long[] own = from.strides();
+    // an axis of the input, and one along which its elements repeat
+    long[] extents = new long[2 * taps.length];
+    long[] strides = new long[2 * taps.length];
+    for (int axis = 0; axis < taps.length; axis++) {
+      ResampleStep.Axis picked = ResampleStep.Axis.of(from.extent(axis), taps[axis]);
+      if (picked == null || !picked.repeats()) {
+        return false;
+      }
+      extents[2 * axis] = from.extent(axis);
+      extents[2 * axis + 1] = to.extent(axis) / from.extent(axis);
+      strides[2 * axis] = own[axis];
+    }
+    Slot x = planner.use(input, Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(new MoveStep(x, 0, strides, y.as(Shape.of(extents))));
+    planner.explain(node, Layout.ROWS, "each element repeated");
     return true;
   }
 

@@ -54,11 +54,17 @@ record ResampleStep(Slot x, Slot y, int outer, Axis down, Axis across) implement
 
     /** Whether every element stays itself. */
     boolean isSame() {
-      if (count != 1 || to() != from) {
+      return to() == from && repeats();
+    }
+
+    /** Whether every element of the input is there equally often, one after the other. */
+    boolean repeats() {
+      if (!picks() || to() % from != 0) {
         return false;
       }
-      for (int i = 0; i < from; i++) {
-        if (elements[i] != i) {
+      int times = to() / from;
+      for (int i = 0; i < elements.length; i++) {
+        if (elements[i] != i / times) {
           return false;
         }
       }

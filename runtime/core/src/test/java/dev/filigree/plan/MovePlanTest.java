@@ -236,4 +236,22 @@ final class MovePlanTest {
     assertTrue(
         layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
   }
+
+  @Seeded(40)
+  void elementsThatRepeatAreTheReferences(Samples samples) {
+    DType dtype = samples.oneOf(List.of(DType.U8, DType.I8, DType.I32, DType.F16));
+    int rank = samples.between(1, 5);
+    int[] extents = extents(samples, rank, 7);
+    long[] sizes =
+        Arrays.stream(extents).mapToLong(extent -> extent * samples.between(1, 3)).toArray();
+    Map<String, Object> floor =
+        Map.of("coordinate_transformation_mode", "asymmetric", "nearest_mode", "floor");
+    Graph graph =
+        graph(dtype, rank)
+            .longs("sizes", sizes)
+            .node("Resize", floor, List.of("y"), "x", "", "", "sizes")
+            .output("y", dtype)
+            .build();
+    assertSame(graph, any(samples, dtype, extents));
+  }
 }
