@@ -84,28 +84,91 @@ final class ImageRules {
             .map(name -> planner.constant(name).orElseThrow().toFloats())
             .orElse(null);
     if (group == 1) {
-      product(node, window, List.of(weights), weights, bias);
+      if (!byTiles(node, window, weights, bias)) {
+        product(node, window, List.of(weights), weights, bias);
+      }
       return true;
     }
-    boolean depthwise =
-        group == x.shape().extent(1)
-            && weights.rows() == group
-            && WindowStep.fits(window)
-            && node.input(Convolution.RESIDUAL).isEmpty();
-    if (depthwise) {
+    if (group == x.shape().extent(1) && WindowStep.fits(window)) {
       float[] taps = new float[Math.multiplyExact(weights.rows(), weights.columns())];
       for (int row = 0; row < weights.rows(); row++) {
         weights.unpackRow(row, taps, row * weights.columns());
       }
       Activation activation = Convolution.activation(node);
-      String reason = "one filter a channel cannot be packed";
+      String reason = "filters of one channel cannot be packed";
       slide(node, window, taps, false, bias, null, activation, reason);
+      return true;
     }
-    if (!depthwise) {
-      List<Weights> parts = planner.linearLayers().groups(weights, (int) group);
-      product(node, window, parts, weights, bias);
-    }
+    product(node, window, planner.linearLayers().groups(weights, (int) group), weights, bias);
     return true;
+  }
+
+  /**
+   * Plans a convolution by {@link Winograd}'s tiles; false if it has no such form, or a slower one.
+   */
+  private boolean byTiles(Node node, Sliding window, Weights weights, float[] bias) {
+    LinearLayers layers = planner.linearLayers();
+    LinearLayers.Layer layer = new LinearLayers.Layer(weights, LinearLayers.Use.EXACT_VALUES);
+    int tokens = tokens(planner.type(node.inputs().getFirst()).shape(), window);
+    LinearLayers.Choice choice = layers.choose(layer, tokens);
+    double sparsity = overLast(choice);
+    if (choice.option() >= layers.options(layer).size()
+        || !Winograd.pays(weights, window, kernels.lanes(), sparsity)) {
+      return false;
+    }
+    Sliding tiles = Winograd.tiles(window);
+    Slot phases = phases(tiles, planner.use(node.inputs().getFirst(), Layout.ROWS));
+    Slot residual = residual(node);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    List<LinearKernel> products = layers.transformed(weights);
+    products.forEach(product -> planner.use(product, layer, tokens));
+    planner.add(
+        new WinogradStep(
+            kernels,
+            products,
+            tiles.byPhases(),
+            window.outHeight(),
+            window.outWidth(),
+            phases,
+            y,
+            residual,
+            bias,
+            Convolution.activation(node)));
+    planner.explain(
+        new LayerPlan(
+            node.name(),
+            node.type(),
+            weights.format(),
+            "winograd",
+            "16 multiplications for the 36 of four pixels, dense",
+            products.stream().mapToLong(LinearKernel::bytes).sum(),
+            choice.candidates()));
+    return true;
+  }
+
+  /** The predicted or measured time of a choice over that of the dense product, the last option. */
+  private static double overLast(LinearLayers.Choice choice) {
+    LayerPlan.Candidate own = choice.candidates().get(choice.option());
+    LayerPlan.Candidate dense = choice.candidates().getLast();
+    return Double.isNaN(own.measuredMicros())
+        ? own.predictedMicros() / dense.predictedMicros()
+        : own.measuredMicros() / dense.measuredMicros();
+  }
+
+  private static int tokens(Shape x, Sliding window) {
+    return (int) Math.min(PIXELS, x.extent(0) * window.outPixels());
+  }
+
+  /** Divides planes by the strides of a window. */
+  private Slot phases(Sliding window, Slot x) {
+    ValueType apart =
+        ValueType.of(
+            DType.F32,
+            Shape.of(x.shape().extent(0), x.shape().extent(1), window.byPhases().inPixels()));
+    Slot y = planner.place(apart, Layout.ROWS);
+    planner.add(new PhaseStep(kernels, window, x, y));
+    planner.use(y);
+    return y;
   }
 
   /** Plans the products of all groups, which differ in their weights alone. */
@@ -113,20 +176,11 @@ final class ImageRules {
       Node node, Sliding window, List<Weights> groups, Weights weights, float[] bias) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
     if (window.strides()[1] > 1 && PhaseStep.fits(window)) {
-      Sliding phases = window.byPhases();
-      Slot apart =
-          planner.place(
-              ValueType.of(
-                  DType.F32, Shape.of(x.shape().extent(0), x.shape().extent(1), phases.inPixels())),
-              Layout.ROWS);
-      planner.add(new PhaseStep(kernels, window, x, apart));
-      planner.use(apart);
-      x = apart;
-      window = phases;
+      x = phases(window, x);
+      window = window.byPhases();
     }
-    Slot residual =
-        node.input(Convolution.RESIDUAL).map(name -> planner.use(name, Layout.ROWS)).orElse(null);
-    int tokens = (int) Math.min(PIXELS, x.shape().extent(0) * window.outPixels());
+    Slot residual = residual(node);
+    int tokens = tokens(x.shape(), window);
     LinearLayers layers = planner.linearLayers();
     Slot y = planner.define(node.output(), Layout.ROWS);
     List<ConvolutionStep> steps = new ArrayList<>();
@@ -172,6 +226,13 @@ final class ImageRules {
             choice.reason() + "; " + packing,
             weights.bytes(),
             choice.candidates()));
+  }
+
+  /** What a convolution adds to its results, or null; pools have no such input. */
+  private Slot residual(Node node) {
+    return node.input(Convolution.RESIDUAL)
+        .map(name -> planner.use(name, Layout.ROWS))
+        .orElse(null);
   }
 
   private boolean pool(Node node, boolean largest) {
@@ -244,7 +305,7 @@ final class ImageRules {
       weights = new float[window.taps()];
       Arrays.fill(weights, 1f / weights.length);
     }
-    return new WindowStep(kernels, window, x, y, weights, true, null, null, Activation.NONE);
+    return new WindowStep(kernels, window, x, y, weights, true, null, null, null, Activation.NONE);
   }
 
   /** Whether each mean is over the same number of elements. */
@@ -273,8 +334,11 @@ final class ImageRules {
       Activation activation,
       String reason) {
     Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS);
+    Slot residual = residual(node);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(new WindowStep(kernels, window, x, y, weights, shared, bias, divisors, activation));
+    planner.add(
+        new WindowStep(
+            kernels, window, x, y, weights, shared, bias, residual, divisors, activation));
     planner.explain(
         new LayerPlan(
             node.name(),

@@ -4,6 +4,7 @@ import dev.filigree.Precision;
 import dev.filigree.kernel.scalar.ScalarKernels;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LayerOption;
+import dev.filigree.spi.LinearKernel;
 import dev.filigree.spi.PackedLinear;
 import dev.filigree.weights.Dense;
 import dev.filigree.weights.Quantized;
@@ -82,6 +83,7 @@ final class LinearLayers {
   private final Map<Layer, List<LayerOption>> options = new HashMap<>();
   private final Map<Weights, Weights> integers = new IdentityHashMap<>();
   private final Map<Weights, List<Weights>> groups = new IdentityHashMap<>();
+  private final Map<Weights, List<LinearKernel>> transformed = new IdentityHashMap<>();
   private final Map<Kind, double[]> measured = new HashMap<>();
 
   /** By layer and tokens, until there are further measurements. */
@@ -251,6 +253,23 @@ final class LinearLayers {
     return Recorded.pack(option.name(), weights.format(), option::pack, PackedLinear::bytes);
   }
 
+  /**
+   * The products of a convolution that runs by {@link Winograd}'s tiles, packed now if they are not
+   * yet: one for each element.
+   */
+  synchronized List<LinearKernel> transformed(Weights weights) {
+    return transformed.computeIfAbsent(
+        weights,
+        direct -> {
+          List<LinearKernel> products = new ArrayList<>();
+          for (int element = 0; element < Winograd.ELEMENTS; element++) {
+            Weights each = Winograd.element(direct, element);
+            products.add((LinearKernel) pack(kernels.linear(each).getLast(), each));
+          }
+          return List.copyOf(products);
+        });
+  }
+
   /** Whether a kind has been measured. */
   synchronized boolean isMeasured(Kind kind) {
     return measured.containsKey(kind);
@@ -272,6 +291,7 @@ final class LinearLayers {
    */
   synchronized void retain(Set<PackedLinear> used) {
     version++;
+    transformed.values().removeIf(products -> !used.contains(products.getFirst()));
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       synchronized (kernelsOfLayer) {
         for (int i = 0; i < kernelsOfLayer.length; i++) {
@@ -285,7 +305,8 @@ final class LinearLayers {
 
   /** Bytes of all packed weights. */
   synchronized long bytes() {
-    long bytes = 0;
+    long bytes =
+        transformed.values().stream().flatMap(List::stream).mapToLong(PackedLinear::bytes).sum();
     for (PackedLinear[] kernelsOfLayer : packed.values()) {
       for (PackedLinear kernel : kernelsOfLayer) {
         bytes += kernel == null ? 0 : kernel.bytes();

@@ -16,6 +16,10 @@ final class PlaneRules {
   /** Axes of a volume. */
   private static final int MAX_RESAMPLED = 3;
 
+  private static final float[] ZERO = {0};
+
+  private static final float[] ONE = {1};
+
   private final Planner planner;
 
   PlaneRules(Planner planner) {
@@ -80,14 +84,17 @@ final class PlaneRules {
     Slot x = planner.use(image, Layout.ROWS);
     Slot of = constant.isPresent() ? null : planner.use(numbers, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
+    float[] values = constant.map(Tensor::toFloats).orElse(null);
+    boolean product = node.is("Mul");
     planner.add(
         new PlaneSteps.Affine(
             planner.linearLayers().kernels(),
             x,
             y,
-            constant.map(Tensor::toFloats).orElse(null),
+            product ? values : ONE,
+            product ? ZERO : values,
             of,
-            node.is("Mul")));
+            product));
     planner.explain(
         node,
         Layout.ROWS,

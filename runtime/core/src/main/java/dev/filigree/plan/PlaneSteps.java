@@ -24,16 +24,18 @@ final class PlaneSteps {
   }
 
   /**
-   * Multiplies each plane by a number, or adds one to it.
+   * Multiplies each plane by a number and adds another.
    *
    * @param x planes {@code [batch, channels, spatial...]}
    * @param y of x's shape
-   * @param numbers one, or one for each channel; or null
+   * @param factors one, or one for each channel; null where {@code of} gives numbers
+   * @param shifts one, or one for each channel; null where {@code of} gives numbers
    * @param of one number, one for each channel or one for each plane {@code [batch, channels]}
-   *     where they are no constants
-   * @param product whether planes are multiplied
+   *     where they are no constants; or null
+   * @param product whether the numbers of {@code of} are factors, else they are shifts
    */
-  record Affine(Kernels kernels, Slot x, Slot y, float[] numbers, Slot of, boolean product)
+  record Affine(
+      Kernels kernels, Slot x, Slot y, float[] factors, float[] shifts, Slot of, boolean product)
       implements Step {
     @Override
     public int scratchFloats() {
@@ -51,13 +53,16 @@ final class PlaneSteps {
       int whole = pixels / kernels.lanes() * kernels.lanes();
       WorkerPool.Body body =
           (plane, worker) -> {
-            float number =
-                numbers == null
-                    ? memory.get(DType.FLOAT, of.offset() + plane % given * Float.BYTES)
-                    : numbers[numbers.length == 1 ? 0 : plane % channels];
             float[] factor = workspace.floats(worker);
-            factor[0] = product ? number : 1;
-            float shift = product ? 0 : number;
+            float shift;
+            if (of == null) {
+              factor[0] = factors[factors.length == 1 ? 0 : plane % channels];
+              shift = shifts[shifts.length == 1 ? 0 : plane % channels];
+            } else {
+              float number = memory.get(DType.FLOAT, of.offset() + plane % given * Float.BYTES);
+              factor[0] = product ? number : 1;
+              shift = product ? 0 : number;
+            }
             long at = (long) plane * pixels * Float.BYTES;
             if (whole > 0) {
               kernels.weightedSum(
@@ -66,7 +71,7 @@ final class PlaneSteps {
             for (int i = whole; i < pixels; i++) {
               long pixel = at + (long) i * Float.BYTES;
               float value = memory.get(DType.FLOAT, x.offset() + pixel);
-              memory.set(DType.FLOAT, y.offset() + pixel, value * factor[0] + shift);
+              memory.set(DType.FLOAT, y.offset() + pixel, Math.fma(value, factor[0], shift));
             }
           };
       return over(planes, y.shape().elements(), body);

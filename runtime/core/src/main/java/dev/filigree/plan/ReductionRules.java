@@ -127,13 +127,17 @@ final class ReductionRules {
       return false;
     }
     double epsilon = node.floatAttribute("epsilon", 1e-5f);
-    double[] factors = scales.get();
+    float[] factors = new float[scales.get().length];
+    float[] shifts = new float[factors.length];
     for (int c = 0; c < factors.length; c++) {
-      factors[c] /= Math.sqrt(variances.get()[c] + epsilon);
+      double factor = scales.get()[c] / Math.sqrt(variances.get()[c] + epsilon);
+      factors[c] = (float) factor;
+      shifts[c] = (float) (biases.get()[c] - means.get()[c] * factor);
     }
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
-    planner.add(new NormSteps.Given(x, y, means.get(), factors, biases.get()));
+    planner.add(
+        new PlaneSteps.Affine(planner.linearLayers().kernels(), x, y, factors, shifts, null, true));
     planner.explain(node, Layout.ROWS, "plane by plane");
     return true;
   }
@@ -149,7 +153,7 @@ final class ReductionRules {
     Slot y = planner.define(node.output(), Layout.ROWS);
     double epsilon = node.floatAttribute("epsilon", 1e-5f);
     int groups = (int) node.intAttribute("num_groups", planner.type(input).shape().extent(1));
-    planner.add(new NormSteps.Own(x, y, groups, scales.get(), biases.get(), epsilon));
+    planner.add(new InstanceNormalizationStep(x, y, groups, scales.get(), biases.get(), epsilon));
     planner.explain(
         node, Layout.ROWS, node.is("GroupNormalization") ? "group by group" : "plane by plane");
     return true;

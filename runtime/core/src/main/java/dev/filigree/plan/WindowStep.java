@@ -12,10 +12,12 @@ import java.lang.foreign.MemorySegment;
  *
  * @param window over the planes
  * @param x input {@code [batch, channels, spatial...]}
- * @param y output of the same channels
- * @param weights of the taps, channel by channel; one set if {@code shared}; null for the largest
- * @param shared whether all channels have the same weights
- * @param bias of each channel, or null
+ * @param y output {@code [batch, channels * m, spatial...]}: each plane of x makes m that follow
+ *     one another
+ * @param weights of the taps, output by output; one set if {@code shared}; null for the largest
+ * @param shared whether all outputs have the same weights
+ * @param bias of each output, or null
+ * @param residual of y's shape, added before the activation; or null
  * @param divisors of the results of a plane, the elements each mean is over; or null
  * @param activation applied at the end
  */
@@ -27,6 +29,7 @@ record WindowStep(
     float[] weights,
     boolean shared,
     float[] bias,
+    Slot residual,
     float[] divisors,
     Activation activation)
     implements Step {
@@ -73,6 +76,7 @@ record WindowStep(
     private final int[] taps = padded.taps(rows);
     private final int[] lastTaps = padded.taps(window.outHeight() - (bands - 1) * rows);
     private final int channels = (int) x.shape().extent(1);
+    private final int outputs = (int) (y.shape().extent(1) / channels);
     private final int part = Math.ceilDiv(channels, PARTS);
     private final int parts = Math.ceilDiv(channels, part);
     private final int batch = (int) x.shape().extent(0);
@@ -102,13 +106,16 @@ record WindowStep(
         long plane = (long) image * channels + c;
         long from = x.offset() + plane * window.inPixels() * Float.BYTES;
         padded.copy(kernels, memory, from, first, count, scratch);
-        slide(c, plane, first, count, scratch);
+        for (int o = 0; o < outputs; o++) {
+          slide(c * outputs + o, plane * outputs + o, first, count, scratch);
+        }
       }
     }
 
-    private void slide(int c, long plane, int first, int count, long scratch) {
+    private void slide(int output, long plane, int first, int count, long scratch) {
       int width = window.outWidth();
-      long results = y.offset() + (plane * window.outPixels() + (long) first * width) * Float.BYTES;
+      long offset = (plane * window.outPixels() + (long) first * width) * Float.BYTES;
+      long results = y.offset() + offset;
       int[] places = count == rows ? taps : lastTaps;
       if (weights == null) {
         kernels.slideMaximum(memory, scratch, places, padded.pitch(), results, count, width);
@@ -119,14 +126,17 @@ record WindowStep(
             places,
             padded.pitch(),
             weights,
-            shared ? 0 : c * taps.length,
-            bias == null ? 0 : bias[c],
+            shared ? 0 : output * taps.length,
+            bias == null ? 0 : bias[output],
             results,
             count,
             width);
       }
       if (divisors != null) {
         divide(results, first * width, count * width);
+      }
+      if (residual != null) {
+        kernels.add(memory, results, residual.offset() + offset, results, (long) count * width);
       }
       if (activation != Activation.NONE) {
         kernels.activate(activation, memory, results, (long) count * width);

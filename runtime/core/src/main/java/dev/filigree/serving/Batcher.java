@@ -240,17 +240,24 @@ public final class Batcher implements AutoCloseable {
         batch.forEach(request -> run(List.of(request)));
       }
     } catch (DeviceException failed) {
-      try {
-        if (failed.kind() == DeviceException.Kind.LOST) {
-          whenLost.accept(failed);
-        }
-      } finally {
-        fail(batch, failed);
-      }
+      announce(failed);
+      fail(batch, failed);
     } catch (InternalError fault) {
       fail(batch, unreadable(fault));
     } catch (Throwable cause) {
       fail(batch, cause);
+    }
+  }
+
+  private void announce(DeviceException failed) {
+    if (failed.kind() != DeviceException.Kind.LOST) {
+      return;
+    }
+    try {
+      whenLost.accept(failed);
+    } catch (RuntimeException unheard) {
+      // thrown on, it would end the leader, and whoever waits for the rest would wait for ever
+      failed.addSuppressed(unheard);
     }
   }
 

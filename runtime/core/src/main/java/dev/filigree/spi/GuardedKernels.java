@@ -305,6 +305,23 @@ final class GuardedKernels implements Kernels {
   }
 
   @Override
+  public void interleave(
+      MemorySegment memory, long a, long b, int pitch, long y, int yPitch, int rows, int width) {
+    of(Kind.INTERLEAVE).interleave(memory, a, b, pitch, y, yPitch, rows, width);
+  }
+
+  @Override
+  public void winogradInput(MemorySegment memory, long x, long step, int channels, int width) {
+    of(Kind.WINOGRAD_INPUT).winogradInput(memory, x, step, channels, width);
+  }
+
+  @Override
+  public void winogradOutput(
+      MemorySegment memory, long y, long step, int from, int to, int width, float[] bias) {
+    of(Kind.WINOGRAD_OUTPUT).winogradOutput(memory, y, step, from, to, width, bias);
+  }
+
+  @Override
   public void toPanel(
       MemorySegment memory, long rows, long panel, int width, int used, int features) {
     of(Kind.TO_PANEL).toPanel(memory, rows, panel, width, used, features);

@@ -33,6 +33,9 @@ record KernelOperation(Kind kind, Activation activation) {
     SLIDE,
     SLIDE_MAXIMUM,
     COPY_ROWS,
+    INTERLEAVE,
+    WINOGRAD_INPUT,
+    WINOGRAD_OUTPUT,
     TO_PANEL,
     FROM_PANEL,
     /** Dense weights times a panel of tokens. */

@@ -122,6 +122,15 @@ final class KernelProbe {
               () -> kernels.slideMaximum(memory, x, TAPS, PITCH, y, 16, width));
       case COPY_ROWS ->
           panel(() -> kernels.copyRows(memory, x, 1, width, y, width, features, width));
+      case INTERLEAVE ->
+          panel(
+              () ->
+                  kernels.interleave(
+                      memory, x, input, width, y, 2 * width, features / 2, 2 * width));
+      case WINOGRAD_INPUT ->
+          tiles(() -> kernels.winogradInput(memory, y, tile(), features / 16, width));
+      case WINOGRAD_OUTPUT ->
+          tiles(() -> kernels.winogradOutput(memory, y, tile(), 0, features / 16, width, ones));
       case TO_PANEL -> moved(() -> kernels.toPanel(memory, x, y, width, width, features));
       case FROM_PANEL ->
           moved(() -> kernels.fromPanel(memory, x, width, width, features, memory, y));
@@ -170,6 +179,11 @@ final class KernelProbe {
     return activation == Activation.RELU ? values(call) : functions(call);
   }
 
+  /** Bytes from one of the 16 panels of tiles to the next. */
+  private long tile() {
+    return (long) features / 16 * width * Float.BYTES;
+  }
+
   private Trial gather(Kernels kernels) {
     long stretches = scratch;
     int[] whole = {0, 0, width};
@@ -178,6 +192,15 @@ final class KernelProbe {
         () ->
             kernels.gather(
                 memory, x, (long) width * Float.BYTES, features, stretches, 1, 0, y, width));
+  }
+
+  /** In place, so each time from the same values. */
+  private Trial tiles(Runnable transform) {
+    return panel(
+        () -> {
+          MemorySegment.copy(memory, x, memory, y, (long) width * features * Float.BYTES);
+          transform.run();
+        });
   }
 
   private Trial attention(Kernels kernels) {

@@ -300,6 +300,41 @@ public interface Kernels {
       MemorySegment memory, long x, int step, int xPitch, long y, int yPitch, int rows, int width);
 
   /**
+   * Puts the elements of two rows beside each other, for several rows: {@code y[r * yPitch + i]} is
+   * element {@code i / 2} of row {@code r} of a where i is even, of b where it is odd. Offsets are
+   * 4-byte aligned. Up to the length of a vector may be read after a row; nothing else is written.
+   *
+   * @param pitch elements from one row of a, or of b, to the next
+   * @param width elements of a row of y
+   */
+  void interleave(
+      MemorySegment memory, long a, long b, int pitch, long y, int yPitch, int rows, int width);
+
+  /**
+   * Transforms tiles of 4 x 4 pixels for a window of 3 x 3 that makes 2 x 2 results of each, in
+   * place: {@code B^T d B} of Lavin and Gray, <i>Fast Algorithms for Convolutional Neural
+   * Networks</i> (2016), section 4.1. Pixel by pixel there is a panel {@code [channels][width]}.
+   *
+   * @param x offset of the panel of the first of 16 pixels, row by row
+   * @param step bytes from one pixel's panel to the next
+   * @param width tiles of a panel, whole vectors
+   */
+  void winogradInput(MemorySegment memory, long x, long step, int channels, int width);
+
+  /**
+   * Makes results of products of transformed tiles, in place: {@code A^T m A + bias}. The four
+   * results of a tile, row by row, go to the panels of its first four elements.
+   *
+   * @param y offset of the panel {@code [outputs][width]} of the first of 16 elements
+   * @param step bytes from one element's panel to the next
+   * @param from first output
+   * @param to output after the last
+   * @param bias one value for each output, or null
+   */
+  void winogradOutput(
+      MemorySegment memory, long y, long step, int from, int to, int width, float[] bias);
+
+  /**
    * Moves rows of a row-major matrix into a panel.
    *
    * @param rows offset of the first row, 4-byte aligned

@@ -185,6 +185,37 @@ final class ImagePlanTest {
   }
 
   @Seeded(30)
+  void filtersOfOneChannelSlideOverPlanes(Samples samples) {
+    int channels = samples.between(2, 9);
+    int outputs = channels * samples.between(1, 3);
+    int batch = samples.between(1, 2);
+    int size = samples.between(3, 30);
+    Map<String, Object> attributes = Map.of("group", channels, "pads", List.of(1, 1, 1, 1));
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, batch, channels, size, size)
+            .input("r", DType.F32, batch, outputs, size, size)
+            .constant("w", normal(samples, outputs, 1, 3, 3))
+            .constant("b", normal(samples, outputs))
+            .node("Conv", attributes, List.of("c"), "x", "w", "b")
+            .node("Add", "s", "r", "c")
+            .node("Relu", "y", "s")
+            .output("y")
+            .build();
+    List<LayerPlan> layers =
+        assertAgrees(
+            graph,
+            Map.of(
+                "x",
+                normal(samples, batch, channels, size, size),
+                "r",
+                normal(samples, batch, outputs, size, size)),
+            40);
+    assertEquals(1, layers.size());
+    assertTrue(layers.getFirst().reason().startsWith("filters of one channel"), layers::toString);
+  }
+
+  @Seeded(30)
   void productsOfComputedMatricesAgree(Samples samples) {
     int m = samples.between(1, 70);
     int k = samples.between(1, 20);

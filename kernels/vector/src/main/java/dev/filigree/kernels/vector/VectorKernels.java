@@ -301,4 +301,22 @@ final class VectorKernels implements Kernels {
     long base = memory.address();
     SlidingWindow.copy(base + x, step, xPitch, base + y, yPitch, rows, width);
   }
+
+  @Override
+  public void interleave(
+      MemorySegment memory, long a, long b, int pitch, long y, int yPitch, int rows, int width) {
+    long base = memory.address();
+    WinogradTiles.interleave(base + a, base + b, pitch, base + y, yPitch, rows, width);
+  }
+
+  @Override
+  public void winogradInput(MemorySegment memory, long x, long step, int channels, int width) {
+    WinogradTiles.input(memory.address() + x, step, channels, width);
+  }
+
+  @Override
+  public void winogradOutput(
+      MemorySegment memory, long y, long step, int from, int to, int width, float[] bias) {
+    WinogradTiles.output(memory.address() + y, step, from, to, width, bias);
+  }
 }

@@ -296,6 +296,23 @@ final class NativeKernels implements Kernels {
   }
 
   @Override
+  public void interleave(
+      MemorySegment memory, long a, long b, int pitch, long y, int yPitch, int rows, int width) {
+    base.interleave(memory, a, b, pitch, y, yPitch, rows, width);
+  }
+
+  @Override
+  public void winogradInput(MemorySegment memory, long x, long step, int channels, int width) {
+    base.winogradInput(memory, x, step, channels, width);
+  }
+
+  @Override
+  public void winogradOutput(
+      MemorySegment memory, long y, long step, int from, int to, int width, float[] bias) {
+    base.winogradOutput(memory, y, step, from, to, width, bias);
+  }
+
+  @Override
   public void toPanel(
       MemorySegment memory, long rows, long panel, int width, int used, int features) {
     base.toPanel(memory, rows, panel, width, used, features);

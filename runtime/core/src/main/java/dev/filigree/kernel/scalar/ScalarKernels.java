@@ -312,6 +312,23 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void interleave(
+      MemorySegment memory, long a, long b, int pitch, long y, int yPitch, int rows, int width) {
+    ScalarWinograd.interleave(memory, a, b, pitch, y, yPitch, rows, width);
+  }
+
+  @Override
+  public void winogradInput(MemorySegment memory, long x, long step, int channels, int width) {
+    ScalarWinograd.input(memory, x, step, channels * width);
+  }
+
+  @Override
+  public void winogradOutput(
+      MemorySegment memory, long y, long step, int from, int to, int width, float[] bias) {
+    ScalarWinograd.output(memory, y, step, from, to, width, bias);
+  }
+
+  @Override
   public void toPanel(
       MemorySegment memory, long rows, long panel, int width, int used, int features) {
     for (int f = 0; f < features; f++) {
