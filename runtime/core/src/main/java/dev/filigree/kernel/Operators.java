@@ -54,6 +54,9 @@ public final class Operators {
   /** Domain of what ONNX Runtime's optimisation of level all writes. */
   private static final String ONE_PROCESSOR = "com.microsoft.nchwc";
 
+  /** Trees, encoders of categories and the like. */
+  private static final String CLASSICAL = "ai.onnx.ml";
+
   private Operators() {}
 
   /**
@@ -74,6 +77,11 @@ public final class Operators {
         throw node.unsupported(
             "was laid out by ONNX Runtime for one kind of processor",
             "take the model it was made of, or save it with optimisation of level extended");
+      }
+      if (node.domain().equals(CLASSICAL)) {
+        throw node.unsupported(
+            "is one of the trees and scalers of ai.onnx.ml, which are not run",
+            "pass the network without them, or export them as operations on tensors");
       }
       throw node.unsupported(
           "uses an operator that Filigree does not support",

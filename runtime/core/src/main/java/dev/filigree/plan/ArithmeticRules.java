@@ -19,7 +19,7 @@ final class ArithmeticRules {
           "Div", Arithmetic.DIVIDE);
 
   /** Elements of a constant up to which it is copied into the memory of a run. */
-  private static final long MAX_RESIDENT = 1 << 16;
+  static final long MAX_RESIDENT = 1 << 16;
 
   private final Planner planner;
   private final Kernels kernels;

@@ -1,12 +1,16 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Axes;
+import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.fused.CodeOperation;
 import dev.filigree.kernel.fused.DynamicCodes;
 import dev.filigree.spi.Kernels;
+import java.util.Arrays;
 import java.util.Optional;
 
 /** How a plan runs what is done to codes of 8 bits element by element. */
@@ -22,7 +26,7 @@ final class CodeRules {
   /** Plans a node; false if it has no such form. */
   boolean plan(Node node) {
     if (node.is("QuantizeLinear") || node.is("DequantizeLinear")) {
-      return convert(node);
+      return convert(node) || convertLines(node);
     }
     if (!node.domain().equals(Node.FUSED)) {
       return false;
@@ -78,6 +82,44 @@ final class CodeRules {
             (float) scale.get().getDouble(0)));
     planner.explain(node, Layout.ROWS, "element by element");
     return true;
+  }
+
+  /** Conversions of codes of other widths, or with scales by index of an axis. */
+  private boolean convertLines(Node node) {
+    String x = node.inputs().getFirst();
+    boolean reads = node.is("DequantizeLinear");
+    DType from = planner.type(x).dtype();
+    DType to = planner.type(node.output()).dtype();
+    DType codes = reads ? from : to;
+    Optional<Tensor> scales = vector(node.inputs().get(1)).filter(s -> s.dtype() == DType.F32);
+    Optional<Tensor> zeros = node.input(2).flatMap(this::vector);
+    if (!planner.isMade(x)
+        || (reads ? to : from) != DType.F32
+        || !CodeLines.CODES.contains(codes)
+        || scales.isEmpty()
+        || node.input(2).isPresent() && zeros.isEmpty()) {
+      return false;
+    }
+    Shape shape = planner.type(x).shape();
+    int lines = Math.toIntExact(scales.get().elements());
+    long inner = shape.elements();
+    if (lines > 1) {
+      int axis = Axes.normalise(node, node.intAttribute("axis", 1), shape.rank());
+      inner = Elements.product(shape, axis + 1, shape.rank());
+    }
+    float[] scale = scales.get().toFloats();
+    int[] zero = new int[lines];
+    zeros.ifPresent(
+        given -> Arrays.setAll(zero, i -> (int) given.getLong(given.elements() == 1 ? 0 : i)));
+    Slot in = planner.use(x, Layout.ROWS);
+    Slot out = planner.define(node.output(), Layout.ROWS);
+    planner.add(new CodeLines(in, out, reads, codes, scale, zero, inner));
+    planner.explain(node, Layout.ROWS, lines > 1 ? "a scale for each index" : "element by element");
+    return true;
+  }
+
+  private Optional<Tensor> vector(String value) {
+    return planner.constant(value).filter(tensor -> tensor.shape().rank() <= 1);
   }
 
   private Optional<Tensor> single(String value) {

@@ -26,7 +26,10 @@ final class ElementRules {
     }
     if (node.is("HardSigmoid")) {
       float alpha = node.floatAttribute("alpha", 0.2f);
-      return clamp(node, alpha, node.floatAttribute("beta", 0.5f), 0, 1);
+      return clamp(node, node.inputs().getFirst(), alpha, node.floatAttribute("beta", 0.5f), 0, 1);
+    }
+    if (node.is("Max") || node.is("Min")) {
+      return node.inputs().size() == 2 && (limit(node, 0, 1) || limit(node, 1, 0));
     }
     return node.is("Pow") && square(node);
   }
@@ -53,11 +56,31 @@ final class ElementRules {
     return true;
   }
 
+  /** The larger or smaller of each element and one constant. */
+  private boolean limit(Node node, int elements, int limit) {
+    Optional<Float> constant =
+        planner
+            .constant(node.inputs().get(limit))
+            .filter(tensor -> tensor.elements() == 1)
+            .map(tensor -> (float) tensor.getDouble(0))
+            .filter(number -> !number.isNaN());
+    String x = node.inputs().get(elements);
+    if (constant.isEmpty()
+        || planner.type(node.inputs().get(limit)).rank() > planner.type(x).rank()) {
+      return false;
+    }
+    float low = node.is("Max") ? constant.get() : Float.NEGATIVE_INFINITY;
+    float high = node.is("Max") ? Float.POSITIVE_INFINITY : constant.get();
+    return clamp(node, x, 1, -0f, low, high);
+  }
+
   private boolean clip(Node node) {
     Optional<Float> low = bound(node, 1, "min", Float.NEGATIVE_INFINITY);
     Optional<Float> high = bound(node, 2, "max", Float.POSITIVE_INFINITY);
     // a shift of -0 leaves the sign of a zero
-    return low.isPresent() && high.isPresent() && clamp(node, 1, -0f, low.get(), high.get());
+    return low.isPresent()
+        && high.isPresent()
+        && clamp(node, node.inputs().getFirst(), 1, -0f, low.get(), high.get());
   }
 
   /** A bound of a Clip; nothing if only a run knows it. */
@@ -73,8 +96,7 @@ final class ElementRules {
             .map((Tensor tensor) -> (float) tensor.getDouble(0));
   }
 
-  private boolean clamp(Node node, float factor, float shift, float low, float high) {
-    String x = node.inputs().getFirst();
+  private boolean clamp(Node node, String x, float factor, float shift, float low, float high) {
     if (!planner.isMadeOfFloats(x)) {
       return false;
     }

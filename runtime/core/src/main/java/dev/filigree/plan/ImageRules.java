@@ -237,6 +237,9 @@ final class ImageRules {
 
   private boolean pool(Node node, boolean largest) {
     ValueType x = planner.type(node.inputs().getFirst());
+    if (isVolume(x) && isVolume(planner.type(node.output()))) {
+      return volumes(node, largest);
+    }
     if (!isImage(x) || !isImage(planner.type(node.output()))) {
       return false;
     }
@@ -262,6 +265,47 @@ final class ImageRules {
         Activation.NONE,
         "rows of pixels under each tap");
     return true;
+  }
+
+  /** A pool of volumes: of the rows and columns of each slice, then of the slices. */
+  private boolean volumes(Node node, boolean largest) {
+    ValueType type = planner.type(node.inputs().getFirst());
+    Window window = Window.of(node, Window.kernel(node, type), type);
+    if (!largest && !isEven(node, window, type)) {
+      return false;
+    }
+    Shape from = type.shape();
+    Shape to = planner.type(node.output()).shape();
+    long volumes = from.extent(0) * from.extent(1);
+    Shape slices = Shape.of(volumes, from.extent(2), from.extent(3), from.extent(4));
+    Shape between = Shape.of(volumes, from.extent(2), to.extent(3), to.extent(4));
+    long pixels = to.extent(3) * to.extent(4);
+    Sliding within = Sliding.of(window.part(1, 3), slices);
+    Shape stacked = Shape.of(volumes, 1, from.extent(2), pixels);
+    Sliding through = Sliding.of(window.part(0, 1).beside(pixels), stacked);
+    if (!WindowStep.fits(within)
+        || !WindowStep.fits(through)
+        || between.elements() > Integer.MAX_VALUE) {
+      return false;
+    }
+    Slot x = planner.use(node.inputs().getFirst(), Layout.ROWS).as(slices);
+    Slot apart = planner.place(ValueType.of(DType.F32, between), Layout.ROWS);
+    planner.add(pool(within, x, apart, largest));
+    planner.use(apart);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    Shape result = Shape.of(volumes, 1, to.extent(2), pixels);
+    planner.add(pool(through, apart.as(stacked), y.as(result), largest));
+    planner.explain(node, Layout.ROWS, "slice by slice, then along slices");
+    return true;
+  }
+
+  private WindowStep pool(Sliding window, Slot x, Slot y, boolean largest) {
+    float[] weights = null;
+    if (!largest) {
+      weights = new float[window.taps()];
+      Arrays.fill(weights, 1f / weights.length);
+    }
+    return new WindowStep(kernels, window, x, y, weights, true, null, null, null, Activation.NONE);
   }
 
   /** Whether each mean is over the same number of elements. */
@@ -308,8 +352,16 @@ final class ImageRules {
 
   /** Whether a value is f32 planes of one or two axes that are not empty. */
   private static boolean isImage(ValueType type) {
+    return (type.rank() == 3 || type.rank() == 4) && isNumbered(type);
+  }
+
+  /** Whether a value is f32 volumes that are not empty. */
+  private static boolean isVolume(ValueType type) {
+    return type.rank() == 5 && isNumbered(type);
+  }
+
+  private static boolean isNumbered(ValueType type) {
     return type.dtype() == DType.F32
-        && (type.rank() == 3 || type.rank() == 4)
         && type.shape().elements() > 0
         && type.shape().elements() <= Integer.MAX_VALUE;
   }

@@ -1,5 +1,6 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
@@ -7,8 +8,10 @@ import dev.filigree.kernel.Broadcast;
 import dev.filigree.kernel.math.Einsum;
 import dev.filigree.kernel.shape.Slice;
 import dev.filigree.kernel.shape.Transpose;
+import dev.filigree.spi.Arithmetic;
 import dev.filigree.spi.Kernels;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Operations that move elements, and products that become those of matrices when they have moved.
@@ -32,6 +35,7 @@ final class MoveRules {
       case "Slice" -> slice(node);
       case "Expand" -> expand(node);
       case "Einsum" -> node.inputs().size() == 2 && product(node);
+      case "Gemm" -> gemm(node);
       default -> false;
     };
   }
@@ -115,6 +119,50 @@ final class MoveRules {
     }
     planner.explain(node, Layout.ROWS, "as products of matrices");
     return true;
+  }
+
+  /** A product of two matrices of which none is kept as weights, with a bias or without one. */
+  private boolean gemm(Node node) {
+    String a = node.inputs().get(0);
+    String b = node.inputs().get(1);
+    Optional<String> bias = node.input(2);
+    boolean plain =
+        planner.isMatrix(a)
+            && planner.isMatrix(b)
+            && node.floatAttribute("alpha", 1) == 1
+            && (bias.isEmpty() || node.floatAttribute("beta", 1) == 1 && isSmall(bias.get()));
+    if (!plain || planner.type(node.output()).shape().elements() > Integer.MAX_VALUE) {
+      return false;
+    }
+    Slot left = turned(a, node.intAttribute("transA", 0) != 0);
+    Slot right = turned(b, node.intAttribute("transB", 0) != 0);
+    use(left, right);
+    if (bias.isEmpty()) {
+      Slot y = planner.define(node.output(), Layout.ROWS);
+      planner.add(new ProductStep(kernels, left, right, y));
+    } else {
+      ValueType type = planner.type(node.output());
+      Slot product = planner.place(ValueType.of(type.dtype(), type.shape()), Layout.ROWS);
+      planner.add(new ProductStep(kernels, left, right, product));
+      planner.use(product);
+      Slot added = planner.use(bias.get(), Layout.ROWS);
+      Slot y = planner.define(node.output(), Layout.ROWS);
+      planner.add(new ArithmeticStep(kernels, Arithmetic.ADD, product, added, null, y));
+    }
+    planner.explain(node, Layout.ROWS, "both operands as they are");
+    return true;
+  }
+
+  private boolean isSmall(String bias) {
+    return planner.type(bias).dtype() == DType.F32
+        && planner.type(bias).shape().elements() <= ArithmeticRules.MAX_RESIDENT;
+  }
+
+  private Slot turned(String value, boolean turns) {
+    Shape shape = planner.type(value).shape();
+    return turns
+        ? moved(value, new int[] {1, 0}, Shape.of(shape.extent(1), shape.extent(0)))
+        : planner.use(value, Layout.ROWS);
   }
 
   private void use(Slot left, Slot right) {

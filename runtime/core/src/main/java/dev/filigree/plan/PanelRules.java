@@ -12,7 +12,6 @@ import dev.filigree.kernel.fused.Experts;
 import dev.filigree.kernel.fused.Linear;
 import dev.filigree.kernel.fused.RootMeanSquare;
 import dev.filigree.kernel.fused.Rotary;
-import dev.filigree.kernel.math.Softmax;
 import dev.filigree.kernel.shape.Slice;
 import dev.filigree.spi.ActivationCode;
 import dev.filigree.spi.Kernels;
@@ -46,6 +45,7 @@ final class PanelRules {
   private final Kernels kernels;
   private final AttentionRules attention;
   private final ExpertRules experts;
+  private final SoftmaxRules softmax;
   private final Map<String, Encoded> encoded = new HashMap<>();
 
   PanelRules(Planner planner) {
@@ -53,6 +53,7 @@ final class PanelRules {
     this.kernels = planner.linearLayers().kernels();
     this.attention = new AttentionRules(planner);
     this.experts = new ExpertRules(planner, this);
+    this.softmax = new SoftmaxRules(planner);
   }
 
   /** Plans a node; false if it has no such kernel. */
@@ -64,7 +65,7 @@ final class PanelRules {
       case Embedding.TYPE -> embedding(node);
       case Experts.TYPE -> node.isFused(Experts.TYPE) && experts.plan(node);
       case "LayerNormalization" -> layerNormalization(node);
-      case "Softmax" -> softmax(node);
+      case "Softmax", "LogSoftmax" -> softmax.plan(node);
       case RootMeanSquare.TYPE -> node.isFused(RootMeanSquare.TYPE) && rootMeanSquare(node);
       case "MatMul" -> product(node);
       case "Slice", "Split" -> parts(node);
@@ -265,20 +266,6 @@ final class PanelRules {
             bias.map(Tensor::toFloats).orElse(null),
             node.floatAttribute("epsilon", 1e-5f)));
     planner.explain(node, Layout.PANELS, "statistics along features, vectors along tokens");
-    return true;
-  }
-
-  private boolean softmax(Node node) {
-    String x = node.inputs().getFirst();
-    if (!planner.isMatrix(x)
-        || Softmax.axis(node, planner.graph().opset(), planner.type(x).rank())
-            != planner.type(x).rank() - 1) {
-      return false;
-    }
-    Slot in = planner.use(x, Layout.ROWS);
-    Slot out = planner.define(node.output(), Layout.ROWS);
-    planner.add(new PanelSteps.Softmax(kernels, in, out));
-    planner.explain(node, Layout.ROWS, "row by row");
     return true;
   }
 

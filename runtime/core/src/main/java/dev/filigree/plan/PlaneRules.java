@@ -1,13 +1,21 @@
 package dev.filigree.plan;
 
 import dev.filigree.DType;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
 import dev.filigree.graph.ValueType;
+import dev.filigree.kernel.Elements;
+import dev.filigree.kernel.Operators;
+import dev.filigree.kernel.image.Resize;
+import dev.filigree.kernel.image.Taps;
 import java.util.Optional;
 
 /** Operations between convolutions that go over whole planes, and how a plan runs them. */
 final class PlaneRules {
+  /** Axes of a volume. */
+  private static final int MAX_RESAMPLED = 3;
+
   private static final float[] ZERO = {0};
 
   private static final float[] ONE = {1};
@@ -23,7 +31,7 @@ final class PlaneRules {
     return switch (node.type()) {
       case "Mul", "Add" -> affine(node);
       case "GlobalAveragePool" -> mean(node);
-      case "Resize", "Upsample" -> repeat(node);
+      case "Resize", "Upsample" -> repeat(node) || repeatCodes(node) || resample(node);
       case "DepthToSpace" -> interleave(node);
       default -> false;
     };
@@ -128,6 +136,90 @@ final class PlaneRules {
     planner.add(new PlaneSteps.Repeat(x, y, (int) (out[2] / in[2]), (int) (out[3] / in[3])));
     planner.explain(node, Layout.ROWS, "each pixel repeated");
     return true;
+  }
+
+  /** The same for values that are no floats, such as codes, along any axes. */
+  private boolean repeatCodes(Node node) {
+    String input = node.inputs().getFirst();
+    if (planner.type(input).dtype() == DType.F32
+        || !planner.isMade(input)
+        || !planner.isMade(node.output())
+        || !(Operators.find(node) instanceof Resize resize)) {
+      return false;
+    }
+    Shape from = planner.type(input).shape();
+    Shape to = planner.type(node.output()).shape();
+    Taps[] taps = resize.taps(node, planner.known(node), from, to);
+    long[] own = from.strides();
+    // an axis of the input, and one along which its elements repeat
+    long[] extents = new long[2 * taps.length];
+    long[] strides = new long[2 * taps.length];
+    for (int axis = 0; axis < taps.length; axis++) {
+      ResampleStep.Axis picked = ResampleStep.Axis.of(from.extent(axis), taps[axis]);
+      if (picked == null || !picked.repeats()) {
+        return false;
+      }
+      extents[2 * axis] = from.extent(axis);
+      extents[2 * axis + 1] = to.extent(axis) / from.extent(axis);
+      strides[2 * axis] = own[axis];
+    }
+    Slot x = planner.use(input, Layout.ROWS);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    planner.add(new MoveStep(x, 0, strides, y.as(Shape.of(extents))));
+    planner.explain(node, Layout.ROWS, "each element repeated");
+    return true;
+  }
+
+  /** Any other way to resize up to three axes that come last. */
+  private boolean resample(Node node) {
+    String input = node.inputs().getFirst();
+    if (!planner.isMadeOfFloats(input)
+        || !planner.isMade(node.output())
+        || !(Operators.find(node) instanceof Resize resize)) {
+      return false;
+    }
+    Shape from = planner.type(input).shape();
+    Shape to = planner.type(node.output()).shape();
+    Taps[] taps = resize.taps(node, planner.known(node), from, to);
+    ResampleStep.Axis[] axes = new ResampleStep.Axis[taps.length];
+    int first = taps.length;
+    for (int axis = taps.length - 1; axis >= 0; axis--) {
+      axes[axis] = ResampleStep.Axis.of(from.extent(axis), taps[axis]);
+      if (axes[axis] == null) {
+        return false;
+      }
+      first = axes[axis].isSame() ? first : axis;
+    }
+    int left = taps.length - first;
+    if (left > MAX_RESAMPLED || left == 0 || !hasFewElements(from) || !hasFewElements(to)) {
+      return false;
+    }
+    int last = taps.length - 1;
+    ResampleStep.Axis row = last == 0 ? ResampleStep.Axis.same(1) : axes[last - 1];
+    int planes = Math.toIntExact(Elements.product(from, 0, Math.max(0, last - 1)));
+    Slot x = planner.use(input, Layout.ROWS);
+    if (left < MAX_RESAMPLED) {
+      Slot y = planner.define(node.output(), Layout.ROWS);
+      planner.add(new ResampleStep(x, y, planes, row, axes[last]));
+    } else {
+      // rows and columns of each slice, then the slices
+      long[] between = to.extents();
+      between[first] = from.extent(first);
+      Slot slices = planner.place(ValueType.of(DType.F32, Shape.of(between)), Layout.ROWS);
+      planner.add(new ResampleStep(x, slices, planes, row, axes[last]));
+      planner.use(slices);
+      Slot y = planner.define(node.output(), Layout.ROWS);
+      int volumes = Math.toIntExact(Elements.product(from, 0, first));
+      int pixels = Math.toIntExact(to.extent(last - 1) * to.extent(last));
+      ResampleStep.Axis kept = ResampleStep.Axis.same(pixels);
+      planner.add(new ResampleStep(slices, y, volumes, axes[first], kept));
+    }
+    planner.explain(node, Layout.ROWS, "row by row, each resampled across once");
+    return true;
+  }
+
+  private static boolean hasFewElements(Shape shape) {
+    return shape.elements() <= Integer.MAX_VALUE;
   }
 
   /** Whether the node's own scales are those of its shapes: 2.3 times 2 pixels are 4 as well. */

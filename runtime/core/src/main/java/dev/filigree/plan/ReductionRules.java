@@ -1,11 +1,14 @@
 package dev.filigree.plan;
 
+import dev.filigree.DType;
 import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.graph.Node;
+import dev.filigree.graph.ValueType;
 import dev.filigree.kernel.Elements;
 import dev.filigree.kernel.Operators;
 import dev.filigree.kernel.math.Reduce;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
@@ -26,9 +29,16 @@ final class ReductionRules {
       return false;
     }
     return switch (node.type()) {
-      case "ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2" -> reduce(node);
+      case "ReduceMean",
+          "ReduceSum",
+          "ReduceSumSquare",
+          "ReduceL1",
+          "ReduceL2",
+          "ReduceMax",
+          "ReduceMin" ->
+          reduce(node);
       case "BatchNormalization" -> byGivenStatistics(node);
-      case "InstanceNormalization" -> byOwnStatistics(node);
+      case "InstanceNormalization", "GroupNormalization" -> byOwnStatistics(node);
       default -> false;
     };
   }
@@ -54,16 +64,21 @@ final class ReductionRules {
     int end = folded.length == 0 ? reduced.length : folded[folded.length - 1] + 1;
     boolean together =
         IntStream.range(first, end).allMatch(axis -> reduced[axis] || shape.extent(axis) == 1);
-    if (!together) {
-      return false;
-    }
-    FoldStep.End finish =
+    FoldStep.Fold fold =
         switch (reduction) {
-          case MEAN -> FoldStep.End.MEAN;
-          case L2 -> FoldStep.End.ROOT;
-          default -> FoldStep.End.SUM;
+          case MEAN -> FoldStep.Fold.MEAN;
+          case L1 -> FoldStep.Fold.MAGNITUDE;
+          case SUM_SQUARE -> FoldStep.Fold.SQUARES;
+          case L2 -> FoldStep.Fold.ROOT;
+          case MAX -> FoldStep.Fold.LARGEST;
+          case MIN -> FoldStep.Fold.SMALLEST;
+          default -> FoldStep.Fold.SUM;
         };
     Slot x = planner.use(input, Layout.ROWS);
+    if (!together) {
+      apart(node, x, reduced, fold);
+      return true;
+    }
     Slot y = planner.define(node.output(), Layout.ROWS);
     planner.add(
         new FoldStep(
@@ -72,10 +87,28 @@ final class ReductionRules {
             Elements.product(shape, 0, first),
             Elements.product(shape, first, end),
             Elements.product(shape, end, shape.rank()),
-            reduction == Reduce.L2 || reduction == Reduce.SUM_SQUARE,
-            finish));
-    planner.explain(node, Layout.ROWS, "several sums at a time");
+            fold));
+    planner.explain(node, Layout.ROWS, "several results at a time");
     return true;
+  }
+
+  /** Puts the axes that are folded behind the others first. */
+  private void apart(Node node, Slot x, boolean[] reduced, FoldStep.Fold fold) {
+    int[] order =
+        IntStream.concat(
+                IntStream.range(0, reduced.length).filter(axis -> !reduced[axis]),
+                IntStream.range(0, reduced.length).filter(axis -> reduced[axis]))
+            .toArray();
+    long[] own = x.shape().strides();
+    Shape moved = Shape.of(Arrays.stream(order).mapToLong(x.shape()::extent).toArray());
+    long[] strides = Arrays.stream(order).mapToLong(axis -> own[axis]).toArray();
+    Slot together = planner.place(ValueType.of(DType.F32, moved), Layout.ROWS);
+    planner.add(new MoveStep(x, 0, strides, together));
+    planner.use(together);
+    Slot y = planner.define(node.output(), Layout.ROWS);
+    long results = y.shape().elements();
+    planner.add(new FoldStep(together, y, results, moved.elements() / results, 1, fold));
+    planner.explain(node, Layout.ROWS, "axes moved together, then several results at a time");
   }
 
   private boolean byGivenStatistics(Node node) {
@@ -119,8 +152,10 @@ final class ReductionRules {
     Slot x = planner.use(input, Layout.ROWS);
     Slot y = planner.define(node.output(), Layout.ROWS);
     double epsilon = node.floatAttribute("epsilon", 1e-5f);
-    planner.add(new InstanceNormalizationStep(x, y, scales.get(), biases.get(), epsilon));
-    planner.explain(node, Layout.ROWS, "plane by plane");
+    int groups = (int) node.intAttribute("num_groups", planner.type(input).shape().extent(1));
+    planner.add(new InstanceNormalizationStep(x, y, groups, scales.get(), biases.get(), epsilon));
+    planner.explain(
+        node, Layout.ROWS, node.is("GroupNormalization") ? "group by group" : "plane by plane");
     return true;
   }
 

@@ -85,13 +85,17 @@ final class SplitRunner implements AutoCloseable {
         others.add(node);
       }
     }
+    List<Node> frontier = others.stream().filter(node -> reads(node, known)).toList();
+    List<Node> rest = others.stream().filter(node -> !reads(node, known)).toList();
+    // what is left is divided again, and its work may be behind several shapes that follow from
+    // data
     boolean worthwhile =
-        planned.stream().anyMatch(Branches::isWork) || others.stream().anyMatch(Branches::isHeavy);
+        planned.stream().anyMatch(Branches::isWork)
+            || others.stream().anyMatch(Branches::isHeavy)
+            || rest.stream().anyMatch(Branches::isWork);
     if (others.isEmpty() || !worthwhile) {
       return Optional.empty();
     }
-    List<Node> frontier = others.stream().filter(node -> reads(node, known)).toList();
-    List<Node> rest = others.stream().filter(node -> !reads(node, known)).toList();
     Graph first = part(graph, graph.inputs(), planned, others, name -> types.get(name).dtype());
     List<Node> heavy = frontier.stream().filter(Branches::isHeavy).toList();
     List<Node> light = frontier.stream().filter(node -> !Branches.isHeavy(node)).toList();

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.filigree.DType;
 import dev.filigree.GraphException;
+import dev.filigree.Shape;
 import dev.filigree.Tensor;
 import dev.filigree.UnsupportedException;
 import dev.filigree.testing.Samples;
@@ -169,5 +170,26 @@ final class ProductTest {
             GraphException.class, "zero points", x, vector(DType.F32, 1, 2), vector(DType.I8, 1));
     operator("QuantizeLinear")
         .refuses(UnsupportedException.class, "converts", longs(1), Tensor.of(new float[] {1}));
+  }
+
+  /** More products of the largest bytes than an int can add up. */
+  @Test
+  void longSumsOfBytesAreExact() {
+    int k = 70_000;
+    Tensor a = Tensor.zeros(DType.U8, Shape.of(2, k));
+    Tensor b = Tensor.zeros(DType.U8, Shape.of(k, 1));
+    for (int i = 0; i < k; i++) {
+      a.setLong(i, 255);
+      a.setLong(k + i, i % 2);
+      b.setLong(i, 255);
+    }
+    Tensor one = Tensor.of(new float[] {1});
+    Tensor large = Tensor.of(new float[] {20_000_000});
+    Tensor zero = Tensor.zeros(DType.U8, Shape.of());
+    // 70,000 times 255 times 255 is 4,551,750,000, which is 227.6 times 20,000,000
+    assertTensor(
+        "u8[2, 1]",
+        new long[] {228, 0},
+        operator("QLinearMatMul").to(a, one, zero, b, one, zero, large, zero));
   }
 }

@@ -101,6 +101,66 @@ final class ImagePlanTest {
         layers::toString);
   }
 
+  @Seeded(30)
+  void poolsOfVolumesAgree(Samples samples) {
+    List<Integer> kernel = new ArrayList<>();
+    List<Integer> strides = new ArrayList<>();
+    List<Integer> pads = new ArrayList<>();
+    int[] extents = {2, 3, 0, 0, 0};
+    for (int axis = 0; axis < 3; axis++) {
+      kernel.add(samples.between(1, 3));
+      strides.add(samples.between(1, 3));
+      pads.add(samples.between(0, kernel.get(axis) / 2));
+      extents[axis + 2] = samples.between(3, 9);
+    }
+    boolean largest = samples.chance(0.5);
+    pads.addAll(largest ? pads : Collections.nCopies(3, 0));
+    Map<String, Object> attributes = new HashMap<>();
+    attributes.put("kernel_shape", kernel);
+    attributes.put("strides", strides);
+    attributes.put("pads", largest ? pads : Collections.nCopies(6, 0));
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, "n", "c", "d", "h", "w")
+            .node(largest ? "MaxPool" : "AveragePool", attributes, List.of("y"), "x")
+            .output("y")
+            .build();
+    List<LayerPlan> layers = assertAgrees(graph, Map.of("x", normal(samples, extents)), 30);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
+  @Seeded(60)
+  void anyWayToResizeAgrees(Samples samples) {
+    int rank = samples.between(3, 5);
+    int resized = samples.between(1, rank - 2);
+    long[] sizes = new long[rank];
+    int[] extents = new int[rank];
+    for (int axis = 0; axis < rank; axis++) {
+      extents[axis] = samples.between(1, axis < 2 ? 3 : 9);
+      sizes[axis] = axis < rank - resized ? extents[axis] : samples.between(1, 20);
+    }
+    String mode = samples.oneOf(List.of("nearest", "linear", "cubic"));
+    Map<String, Object> attributes = new HashMap<>();
+    attributes.put("mode", mode);
+    attributes.put(
+        "coordinate_transformation_mode",
+        samples.oneOf(List.of("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")));
+    attributes.put("antialias", mode.equals("nearest") ? 0 : samples.between(0, 1));
+    Graph graph =
+        new GraphBuilder(19)
+            .input("x", DType.F32, Arrays.stream(extents).boxed().toArray())
+            .longs("sizes", sizes)
+            .node("Resize", attributes, List.of("y"), "x", "", "", "sizes")
+            .output("y")
+            .build();
+    boolean same = Arrays.equals(sizes, Arrays.stream(extents).asLongStream().toArray());
+    List<LayerPlan> layers = assertAgrees(graph, Map.of("x", normal(samples, extents)), 4);
+    assertTrue(
+        same || layers.stream().noneMatch(layer -> layer.kernel().equals("reference")),
+        layers::toString);
+  }
+
   @Seeded(10)
   void planesLargerThanTheCacheAgree(Samples samples) {
     int channels = samples.between(1, 20);

@@ -189,4 +189,69 @@ final class MovePlanTest {
           graph, Map.of("x", normal(samples, n, n), "b", normal(samples, n, n)), 8 * n * n);
     }
   }
+
+  @Seeded(30)
+  void productsOfMadeMatricesWithABiasAgree(Samples samples) {
+    int m = samples.between(1, 40);
+    int n = samples.between(1, 40);
+    int k = samples.between(1, 40);
+    int a = samples.between(0, 1);
+    int b = samples.between(0, 1);
+    boolean biased = samples.chance(0.7);
+    GraphBuilder builder =
+        new GraphBuilder(13)
+            .input("a", DType.F32, a == 0 ? m : k, a == 0 ? k : m)
+            .input("b", DType.F32, b == 0 ? k : n, b == 0 ? n : k)
+            .constant("c", normal(samples, samples.chance(0.5) ? n : 1));
+    Map<String, Object> turns = Map.of("transA", a, "transB", b);
+    if (biased) {
+      builder.node("Gemm", turns, List.of("y"), "a", "b", "c");
+    } else {
+      builder.node("Gemm", turns, List.of("y"), "a", "b");
+    }
+    Graph graph = builder.output("y").build();
+    Tensor left = a == 0 ? normal(samples, m, k) : normal(samples, k, m);
+    Tensor right = b == 0 ? normal(samples, k, n) : normal(samples, n, k);
+    List<LayerPlan> layers = assertAgrees(graph, Map.of("a", left, "b", right), 2 * k);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
+  @Seeded(40)
+  void softmaxesAlongAnyAxisAgree(Samples samples) {
+    int rank = samples.between(1, 4);
+    int[] extents = extents(samples, rank, 12);
+    int axis = samples.between(0, rank - 1);
+    Graph graph =
+        new GraphBuilder(samples.oneOf(List.of(11, 13)))
+            .input("x", DType.F32, Arrays.stream(extents).boxed().toArray())
+            .node(
+                samples.oneOf(List.of("Softmax", "LogSoftmax")),
+                Map.of("axis", axis),
+                List.of("y"),
+                "x")
+            .output("y")
+            .build();
+    List<LayerPlan> layers = assertAgrees(graph, Map.of("x", normal(samples, extents)), 4);
+    assertTrue(
+        layers.stream().noneMatch(layer -> layer.kernel().equals("reference")), layers::toString);
+  }
+
+  @Seeded(40)
+  void elementsThatRepeatAreTheReferences(Samples samples) {
+    DType dtype = samples.oneOf(List.of(DType.U8, DType.I8, DType.I32, DType.F16));
+    int rank = samples.between(1, 5);
+    int[] extents = extents(samples, rank, 7);
+    long[] sizes =
+        Arrays.stream(extents).mapToLong(extent -> extent * samples.between(1, 3)).toArray();
+    Map<String, Object> floor =
+        Map.of("coordinate_transformation_mode", "asymmetric", "nearest_mode", "floor");
+    Graph graph =
+        graph(dtype, rank)
+            .longs("sizes", sizes)
+            .node("Resize", floor, List.of("y"), "x", "", "", "sizes")
+            .output("y", dtype)
+            .build();
+    assertSame(graph, any(samples, dtype, extents));
+  }
 }

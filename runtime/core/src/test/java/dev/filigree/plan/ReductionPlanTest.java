@@ -16,6 +16,7 @@ import dev.filigree.spi.KernelSets;
 import dev.filigree.testing.Samples;
 import dev.filigree.testing.Seeded;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +25,14 @@ import org.junit.jupiter.api.Test;
 /** Planned reductions and normalisations give every bit that the reference operators give. */
 final class ReductionPlanTest {
   private static final List<String> REDUCTIONS =
-      List.of("ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2");
+      List.of(
+          "ReduceMean",
+          "ReduceSum",
+          "ReduceSumSquare",
+          "ReduceL1",
+          "ReduceL2",
+          "ReduceMax",
+          "ReduceMin");
 
   /** Runs a graph by threads and by the interpreter; the layers that the plan names. */
   private static List<LayerPlan> assertSame(Graph graph, Map<String, Tensor> inputs) {
@@ -83,11 +91,73 @@ final class ReductionPlanTest {
   void reductionsOfAxesApartAndOfNothingAreTheReferences() {
     for (String type : REDUCTIONS) {
       Tensor x = normal(new Samples(1), 5, 7, 3);
-      assertSame(reduction(type, List.of(0, 2), 1, new Object[3]), Map.of("x", x));
+      assertFast(assertSame(reduction(type, List.of(0, 2), 1, new Object[3]), Map.of("x", x)));
       Tensor nothing = Tensor.of(new float[0], 4, 0, 3);
       assertSame(reduction(type, List.of(1), 1, new Object[3]), Map.of("x", nothing));
       assertSame(reduction(type, List.of(2), 1, new Object[3]), Map.of("x", nothing));
     }
+  }
+
+  @Seeded(20)
+  void reductionsOfAnyAxesOfAnyNumbersAreTheReferences(Samples samples) {
+    List<Integer> axes = new ArrayList<>();
+    int[] extents = new int[4];
+    for (int axis = 0; axis < 4; axis++) {
+      extents[axis] = samples.between(1, 11);
+      if (samples.chance(0.5)) {
+        axes.add(axis);
+      }
+    }
+    int count = Arrays.stream(extents).reduce(1, (a, b) -> a * b);
+    Tensor x =
+        Tensor.of(
+            samples.anyFloats(count), Arrays.stream(extents).mapToLong(extent -> extent).toArray());
+    String type = samples.oneOf(List.of("ReduceMax", "ReduceMin", "ReduceL1"));
+    Graph graph = reduction(type, axes, samples.between(0, 1), new Object[4]);
+    assertFast(assertSame(graph, Map.of("x", x)));
+  }
+
+  @Seeded(20)
+  void normalisationsOfGroupsAreTheReferences(Samples samples) {
+    int opset = samples.oneOf(List.of(18, 21));
+    int groups = samples.between(1, 5);
+    int channels = groups * samples.between(1, 5);
+    int numbers = opset < 21 ? groups : channels;
+    int height = samples.between(1, 20);
+    int width = samples.between(1, 20);
+    Graph graph =
+        new GraphBuilder(opset)
+            .input("x", DType.F32, "n", channels, height, width)
+            .constant("scale", normal(samples, numbers))
+            .constant("bias", normal(samples, numbers))
+            .node(
+                "GroupNormalization",
+                Map.of("epsilon", 1e-3f, "num_groups", groups),
+                List.of("y"),
+                "x",
+                "scale",
+                "bias")
+            .output("y")
+            .build();
+    int batch = samples.between(1, 3);
+    assertFast(assertSame(graph, Map.of("x", normal(samples, batch, channels, height, width))));
+  }
+
+  @Seeded(20)
+  void limitsAreTheReferences(Samples samples) {
+    boolean first = samples.chance(0.5);
+    Graph graph =
+        new GraphBuilder(13)
+            .input("x", DType.F32, 5, 7)
+            .constant("limit", Tensor.of(samples.normal(1)))
+            .node(
+                samples.oneOf(List.of("Max", "Min")),
+                "y",
+                first ? "limit" : "x",
+                first ? "x" : "limit")
+            .output("y")
+            .build();
+    assertFast(assertSame(graph, Map.of("x", Tensor.of(samples.anyFloats(35), 5, 7))));
   }
 
   @Seeded(40)

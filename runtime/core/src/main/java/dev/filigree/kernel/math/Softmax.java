@@ -38,6 +38,11 @@ public record Softmax(boolean log) implements Operator {
         node, node.intAttribute("axis", opset < 13 ? Math.min(1, rank - 1) : -1), rank);
   }
 
+  /** Whether an operator set normalises along the axis alone. */
+  public static boolean isOfOneAxis(int opset) {
+    return opset >= 13;
+  }
+
   @Override
   public Kernel bind(Binding binding) {
     Tensor x = binding.input(0);
@@ -57,10 +62,10 @@ public record Softmax(boolean log) implements Operator {
   /** The lines that are normalised: one axis, or before operator set 13 all from it on together. */
   static Lines lines(Node node, int opset, Shape shape) {
     int axis = axis(node, opset, shape.rank());
-    return opset < 13
-        ? new Lines(
-            Elements.product(shape, 0, axis), Elements.product(shape, axis, shape.rank()), 1)
-        : Lines.of(shape, axis);
+    return isOfOneAxis(opset)
+        ? Lines.of(shape, axis)
+        : new Lines(
+            Elements.product(shape, 0, axis), Elements.product(shape, axis, shape.rank()), 1);
   }
 
   private void normalise(Tensor x, Tensor y, long start, long count, long step) {
@@ -72,9 +77,10 @@ public record Softmax(boolean log) implements Operator {
     for (long i = 0; i < count; i++) {
       sum += Math.exp(x.getDouble(start + i * step) - max);
     }
+    double logarithm = Math.log(sum);
     for (long i = 0; i < count; i++) {
       double shifted = x.getDouble(start + i * step) - max;
-      y.setDouble(start + i * step, log ? shifted - Math.log(sum) : Math.exp(shifted) / sum);
+      y.setDouble(start + i * step, log ? shifted - logarithm : Math.exp(shifted) / sum);
     }
   }
 }

@@ -73,23 +73,13 @@ public final class MatMulInteger implements Operator {
         a.shape(),
         b.shape(),
         (ao, bo, yo, m, n, k) -> {
+          IntegerProduct product = new IntegerProduct(b, bo, n, k, zeroB);
           for (int i = 0; i < m; i++) {
-            long za = zeroPoint(zeroA, i);
+            long[] sums = product.row(a, ao, i, zeroA);
             for (int j = 0; j < n; j++) {
-              long zb = zeroPoint(zeroB, j);
-              long sum = 0;
-              for (int p = 0; p < k; p++) {
-                sum +=
-                    (a.getLong(ao + (long) i * k + p) - za)
-                        * (b.getLong(bo + (long) p * n + j) - zb);
-              }
-              y.setLong(yo + (long) i * n + j, sum);
+              y.setLong(yo + (long) i * n + j, sums[j]);
             }
           }
         });
-  }
-
-  private static long zeroPoint(Tensor zero, int i) {
-    return zero == null ? 0 : zero.getLong(zero.elements() == 1 ? 0 : i);
   }
 }

@@ -54,19 +54,13 @@ public final class QLinearMatMul implements Operator {
         (ao, bo, yo, m, n, k) -> {
           Tensor scaleY = binding.input(Y_SCALE);
           long zeroY = binding.input(Y_ZERO).getLong(0);
+          Tensor scaleA = binding.input(A + 1);
+          IntegerProduct product = new IntegerProduct(b, bo, n, k, binding.input(B + 2));
           for (int i = 0; i < m; i++) {
-            long za = ZeroPoints.at(binding.input(A + 2), i);
-            Tensor scaleA = binding.input(A + 1);
+            long[] sums = product.row(a, ao, i, binding.input(A + 2));
             for (int j = 0; j < n; j++) {
-              long zb = ZeroPoints.at(binding.input(B + 2), j);
               float factor = QuantizedScales.factor(scaleA, i, binding.input(B + 1), j, scaleY);
-              long sum = 0;
-              for (int p = 0; p < k; p++) {
-                sum +=
-                    (a.getLong(ao + (long) i * k + p) - za)
-                        * (b.getLong(bo + (long) p * n + j) - zb);
-              }
-              QuantizedScales.store(y, yo + (long) i * n + j, sum * factor, zeroY);
+              QuantizedScales.store(y, yo + (long) i * n + j, sums[j] * factor, zeroY);
             }
           }
         });

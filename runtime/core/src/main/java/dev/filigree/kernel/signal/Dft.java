@@ -96,9 +96,9 @@ public final class Dft implements Operator {
     Fourier fourier = new Fourier(length, node.intAttribute("inverse", 0) != 0);
     int parts = (int) x.shape().extent(-1);
     int given = (int) Math.min(toReal ? length / 2 + 1 : length, extent.value());
-    double[] real = new double[toReal ? length : given];
-    double[] imaginary = new double[real.length];
-    double[] coefficient = new double[2];
+    // what a shorter signal lacks are zeros
+    double[] real = new double[length];
+    double[] imaginary = new double[length];
     long inner = Elements.product(x.shape(), axis + 1, x.shape().rank() - 1);
     long outer = Elements.product(x.shape(), 0, axis);
     long results = y.shape().extent(axis);
@@ -118,12 +118,12 @@ public final class Dft implements Operator {
             imaginary[n] = -imaginary[length - n];
           }
         }
-        for (long k = 0; k < results; k++) {
-          fourier.coefficient(k, real, imaginary, coefficient);
+        fourier.transform(real, imaginary);
+        for (int k = 0; k < results; k++) {
           long at = ((o * results + k) * inner + i) * (toReal ? 1 : 2);
-          y.setDouble(at, coefficient[0]);
+          y.setDouble(at, fourier.real(k));
           if (!toReal) {
-            y.setDouble(at + 1, coefficient[1]);
+            y.setDouble(at + 1, fourier.imaginary(k));
           }
         }
       }

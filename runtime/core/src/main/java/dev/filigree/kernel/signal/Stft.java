@@ -71,7 +71,6 @@ public final class Stft implements Operator {
     Fourier fourier = new Fourier(length, false);
     double[] real = new double[length];
     double[] imaginary = new double[length];
-    double[] coefficient = new double[2];
     long frames = y.shape().extent(1);
     long bins = y.shape().extent(2);
     return () -> {
@@ -82,10 +81,10 @@ public final class Stft implements Operator {
           real[n] = weight * x.getDouble((start + n) * parts);
           imaginary[n] = parts == 2 ? weight * x.getDouble((start + n) * parts + 1) : 0;
         }
-        for (long k = 0; k < bins; k++) {
-          fourier.coefficient(k, real, imaginary, coefficient);
-          y.setDouble((frame * bins + k) * 2, coefficient[0]);
-          y.setDouble((frame * bins + k) * 2 + 1, coefficient[1]);
+        fourier.transform(real, imaginary);
+        for (int k = 0; k < bins; k++) {
+          y.setDouble((frame * bins + k) * 2, fourier.real(k));
+          y.setDouble((frame * bins + k) * 2 + 1, fourier.imaginary(k));
         }
       }
     };

@@ -39,6 +39,26 @@ public record Window(
     return product(kernel);
   }
 
+  /** The window along some of the axes only. */
+  public Window part(int first, int end) {
+    return new Window(
+        Arrays.copyOfRange(kernel, first, end),
+        Arrays.copyOfRange(strides, first, end),
+        Arrays.copyOfRange(dilations, first, end),
+        Arrays.copyOfRange(before, first, end),
+        Arrays.copyOfRange(outputs, first, end));
+  }
+
+  /** A window of one axis over planes whose columns it treats one by one. */
+  public Window beside(long columns) {
+    return new Window(
+        new long[] {kernel[0], 1},
+        new long[] {strides[0], 1},
+        new long[] {dilations[0], 1},
+        new long[] {before[0], 0},
+        new long[] {outputs[0], columns});
+  }
+
   private static long product(long[] extents) {
     long product = 1;
     for (long extent : extents) {

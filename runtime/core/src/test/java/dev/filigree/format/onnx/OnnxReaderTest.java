@@ -120,6 +120,12 @@ final class OnnxReaderTest {
     ProtoWriter foreign =
         new ProtoWriter().text(1, "x").text(2, "y").text(3, "n").text(4, "Neg").text(7, "com.x");
     assertRefused(UnsupportedException.class, start(13).node(foreign), "'n' (com.x.Neg)");
+    ProtoWriter trees = new ProtoWriter().text(1, "x").text(2, "y").text(3, "n").text(4, "Scaler");
+    assertRefused(
+        UnsupportedException.class,
+        start(13).node(trees.text(7, "ai.onnx.ml")),
+        "'n' (ai.onnx.ml.Scaler)",
+        "export them as operations on tensors");
   }
 
   @Test
