@@ -50,9 +50,6 @@ final class Winograd {
   /** What fetching a weight costs, in multiplications. */
   private static final double FETCH = 10;
 
-  /** How much faster it must be predicted to be than the direct product. */
-  private static final double MARGIN = 0.9;
-
   private Winograd() {}
 
   /** The tiles of a convolution as a window that slides by two pixels. */
@@ -69,19 +66,18 @@ final class Winograd {
         false);
   }
 
-  /**
-   * Whether it is possible, and predicted to be faster than the direct product.
-   *
-   * @param sparsity time of the direct product over that of a dense one, 1 if it is dense
-   */
-  static boolean pays(Weights weights, Sliding window, int lanes, double sparsity) {
-    boolean three =
-        isBoth(window.kernel(), WINDOW)
-            && isBoth(window.strides(), 1)
-            && isBoth(window.dilations(), 1);
-    if (!three || !isF32(weights)) {
-      return false;
-    }
+  /** Whether a window of a convolution in one group can run this way. */
+  static boolean fits(Weights weights, Sliding window) {
+    return isBoth(window.kernel(), WINDOW)
+        && isBoth(window.strides(), 1)
+        && isBoth(window.dilations(), 1)
+        && tiles(window).outPixels() >= FEWEST
+        && isF32(weights)
+        && !isWhole(weights);
+  }
+
+  /** Its predicted time over that of the direct dense product. */
+  static double overDirect(Weights weights, Sliding window, int lanes) {
     int tiles = tiles(window).outPixels();
     double outputs = weights.rows();
     double channels = (double) weights.columns() / (WINDOW * WINDOW);
@@ -89,8 +85,7 @@ final class Winograd {
         ELEMENTS
             * (outputs * channels * cost(tiles, lanes)
                 + TRANSFORM * (outputs + channels) * padded(tiles, lanes));
-    double direct = sparsity * weights.columns() * outputs * cost(window.outPixels(), lanes);
-    return tiles >= FEWEST && transformed < MARGIN * direct && !isWhole(weights);
+    return transformed / (weights.columns() * outputs * cost(window.outPixels(), lanes));
   }
 
   /** Multiplications for each weight, and what it costs to fetch it once for each piece. */
