@@ -42,10 +42,13 @@ final class Winograd {
   private static final int FEWEST = 9;
 
   /**
-   * What moving and transforming an element costs for each channel and output, in multiplications:
-   * it goes through the second cache some six times. Fitted to {@code ConvolutionComparison}.
+   * What moving and transforming the tiles that lie beside each other costs for each channel and
+   * output, in multiplications; by tile and by run. Like the next, fitted to {@code
+   * ConvolutionComparison}.
    */
-  private static final double TRANSFORM = 30;
+  private static final double TILE_COST = 80;
+
+  private static final double RUN_COST = 4500;
 
   /** What fetching a weight costs, in multiplications. */
   private static final double FETCH = 10;
@@ -81,20 +84,17 @@ final class Winograd {
     int tiles = tiles(window).outPixels();
     double outputs = weights.rows();
     double channels = (double) weights.columns() / (WINDOW * WINDOW);
+    int runs = tiles(window).outHeight() + tiles / Panels.FULL;
     double transformed =
-        ELEMENTS
-            * (outputs * channels * cost(tiles, lanes)
-                + TRANSFORM * (outputs + channels) * padded(tiles, lanes));
+        ELEMENTS * outputs * channels * cost(tiles, lanes)
+            + (outputs + channels) * (TILE_COST * tiles + RUN_COST * runs);
     return transformed / (weights.columns() * outputs * cost(window.outPixels(), lanes));
   }
 
   /** Multiplications for each weight, and what it costs to fetch it once for each piece. */
   private static double cost(int tokens, int lanes) {
-    return padded(tokens, lanes) + FETCH * Math.ceilDiv(tokens, Panels.FULL);
-  }
-
-  private static long padded(int tokens, int lanes) {
-    return Panels.of(tokens, lanes).bytes(1) / Float.BYTES;
+    long padded = Panels.of(tokens, lanes).bytes(1) / Float.BYTES;
+    return padded + FETCH * Math.ceilDiv(tokens, Panels.FULL);
   }
 
   private static boolean isBoth(int[] values, int wanted) {

@@ -326,7 +326,8 @@ public interface Kernels {
 
   /**
    * Makes results of products of transformed tiles, in place: {@code A^T m A + bias}. The four
-   * results of a tile, row by row, go to the panels of its first four elements.
+   * results of a tile, row by row, go to the panels of its first four elements; what the others
+   * then hold is of no use.
    *
    * @param y offset of the panel {@code [outputs][width]} of the first of 16 elements
    * @param step bytes from one element's panel to the next

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Test;
 /** Tiles of 4 x 4 pixels and rows put beside each other: the scalar twin's values. */
 final class WinogradTilesTest {
   private static final int ELEMENTS = 16;
+  private static final int RESULTS = 4;
   private static final int[] WIDTHS = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 40, 64, 80, 131};
 
   private final Kernels vector = Legs.vector();
@@ -32,6 +33,8 @@ final class WinogradTilesTest {
       float[] bias = random.nextInt(3) == 0 ? null : Legs.normal(random, rows);
       Operands.Action output =
           (kernels, memory) -> kernels.winogradOutput(memory, x, step, 1, rows, width, bias);
+      // the panels of the other elements hold nothing of use
+      Arrays.fill(errors, RESULTS * count, errors.length, Double.MAX_VALUE);
       Operands.assertClose(
           "output", operands.run(scalar, x, output), operands.run(vector, x, output), errors);
     }
