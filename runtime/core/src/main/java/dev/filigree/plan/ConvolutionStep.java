@@ -3,6 +3,7 @@ package dev.filigree.plan;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
+import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
@@ -93,6 +94,9 @@ record ConvolutionStep(
         Panels.of(window.outPixels() - (pieces - 1) * pixels, kernels.lanes());
     private final int channels = kernel.columns() / window.taps();
 
+    /** Into how many the outputs of a piece are divided. */
+    private int shares = 1;
+
     Bound(Workspace workspace) {
       this.workspace = workspace;
       this.memory = workspace.memory();
@@ -100,24 +104,30 @@ record ConvolutionStep(
 
     @Override
     public void run(WorkerPool pool) {
-      pool.forEach(items(), this);
+      // a small image has fewer pieces than there are threads: they share its outputs as well
+      shares = Math.clamp(Math.ceilDiv(pool.size(), items()), 1, kernel.blocks());
+      pool.forEach(items() * shares, this);
     }
 
     @Override
     public void run(int item, int worker) {
-      int image = item / pieces;
-      int piece = item % pieces;
+      int image = item / shares / pieces;
+      int piece = item / shares % pieces;
+      int fromBlock = item % shares * kernel.blocks() / shares;
+      int toBlock = (item % shares + 1) * kernel.blocks() / shares;
+      int from = fromBlock * PackedLinear.BLOCK;
+      int to = Math.min(kernel.rows(), toBlock * PackedLinear.BLOCK);
       Panels panels = piece == pieces - 1 ? last : full;
       long stretches = workspace.scratch(worker);
       long patches = stretches + Arenas.aligned(Sliding.TAP_BYTES);
       long results = patches + Arenas.aligned(patchBytes());
       gather(image, piece * pixels, panels, stretches, patches);
-      start(image, piece * pixels, panels, stretches, results);
-      for (int block = 0; block < kernel.blocks(); block++) {
+      start(image, piece * pixels, panels, stretches, results, from, to);
+      for (int block = fromBlock; block < toBlock; block++) {
         kernel.accumulate(
             block, panels, 0, panels.count(), memory, patches, results, workspace.floats(worker));
       }
-      finish(image, piece * pixels, panels, stretches, results);
+      finish(image, piece * pixels, panels, stretches, results, from, to);
     }
 
     private void gather(int image, int first, Panels panels, long stretches, long patches) {
@@ -136,7 +146,8 @@ record ConvolutionStep(
       }
     }
 
-    private void start(int image, int first, Panels panels, long stretches, long results) {
+    private void start(
+        int image, int first, Panels panels, long stretches, long results, int from, int to) {
       for (int p = 0; p < panels.count(); p++) {
         long panel = results + panels.offset(p, kernel.rows());
         int width = panels.width(p);
@@ -144,42 +155,44 @@ record ConvolutionStep(
           int count = piece(first + panels.start(p), panels.used(p), width, stretches);
           kernels.gather(
               memory,
-              residual.offset() + planeOffset(image, 0, 0),
+              residual.offset() + planeOffset(image, from, 0),
               (long) window.outPixels() * Float.BYTES,
-              kernel.rows(),
+              to - from,
               stretches,
               count,
               0,
-              panel,
+              panel + (long) from * width * Float.BYTES,
               width);
         }
-        kernels.start(memory, panel, width, 0, kernel.rows(), bias, residual == null ? -1 : panel);
+        kernels.start(memory, panel, width, from, to, bias, residual == null ? -1 : panel);
       }
     }
 
-    private void finish(int image, int first, Panels panels, long stretches, long results) {
+    private void finish(
+        int image, int first, Panels panels, long stretches, long results, int from, int to) {
       for (int p = 0; p < panels.count(); p++) {
-        long panel = results + panels.offset(p, kernel.rows());
         int width = panels.width(p);
+        long rows = results + panels.offset(p, kernel.rows()) + (long) from * width * Float.BYTES;
         if (activation != Activation.NONE) {
-          kernels.activate(activation, memory, panel, (long) kernel.rows() * width);
+          kernels.activate(activation, memory, rows, (long) (to - from) * width);
         }
         store(
-            panel,
+            rows,
+            to - from,
             width,
             panels.used(p),
-            planeOffset(image, 0, first + panels.start(p)),
+            planeOffset(image, from, first + panels.start(p)),
             stretches);
       }
     }
 
-    private void store(long panel, int width, int used, long plane, long stretches) {
+    private void store(long panel, int rows, int width, int used, long plane, long stretches) {
       if (used % kernels.lanes() == 0) {
         kernels.gather(
             memory,
             panel,
             (long) width * Float.BYTES,
-            kernel.rows(),
+            rows,
             stretches,
             piece(0, used, used, stretches),
             0,
@@ -188,7 +201,7 @@ record ConvolutionStep(
         return;
       }
       // vectors would reach into pixels that another thread writes
-      for (int o = 0; o < kernel.rows(); o++) {
+      for (int o = 0; o < rows; o++) {
         MemorySegment.copy(
             memory,
             panel + (long) o * width * Float.BYTES,

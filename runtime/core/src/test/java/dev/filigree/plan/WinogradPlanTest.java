@@ -77,10 +77,11 @@ final class WinogradPlanTest {
     assertEquals(WINOGRAD, layers.getLast().kernel(), layers::toString);
   }
 
-  @Seeded(6)
+  @Seeded(12)
   void threadsDoNotChangeABit(Samples samples) {
     int outputs = samples.between(90, 300);
-    int side = samples.between(24, 32);
+    // of small images, which run directly, threads share outputs
+    int side = samples.chance(0.5) ? samples.between(2, 8) : samples.between(24, 32);
     Graph graph =
         Passes.standard(
             graph(
