@@ -3,7 +3,6 @@ package dev.filigree.plan;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
-import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 
@@ -93,9 +92,7 @@ record ConvolutionStep(
     private final Panels last =
         Panels.of(window.outPixels() - (pieces - 1) * pixels, kernels.lanes());
     private final int channels = kernel.columns() / window.taps();
-
-    /** Into how many the outputs of a piece are divided. */
-    private int shares = 1;
+    private final Shares shares = new Shares(items(), kernel);
 
     Bound(Workspace workspace) {
       this.workspace = workspace;
@@ -104,26 +101,22 @@ record ConvolutionStep(
 
     @Override
     public void run(WorkerPool pool) {
-      // a small image has fewer pieces than there are threads: they share its outputs as well
-      shares = Math.clamp(Math.ceilDiv(pool.size(), items()), 1, kernel.blocks());
-      pool.forEach(items() * shares, this);
+      shares.run(pool, this);
     }
 
     @Override
     public void run(int item, int worker) {
-      int image = item / shares / pieces;
-      int piece = item / shares % pieces;
-      int fromBlock = item % shares * kernel.blocks() / shares;
-      int toBlock = (item % shares + 1) * kernel.blocks() / shares;
-      int from = fromBlock * PackedLinear.BLOCK;
-      int to = Math.min(kernel.rows(), toBlock * PackedLinear.BLOCK);
+      int image = shares.piece(item) / pieces;
+      int piece = shares.piece(item) % pieces;
+      int from = shares.from(item);
+      int to = shares.to(item);
       Panels panels = piece == pieces - 1 ? last : full;
       long stretches = workspace.scratch(worker);
       long patches = stretches + Arenas.aligned(Sliding.TAP_BYTES);
       long results = patches + Arenas.aligned(patchBytes());
       gather(image, piece * pixels, panels, stretches, patches);
       start(image, piece * pixels, panels, stretches, results, from, to);
-      for (int block = fromBlock; block < toBlock; block++) {
+      for (int block = shares.fromBlock(item); block < shares.toBlock(item); block++) {
         kernel.accumulate(
             block, panels, 0, panels.count(), memory, patches, results, workspace.floats(worker));
       }

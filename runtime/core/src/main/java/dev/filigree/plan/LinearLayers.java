@@ -262,6 +262,20 @@ final class LinearLayers {
     }
   }
 
+  /** Whether an option of a layer is packed. */
+  boolean isPacked(Layer layer, int option) {
+    PackedLinear[] kernelsOfLayer;
+    synchronized (this) {
+      kernelsOfLayer = packed.get(layer);
+    }
+    if (kernelsOfLayer == null) {
+      return false;
+    }
+    synchronized (kernelsOfLayer) {
+      return kernelsOfLayer[option] != null;
+    }
+  }
+
   private static PackedLinear pack(LayerOption option, Weights weights) {
     return Recorded.pack(option.name(), weights.format(), option::pack, PackedLinear::bytes);
   }

@@ -110,7 +110,9 @@ final class WarmUp {
 
   /** Whether the only kernel of a layer, which has run often by now, is far from any rate. */
   private boolean isStuck(Sized sized) {
-    if (linearLayers.kernels().name().equals(KernelSets.SCALAR)) {
+    // what is not packed runs nowhere: a convolution by tiles has other products
+    if (linearLayers.kernels().name().equals(KernelSets.SCALAR)
+        || !linearLayers.isPacked(sized.layer, 0)) {
       return false;
     }
     try (Workspace workspace = workspace(sized, linearLayers.kernel(sized.layer, 0))) {

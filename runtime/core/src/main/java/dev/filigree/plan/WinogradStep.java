@@ -3,7 +3,6 @@ package dev.filigree.plan;
 import dev.filigree.kernel.Activation;
 import dev.filigree.spi.Kernels;
 import dev.filigree.spi.LinearKernel;
-import dev.filigree.spi.PackedLinear;
 import dev.filigree.spi.Panels;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -17,9 +16,6 @@ import java.util.List;
  *                    -> m [16 elements][out][64 tiles], a product for each element
  *                    -> A^T m A + bias, in place: [4 results][out][64 tiles] -> planes [out][pixels]
  * </pre>
- *
- * Threads share pieces, and the outputs of a piece where there are fewer pieces than threads: each
- * then transforms its tiles for itself, which costs less than waiting.
  *
  * @param products one for each element, {@code [out, channels]}
  * @param tiles window over the phases of x that meets the pixels of a tile
@@ -106,10 +102,7 @@ record WinogradStep(
     private final Panels full = full();
     private final Panels last = panels(tiles.outPixels() - (pieces - 1) * Panels.FULL);
     private final int images = (int) x.shape().extent(0);
-    private final int blocks = products.getFirst().blocks();
-
-    /** Into how many the outputs of a piece are divided. */
-    private int shares = 1;
+    private final Shares shares = new Shares(images * pieces, products.getFirst());
 
     Bound(Workspace workspace) {
       this.workspace = workspace;
@@ -118,21 +111,17 @@ record WinogradStep(
 
     @Override
     public void run(WorkerPool pool) {
-      int items = images * pieces;
-      shares = Math.clamp(Math.ceilDiv(pool.size(), items), 1, blocks);
-      pool.forEach(items * shares, this);
+      shares.run(pool, this);
     }
 
     @Override
     public void run(int item, int worker) {
-      int image = item / shares / pieces;
-      int piece = item / shares % pieces;
+      int image = shares.piece(item) / pieces;
+      int piece = shares.piece(item) % pieces;
       int first = piece * Panels.FULL;
       Panels panels = piece == pieces - 1 ? last : full;
-      int fromBlock = item % shares * blocks / shares;
-      int toBlock = (item % shares + 1) * blocks / shares;
-      int from = fromBlock * PackedLinear.BLOCK;
-      int to = Math.min(outputs(), toBlock * PackedLinear.BLOCK);
+      int from = shares.from(item);
+      int to = shares.to(item);
       long stretches = workspace.scratch(worker);
       long pixels = stretches + Arenas.aligned(Sliding.TAP_BYTES);
       long pixelStep = panels.bytes(channels()) + APART;
@@ -144,7 +133,7 @@ record WinogradStep(
         gather(image, first, panels, p, stretches, panel, pixelStep);
         kernels.winogradInput(memory, panel, pixelStep, channels(), panels.width(p));
       }
-      multiply(panels, fromBlock, toBlock, pixels, results, workspace.floats(worker));
+      multiply(item, panels, pixels, pixelStep, results, resultStep, workspace.floats(worker));
       for (int p = 0; p < panels.count(); p++) {
         long panel = results + panels.offset(p, outputs());
         kernels.winogradOutput(memory, panel, resultStep, from, to, panels.width(p), bias);
@@ -174,18 +163,23 @@ record WinogradStep(
     }
 
     private void multiply(
-        Panels panels, int fromBlock, int toBlock, long pixels, long results, float[] floats) {
-      int from = fromBlock * PackedLinear.BLOCK;
-      int to = Math.min(outputs(), toBlock * PackedLinear.BLOCK);
+        int item,
+        Panels panels,
+        long pixels,
+        long pixelStep,
+        long results,
+        long resultStep,
+        float[] floats) {
       for (int element = 0; element < Winograd.ELEMENTS; element++) {
-        long in = pixels + element * (panels.bytes(channels()) + APART);
-        long out = results + element * (panels.bytes(outputs()) + APART);
+        long in = pixels + element * pixelStep;
+        long out = results + element * resultStep;
         for (int p = 0; p < panels.count(); p++) {
+          long panel = out + panels.offset(p, outputs());
           kernels.start(
-              memory, out + panels.offset(p, outputs()), panels.width(p), from, to, null, -1);
+              memory, panel, panels.width(p), shares.from(item), shares.to(item), null, -1);
         }
         LinearKernel product = products.get(element);
-        for (int block = fromBlock; block < toBlock; block++) {
+        for (int block = shares.fromBlock(item); block < shares.toBlock(item); block++) {
           product.accumulate(block, panels, 0, panels.count(), memory, in, out, floats);
         }
       }
